@@ -1,0 +1,190 @@
+"""A copy of a data set on this machine: a bag of encoded pictures, in whatever layout and order it came.
+
+Two layouts: what `datasets` reads (parquet, Arrow, save_to_disk), mapped into memory; and picture files in folders (the
+unpacked tiny-imagenet-200 zip, or any other). Nothing is read until it is asked for.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from itertools import chain
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from searchdemo.errors import NoPictures
+
+PICTURE_SUFFIXES = {".jpeg", ".jpg", ".png", ".webp", ".bmp", ".gif"}
+DEPTH = 4  # train/n01443537/images/n01443537_0.JPEG; deeper is not looked for, so a wrong folder is refused soon
+BATCH = 1000  # pictures in memory at a time while all of them are gone through
+
+
+class Copy(Protocol):
+    """Positions are the copy's own and mean nothing elsewhere. Raises NoPictures when it turns out unreadable."""
+
+    where: str  # for people
+
+    def __len__(self) -> int: ...
+
+    def read(self, position: int) -> bytes | None: ...
+
+    def read_all(self) -> Iterator[bytes | None]:
+        """Every picture once, in order of position."""
+
+    def labels(self, label_names: Sequence[str]) -> np.ndarray:
+        """(len,) int16: each picture's label as an index into label_names, -1 where the copy does not tell."""
+
+
+def open_copy(folder: Path) -> Copy:
+    """Looks at names only. Raises NoPictures when the folder is missing or holds no pictures in a layout known here."""
+    folder = folder.expanduser()
+    if not folder.is_dir():
+        raise NoPictures(f"There is no folder '{folder}'; --data or SEARCHDEMO_DATA names a copy of tiny-ImageNet.")
+    if any(
+        chain.from_iterable(folder.glob(f"{depth}*.{kind}") for depth in ("", "*/") for kind in ("parquet", "arrow"))
+    ):
+        return DatasetCopy(folder)
+    if any(_picture_files(folder)):
+        return FilesCopy(folder)
+    raise NoPictures(
+        f"'{folder}' holds neither parquet or Arrow files nor pictures; give --data or SEARCHDEMO_DATA a folder that "
+        "datasets.load_dataset reads, or the unpacked tiny-imagenet-200.zip."
+    )
+
+
+class DatasetCopy:
+    """What `datasets` reads, all splits one after the other; a column `image`, and perhaps a column `label`."""
+
+    def __init__(self, folder: Path):
+        self.where = str(folder)
+        self._folder = folder
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def read(self, position: int) -> bytes | None:
+        return self._bytes(self._images[position].as_py())
+
+    def read_all(self) -> Iterator[bytes | None]:
+        for start in range(0, len(self), BATCH):
+            yield from map(self._bytes, self._images.slice(start, BATCH).to_pylist())
+
+    def labels(self, label_names: Sequence[str]) -> np.ndarray:
+        return np.concatenate([_split_labels(split, list(label_names)) for split in self._splits])
+
+    def split_sizes(self) -> dict[str, int]:
+        """In the order of positions."""
+        return {str(split.split): len(split) for split in self._splits}
+
+    def _bytes(self, image: dict | None) -> bytes | None:
+        if image and image["bytes"] is None and image["path"]:
+            return _read_file(self._folder / image["path"])  # a data set of paths; an absolute one stays as it is
+        return image["bytes"] if image else None
+
+    @property
+    def _splits(self) -> list:
+        with self._lock:  # cached_property does not lock, and two loads at once would write one cache
+            return self._loaded
+
+    @cached_property
+    def _loaded(self) -> list:
+        try:
+            splits = _load_splits(self._folder)
+        except Exception as error:  # `datasets` passes on whatever pyarrow, fsspec and the file system raise
+            reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
+            raise NoPictures(
+                f"'{self.where}' cannot be read as a data set: {reason}; give --data another copy."
+            ) from error
+        for split in splits:
+            if type(split.features.get("image")).__name__ != "Image":
+                raise NoPictures(
+                    f"'{self.where}' has no column 'image' of pictures (its columns: {', '.join(split.features)}); "
+                    "give --data a copy of tiny-ImageNet."
+                )
+        return splits
+
+    @cached_property
+    def _images(self):  # pyarrow.ChunkedArray of struct<bytes, path>, mapped from disk
+        import pyarrow
+
+        return pyarrow.chunked_array([chunk for s in self._splits for chunk in s.data.column("image").chunks])
+
+
+def _load_splits(folder: Path) -> list:
+    import datasets
+
+    if (folder / "dataset_dict.json").exists():
+        return list(datasets.load_from_disk(str(folder)).values())
+    if (folder / "state.json").exists():
+        return [datasets.load_from_disk(str(folder))]
+    if (folder / "dataset_info.json").exists():  # the cache that load_dataset itself keeps
+        return [datasets.Dataset.from_file(str(path)) for path in sorted(folder.glob("*.arrow"))]
+    return list(datasets.load_dataset(str(folder)).values())
+
+
+def _split_labels(split, label_names: list[str]) -> np.ndarray:
+    """Numbers of a copy are translated by its names; without names, numbers are taken as those of the sorted names."""
+    unknown = np.full(len(split), -1, dtype=np.int16)
+    if "label" not in split.features or split.features["label"].dtype not in ("int64", "int32", "int16", "uint8"):
+        return unknown
+    names = getattr(split.features["label"], "names", None) or sorted(label_names)
+    own = np.array([label_names.index(name) if name in label_names else -1 for name in names], dtype=np.int16)
+    numbers = split.data.column("label").to_numpy()
+    inside = (numbers >= 0) & (numbers < len(own))
+    unknown[inside] = own[numbers[inside]]
+    return unknown
+
+
+class FilesCopy:
+    """Picture files in folders. Keeps their names (about 100 bytes each), never their pictures."""
+
+    def __init__(self, folder: Path):
+        self.where = str(folder)
+        self._folder = folder
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def read(self, position: int) -> bytes | None:
+        return _read_file(self._folder / self._names[position])
+
+    def read_all(self) -> Iterator[bytes | None]:
+        return map(self.read, range(len(self)))
+
+    def labels(self, label_names: Sequence[str]) -> np.ndarray:
+        """A WordNet id anywhere in the path tells; else the zip's own list of its val pictures does."""
+        number = {name: i for i, name in enumerate(label_names)}
+        listed = self._folder / "val" / "val_annotations.txt"  # "val_0.JPEG \t n03444034 \t box", a line each
+        lines = listed.read_text().splitlines() if listed.is_file() else []
+        val = {f"val/images/{line.split()[0]}": line.split()[1] for line in lines if len(line.split()) > 1}
+        ids = (val.get(name) or (re.findall(r"n\d{8}", name) or [""])[0] for name in self._names)
+        return np.fromiter((number.get(wordnet_id, -1) for wordnet_id in ids), dtype=np.int16, count=len(self))
+
+    @cached_property
+    def _names(self) -> list[str]:
+        return sorted(_picture_files(self._folder))
+
+
+def _picture_files(folder: Path) -> Iterator[str]:
+    """Relative names of picture files, at most DEPTH levels down, unsorted."""
+    for here, folders, names in os.walk(folder):
+        inside = os.path.relpath(here, folder)
+        level = 0 if inside == "." else inside.count(os.sep) + 1
+        if level + 1 >= DEPTH:
+            folders.clear()
+        for name in names:
+            if Path(name).suffix.lower() in PICTURE_SUFFIXES:
+                yield name if level == 0 else f"{inside}{os.sep}{name}".replace(os.sep, "/")
+
+
+def _read_file(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except OSError:  # gone since it was listed
+        return None

@@ -1,0 +1,121 @@
+"""The table of galleries, and the gallery of one's own folder."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from searchdemo.errors import NoPictures, UnknownName
+from searchdemo.galleries.table import GALLERIES, open_gallery
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    """Two classes, a picture at the top, and what else lies about in folders."""
+    root = tmp_path / "my pictures"
+    for name, color in [
+        ("boats/red.png", "red"),
+        ("boats/old/blue.jpg", "blue"),
+        ("big_cats/lion.JPG", "yellow"),
+        ("zebra.webp", "white"),
+        (".thumbnails/zebra.png", "white"),
+    ]:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (40, 30), color).save(root / name)
+    (root / "notes.txt").write_text("not a picture, and not named like one")
+    return root
+
+
+def test_names_and_sizes_are_in_the_table():
+    assert list(GALLERIES) == ["tiny-imagenet", "scenes", "folder"]
+    assert [name for name, spec in GALLERIES.items() if not spec.on_page] == ["folder"]
+    assert all(spec.name == name and spec.title and spec.terms for name, spec in GALLERIES.items())
+    assert open_gallery("tiny-imagenet").pictures.labels.shape == (GALLERIES["tiny-imagenet"].size,)
+
+
+def test_the_table_imports_nothing_heavy():
+    heavy = "{'datasets', 'torch', 'pyarrow', 'huggingface_hub', 'PIL', 'gradio'}"
+    code = f"import sys, searchdemo.galleries.table; print(sorted({heavy} & set(sys.modules)))"
+    root = Path(__file__).parents[1]
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=root, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("name", ["tiny-image-net", "scenes:2", "", "file:/tmp"])
+def test_unknown_names(name):
+    with pytest.raises(UnknownName, match="Known: tiny-imagenet, scenes, folder:PATH"):
+        open_gallery(name)
+
+
+def test_folder_rows_are_sorted_and_the_first_sub_folder_is_the_class(folder):
+    gallery = open_gallery(f"folder:{folder}")
+    assert gallery.name == f"folder:{folder}"
+    assert gallery.pictures.paths == ["big_cats/lion.JPG", "boats/old/blue.jpg", "boats/red.png", "zebra.webp"]
+    assert [gallery.label(row) for row in range(4)] == ["big_cats", "boats", "boats", ""]
+    assert [gallery.class_name(row) for row in range(4)] == ["big cats", "boats", "boats", ""]
+    assert gallery.pictures.encoded(2) == (folder / "boats" / "red.png").read_bytes()
+    assert len(gallery.pictures) == 4 and len(gallery.queries) == 0 and gallery.missing == ""
+
+
+def test_unreadable_files_are_told_and_shift_nothing(folder):
+    before = open_gallery(f"folder:{folder}")
+    (folder / "aaa.jpg").write_bytes(b"")
+    whole = (folder / "big_cats" / "lion.JPG").read_bytes()
+    (folder / "boats" / "half.jpg").write_bytes(whole[: len(whole) * 2 // 3])
+    png = (folder / "boats" / "red.png").read_bytes()
+    (folder / "boats" / "half.png").write_bytes(png[:-20])
+    (folder / "letter.png").write_text("renamed")
+    after = open_gallery(f"folder:{folder}")
+    assert after.pictures.paths == before.pictures.paths
+    assert after.fingerprint == before.fingerprint
+    assert "4 files" in after.missing
+    assert "aaa.jpg, boats/half.jpg, boats/half.png ..." in after.missing
+
+
+def test_bytes_after_the_end_of_a_jpeg_do_no_harm(folder):
+    with (folder / "big_cats" / "lion.JPG").open("ab") as file:
+        file.write(b"a camera's own data")
+    assert open_gallery(f"folder:{folder}").missing == ""
+
+
+def test_a_picture_that_goes_away_while_open_leaves_a_gap(folder):
+    gallery = open_gallery(f"folder:{folder}")
+    (folder / "boats" / "red.png").unlink()
+    assert gallery.pictures.encoded(2) is None
+    assert gallery.pictures.encoded(3) == (folder / "zebra.webp").read_bytes()
+
+
+def test_folder_fingerprint_follows_content_and_names_not_place_or_time(folder, tmp_path):
+    def fingerprint(path: Path) -> str:
+        return open_gallery(f"folder:{path}").fingerprint
+
+    first = fingerprint(folder)
+    shutil.copytree(folder, tmp_path / "copy")
+    assert fingerprint(tmp_path / "copy") == first
+    Image.new("RGB", (40, 30), "green").save(folder / "boats" / "red.png")
+    edited = fingerprint(folder)
+    (folder / "boats" / "red.png").rename(folder / "boats" / "green.png")
+    assert len({first, edited, fingerprint(folder)}) == 3
+
+
+def test_folder_tells_its_progress(folder):
+    seen = []
+    open_gallery(f"folder:{folder}", progress=lambda done, total: seen.append((done, total)))
+    assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
+
+
+def test_folder_missing_empty_or_all_bad(tmp_path):
+    with pytest.raises(NoPictures, match="There is no folder"):
+        open_gallery(f"folder:{tmp_path / 'none'}")
+    with pytest.raises(NoPictures, match="There is no folder ''"):
+        open_gallery("folder:")
+    with pytest.raises(NoPictures, match="holds no picture files"):
+        open_gallery(f"folder:{tmp_path}")
+    (tmp_path / "a.jpg").write_bytes(b"no")
+    with pytest.raises(NoPictures, match="1 files named like pictures, none of them readable"):
+        open_gallery(f"folder:{tmp_path}")
