@@ -1,7 +1,8 @@
-"""What an index is: unit rows in, the nearest rows out."""
+"""What an index is: unit rows in, the positions of the nearest out."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -10,16 +11,31 @@ import numpy as np
 
 from searchdemo.types import Neighbors
 
+METRICS = ("ip", "l2")  # inner product, squared Euclidean distance: on unit rows both order alike
+
 
 @dataclass(frozen=True)
 class SearchParam:
     """A parameter that travels with each query."""
 
-    name: str  # "nprobe"
+    name: str  # as on the command line, with "-" for "_"
     default: int
     minimum: int
     maximum: int
     help: str  # one line
+    appears_in: str  # a pattern: the factory strings that have this parameter
+
+
+SEARCH_PARAMS = (
+    SearchParam("nprobe", 8, 1, 4096, "cells visited: more finds more and takes longer", r"IVF\d+"),
+    SearchParam("ef_search", 64, 1, 4096, "candidates kept while walking the graph", r"HNSW"),
+    SearchParam("k_factor", 8, 1, 256, "candidates a result that are scored again exactly", r"Refine|RFlat"),
+)
+
+
+def params_of(factory: str) -> tuple[SearchParam, ...]:
+    """The search parameters that an index of this FAISS factory string has."""
+    return tuple(param for param in SEARCH_PARAMS if re.search(param.appears_in, factory))
 
 
 @dataclass(frozen=True)
@@ -27,21 +43,30 @@ class IndexSpec:
     """One entry of the INDEXES table."""
 
     name: str
-    family: str  # for the colour of a plot: "exact", "ivf", "graph", "quantised", "hash"
-    factory: Callable[[int, int], str]  # (n vectors, dim) -> FAISS factory string; "" for our own brute force
-    params: tuple[SearchParam, ...] = ()
-    help: str = ""  # one line for people
+    family: str  # for the colour in a plot: "exact" | "ivf" | "graph" | "quantised" | "hash"
+    factory: Callable[[int, int], str]  # (vectors, dim) -> FAISS factory string; "" for our own brute force
+    help: str  # one line for people
+    build_params: tuple[tuple[str, int], ...] = ()  # FAISS's own names, set before training
+
+    @property
+    def params(self) -> tuple[SearchParam, ...]:
+        return params_of(self.factory(100_000, 128))
+
+    @property
+    def exact(self) -> bool:
+        return self.family == "exact"
 
 
 class VectorIndex(Protocol):
-    """An index in memory. Safe for concurrent readers."""
+    """An index in memory, over positions 0 ... n-1 of the stored vectors. Safe for concurrent readers."""
 
-    name: str
-    size_bytes: int  # by its own account: its serialised length, or the bytes of its vectors
-    load_ms: float  # from verified file, or from the stored vectors, to ready
+    spec: IndexSpec
+    size_bytes: int  # by its own account: serialised length, or bytes of the vectors
+    load_ms: float  # from a verified file, or from the stored vectors, to ready
 
     def search(self, queries: np.ndarray, k: int, **params: int) -> Neighbors:
-        """Unit rows (q, dim) float32 -> Neighbors of (q, k). k is at most the number of vectors.
+        """Unit rows (q, dim) float32 -> Neighbors (q, k) of positions; k is cut to the number of vectors.
 
-        params: the search parameters of this index (nprobe, ef_search ...); raises UnknownName for others.
+        Scores are the index's own estimate of the cosine (LSH: minus the Hamming distance).
+        Raises UnknownName for a parameter that this index does not have, BadQuery for a value outside its bounds.
         """

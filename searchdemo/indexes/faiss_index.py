@@ -1,0 +1,179 @@
+"""Any FAISS index behind the VectorIndex protocol: build, save, load, search."""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import nullcontext
+from pathlib import Path
+
+import numpy as np
+
+from searchdemo.errors import BadArtifact, BadQuery, UnknownName
+from searchdemo.indexes.base import METRICS, IndexSpec, params_of
+from searchdemo.types import MISSING, Neighbors
+
+
+def build(spec: IndexSpec, vectors: np.ndarray, metric: str = "ip"):
+    """Train and fill a FAISS index with unit rows (n, dim) float32; ids are their positions.
+
+    Raises UnknownName for a metric, BadQuery when the factory string is wrong or there are too few vectors to train.
+    """
+    import faiss
+
+    if metric not in METRICS:
+        raise UnknownName("metric", metric, METRICS)
+    n, dim = vectors.shape
+    factory = spec.factory(n, dim)
+    # LSH compares bits, so FAISS refuses it under inner product.
+    hashed = factory.startswith("LSH")
+    faiss_metric = faiss.METRIC_INNER_PRODUCT if metric == "ip" and not hashed else faiss.METRIC_L2
+    try:
+        index = faiss.index_factory(dim, factory, faiss_metric)
+        for name, value in spec.build_params:
+            faiss.ParameterSpace().set_index_parameter(index, name, value)
+        _set_clustering(index)
+        index.train(vectors)
+        index.add(vectors)
+    except RuntimeError as error:
+        reason = str(error).split("Error: ")[-1].splitlines()[0]
+        raise BadQuery(
+            f"The index {spec.name!r} ({factory}) cannot be built from {n:,} vectors of {dim} dimensions: {reason}. "
+            "The index 'flat' works with any number."
+        ) from error
+    return index
+
+
+def _set_clustering(index) -> None:
+    """Bound the time of k-means, and keep it from warning on stderr about few training points."""
+    import faiss
+
+    index = faiss.downcast_index(index)
+    if isinstance(index, faiss.IndexPreTransform | faiss.IndexRefine):
+        _set_clustering(index.index if isinstance(index, faiss.IndexPreTransform) else index.base_index)
+    if hasattr(index, "cp"):
+        index.cp.min_points_per_centroid = 1
+    if hasattr(index, "pq"):
+        # The 256 centroids of each sub-quantiser settle on 64 points each; FAISS would take 256 and four times as long.
+        index.pq.cp.min_points_per_centroid, index.pq.cp.max_points_per_centroid = 1, 64
+
+
+def save(index, path: Path) -> None:
+    """Write under a temporary name, then rename: a killed process leaves no half file under the true name."""
+    import faiss
+
+    temporary = path.with_name(path.name + ".partial")
+    faiss.write_index(index, str(temporary))
+    temporary.replace(path)
+
+
+def read(path: Path):
+    """Map a file whose checksum was verified. Raises BadArtifact when FAISS cannot read it."""
+    import faiss
+
+    try:
+        return faiss.read_index(str(path), faiss.IO_FLAG_MMAP)
+    except RuntimeError as error:
+        raise BadArtifact(f"FAISS cannot read {path}: build it again with `python -m searchdemo build`.") from error
+
+
+class FaissIndex:
+    """A FAISS index in memory. On a GPU, where FAISS is not safe for concurrent readers, behind a lock."""
+
+    def __init__(self, spec: IndexSpec, index, size_bytes: int, load_ms: float):
+        import faiss
+
+        self.spec, self.size_bytes, self.load_ms = spec, size_bytes, load_ms
+        self._owner = index  # downcast_index returns a view that does not keep its index alive
+        self.index = faiss.downcast_index(index)
+        self.factory = spec.factory(index.ntotal, index.d)
+        self._params = {param.name: param for param in params_of(self.factory)}
+        self._lock = nullcontext()
+
+    @classmethod
+    def from_vectors(cls, spec: IndexSpec, vectors: np.ndarray, metric: str = "ip") -> FaissIndex:
+        import faiss
+
+        started = time.perf_counter()
+        index = build(spec, vectors, metric)
+        load_ms = (time.perf_counter() - started) * 1000
+        exact = spec.exact  # a flat index is its vectors; serialising 50 MB to count them is waste
+        return cls(spec, index, vectors.nbytes if exact else len(faiss.serialize_index(index)), load_ms)
+
+    @classmethod
+    def from_file(cls, spec: IndexSpec, path: Path) -> FaissIndex:
+        started = time.perf_counter()
+        index = read(path)
+        return cls(spec, index, path.stat().st_size, (time.perf_counter() - started) * 1000)
+
+    def to_gpu(self) -> None:
+        """Move flat and IVF to the first GPU, when this is faiss-gpu and there is one; else stay."""
+        import faiss
+
+        if getattr(faiss, "get_num_gpus", int)() and self.spec.name in ("flat", "ivf"):
+            self.index = faiss.index_cpu_to_gpu(faiss.StandardGpuResources(), 0, self.index)
+            self._lock = threading.Lock()
+
+    def search(self, queries: np.ndarray, k: int, **params: int) -> Neighbors:
+        import faiss
+
+        values = self._checked(params)
+        k = min(k, self.index.ntotal)
+        with self._lock:
+            scores, positions = self.index.search(
+                np.ascontiguousarray(queries, dtype=np.float32), k, params=search_parameters(self.index, values)
+            )
+        if isinstance(self.index, faiss.IndexLSH):
+            scores = -scores  # Hamming distance
+        elif self.index.metric_type == faiss.METRIC_L2:
+            scores = 1 - scores / 2  # |a - b|^2 = 2 - 2 cos for unit rows
+        scores[positions == MISSING] = -np.inf
+        return Neighbors(positions, scores)
+
+    def _checked(self, params: dict[str, int]) -> dict[str, int]:
+        for name, value in params.items():
+            if name not in self._params:
+                raise UnknownName(f"search parameter of {self.spec.name!r}", name, self._params or ["(none)"])
+            low, high = self._params[name].minimum, self._params[name].maximum
+            if not low <= value <= high:
+                raise BadQuery(f"{name} = {value} is out of bounds: choose from {low} to {high}.")
+        return {name: params.get(name, param.default) for name, param in self._params.items()}
+
+    def cell_ranks(self, query: np.ndarray, vectors: np.ndarray) -> np.ndarray | None:
+        """For IVF: at which nprobe each vector's cell is first visited, (m,) from 1. None for others.
+
+        query (dim,), vectors (m, dim): stored vectors, whose cell is that of their nearest centroid.
+        """
+        import faiss
+
+        ivf = faiss.try_extract_index_ivf(self.index)
+        if ivf is None:
+            return None
+        if isinstance(self.index, faiss.IndexPreTransform):
+            query, vectors = self.index.apply_chain(query[None])[0], self.index.apply_chain(vectors)
+        elif isinstance(self.index, faiss.IndexRefine) and isinstance(
+            base := faiss.downcast_index(self.index.base_index), faiss.IndexPreTransform
+        ):
+            query, vectors = base.apply_chain(query[None])[0], base.apply_chain(vectors)
+        quantizer = ivf.quantizer
+        _, visited = quantizer.search(np.ascontiguousarray(query[None]), ivf.nlist)
+        _, cells = quantizer.search(np.ascontiguousarray(vectors), 1)
+        return np.array([int(np.flatnonzero(visited[0] == cell)[0]) + 1 for cell in cells[:, 0]])
+
+
+def search_parameters(index, values: dict[str, int]):
+    """FAISS's parameter object for this index: per call, because two visitors search one index at once."""
+    import faiss
+
+    index = faiss.downcast_index(index)
+    if isinstance(index, faiss.IndexPreTransform):
+        return faiss.SearchParametersPreTransform(index_params=search_parameters(index.index, values))
+    if isinstance(index, faiss.IndexRefine):
+        inner = search_parameters(index.base_index, values)
+        return faiss.IndexRefineSearchParameters(k_factor=values["k_factor"], base_index_params=inner)
+    if isinstance(index, faiss.IndexHNSW):
+        return faiss.SearchParametersHNSW(efSearch=values["ef_search"])
+    if isinstance(index, faiss.IndexIVF):
+        quantizer = search_parameters(index.quantizer, values)
+        return faiss.SearchParametersIVF(nprobe=values["nprobe"], quantizer_params=quantizer)
+    return None

@@ -1,0 +1,73 @@
+"""Builds in the background: one at a time, seen by all visitors, resumable after a restart."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from searchdemo.build import Progress
+from searchdemo.errors import SearchDemoError
+from searchdemo.search import SearchEngine
+from searchdemo.store import Key
+
+
+@dataclass(frozen=True)
+class Job:
+    """A build as a visitor sees it."""
+
+    key: Key
+    progress: Progress
+    error: str = ""  # one sentence when it failed
+    finished: bool = False
+
+
+class Builds:
+    """Starts builds of an engine and tells how far they are. Builds share the processor, so they queue."""
+
+    def __init__(self, engine: SearchEngine):
+        self._engine = engine
+        self._jobs: dict[Key, Job] = {}
+        self._lock = threading.Lock()
+        self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="build")
+
+    def start(self, gallery: str, encoder: str, limit: int | None = None) -> Job:
+        """The running build of this key, or a new one."""
+        key = self._engine.key(gallery, encoder, limit)
+        with self._lock:
+            job = self._jobs.get(key)
+            if job is None or job.finished:
+                job = self._jobs[key] = Job(key, Progress("waiting for its turn", 0, 0, 0))
+                self._worker.submit(self._run, key)
+            return job
+
+    def jobs(self) -> list[Job]:
+        """All of this process, the latest last."""
+        with self._lock:
+            return list(self._jobs.values())
+
+    def running(self) -> list[Job]:
+        return [job for job in self.jobs() if not job.finished]
+
+    def job(self, key: Key) -> Job | None:
+        with self._lock:
+            return self._jobs.get(key)
+
+    def _run(self, key: Key) -> None:
+        def tell(job: Job) -> None:
+            with self._lock:
+                self._jobs[key] = job
+
+        def report(progress: Progress) -> None:
+            tell(Job(key, progress))
+
+        try:
+            report(Progress(f"loading {key.encoder}", 0, 0, 0))
+            self._engine.build(key.gallery, key.encoder, key.limit, report)
+        except SearchDemoError as error:
+            tell(Job(key, Progress("stopped", 0, 0, 0), error=str(error), finished=True))
+        except Exception as error:
+            tell(Job(key, Progress("stopped", 0, 0, 0), error=f"{type(error).__name__}: {error}", finished=True))
+            raise
+        else:
+            tell(Job(key, Progress("built", 1, 1, 0), finished=True))

@@ -1,0 +1,87 @@
+"""Classification by neighbours, by the protocol of DINO (Caron et al. 2021, arXiv:2104.14294, appendix F.1).
+
+Each of the k nearest votes for its class with exp(cos / T), T = 0.07. The plain vote counts each once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+TEMPERATURE = 0.07
+KS = (1, 5, 10, 20, 50, 100, 200)
+
+
+def vote_weights(cosines: np.ndarray, temperature: float | None) -> np.ndarray:
+    """Each neighbour's share of its query's vote: (q, k) cosines -> (q, k), rows sum to 1.
+
+    -inf marks a missing neighbour, which has no vote. temperature None: every neighbour counts alike.
+    """
+    present = np.isfinite(cosines)
+    if temperature is None:
+        weights = present.astype(np.float64)
+    else:
+        highest = cosines.max(axis=1, keepdims=True, where=present, initial=-1.0)
+        weights = np.exp(np.where(present, cosines - highest, -np.inf) / temperature)  # the common factor cancels
+    return weights / np.maximum(weights.sum(axis=1, keepdims=True), 1e-300)
+
+
+def class_votes(weights: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:
+    """Sum the shares by class: (q, k) weights and (q, k) labels -> (q, classes)."""
+    votes = np.zeros((len(weights), classes))
+    queries = np.repeat(np.arange(len(weights)), weights.shape[1])
+    np.add.at(votes, (queries, labels.ravel()), weights.ravel())
+    return votes
+
+
+def ranked_classes(weights: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:
+    """The 5 classes with most votes, best first: (q, min(5, classes)). A tie goes to the class met first."""
+    votes = class_votes(weights, labels, classes)
+    met = np.full(votes.shape, labels.shape[1])
+    queries = np.arange(len(labels))
+    for rank in range(labels.shape[1] - 1, -1, -1):
+        met[queries, labels[:, rank]] = rank
+    order = np.lexsort((met, -np.round(votes, 12)), axis=1)
+    return order[:, :5]
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    k: int
+    vote: str  # "weighted" | "plain"
+    top1: float  # percent
+    top5: float  # percent
+    per_class: np.ndarray  # (classes,) top-1 in percent; nan for classes without queries
+
+
+def evaluate(
+    cosines: np.ndarray,
+    labels: np.ndarray,
+    truth: np.ndarray,
+    classes: int,
+    ks: tuple[int, ...] = KS,
+    temperature: float = TEMPERATURE,
+) -> list[Accuracy]:
+    """Accuracy at each k, weighted and plain.
+
+    cosines (q, k) and labels (q, k) of the neighbours, best first, k >= max(ks) or all there are; truth (q,).
+    """
+    results = []
+    for k in ks:
+        for vote, t in (("weighted", temperature), ("plain", None)):
+            weights = vote_weights(cosines[:, :k], t)
+            guesses = np.concatenate(
+                [
+                    ranked_classes(weights[start : start + 1000], labels[start : start + 1000, :k], classes)
+                    for start in range(0, len(weights), 1000)
+                ]
+            )
+            right = guesses == truth[:, None]
+            counts = np.bincount(truth, minlength=classes)
+            hits = np.bincount(truth[right[:, 0]], minlength=classes)
+            per_class = np.where(counts > 0, 100 * hits / np.maximum(counts, 1), np.nan)
+            results.append(
+                Accuracy(k, vote, 100 * float(right[:, 0].mean()), 100 * float(right.any(axis=1).mean()), per_class)
+            )
+    return results

@@ -1,0 +1,47 @@
+"""A gallery as an encoder sees it: what the engine holds after it was verified once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from searchdemo.errors import BadQuery
+from searchdemo.galleries.base import Gallery
+from searchdemo.indexes.vectors import StoredVectors
+from searchdemo.store import Artifact
+from searchdemo.types import MISSING
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A gallery as an encoder sees it: verified, mapped, ready to be searched."""
+
+    gallery: Gallery
+    artifact: Artifact
+    vectors: StoredVectors
+    rows: np.ndarray | None  # (n,) gallery row of each position; None: they are the same
+
+    def gallery_rows(self, positions: np.ndarray) -> np.ndarray:
+        return positions if self.rows is None else np.where(positions < 0, MISSING, self.rows[positions])
+
+    def position(self, row: int) -> int:
+        """Raises BadQuery when the row is not among the vectors."""
+        if self.rows is None:
+            if not 0 <= row < len(self.vectors):
+                raise BadQuery(f"There is no row {row}: choose from 0 to {len(self.vectors) - 1:,}.")
+            return row
+        found = np.flatnonzero(self.rows == row)
+        if not len(found):
+            raise BadQuery(f"Row {row} is not among the {len(self.vectors):,} pictures that were embedded.")
+        return int(found[0])
+
+    def queries(self) -> tuple[np.ndarray, np.ndarray]:
+        """Stored rows of the held-out queries (q, dim) float32 and their labels (q,); (0, dim) when there are none."""
+        if not self.artifact.has("queries.npy"):
+            return np.empty((0, self.vectors.dim), np.float32), np.empty(0, np.int64)
+        stored = np.load(self.artifact.file("queries.npy")).astype(np.float32)
+        labels = np.asarray(self.gallery.queries.labels, dtype=np.int64)
+        if self.artifact.has("query_rows.npy"):
+            labels = labels[np.load(self.artifact.file("query_rows.npy"))]
+        return stored / np.linalg.norm(stored, axis=1, keepdims=True), labels

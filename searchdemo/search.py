@@ -1,0 +1,282 @@
+"""The SearchEngine: holds what is loaded, and takes one query from picture or words to hits.
+
+One query, start to end:
+    query -> encoder -> unit row (1, dim) -> index -> positions (1, k) -> gallery rows -> cosines, labels, pictures
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from searchdemo.build import Report, build
+from searchdemo.encoders import table as encoder_table
+from searchdemo.encoders.base import Encoder
+from searchdemo.encoders.templates import class_rows
+from searchdemo.errors import BadQuery, NotBuilt
+from searchdemo.galleries.base import Gallery
+from searchdemo.galleries.table import open_gallery
+from searchdemo.indexes import faiss_index
+from searchdemo.indexes.base import VectorIndex
+from searchdemo.indexes.exact import BruteForce
+from searchdemo.indexes.faiss_index import FaissIndex
+from searchdemo.indexes.table import find
+from searchdemo.indexes.vectors import StoredVectors
+from searchdemo.kept import Kept
+from searchdemo.pictures import open_picture
+from searchdemo.prepared import Prepared
+from searchdemo.store import Artifact, Key, Store
+from searchdemo.types import MISSING, Hit, SearchResult, Timing
+
+MOST_RESULTS = 1000
+LONGEST_TEXT = 1000  # characters; every text tower here stops reading long before
+
+
+@dataclass(frozen=True)
+class Query:
+    """What is searched with: exactly one of these."""
+
+    picture: bytes | Path | Image.Image | None = None
+    text: str | None = None
+    row: int | None = None  # of the gallery: its stored vector, and the row itself is left out of the results
+    held_out: int | None = None  # number among the gallery's queries: its stored vector
+
+    def __post_init__(self):
+        if sum(value is not None for value in (self.picture, self.text, self.row, self.held_out)) != 1:
+            raise BadQuery("Give exactly one of a picture, a text or a row to search with.")
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """A query as a unit row, and what that cost."""
+
+    vector: np.ndarray  # (1, dim) float32
+    preprocess_ms: float
+    encode_ms: float
+
+
+class SearchEngine:
+    """Loads what is asked for, keeps it, answers queries. Safe for several threads."""
+
+    def __init__(
+        self,
+        store: Store | None = None,
+        data_dir: Path | None = None,
+        device: str | None = None,
+        transform: str = "own",
+        metric: str = "ip",
+        weights: dict[str, Path] | None = None,
+    ):
+        self.store = store or Store()
+        self.data_dir, self.device, self.transform, self.metric = data_dir, device, transform, metric
+        self._weights = weights or {}
+        self._galleries: Kept[Gallery] = Kept(8)
+        self._encoders: Kept[Encoder] = Kept(3)
+        self._prepared: Kept[Prepared] = Kept(8)
+        self._indexes: Kept[VectorIndex] = Kept(24)
+        self._class_rows: Kept[np.ndarray] = Kept(8)
+
+    # What is loaded
+
+    def gallery(self, name: str, download: bool = False, progress=None) -> Gallery:
+        """Raises UnknownName, NoPictures (a folder that is not there)."""
+        return self._galleries.get(name, lambda: open_gallery(name, self.data_dir, download, progress))
+
+    def encoder(self, name: str, progress=None) -> Encoder:
+        """Raises UnknownName, NoWeights, BadArtifact."""
+
+        def load() -> Encoder:
+            return encoder_table.load(
+                name,
+                device=self.device,
+                transform=self.transform,
+                weights=self._weights.get(name),
+                progress=progress,
+            )
+
+        return self._encoders.get(name, load)
+
+    def key(self, gallery: str, encoder: str, limit: int | None = None) -> Key:
+        return Key(gallery, encoder, self.transform, self.metric, limit)
+
+    def built_key(self, gallery: str, encoder: str) -> Key | None:
+        """Of the whole gallery when that is built, else of the largest balanced part that is."""
+        whole = self.key(gallery, encoder)
+        if self.store.has(whole):
+            return whole
+        parts = [key for key in (replace(whole, limit=limit) for limit in self._limits(whole)) if self.store.has(key)]
+        return max(parts, key=lambda key: key.limit or 0, default=None)
+
+    def _limits(self, whole: Key) -> list[int]:
+        prefix = f"{whole.folder.name}-n"
+        names = (folder.name for folder in self.store.folders() if folder.parent == whole.folder.parent)
+        return [
+            int(name.removeprefix(prefix))
+            for name in names
+            if name.startswith(prefix) and name.removeprefix(prefix).isdigit()
+        ]
+
+    def prepared(self, gallery: str, encoder: str) -> Prepared:
+        """Raises NotBuilt, BadArtifact."""
+        encoder_table.spec_of(encoder)
+        opened = self.gallery(gallery)
+        key = self.built_key(gallery, encoder)
+        if key is None:
+            wanted = self.key(gallery, encoder)
+            raise NotBuilt(f"{encoder!r} is not built for this gallery ({gallery}) yet: run `{wanted.build_command}`.")
+
+        def prepare() -> Prepared:
+            artifact = self.store.open(key)
+            artifact.check_gallery(opened.fingerprint)
+            rows = np.load(artifact.file("rows.npy")) if artifact.has("rows.npy") else None
+            return Prepared(opened, artifact, StoredVectors(artifact.file("ivf.faiss")), rows)
+
+        return self._prepared.get(key, prepare)
+
+    def index(self, gallery: str, encoder: str, index: str) -> VectorIndex:
+        """Loaded, or built from the stored vectors and saved for the next time. Raises NotBuilt, BadQuery."""
+        spec, prepared = find(index), self.prepared(gallery, encoder)
+
+        def open_index() -> VectorIndex:
+            artifact, vectors = prepared.artifact, prepared.vectors
+            started = time.perf_counter()
+            if index == "brute":
+                exact = vectors.all()
+                return BruteForce(spec, exact, (time.perf_counter() - started) * 1000, self.device or "cpu")
+            if index == "ivf":
+                opened = FaissIndex.from_file(spec, artifact.file("ivf.faiss"))
+            elif index == "flat":
+                opened = FaissIndex.from_vectors(spec, vectors.all(), self.metric)
+            else:
+                factory = spec.factory(len(vectors), vectors.dim)
+                path = self.store.extra_index(artifact, index, factory)
+                if path is None:
+                    path = self.store.extra_index_path(artifact, index)
+                    faiss_index.save(faiss_index.build(spec, vectors.all(), self.metric), path)
+                    self.store.add_index(artifact, path, factory, time.perf_counter() - started)
+                opened = FaissIndex.from_file(spec, path)
+            opened.to_gpu()
+            return opened
+
+        return self._indexes.get((prepared.artifact.folder, index), open_index)
+
+    def kept_index(self, key: Hashable, make: Callable[[], VectorIndex]) -> VectorIndex:
+        """An index that only a benchmark needs, kept among the others."""
+        return self._indexes.get(key, make)
+
+    def has_index(self, gallery: str, encoder: str, index: str) -> bool:
+        """Whether `index` would answer without being built first."""
+        prepared = self.prepared(gallery, encoder)
+        factory = find(index).factory(len(prepared.vectors), prepared.vectors.dim)
+        return (
+            index in ("brute", "flat", "ivf") or self.store.extra_index(prepared.artifact, index, factory) is not None
+        )
+
+    def build(
+        self, gallery: str, encoder: str, limit: int | None = None, report: Report = lambda p: None, **options
+    ) -> Artifact:
+        """Embed the gallery. Raises NoPictures, NoWeights."""
+        key = self.key(gallery, encoder, limit)
+        return build(self.gallery(gallery), self.encoder(encoder), self.store, key, report, **options)
+
+    # One query
+
+    def embed(self, query: Query, gallery: str, encoder: str) -> Embedded:
+        """Raises BadQuery, BadPicture; BadArtifact when the encoder's weights are not those of the stored vectors."""
+        if query.row is not None or query.held_out is not None:
+            prepared = self.prepared(gallery, encoder)
+            if query.row is not None:
+                return Embedded(prepared.vectors.take(np.array([prepared.position(query.row)])), 0.0, 0.0)
+            stored, _ = prepared.queries()
+            if not 0 <= query.held_out < len(stored):
+                raise BadQuery(f"There is no held-out query {query.held_out}: choose below {len(stored):,}.")
+            return Embedded(stored[query.held_out : query.held_out + 1], 0.0, 0.0)
+        network = self.encoder(encoder)
+        started = time.perf_counter()
+        if query.text is not None:
+            text = checked_text(query.text)
+            return Embedded(network.encode_texts([text]), 0.0, (time.perf_counter() - started) * 1000)
+        pixels = network.preprocess([open_picture(query.picture)])
+        preprocessed = time.perf_counter()
+        vector = network.encode_pixels(pixels)
+        return Embedded(vector, (preprocessed - started) * 1000, (time.perf_counter() - preprocessed) * 1000)
+
+    def search(self, query: Query, gallery: str, encoder: str, index: str, k: int = 10, **params: int) -> SearchResult:
+        """The k nearest pictures of the gallery. Raises SearchDemoError of every kind, each a sentence for a person."""
+        return self.search_with_vector(query, gallery, encoder, index, k, **params)[0]
+
+    def search_with_vector(
+        self, query: Query, gallery: str, encoder: str, index: str, k: int = 10, **params: int
+    ) -> tuple[SearchResult, np.ndarray]:
+        """What `search` returns, and the query's unit row (dim,)."""
+        check_k(k)
+        prepared, searched = self.prepared(gallery, encoder), self.index(gallery, encoder, index)
+        if query.picture is not None or query.text is not None:
+            prepared.artifact.check_weights(self.encoder(encoder).weights_sha256)
+        embedded = self.embed(query, gallery, encoder)
+        left_out = prepared.position(query.row) if query.row is not None else MISSING
+        one_more = int(left_out != MISSING)
+        started = time.perf_counter()
+        positions = searched.search(embedded.vector, k + one_more, **params).rows[0]
+        search_ms = (time.perf_counter() - started) * 1000
+        started = time.perf_counter()
+        positions = positions[(positions != MISSING) & (positions != left_out)][:k]
+        hits = self._hits(prepared, positions, embedded.vector[0])
+        fetch_ms = (time.perf_counter() - started) * 1000
+        notice = shortfall(len(hits), min(k, len(prepared.vectors) - one_more), searched)
+        timing = Timing(embedded.preprocess_ms, embedded.encode_ms, search_ms, fetch_ms)
+        return SearchResult(hits, timing, notice), embedded.vector[0]
+
+    def _hits(self, prepared: Prepared, positions: np.ndarray, query: np.ndarray) -> tuple[Hit, ...]:
+        """Cosines come from the stored vectors: quantised indexes only estimate them."""
+        if not len(positions):
+            return ()
+        cosines = prepared.vectors.take(positions) @ query
+        order = np.argsort(-cosines, kind="stable")
+        gallery, hits = prepared.gallery, []
+        for rank, place in enumerate(order, start=1):
+            row = int(prepared.gallery_rows(positions[place : place + 1])[0])
+            hits.append(
+                Hit(
+                    rank,
+                    row,
+                    gallery.label(row),
+                    gallery.class_name(row),
+                    float(np.clip(cosines[place], -1, 1)),
+                    gallery.pictures.encoded(row),
+                )
+            )
+        return tuple(hits)
+
+    def class_name_rows(self, gallery: str, encoder: str) -> np.ndarray:
+        """(classes, dim) unit rows of the gallery's class names. Raises BadQuery without a text tower."""
+        names = self.gallery(gallery).class_names
+        return self._class_rows.get((gallery, encoder), lambda: class_rows(self.encoder(encoder), names))
+
+
+def check_k(k: int) -> None:
+    if not 1 <= k <= MOST_RESULTS:
+        raise BadQuery(f"k = {k:,} is out of bounds: choose from 1 to {MOST_RESULTS:,}.")
+
+
+def checked_text(text: str) -> str:
+    """Raises BadQuery for an empty or overlong text."""
+    text = " ".join(text.split())
+    if not text:
+        raise BadQuery("The text is empty: type a few words, such as 'a red boat'.")
+    if len(text) > LONGEST_TEXT:
+        raise BadQuery(f"The text has {len(text):,} characters: shorten it to at most {LONGEST_TEXT:,}.")
+    return text
+
+
+def shortfall(found: int, wanted: int, index: VectorIndex) -> str:
+    """What to tell a person when an approximate index found fewer than asked for."""
+    if found >= wanted:
+        return ""
+    remedy = "; raise nprobe" if any(param.name == "nprobe" for param in index.spec.params) else ""
+    return f"only {found} of {wanted} were found{remedy}"

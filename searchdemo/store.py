@@ -1,0 +1,216 @@
+"""What is on disk of a gallery seen by an encoder: manifest, checksums, atomic writes.
+
+    <root>/<gallery>/<encoder>/manifest.json   what the vectors belong to, and the SHA-256 of every file
+                               ivf.faiss       the stored vectors, and the inverted file at once
+                               queries.npy     embeddings of the held-out queries, half floats (q, dim)
+                               rows.npy        gallery row of each position; absent when position = row
+                               <index>.faiss   other indexes that were built, each with <index>.json beside it
+
+There are two roots: `indexes/` beside the package, which ships, and the person's own, which builds go to.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import os
+import re
+import shutil
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from searchdemo.errors import BadArtifact, NotBuilt
+
+SHIPPED = Path(__file__).parents[1] / "indexes"
+FORMAT = 1
+
+
+def own_root() -> Path:
+    """Where builds go: $SEARCHDEMO_HOME, else the user's cache folder."""
+    home = os.environ.get("SEARCHDEMO_HOME")
+    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
+    return (Path(home) if home else cache / "searchdemo") / "indexes"
+
+
+@dataclass(frozen=True)
+class Key:
+    """What makes one set of vectors differ from another."""
+
+    gallery: str
+    encoder: str
+    transform: str = "own"  # of the encoder: "own" | "full"
+    metric: str = "ip"
+    limit: int | None = None  # only this many pictures, balanced over classes
+
+    @property
+    def folder(self) -> Path:
+        """gallery/encoder, with what is not the usual after the encoder's name."""
+        unusual = [self.transform] * (self.transform != "own") + [self.metric] * (self.metric != "ip")
+        unusual += [f"n{self.limit}"] * (self.limit is not None)
+        gallery = self.gallery
+        if gallery.startswith("folder:"):
+            digest = hashlib.sha256(str(Path(gallery.removeprefix("folder:")).resolve()).encode()).hexdigest()[:8]
+            gallery = re.sub(r"\W+", "-", f"folder-{Path(gallery.removeprefix('folder:')).name}") + f"-{digest}"
+        return Path(gallery) / "-".join([self.encoder, *unusual])
+
+    @property
+    def build_command(self) -> str:
+        words = ["python -m searchdemo build", f"--gallery {self.gallery}", f"--encoder {self.encoder}"]
+        words += [f"--transform {self.transform}"] * (self.transform != "own")
+        words += [f"--metric {self.metric}"] * (self.metric != "ip")
+        words += [f"--limit {self.limit}"] * (self.limit is not None)
+        return " ".join(words)
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What the vectors in a folder belong to."""
+
+    gallery: str
+    gallery_fingerprint: str
+    encoder: str
+    weights_sha256: str
+    transform: str
+    metric: str
+    dim: int
+    vectors: int
+    queries: int
+    files: dict[str, str]  # name -> SHA-256
+    stand_in: bool = False  # made with a test's weights
+    precision: str = ""  # of the encoder's forward pass
+    embed_seconds: float = 0.0  # gallery and queries together
+    built: dict = field(default_factory=dict)  # when, on what, with which versions
+    format: int = FORMAT
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A folder whose manifest was read. Files are verified when they are asked for."""
+
+    key: Key
+    folder: Path
+    manifest: Manifest
+
+    def file(self, name: str) -> Path:
+        """The path of a file whose checksum holds. Raises BadArtifact."""
+        path = self.folder / name
+        if not path.is_file():
+            raise BadArtifact(f"{path} is missing; build it again with `{self.key.build_command} --rebuild`.")
+        if sha256(path) != self.manifest.files[name]:
+            raise BadArtifact(f"{path} does not match its checksum; mend it with `{self.key.build_command} --rebuild`.")
+        return path
+
+    def has(self, name: str) -> bool:
+        return name in self.manifest.files
+
+    def check_gallery(self, fingerprint: str) -> None:
+        if self.manifest.gallery_fingerprint != fingerprint:
+            raise BadArtifact(
+                f"The vectors in {self.folder} were made from other pictures than {self.key.gallery!r} holds now; "
+                f"mend it with `{self.key.build_command} --rebuild`."
+            )
+
+    def check_weights(self, weights_sha256: str) -> None:
+        if self.manifest.weights_sha256 != weights_sha256:
+            raise BadArtifact(
+                f"The vectors in {self.folder} were made with other weights of {self.key.encoder!r} "
+                f"({self.manifest.weights_sha256[:12]}) than are loaded ({weights_sha256[:12]}); "
+                f"mend it with `{self.key.build_command} --rebuild`."
+            )
+
+
+class Store:
+    """Finds artifacts in its roots, first the person's own, and adds to the last place that may be written."""
+
+    def __init__(self, own: Path | None = None, shipped: Path = SHIPPED):
+        self.own = own or own_root()
+        self.roots = (self.own, shipped)
+
+    def folders(self) -> list[Path]:
+        """Folders (gallery/encoder) that hold vectors, in either root."""
+        found = {path.parent.relative_to(root) for root in self.roots for path in root.glob("*/*/manifest.json")}
+        return sorted(found)
+
+    def has(self, key: Key) -> bool:
+        return any((root / key.folder / "manifest.json").is_file() for root in self.roots)
+
+    def open(self, key: Key) -> Artifact:
+        """Raises NotBuilt when there is none, BadArtifact when its manifest cannot be read."""
+        for root in self.roots:
+            path = root / key.folder / "manifest.json"
+            if path.is_file():
+                try:
+                    content = json.loads(path.read_text())
+                    if content.get("format") != FORMAT:
+                        raise ValueError(f"format {content.get('format')}, wanted {FORMAT}")
+                    return Artifact(key, path.parent, Manifest(**content))
+                except (ValueError, TypeError, AttributeError) as error:
+                    raise BadArtifact(
+                        f"{path} is not a manifest that this version reads ({error}); "
+                        f"build it again with `{key.build_command} --rebuild`."
+                    ) from error
+        raise NotBuilt(
+            f"{key.encoder!r} has no vectors for {key.gallery!r} yet; build them with `{key.build_command}`."
+        )
+
+    def work_folder(self, key: Key) -> Path:
+        """Where a build of this key is prepared, and found again after a kill."""
+        folder = self.own / key.folder.parent / (key.folder.name + ".building")
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def publish(self, key: Key, work: Path, manifest: Manifest) -> Artifact:
+        """Write the manifest into the prepared folder and move the folder into place."""
+        write_json(work / "manifest.json", asdict(manifest))
+        folder = self.own / key.folder
+        if folder.exists():
+            shutil.rmtree(folder)
+        work.rename(folder)
+        return Artifact(key, folder, manifest)
+
+    def extra_index(self, artifact: Artifact, index: str, factory: str) -> Path | None:
+        """A verified further index over these very vectors, or None when there is none."""
+        name = index_file(index)
+        for root in self.roots:
+            path, card_path = root / artifact.key.folder / name, root / artifact.key.folder / f"{name}.json"
+            if not (path.is_file() and card_path.is_file()):
+                continue
+            card = json.loads(card_path.read_text())
+            current = card["vectors_sha256"] == artifact.manifest.files["ivf.faiss"] and card["factory"] == factory
+            if current and card["sha256"] == sha256(path):
+                return path  # one of older vectors, or a damaged one, is simply built again
+        return None
+
+    def extra_index_path(self, artifact: Artifact, index: str) -> Path:
+        """Where a further index over these vectors is to be written."""
+        folder = self.own / artifact.key.folder
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder / index_file(index)
+
+    def add_index(self, artifact: Artifact, path: Path, factory: str, build_seconds: float) -> None:
+        """Register a further index that was written to extra_index_path."""
+        card = {"factory": factory, "sha256": sha256(path), "vectors_sha256": artifact.manifest.files["ivf.faiss"]}
+        write_json(path.with_name(path.name + ".json"), card | {"build_seconds": build_seconds})
+
+
+def index_file(index: str) -> str:
+    return re.sub(r"[^\w-]+", "_", index) + ".faiss"
+
+
+def write_json(path: Path, content: dict) -> None:
+    temporary = path.with_name(path.name + ".partial")
+    temporary.write_text(json.dumps(content, indent=1) + "\n")
+    temporary.replace(path)
+
+
+def sha256(path: Path) -> str:
+    """Of a file's bytes; computed again only when its size or time of change differs."""
+    status = path.stat()
+    return _sha256(path, status.st_size, status.st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=256)
+def _sha256(path: Path, size: int, mtime_ns: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
