@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import platform
 import time
@@ -13,15 +14,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from searchdemo.encoders.base import Encoder
-from searchdemo.errors import BadQuery, NoPictures
+from searchdemo.errors import BadPicture, BadQuery, NoPictures
 from searchdemo.galleries.base import Gallery, Pictures
 from searchdemo.pictures import open_picture
-from searchdemo.store import Artifact, Key, Manifest, Store, sha256, write_json
+from searchdemo.store import VECTORS, Artifact, Key, Manifest, Store, sha256, write_json
 
 BATCH_SIZE = 64
-SAVE_EVERY_SECONDS = 5.0  # what a kill may cost, at most
 
 
 @dataclass(frozen=True)
@@ -65,11 +66,13 @@ def balanced_rows(labels: np.ndarray, limit: int | None, seed: int = 0) -> np.nd
     return np.sort(shuffled[np.argsort(turn[shuffled], kind="stable")][:limit])
 
 
-def batches(pictures: Pictures, rows: np.ndarray, encoder: Encoder, batch_size: int) -> Iterator[tuple[int, object]]:
-    """(pictures in it, network input) of each batch, decoded and preprocessed ahead in other threads."""
+def batches(pictures: Pictures, rows: np.ndarray, encoder: Encoder, batch_size: int) -> Iterator[tuple]:
+    """(which of the batch's rows can be read (b,) bool, network input of those), made ahead in other threads."""
 
-    def prepare(chosen: np.ndarray) -> tuple[int, object]:
-        return len(chosen), encoder.preprocess([open_picture(pictures.encoded(int(row))) for row in chosen])
+    def prepare(chosen: np.ndarray) -> tuple[np.ndarray, object]:
+        found = [readable(pictures.encoded(int(row))) for row in chosen]
+        images = [image for image in found if image is not None]
+        return np.array([image is not None for image in found]), encoder.preprocess(images) if images else None
 
     with ThreadPoolExecutor(max_workers=2) as pool:
         waiting: deque = deque()
@@ -81,30 +84,53 @@ def batches(pictures: Pictures, rows: np.ndarray, encoder: Encoder, batch_size: 
             yield waiting.popleft().result()
 
 
+def readable(encoded: bytes | None) -> Image.Image | None:
+    try:
+        return None if encoded is None else open_picture(encoded)
+    except BadPicture:
+        return None
+
+
 def embed(
-    pictures: Pictures, rows: np.ndarray, encoder: Encoder, scratch: Path, report: Report, stage: str, batch_size: int
+    pictures: Pictures,
+    rows: np.ndarray,
+    encoder: Encoder,
+    scratch: Path,
+    report: Report,
+    stage: str,
+    batch_size: int,
+    fingerprint: str = "",
 ) -> np.ndarray:
-    """Unit rows (len(rows), dim) float32, kept in the file `scratch` as they come, with the count beside it."""
+    """Unit rows (len(rows), dim) float32, NaN where a picture cannot be read.
+
+    They are kept in the file `scratch` as they come, with their count beside it, and found there after a kill.
+    """
     count_path = scratch.with_suffix(".json")
-    identity = {"rows": len(rows), "first": rows[:3].tolist(), "weights": encoder.weights_sha256, "dim": encoder.dim}
+    identity = {
+        "rows": hashlib.sha256(np.ascontiguousarray(rows, dtype=np.int64)).hexdigest(),
+        "gallery": fingerprint,
+        "weights": encoder.weights_sha256,
+        "dim": encoder.dim,
+    }
     done = 0
     if scratch.exists() and count_path.exists():
         saved = json.loads(count_path.read_text())
         done = saved.pop("done")
         done = done if saved == identity else 0
+    if not done:
+        count_path.unlink(missing_ok=True)  # it must never stand beside vectors that it does not count
     shape = (len(rows), encoder.dim)
     vectors = np.lib.format.open_memmap(scratch, mode="r+" if done else "w+", dtype=np.float32, shape=shape)
     started, first = time.perf_counter(), done
-    saved_at = started
-    for count, pixels in batches(pictures, rows[done:], encoder, batch_size):
-        vectors[done : done + count] = encoder.encode_pixels(pixels)
-        done += count
-        now = time.perf_counter()
-        if now - saved_at > SAVE_EVERY_SECONDS or done == len(rows):
-            vectors.flush()
-            write_json(count_path, identity | {"done": done})
-            saved_at = now
-        report(Progress(stage, done, len(rows), (done - first) / (now - started)))
+    for there, pixels in batches(pictures, rows[done:], encoder, batch_size):
+        batch = vectors[done : done + len(there)]
+        batch[~there] = np.nan
+        if there.any():
+            batch[there] = encoder.encode_pixels(pixels)
+        done += len(there)
+        vectors.flush()  # before the count, so that a count on disk is never ahead of its vectors
+        write_json(count_path, identity | {"done": done})
+        report(Progress(stage, done, len(rows), (done - first) / (time.perf_counter() - started)))
     return vectors
 
 
@@ -118,39 +144,49 @@ def build(
 ) -> Artifact:
     """Embed gallery and queries, build the inverted file that stores the vectors, publish both.
 
-    Raises NoPictures when the gallery's pictures are not on this machine, BadQuery for a limit below 1.
+    Pictures that cannot be read are left out. Raises NoPictures when the gallery's pictures are not on this machine,
+    BadQuery for a limit or a batch size below 1, SearchDemoError when another process builds the same.
     """
-    from searchdemo.indexes import faiss_index, table
-
     if key.limit is not None and key.limit < 1:
         raise BadQuery(f"limit = {key.limit} leaves no picture: choose 1 or more.")
+    if batch_size < 1:
+        raise BadQuery(f"A batch of {batch_size} pictures is not one: choose 1 or more.")
+    with store.building(key) as work:
+        return _build(gallery, encoder, store, key, work, report, batch_size)
+
+
+def _build(
+    gallery: Gallery, encoder: Encoder, store: Store, key: Key, work: Path, report: Report, batch_size: int
+) -> Artifact:
+    from searchdemo.indexes import faiss_index, table
+
+    def unit_rows(pictures: Pictures, name: str, stage: str) -> tuple[np.ndarray, np.ndarray]:
+        """(m,) rows that could be read, ascending, and their vectors (m, dim) float32."""
+        rows = available(pictures, balanced_rows(pictures.labels, key.limit))
+        if not len(rows):
+            return rows, np.empty((0, encoder.dim), np.float32)
+        scratch = work / f"{name}.npy.partial"
+        vectors = embed(pictures, rows, encoder, scratch, report, stage, batch_size, gallery.fingerprint)
+        read = ~np.isnan(vectors[:, 0])
+        return rows[read], np.asarray(vectors[read])
+
     started = time.perf_counter()
-    rows = available(gallery.pictures, balanced_rows(gallery.pictures.labels, key.limit))
+    rows, vectors = unit_rows(gallery.pictures, "vectors", "embedding the gallery")
     if not len(rows):
         raise NoPictures(gallery.missing or f"The gallery {gallery.name!r} has no pictures.")
-    queries = available(gallery.queries, balanced_rows(gallery.queries.labels, key.limit))
-    work = store.work_folder(key)
-    vectors = embed(
-        gallery.pictures, rows, encoder, work / "vectors.npy.partial", report, "embedding the gallery", batch_size
-    )
-    names = ["ivf.faiss"]
-    if len(queries):
-        embedded = embed(
-            gallery.queries, queries, encoder, work / "queries.npy.partial", report, "embedding the queries", batch_size
-        )
-        np.save(work / "queries.npy", embedded.astype(np.float16))
-        names.append("queries.npy")
-        if len(queries) < len(gallery.queries):
-            np.save(work / "query_rows.npy", queries)
-            names.append("query_rows.npy")
-    if len(rows) < len(gallery.pictures):
-        np.save(work / "rows.npy", rows)
-        names.append("rows.npy")
+    queries, query_vectors = unit_rows(gallery.queries, "queries", "embedding the queries")
     embed_seconds = time.perf_counter() - started
     report(Progress("building ivf", 0, 1, 0))
-    faiss_index.save(faiss_index.build(table.INDEXES["ivf"], np.asarray(vectors), key.metric), work / "ivf.faiss")
-    for leftover in work.glob("*.npy.*"):
-        leftover.unlink()
+    faiss_index.save(faiss_index.build(table.INDEXES["ivf"], vectors, key.metric), work / VECTORS)
+    arrays = {}
+    if len(rows) < len(gallery.pictures):
+        arrays["rows.npy"] = rows
+    if len(queries):
+        arrays["queries.npy"] = query_vectors.astype(np.float16)
+        if len(queries) < len(gallery.queries):
+            arrays["query_rows.npy"] = queries
+    for name, array in arrays.items():
+        np.save(work / name, array)
     manifest = Manifest(
         gallery=gallery.name,
         gallery_fingerprint=gallery.fingerprint,
@@ -161,7 +197,7 @@ def build(
         dim=encoder.dim,
         vectors=len(rows),
         queries=len(queries),
-        files={name: sha256(work / name) for name in names},
+        files={name: sha256(work / name) for name in (VECTORS, *arrays)},
         stand_in=encoder.stand_in,
         precision=f"{encoder.precision} on {encoder.device}",
         embed_seconds=round(embed_seconds, 1),
@@ -169,9 +205,13 @@ def build(
             "at": datetime.now(UTC).isoformat(timespec="seconds"),
             "machine": platform.machine(),
             "python": platform.python_version(),
+            "pictures": getattr(gallery.pictures, "source", ""),  # with the revision, where they were downloaded
         },
     )
-    return store.publish(key, work, manifest)
+    artifact = store.publish(key, work, manifest)
+    for scratch in artifact.folder.glob("*.npy.*"):
+        scratch.unlink()
+    return artifact
 
 
 def available(pictures: Pictures, rows: np.ndarray) -> np.ndarray:

@@ -7,10 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from searchdemo.encoders.table import spec_of
-from searchdemo.errors import BadQuery
+from searchdemo.errors import BadQuery, NotHere
 from searchdemo.knn import TEMPERATURE, vote_weights
 from searchdemo.search import Query, SearchEngine
 from searchdemo.types import SearchResult
+
+TRAINED_ON = {"bundled": "tiny-imagenet"}  # encoder -> the gallery whose pictures and labels it was trained with
+CLIP_TEMPERATURE = 0.01  # what CLIP's own training ends at (Radford et al. 2021, section 2.5)
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,8 @@ def classify(
     shares = vote_weights(np.array([[hit.score for hit in result.hits]]), temperature)[0] if result.hits else ()
     votes: dict[tuple[str, str], float] = {}
     for hit, share in zip(result.hits, shares, strict=True):
-        votes[hit.label, hit.class_name] = votes.get((hit.label, hit.class_name), 0.0) + float(share)
+        if hit.label:  # a picture of unknown class has its share of the vote, and nobody to give it to
+            votes[hit.label, hit.class_name] = votes.get((hit.label, hit.class_name), 0.0) + float(share)
     best = sorted(votes.items(), key=lambda item: -item[1])[:5]
     return Classification(
         tuple(Guess(label, name, share) for (label, name), share in best),
@@ -78,7 +82,22 @@ def by_class_names(engine: SearchEngine, vector: np.ndarray, gallery: str, encod
     if not spec_of(encoder).text:
         return ()
     opened = engine.gallery(gallery)
+    try:
+        network = engine.encoder(encoder)
+    except NotHere:  # a stored query needs no weights, and a page without this column is better than none
+        return ()
+    engine.prepared(gallery, encoder).artifact.check_weights(network.weights_sha256)
     cosines = engine.class_name_rows(gallery, encoder) @ vector
-    shares = vote_weights(cosines[None], TEMPERATURE)[0]
+    shares = vote_weights(cosines[None], CLIP_TEMPERATURE if spec_of(encoder).family == "open_clip" else TEMPERATURE)[0]
     best = np.argsort(-shares)[:5]
     return tuple(Guess(opened.label_names[i], opened.class_names[i], float(shares[i])) for i in best)
+
+
+def training_note(gallery: str, encoder: str) -> str:
+    """One sentence when a vote flatters the encoder, because it has seen the gallery with its labels; else ""."""
+    if TRAINED_ON.get(encoder) != gallery:
+        return ""
+    return (
+        f"The encoder {encoder!r} was trained on the pictures and labels of this gallery, so this is not zero-shot; "
+        "the held-out queries were kept out of its training."
+    )

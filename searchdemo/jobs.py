@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from searchdemo.build import Progress
@@ -29,7 +28,7 @@ class Builds:
         self._engine = engine
         self._jobs: dict[Key, Job] = {}
         self._lock = threading.Lock()
-        self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="build")
+        self._turn = threading.Lock()
 
     def start(self, gallery: str, encoder: str, limit: int | None = None) -> Job:
         """The running build of this key, or a new one."""
@@ -38,7 +37,8 @@ class Builds:
             job = self._jobs.get(key)
             if job is None or job.finished:
                 job = self._jobs[key] = Job(key, Progress("waiting for its turn", 0, 0, 0))
-                self._worker.submit(self._run, key)
+                # A daemon: leaving the program does not wait for the end of a build, which is found again anyway.
+                threading.Thread(target=self._run, args=(key,), name=f"build {key.folder}", daemon=True).start()
             return job
 
     def jobs(self) -> list[Job]:
@@ -61,13 +61,17 @@ class Builds:
         def report(progress: Progress) -> None:
             tell(Job(key, progress))
 
+        def fail(sentence: str) -> None:
+            tell(Job(key, Progress("stopped", 0, 0, 0), error=sentence, finished=True))
+
         try:
-            report(Progress(f"loading {key.encoder}", 0, 0, 0))
-            self._engine.build(key.gallery, key.encoder, key.limit, report)
+            with self._turn:
+                report(Progress(f"loading {key.encoder}", 0, 0, 0))
+                self._engine.build(key.gallery, key.encoder, key.limit, report)
         except SearchDemoError as error:
-            tell(Job(key, Progress("stopped", 0, 0, 0), error=str(error), finished=True))
-        except Exception as error:
-            tell(Job(key, Progress("stopped", 0, 0, 0), error=f"{type(error).__name__}: {error}", finished=True))
+            fail(str(error))
+        except Exception as error:  # a bug, a full disk: the visitor is told, the terminal shows where
+            fail(f"The build stopped ({type(error).__name__}: {error}); start it again to go on from there.")
             raise
         else:
             tell(Job(key, Progress("built", 1, 1, 0), finished=True))

@@ -28,22 +28,25 @@ def vote_weights(cosines: np.ndarray, temperature: float | None) -> np.ndarray:
 
 
 def class_votes(weights: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:
-    """Sum the shares by class: (q, k) weights and (q, k) labels -> (q, classes)."""
+    """Sum the shares by class: (q, k) weights and (q, k) labels -> (q, classes). Label -1, unknown, has no vote."""
     votes = np.zeros((len(weights), classes))
-    queries = np.repeat(np.arange(len(weights)), weights.shape[1])
-    np.add.at(votes, (queries, labels.ravel()), weights.ravel())
+    queries, ranks = np.nonzero(labels >= 0)
+    np.add.at(votes, (queries, labels[queries, ranks]), weights[queries, ranks])
     return votes
 
 
 def ranked_classes(weights: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:
-    """The 5 classes with most votes, best first: (q, min(5, classes)). A tie goes to the class met first."""
+    """The 5 classes with most votes, best first: (q, min(5, classes)). A tie goes to the class met first.
+
+    A class without a vote is no guess: -1 stands there, so that k = 1 has one guess.
+    """
     votes = class_votes(weights, labels, classes)
-    met = np.full(votes.shape, labels.shape[1])
+    met = np.full((len(votes), classes + 1), labels.shape[1])  # the last column takes the unknown label, -1
     queries = np.arange(len(labels))
     for rank in range(labels.shape[1] - 1, -1, -1):
         met[queries, labels[:, rank]] = rank
-    order = np.lexsort((met, -np.round(votes, 12)), axis=1)
-    return order[:, :5]
+    order = np.lexsort((met[:, :classes], -np.round(votes, 12)), axis=1)[:, :5]
+    return np.where(np.take_along_axis(votes, order, axis=1) > 0, order, -1)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""A gallery as an encoder sees it: what the engine holds after it was verified once."""
+"""A gallery as an encoder sees it."""
 
 from __future__ import annotations
 

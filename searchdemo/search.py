@@ -17,6 +17,7 @@ from PIL import Image
 from searchdemo.build import Report, build
 from searchdemo.encoders import table as encoder_table
 from searchdemo.encoders.base import Encoder
+from searchdemo.encoders.device import pick_device
 from searchdemo.encoders.templates import class_rows
 from searchdemo.errors import BadQuery, NotBuilt
 from searchdemo.galleries.base import Gallery
@@ -30,7 +31,7 @@ from searchdemo.indexes.vectors import StoredVectors
 from searchdemo.kept import Kept
 from searchdemo.pictures import open_picture
 from searchdemo.prepared import Prepared
-from searchdemo.store import Artifact, Key, Store
+from searchdemo.store import VECTORS, Artifact, Key, Store
 from searchdemo.types import MISSING, Hit, SearchResult, Timing
 
 MOST_RESULTS = 1000
@@ -76,16 +77,24 @@ class SearchEngine:
         self.data_dir, self.device, self.transform, self.metric = data_dir, device, transform, metric
         self._weights = weights or {}
         self._galleries: Kept[Gallery] = Kept(8)
+        self._downloads: Kept[Gallery] = Kept(8)
         self._encoders: Kept[Encoder] = Kept(3)
-        self._prepared: Kept[Prepared] = Kept(8)
+        self._stored: Kept[tuple[StoredVectors, np.ndarray | None]] = Kept(8)
         self._indexes: Kept[VectorIndex] = Kept(24)
         self._class_rows: Kept[np.ndarray] = Kept(8)
 
     # What is loaded
 
     def gallery(self, name: str, download: bool = False, progress=None) -> Gallery:
-        """Raises UnknownName, NoPictures (a folder that is not there)."""
-        return self._galleries.get(name, lambda: open_gallery(name, self.data_dir, download, progress))
+        """Raises UnknownName, NoPictures (a folder that is not there).
+
+        download: fetch pictures that are missing; until they are here, all others go on with the gallery as it is.
+        """
+        if not download:
+            return self._galleries.get(name, lambda: open_gallery(name, self.data_dir, False, progress))
+        opened = self._downloads.get(name, lambda: open_gallery(name, self.data_dir, True, progress))
+        self._galleries.put(name, opened)
+        return opened
 
     def encoder(self, name: str, progress=None) -> Encoder:
         """Raises UnknownName, NoWeights, BadArtifact."""
@@ -130,26 +139,32 @@ class SearchEngine:
             wanted = self.key(gallery, encoder)
             raise NotBuilt(f"{encoder!r} is not built for this gallery ({gallery}) yet: run `{wanted.build_command}`.")
 
-        def prepare() -> Prepared:
-            artifact = self.store.open(key)
-            artifact.check_gallery(opened.fingerprint)
-            rows = np.load(artifact.file("rows.npy")) if artifact.has("rows.npy") else None
-            return Prepared(opened, artifact, StoredVectors(artifact.file("ivf.faiss")), rows)
+        # The manifest is read each time, in 0.1 ms, so that a rebuild is noticed, in this process or another.
+        artifact = self.store.open(key)
+        artifact.check_gallery(opened.fingerprint)
 
-        return self._prepared.get(key, prepare)
+        def load() -> tuple[StoredVectors, np.ndarray | None]:
+            rows = np.load(artifact.file("rows.npy")) if artifact.has("rows.npy") else None
+            return StoredVectors(artifact.file(VECTORS)), rows
+
+        return Prepared(opened, artifact, *self._stored.get((key, *artifact.manifest.files.items()), load))
 
     def index(self, gallery: str, encoder: str, index: str) -> VectorIndex:
         """Loaded, or built from the stored vectors and saved for the next time. Raises NotBuilt, BadQuery."""
-        spec, prepared = find(index), self.prepared(gallery, encoder)
+        find(index)
+        return self._index_over(self.prepared(gallery, encoder), index)
+
+    def _index_over(self, prepared: Prepared, index: str) -> VectorIndex:
+        spec = find(index)
 
         def open_index() -> VectorIndex:
             artifact, vectors = prepared.artifact, prepared.vectors
             started = time.perf_counter()
             if index == "brute":
                 exact = vectors.all()
-                return BruteForce(spec, exact, (time.perf_counter() - started) * 1000, self.device or "cpu")
+                return BruteForce(spec, exact, (time.perf_counter() - started) * 1000, pick_device(self.device))
             if index == "ivf":
-                opened = FaissIndex.from_file(spec, artifact.file("ivf.faiss"))
+                opened = FaissIndex.from_file(spec, artifact.file(VECTORS))
             elif index == "flat":
                 opened = FaissIndex.from_vectors(spec, vectors.all(), self.metric)
             else:
@@ -163,7 +178,8 @@ class SearchEngine:
             opened.to_gpu()
             return opened
 
-        return self._indexes.get((prepared.artifact.folder, index), open_index)
+        artifact = prepared.artifact
+        return self._indexes.get((artifact.folder, artifact.vectors_sha256, index), open_index)
 
     def kept_index(self, key: Hashable, make: Callable[[], VectorIndex]) -> VectorIndex:
         """An index that only a benchmark needs, kept among the others."""
@@ -187,11 +203,14 @@ class SearchEngine:
     # One query
 
     def embed(self, query: Query, gallery: str, encoder: str) -> Embedded:
-        """Raises BadQuery, BadPicture; BadArtifact when the encoder's weights are not those of the stored vectors."""
-        if query.row is not None or query.held_out is not None:
-            prepared = self.prepared(gallery, encoder)
-            if query.row is not None:
-                return Embedded(prepared.vectors.take(np.array([prepared.position(query.row)])), 0.0, 0.0)
+        """Raises BadQuery, BadPicture, NoWeights. That the weights are those of the stored vectors, `search` checks."""
+        stored = query.row is not None or query.held_out is not None
+        return self._embed(query, self.prepared(gallery, encoder) if stored else None, encoder)
+
+    def _embed(self, query: Query, prepared: Prepared | None, encoder: str) -> Embedded:
+        if query.row is not None:
+            return Embedded(prepared.vectors.take(np.array([prepared.position(query.row)])), 0.0, 0.0)
+        if query.held_out is not None:
             stored, _ = prepared.queries()
             if not 0 <= query.held_out < len(stored):
                 raise BadQuery(f"There is no held-out query {query.held_out}: choose below {len(stored):,}.")
@@ -215,10 +234,12 @@ class SearchEngine:
     ) -> tuple[SearchResult, np.ndarray]:
         """What `search` returns, and the query's unit row (dim,)."""
         check_k(k)
-        prepared, searched = self.prepared(gallery, encoder), self.index(gallery, encoder, index)
+        find(index)
+        prepared = self.prepared(gallery, encoder)
+        searched = self._index_over(prepared, index)  # of these very vectors, whatever is rebuilt meanwhile
         if query.picture is not None or query.text is not None:
             prepared.artifact.check_weights(self.encoder(encoder).weights_sha256)
-        embedded = self.embed(query, gallery, encoder)
+        embedded = self._embed(query, prepared, encoder)
         left_out = prepared.position(query.row) if query.row is not None else MISSING
         one_more = int(left_out != MISSING)
         started = time.perf_counter()
@@ -238,20 +259,12 @@ class SearchEngine:
             return ()
         cosines = prepared.vectors.take(positions) @ query
         order = np.argsort(-cosines, kind="stable")
-        gallery, hits = prepared.gallery, []
-        for rank, place in enumerate(order, start=1):
-            row = int(prepared.gallery_rows(positions[place : place + 1])[0])
-            hits.append(
-                Hit(
-                    rank,
-                    row,
-                    gallery.label(row),
-                    gallery.class_name(row),
-                    float(np.clip(cosines[place], -1, 1)),
-                    gallery.pictures.encoded(row),
-                )
-            )
-        return tuple(hits)
+        rows, scores = prepared.gallery_rows(positions[order]).tolist(), np.clip(cosines[order], -1, 1).tolist()
+        gallery = prepared.gallery
+        return tuple(
+            Hit(rank, row, gallery.label(row), gallery.class_name(row), score, gallery.pictures.encoded(row))
+            for rank, (row, score) in enumerate(zip(rows, scores, strict=True), start=1)
+        )
 
     def class_name_rows(self, gallery: str, encoder: str) -> np.ndarray:
         """(classes, dim) unit rows of the gallery's class names. Raises BadQuery without a text tower."""

@@ -11,25 +11,31 @@ There are two roots: `indexes/` beside the package, which ships, and the person'
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import functools
 import hashlib
 import json
 import os
 import re
+import shlex
 import shutil
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from searchdemo.errors import BadArtifact, NotBuilt
+from searchdemo.errors import BadArtifact, NotBuilt, SearchDemoError
 
 SHIPPED = Path(__file__).parents[1] / "indexes"
 FORMAT = 1
+VECTORS = "ivf.faiss"
+BUILDING, OLD = ".building", ".old"  # suffixes of folders that are not in place
 
 
 def own_root() -> Path:
     """Where builds go: $SEARCHDEMO_HOME, else the user's cache folder."""
     home = os.environ.get("SEARCHDEMO_HOME")
-    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return (Path(home) if home else cache / "searchdemo") / "indexes"
 
 
@@ -56,7 +62,7 @@ class Key:
 
     @property
     def build_command(self) -> str:
-        words = ["python -m searchdemo build", f"--gallery {self.gallery}", f"--encoder {self.encoder}"]
+        words = ["python -m searchdemo build", f"--gallery {shlex.quote(self.gallery)}", f"--encoder {self.encoder}"]
         words += [f"--transform {self.transform}"] * (self.transform != "own")
         words += [f"--metric {self.metric}"] * (self.metric != "ip")
         words += [f"--limit {self.limit}"] * (self.limit is not None)
@@ -97,12 +103,17 @@ class Artifact:
         path = self.folder / name
         if not path.is_file():
             raise BadArtifact(f"{path} is missing; build it again with `{self.key.build_command} --rebuild`.")
-        if sha256(path) != self.manifest.files[name]:
+        if sha256(path) != self.manifest.files.get(name):
             raise BadArtifact(f"{path} does not match its checksum; mend it with `{self.key.build_command} --rebuild`.")
         return path
 
     def has(self, name: str) -> bool:
         return name in self.manifest.files
+
+    @property
+    def vectors_sha256(self) -> str:
+        """Two artifacts of equal digest hold the same vectors in the same order."""
+        return self.manifest.files[VECTORS]
 
     def check_gallery(self, fingerprint: str) -> None:
         if self.manifest.gallery_fingerprint != fingerprint:
@@ -130,7 +141,7 @@ class Store:
     def folders(self) -> list[Path]:
         """Folders (gallery/encoder) that hold vectors, in either root."""
         found = {path.parent.relative_to(root) for root in self.roots for path in root.glob("*/*/manifest.json")}
-        return sorted(found)
+        return sorted(folder for folder in found if folder.suffix not in (BUILDING, OLD))
 
     def has(self, key: Key) -> bool:
         return any((root / key.folder / "manifest.json").is_file() for root in self.roots)
@@ -141,10 +152,7 @@ class Store:
             path = root / key.folder / "manifest.json"
             if path.is_file():
                 try:
-                    content = json.loads(path.read_text())
-                    if content.get("format") != FORMAT:
-                        raise ValueError(f"format {content.get('format')}, wanted {FORMAT}")
-                    return Artifact(key, path.parent, Manifest(**content))
+                    return Artifact(key, path.parent, read_manifest(path, key))
                 except (ValueError, TypeError, AttributeError) as error:
                     raise BadArtifact(
                         f"{path} is not a manifest that this version reads ({error}); "
@@ -156,17 +164,30 @@ class Store:
 
     def work_folder(self, key: Key) -> Path:
         """Where a build of this key is prepared, and found again after a kill."""
-        folder = self.own / key.folder.parent / (key.folder.name + ".building")
-        folder.mkdir(parents=True, exist_ok=True)
-        return folder
+        return make_folder(self.own / key.folder.parent / (key.folder.name + BUILDING))
+
+    @contextlib.contextmanager
+    def building(self, key: Key) -> Iterator[Path]:
+        """The work folder, for one build at a time. Raises SearchDemoError when another process has it."""
+        folder = self.work_folder(key)
+        with folder.with_name(folder.name + ".lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # the system lets go of it when the process dies
+            except BlockingIOError as error:
+                raise SearchDemoError(
+                    f"{key.encoder!r} is being built for {key.gallery!r} by another process: wait for it to finish."
+                ) from error
+            yield self.work_folder(key)  # made again: the other process may have moved it into place meanwhile
 
     def publish(self, key: Key, work: Path, manifest: Manifest) -> Artifact:
-        """Write the manifest into the prepared folder and move the folder into place."""
+        """Write the manifest into the prepared folder and move the folder into place, with all of the old one gone."""
         write_json(work / "manifest.json", asdict(manifest))
-        folder = self.own / key.folder
+        folder, old = self.own / key.folder, self.own / key.folder.parent / (key.folder.name + OLD)
+        shutil.rmtree(old, ignore_errors=True)  # of a process that was killed between the two renames
         if folder.exists():
-            shutil.rmtree(folder)
+            folder.rename(old)
         work.rename(folder)
+        shutil.rmtree(old, ignore_errors=True)
         return Artifact(key, folder, manifest)
 
     def extra_index(self, artifact: Artifact, index: str, factory: str) -> Path | None:
@@ -176,22 +197,45 @@ class Store:
             path, card_path = root / artifact.key.folder / name, root / artifact.key.folder / f"{name}.json"
             if not (path.is_file() and card_path.is_file()):
                 continue
-            card = json.loads(card_path.read_text())
-            current = card["vectors_sha256"] == artifact.manifest.files["ivf.faiss"] and card["factory"] == factory
-            if current and card["sha256"] == sha256(path):
-                return path  # one of older vectors, or a damaged one, is simply built again
-        return None
+            wanted = {"factory": factory, "sha256": sha256(path), "vectors_sha256": artifact.vectors_sha256}
+            with contextlib.suppress(ValueError, TypeError):  # a card that cannot be read
+                if wanted.items() <= json.loads(card_path.read_text()).items():
+                    return path
+        return None  # one of older vectors, or a damaged one, is simply built again
 
     def extra_index_path(self, artifact: Artifact, index: str) -> Path:
         """Where a further index over these vectors is to be written."""
-        folder = self.own / artifact.key.folder
-        folder.mkdir(parents=True, exist_ok=True)
-        return folder / index_file(index)
+        return make_folder(self.own / artifact.key.folder) / index_file(index)
 
     def add_index(self, artifact: Artifact, path: Path, factory: str, build_seconds: float) -> None:
         """Register a further index that was written to extra_index_path."""
-        card = {"factory": factory, "sha256": sha256(path), "vectors_sha256": artifact.manifest.files["ivf.faiss"]}
+        card = {"factory": factory, "sha256": sha256(path), "vectors_sha256": artifact.vectors_sha256}
         write_json(path.with_name(path.name + ".json"), card | {"build_seconds": build_seconds})
+
+
+def read_manifest(path: Path, key: Key) -> Manifest:
+    """Raises ValueError, TypeError or AttributeError when it is not one, or not one of this key."""
+    content = json.loads(path.read_text())
+    if content.get("format") != FORMAT:
+        raise ValueError(f"format {content.get('format')}, wanted {FORMAT}")
+    manifest = Manifest(**content)
+    for name, wanted in (("transform", key.transform), ("metric", key.metric)):
+        if getattr(manifest, name) != wanted:
+            raise ValueError(f"{name} {getattr(manifest, name)!r}, wanted {wanted!r}")
+    if VECTORS not in manifest.files:
+        raise ValueError(f"no checksum of {VECTORS}")
+    return manifest
+
+
+def make_folder(folder: Path) -> Path:
+    """Raises SearchDemoError when it cannot be made."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SearchDemoError(
+            f"{folder} cannot be made ({error.strerror}): set SEARCHDEMO_HOME to a folder that can be written to."
+        ) from error
+    return folder
 
 
 def index_file(index: str) -> str:

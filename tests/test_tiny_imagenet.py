@@ -14,7 +14,6 @@ from pathlib import Path
 import datasets
 import numpy as np
 import pytest
-from pictures_hub import serve
 from PIL import Image, ImageFilter
 
 from searchdemo.errors import BadArtifact, NoPictures
@@ -22,6 +21,7 @@ from searchdemo.galleries import tiny_imagenet
 from searchdemo.galleries.class_names import CLASS_NAMES
 from searchdemo.galleries.content_keys import ABSENT, look_key, match_keys, match_looks
 from searchdemo.galleries.table import open_gallery
+from tests.loopback_hub import COMMIT, LoopbackHub
 
 REAL = Path(__file__).parents[2] / "shared" / "tiny-imagenet"
 NAMES = sorted(CLASS_NAMES)
@@ -275,20 +275,21 @@ def test_look_key_of_known_pictures():
 def test_download_then_cache(rows, splits, tmp_path, monkeypatch):
     """Fetched with progress and its revision, found again without a request; a copy that is half there is not taken."""
     whole = write_parquet(tmp_path / "published", shuffled(splits))
-    with serve("zh-plus/tiny-imagenet", whole, revision="a" * 40) as (endpoint, requests):
-        monkeypatch.setenv("HF_ENDPOINT", endpoint)
+    files = {path.relative_to(whole).as_posix(): path for path in whole.rglob("*") if path.is_file()}
+    with LoopbackHub({"datasets/zh-plus/tiny-imagenet": files}) as hub:
+        monkeypatch.setenv("HF_ENDPOINT", hub.endpoint)
         assert open_gallery("tiny-imagenet").pictures.encoded(0) is None  # nobody asked to go online
-        assert requests == []
+        assert hub.requests == []
         seen = []
         gallery = open_gallery("tiny-imagenet", download=True, progress=lambda *step: seen.append(step))
         assert_same_pictures(gallery, splits)
-        assert gallery.pictures.source == f"zh-plus/tiny-imagenet at revision {'a' * 40}"
-        size = sum(path.stat().st_size for path in whole.glob("data/*.parquet"))
+        assert gallery.pictures.source == f"zh-plus/tiny-imagenet at revision {COMMIT}"
+        size = sum(path.stat().st_size for path in files.values())
         assert seen and seen[-1] == (size, size)
-        requests.clear()
+        hub.requests.clear()
         again = open_gallery("tiny-imagenet", download=True)
         assert_same_pictures(again, splits)
-        assert again.pictures.source == gallery.pictures.source and requests == []
+        assert again.pictures.source == gallery.pictures.source and hub.requests == []
 
     next((tmp_path / "hf" / "hub").glob("*/snapshots/*/data/valid*")).unlink()
     assert "not on this machine" in open_gallery("tiny-imagenet").missing

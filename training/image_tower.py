@@ -66,9 +66,12 @@ def standardise(pixels: torch.Tensor) -> torch.Tensor:
 
 
 def random_crops(
-    pixels: torch.Tensor, size: int, crop_area: tuple[float, float], random: torch.Generator
+    pixels: torch.Tensor, size: int, crop_area: tuple[float, float], random: torch.Generator, mirrored: float = 0.5
 ) -> torch.Tensor:
-    """A random crop, scale, aspect, mirror and brightness for each picture in one bilinear resampling."""
+    """A random crop, scale, aspect, mirror and brightness for each picture in one bilinear resampling.
+
+    mirrored: the share of pictures.
+    """
     n = len(pixels)
 
     def uniform(low: float, high: float) -> torch.Tensor:
@@ -77,7 +80,7 @@ def random_crops(
     area, aspect = uniform(*crop_area), uniform(math.log(3 / 4), math.log(4 / 3)).exp()
     width, height = (area * aspect).sqrt().clamp(max=1), (area / aspect).sqrt().clamp(max=1)
     left, top = uniform(-1, 1) * (1 - width), uniform(-1, 1) * (1 - height)
-    mirror = (torch.rand(n, generator=random) < 0.5).float() * 2 - 1
+    mirror = 1 - 2 * (torch.rand(n, generator=random) < mirrored).float()
     zero = torch.zeros(n)
     affine = torch.stack([torch.stack([width * mirror, zero, left], 1), torch.stack([zero, height, top], 1)], 1)
     grid = F.affine_grid(affine.to(pixels.device), (n, 3, size, size), align_corners=False)
@@ -128,9 +131,9 @@ class Trainer:
             * (1 + math.cos(math.pi * (progress - self.recipe.warmup) / (1 - self.recipe.warmup)))
         )
 
-    def update(self, loss: torch.Tensor) -> None:
+    def update(self, loss: torch.Tensor, learning_rate: float) -> None:
         for group in self.optimizer.param_groups:
-            group["lr"] = self.learning_rate()
+            group["lr"] = learning_rate
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
@@ -143,25 +146,30 @@ class Trainer:
                 else:
                     mean.copy_(new)
 
-    def save(self, path: Path) -> None:
+    def save(self, path: Path, more: dict[str, torch.Tensor] | None = None, more_about: dict | None = None) -> None:
+        """more, more_about: what another part of the training wants to find again in what resume returns."""
         names = {id(parameter): name for name, parameter in self.model.named_parameters()}
         tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
         tensors |= {f"average.{name}": value for name, value in self.average.state_dict().items()}
         for parameter, state in self.optimizer.state.items():
             tensors[f"momentum.{names[id(parameter)]}"] = state["momentum_buffer"]
+        tensors |= more or {}
         about = {
             "epoch": self.epoch,
             "step": self.step,
             "seed": self.seed,
             "curve": self.curve,
             "recipe": asdict(self.recipe),
-        }
+        } | (more_about or {})
         temporary = path.with_suffix(".partial")
         save_file({k: v.contiguous() for k, v in tensors.items()}, temporary, metadata={"state": json.dumps(about)})
         temporary.replace(path)
 
-    def resume(self, path: Path) -> None:
-        """Raises ValueError when the checkpoint was made with another recipe or seed."""
+    def resume(self, path: Path) -> tuple[dict[str, torch.Tensor], dict]:
+        """All the checkpoint's tensors and what it says about itself.
+
+        Raises ValueError when the checkpoint was made with another recipe or seed.
+        """
         with safe_open(path, "pt", device=str(self.device)) as file:
             about = json.loads(file.metadata()["state"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
@@ -178,6 +186,7 @@ class Trainer:
         for name, value in part("momentum.").items():
             self.optimizer.state[parameters[name]] = {"momentum_buffer": value}
         self.epoch, self.step, self.curve = about["epoch"], about["step"], about["curve"]
+        return tensors, about
 
 
 def train(
@@ -188,8 +197,9 @@ def train(
     checkpoint: Path,
     seed: int = 0,
     say=print,
+    until: int | None = None,
 ) -> Trainer:
-    """Run the recipe's epochs, resuming from the checkpoint when it exists."""
+    """Run the recipe's epochs (or the first `until` of them), resuming from the checkpoint when it exists."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     pixels, labels = torch.from_numpy(np.asarray(train_set[0])).to(device), torch.from_numpy(train_set[1]).to(device)
     steps = len(pixels) // recipe.batch_size
@@ -197,7 +207,7 @@ def train(
     if checkpoint.exists():
         trainer.resume(checkpoint)
         say(f"resumed after epoch {trainer.epoch} of {recipe.epochs}")
-    while trainer.epoch < recipe.epochs:
+    while trainer.epoch < (until or recipe.epochs):
         random = torch.Generator().manual_seed(seed * 1000 + trainer.epoch)
         size = recipe.resolution(trainer.epoch)
         order = torch.randperm(len(pixels), generator=random)
@@ -208,7 +218,7 @@ def train(
             with torch.autocast(device.type, torch.bfloat16):
                 logits = trainer.model(crops)
             loss = F.cross_entropy(logits.float(), labels[rows], label_smoothing=recipe.label_smoothing)
-            trainer.update(loss)
+            trainer.update(loss, trainer.learning_rate())
             losses.append(loss.item())
             if number % 50 == 49:
                 rate = (number + 1) * recipe.batch_size / (time.perf_counter() - started)

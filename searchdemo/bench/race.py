@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,12 +14,15 @@ from searchdemo.indexes.base import VectorIndex
 from searchdemo.indexes.exact import BruteForce
 from searchdemo.indexes.faiss_index import FaissIndex
 from searchdemo.indexes.table import find
-from searchdemo.search import SearchEngine, check_k
+from searchdemo.search import Query, SearchEngine, check_k
 from searchdemo.types import MISSING
 
 RECALL_QUERIES = 200  # held-out queries that the mean recall is taken over
 MOST_REPEATS = 1000
 MOST_BATCH = 1024
+ENCODE_REPEATS = 10
+MOST_SECONDS = 5.0  # of timing an index: fewer repeats, at least FEWEST_REPEATS, when they would take longer
+FEWEST_REPEATS = 5
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,26 @@ class Race:
         if not self.indexes:
             raise BadQuery("Choose at least one index to compare.")
 
+    def params_for(self, index: VectorIndex) -> dict[str, int]:
+        """Those of the search parameters that this index has."""
+        known = {param.name for param in index.spec.params}
+        return {name: value for name, value in self.params if name in known}
+
+
+def encode(engine: SearchEngine, query: Query, race: Race) -> tuple[np.ndarray, Latency | None]:
+    """The query as a unit row (1, dim), and the time from picture or words to it; None for a stored embedding.
+
+    Raises BadArtifact when the encoder's weights are not those of the stored vectors, and all that embed raises.
+    """
+    prepared = engine.prepared(race.gallery, race.encoder)
+    if query.picture is None and query.text is None:
+        return engine.embed(query, race.gallery, race.encoder).vector, None
+    prepared.artifact.check_weights(engine.encoder(race.encoder).weights_sha256)
+    vector = engine.embed(query, race.gallery, race.encoder).vector
+    with thread_limit(race.threads):
+        repeats = min(race.repeats, ENCODE_REPEATS)
+        return vector, latency(lambda: engine.embed(query, race.gallery, race.encoder), repeats, warm_up=1)
+
 
 def run(engine: SearchEngine, race: Race, query: np.ndarray) -> Iterator[Row]:
     """Measure one index after the other on a query (1, dim); yields each as it is done.
@@ -86,15 +109,15 @@ def run(engine: SearchEngine, race: Race, query: np.ndarray) -> Iterator[Row]:
         if race.batch == 1 or not len(held_out)
         else np.concatenate([query, np.resize(held_out, (race.batch - 1, query.shape[1]))])
     )
-    some = held_out[:: max(1, len(held_out) // RECALL_QUERIES)][:RECALL_QUERIES]
+    some = recall_sample(held_out)
     asked = np.concatenate([query, some])
     exact = contestant(engine, race, "brute").search(asked, race.k).rows
     for name in race.indexes:
         index = contestant(engine, race, name)
-        params = {key: value for key, value in race.params if key in {param.name for param in index.spec.params}}
+        params = race.params_for(index)
         found = index.search(asked, race.k, **params).rows
         with thread_limit(race.threads):
-            measured = latency(lambda index=index, params=params: index.search(batch, race.k, **params), race.repeats)
+            measured = measure(lambda index=index, params=params: index.search(batch, race.k, **params), race.repeats)
         yield Row(
             name,
             getattr(index, "factory", "NumPy"),
@@ -105,6 +128,18 @@ def run(engine: SearchEngine, race: Race, query: np.ndarray) -> Iterator[Row]:
             index.load_ms,
             found[0],
         )
+
+
+def recall_sample(held_out: np.ndarray) -> np.ndarray:
+    """Rows (at most RECALL_QUERIES, dim) that the mean recall is taken over, spread evenly over all classes."""
+    return held_out[:: max(1, len(held_out) // RECALL_QUERIES)][:RECALL_QUERIES]
+
+
+def measure(call: Callable[[], object], repeats: int) -> Latency:
+    """`latency`, with fewer repeats when the first call shows that all of them would take more than MOST_SECONDS."""
+    first = latency(call, 1, warm_up=1)
+    affordable = int(MOST_SECONDS * 1000 / max(first.p50_ms, 1e-3))
+    return latency(call, min(repeats, max(FEWEST_REPEATS, affordable)), warm_up=1)
 
 
 def contestant(engine: SearchEngine, race: Race, name: str) -> VectorIndex:
@@ -129,6 +164,15 @@ def subset(vectors: int, size: int) -> np.ndarray:
 
 
 @dataclass(frozen=True)
+class Remedy:
+    """A higher value of a search parameter, and what it was seen to find."""
+
+    param: str  # "nprobe" | "ef_search"
+    value: int
+    found: int  # of the exact answer
+
+
+@dataclass(frozen=True)
 class Lost:
     """The exact answer beside an approximate one."""
 
@@ -136,13 +180,18 @@ class Lost:
     found: np.ndarray  # (k,) positions, MISSING at the end
     missed: frozenset[int]  # positions that the approximate index did not return
     cell_ranks: dict[int, int] | None  # position -> nprobe at which its cell is visited; None when not an IVF
-    nprobe: int | None  # at which all would have been in a visited cell
+    remedy: Remedy | None  # None when nothing was missed, or the index has no parameter to raise
 
     def __str__(self) -> str:
+        k, remedy = len(self.exact), self.remedy
         if not self.missed:
-            return f"all {len(self.exact)} found"
-        sentence = f"{len(self.missed)} of {len(self.exact)} missed"
-        return sentence + (f"; nprobe {self.nprobe} would have visited the cells of all" if self.nprobe else "")
+            return f"all {k} found"
+        sentence = f"{len(self.missed)} of {k} missed"
+        if remedy is None:
+            return sentence
+        if remedy.found == k:
+            return f"{sentence}: {remedy.param} {remedy.value} would have found all {k}"
+        return f"{sentence}: even {remedy.param} {remedy.value} would have found only {remedy.found}"
 
 
 def what_was_lost(engine: SearchEngine, race: Race, query: np.ndarray, index: str, found: np.ndarray) -> Lost:
@@ -155,10 +204,31 @@ def what_was_lost(engine: SearchEngine, race: Race, query: np.ndarray, index: st
         vectors = engine.prepared(race.gallery, race.encoder).vectors
         stored = positions_in_gallery(engine, race, exact)
         ranks = searched.cell_ranks(query[0], vectors.take(stored))
-    if ranks is None:
-        return Lost(exact, found, missed, None, None)
-    by_position = {int(position): int(rank) for position, rank in zip(exact, ranks, strict=True)}
-    return Lost(exact, found, missed, by_position, max(by_position.values()) if missed else None)
+    by_position = None if ranks is None else {int(p): int(rank) for p, rank in zip(exact, ranks, strict=True)}
+    return Lost(
+        exact, found, missed, by_position, _remedy(searched, race, query, exact, by_position) if missed else None
+    )
+
+
+def _remedy(
+    index: VectorIndex, race: Race, query: np.ndarray, exact: np.ndarray, cell_ranks: dict[int, int] | None
+) -> Remedy | None:
+    """Searches again. nprobe: until the last cell of the exact answer; ef_search: doubled until all are found."""
+    params, known = race.params_for(index), {param.name: param for param in index.spec.params}
+    if cell_ranks is not None:
+        name, values = "nprobe", [max(cell_ranks.values())]
+    elif (param := known.get("ef_search")) is not None:
+        name, start = "ef_search", params.get("ef_search", param.default)
+        values = [start << doublings for doublings in range(1, 13) if start << doublings <= param.maximum]
+    else:
+        return None
+    remedy = None
+    for value in values:
+        rows = index.search(query, race.k, **params | {name: value}).rows[0]
+        remedy = Remedy(name, value, len({*rows.tolist()} & {*exact.tolist()}))
+        if remedy.found == len(exact):
+            break
+    return remedy
 
 
 def positions_in_gallery(engine: SearchEngine, race: Race, positions: np.ndarray) -> np.ndarray:

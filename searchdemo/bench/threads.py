@@ -6,13 +6,20 @@ import contextlib
 import threading
 from collections.abc import Iterator
 
+from searchdemo.errors import BadQuery
+
 # The setting belongs to the whole process: two measurements at once would spoil each other's.
 _measuring = threading.Lock()
 
 
 @contextlib.contextmanager
 def thread_limit(threads: int | None) -> Iterator[None]:
-    """Hold FAISS (OpenMP) and NumPy (BLAS) to this many threads, alone, and restore. None: leave them as they are."""
+    """Hold FAISS (OpenMP) and NumPy (BLAS) to this many threads, alone, and restore. None: leave them as they are.
+
+    Raises BadQuery for a number below 1.
+    """
+    if threads is not None and threads < 1:
+        raise BadQuery(f"threads = {threads} is out of bounds: choose 1 or more.")
     with _measuring:
         if threads is None:
             yield

@@ -22,7 +22,8 @@ from searchdemo.galleries.base import Gallery
 from searchdemo.galleries.class_names import CLASS_NAMES
 from searchdemo.galleries.content_keys import ABSENT, Rows
 from searchdemo.galleries.copies import Copy, DatasetCopy, open_copy
-from searchdemo.galleries.hub_copy import REPO, Progress, cached_copy, download_copy
+from searchdemo.galleries.hub_copy import REPO, cached_copy, download_copy
+from searchdemo.hub import Progress
 
 ROWS_PATH = Path(__file__).parents[2] / "indexes" / "tiny-imagenet" / "gallery.npz"
 LABEL_NAMES = tuple(CLASS_NAMES)

@@ -9,6 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
+from searchdemo.errors import BadQuery, UnknownName
 from searchdemo.types import Neighbors
 
 METRICS = ("ip", "l2")  # inner product, squared Euclidean distance: on unit rows both order alike
@@ -27,7 +28,7 @@ class SearchParam:
 
 
 SEARCH_PARAMS = (
-    SearchParam("nprobe", 8, 1, 4096, "cells visited: more finds more and takes longer", r"IVF\d+"),
+    SearchParam("nprobe", 8, 1, 4096, "cells visited: more finds more and takes longer", r"IVF\d+|IMI"),
     SearchParam("ef_search", 64, 1, 4096, "candidates kept while walking the graph", r"HNSW"),
     SearchParam("k_factor", 8, 1, 256, "candidates a result that are scored again exactly", r"Refine|RFlat"),
 )
@@ -36,6 +37,18 @@ SEARCH_PARAMS = (
 def params_of(factory: str) -> tuple[SearchParam, ...]:
     """The search parameters that an index of this FAISS factory string has."""
     return tuple(param for param in SEARCH_PARAMS if re.search(param.appears_in, factory))
+
+
+def checked_params(index: str, known: tuple[SearchParam, ...], given: dict[str, int]) -> dict[str, int]:
+    """A value for every known parameter. Raises UnknownName for one that is not, BadQuery for one out of bounds."""
+    by_name = {param.name: param for param in known}
+    for name, value in given.items():
+        if name not in by_name:
+            raise UnknownName(f"search parameter of {index!r}", name, by_name or ["(none)"])
+        low, high = by_name[name].minimum, by_name[name].maximum
+        if not low <= value <= high:
+            raise BadQuery(f"{name} = {value:,} is out of bounds: choose from {low} to {high:,}.")
+    return {param.name: int(given.get(param.name, param.default)) for param in known}
 
 
 @dataclass(frozen=True)

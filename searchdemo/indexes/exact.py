@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from searchdemo.indexes.base import IndexSpec
+from searchdemo.indexes.base import IndexSpec, checked_params
 from searchdemo.types import Neighbors
 
 SCORES_AT_ONCE = 16_000_000  # floats of scores held at a time, 64 MB
@@ -18,17 +18,18 @@ class BruteForce:
         self.spec, self.load_ms = spec, load_ms
         self.size_bytes = vectors.nbytes
         self._vectors = vectors
-        self._on_gpu = None
+        self._on_gpu, self.factory = None, "NumPy"
         if device.startswith("cuda"):
             import torch
 
-            self._on_gpu = torch.from_numpy(vectors).to(device)
+            self._on_gpu, self.factory = torch.from_numpy(vectors).to(device), f"torch on {device}"
 
-    def search(self, queries: np.ndarray, k: int) -> Neighbors:
+    def search(self, queries: np.ndarray, k: int, **params: int) -> Neighbors:
+        checked_params(self.spec.name, (), params)
         k = min(k, len(self._vectors))
         search = self._search_numpy if self._on_gpu is None else self._search_torch
         step = max(1, SCORES_AT_ONCE // len(self._vectors))
-        parts = [search(queries[start : start + step], k) for start in range(0, len(queries), step)]
+        parts = [search(queries[start : start + step], k) for start in range(0, max(len(queries), 1), step)]
         return Neighbors(np.concatenate([p.rows for p in parts]), np.concatenate([p.scores for p in parts]))
 
     def _search_numpy(self, queries: np.ndarray, k: int) -> Neighbors:

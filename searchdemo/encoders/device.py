@@ -1,0 +1,55 @@
+"""Which device an encoder runs on, and with how many bits."""
+
+from __future__ import annotations
+
+import functools
+import os
+from pathlib import Path
+
+from searchdemo.errors import UnknownName
+
+PRECISIONS = ("auto", "bfloat16", "float32")
+
+
+def pick_device(name: str | None = None) -> str:
+    """CUDA when there is one, then MPS, then the CPU: "cuda:0" | "mps" | "cpu".
+
+    `name` forces one ("cuda", "cuda:1", "mps", "cpu"). Raises UnknownName for a device that this machine has not.
+    """
+    import torch
+
+    known = [f"cuda:{number}" for number in range(torch.cuda.device_count())]
+    known += ["mps"] * torch.backends.mps.is_available() + ["cpu"]
+    if name is None:
+        return known[0]
+    wanted = "cuda:0" if name == "cuda" else name
+    if wanted not in known:
+        raise UnknownName("device on this machine", name, known)
+    return wanted
+
+
+def pick_precision(device: str, precision: str | None = None) -> str:
+    """ "bfloat16" where the hardware multiplies in it, else "float32".
+
+    `precision` or the environment variable SEARCHDEMO_PRECISION ("auto" | "bfloat16" | "float32") decides otherwise.
+    """
+    asked = precision or os.environ.get("SEARCHDEMO_PRECISION") or "auto"
+    if asked not in PRECISIONS:
+        raise UnknownName("precision", asked, PRECISIONS)
+    if asked != "auto":
+        return asked
+    if device.startswith("cuda"):
+        import torch
+
+        fast = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        fast = device == "cpu" and cpu_has_bf16()
+    return "bfloat16" if fast else "float32"
+
+
+@functools.cache
+def cpu_has_bf16() -> bool:
+    """Whether the processor has bfloat16 instructions: without them torch emulates, slower than float32."""
+    cpuinfo = Path("/proc/cpuinfo")
+    words = set(cpuinfo.read_text().split()) if cpuinfo.is_file() else set()
+    return not words.isdisjoint({"avx512_bf16", "amx_bf16", "bf16"})  # the last is ARM's name for it

@@ -1,0 +1,104 @@
+"""What all encoders written in torch share: pictures in, one forward pass, float32 unit rows out."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import nn
+
+from searchdemo.encoders.device import pick_device, pick_precision
+from searchdemo.errors import BadQuery
+
+TEXT_BATCH = 256  # texts a forward pass: a list of any length fits in memory
+
+
+class TorchEncoder:
+    """An Encoder (see base.py) around a torch network. A subclass may override `forward_images` and `forward_texts`.
+
+    net: pixels (n, 3, height, width) -> (n, dim); moved to the device and to its precision here
+    picture_to_tensor: one upright RGB picture -> (3, height, width) float32, standardised; called from several threads
+    input_px: height and width of what picture_to_tensor returns
+    """
+
+    has_text = False
+
+    def __init__(
+        self,
+        name: str,
+        dim: int,
+        net: nn.Module,
+        picture_to_tensor: Callable[[Image.Image], torch.Tensor],
+        *,
+        input_px: int,
+        weights_sha256: str,
+        stand_in: bool = False,
+        transform: str = "own",
+        device: str | None = None,
+        precision: str | None = None,
+    ):
+        self.name, self.dim, self.transform = name, dim, transform
+        self.weights_sha256, self.stand_in = weights_sha256, stand_in
+        self.device = pick_device(device)
+        self.precision = pick_precision(self.device, precision)
+        self.net = prepare(net, self.device, self.precision)
+        self._picture_to_tensor, self._input_px = picture_to_tensor, input_px
+        self._forward_lock = threading.Lock()  # two passes at once are slower than one after the other
+
+    def preprocess(self, images: Sequence[Image.Image]) -> torch.Tensor:
+        """Upright RGB pictures -> (n, 3, input_px, input_px) on the device."""
+        if not images:
+            return torch.empty(0, 3, self._input_px, self._input_px)
+        pixels = torch.stack([self._picture_to_tensor(image) for image in images])
+        dtype = torch.bfloat16 if self.precision == "bfloat16" else torch.float32
+        return pixels.to(self.device, dtype, memory_format=torch.channels_last)
+
+    def encode_pixels(self, pixels: torch.Tensor) -> np.ndarray:
+        """What `preprocess` returned for n pictures -> (n, dim) float32 unit rows."""
+        return self._unit_rows(self.forward_images, pixels)
+
+    def encode_images(self, images: Sequence[Image.Image]) -> np.ndarray:
+        return self.encode_pixels(self.preprocess(images))
+
+    def encode_texts(self, texts: Sequence[str]) -> np.ndarray:
+        """(n, dim) float32 unit rows. Raises BadQuery when the encoder has no text tower."""
+        if not self.has_text:
+            raise BadQuery(f"{self.name} cannot read words: it has no text tower; choose an encoder that has one.")
+        batches = [texts[start : start + TEXT_BATCH] for start in range(0, len(texts), TEXT_BATCH)]
+        return np.concatenate(
+            [np.empty((0, self.dim), np.float32), *(self._unit_rows(self.forward_texts, batch) for batch in batches)]
+        )
+
+    def forward_images(self, pixels: torch.Tensor) -> torch.Tensor:
+        """(n, 3, input_px, input_px) -> (n, dim), of any length."""
+        return self.net(pixels)
+
+    def forward_texts(self, texts: Sequence[str]) -> torch.Tensor:
+        """n texts, n >= 1 -> (n, dim), of any length. Only where has_text."""
+        raise NotImplementedError
+
+    def _unit_rows(self, forward: Callable[..., torch.Tensor], batch) -> np.ndarray:
+        if len(batch) == 0:
+            return np.empty((0, self.dim), np.float32)
+        with self._forward_lock, torch.inference_mode(), self._autocast():
+            rows = forward(batch)
+        return F.normalize(rows.float(), dim=1).cpu().numpy()
+
+    def _autocast(self) -> contextlib.AbstractContextManager:
+        """CUDA chooses the precision operation by operation; on the CPU `prepare` has cast the weights once."""
+        if self.device.startswith("cuda") and self.precision == "bfloat16":
+            return torch.autocast("cuda", torch.bfloat16)
+        return contextlib.nullcontext()
+
+
+def prepare(net: nn.Module, device: str, precision: str) -> nn.Module:
+    """The network ready to encode: in eval mode, on the device, in channels_last, in its precision."""
+    net = net.eval().requires_grad_(False).to(device, memory_format=torch.channels_last)
+    if precision == "bfloat16" and not device.startswith("cuda"):
+        net = net.to(torch.bfloat16)
+    return net

@@ -1,0 +1,81 @@
+"""Weights from a safetensors file into a network: read, check that they fit, name what does not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from searchdemo.checksums import sha256_of
+from searchdemo.errors import BadArtifact
+
+if TYPE_CHECKING:
+    import torch
+
+STAND_IN = {"searchdemo": "stand-in"}  # the metadata of weights that a test made
+UNUSED = ("num_batches_tracked", "logit_scale")  # of training alone: a file without them fits
+
+
+@dataclass(frozen=True)
+class Weights:
+    path: Path
+    tensors: dict[str, torch.Tensor]
+    sha256: str
+    stand_in: bool
+
+
+def read_weights(path: Path) -> Weights:
+    """Raises BadArtifact when the file is missing, damaged, or a pickle: unpickling a checkpoint runs its code."""
+    from safetensors import SafetensorError, safe_open
+
+    if not path.is_file():
+        raise BadArtifact(f"There is no weights file {str(path)!r}; give the path of a .safetensors file.")
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict)
+    except SafetensorError as error:
+        raise BadArtifact(
+            f"{str(path)!r} is not a whole safetensors file ({error}); pickled checkpoints (.pt, .pth, .bin) are "
+            "refused because reading one runs code: save yours with safetensors.torch.save_file."
+        ) from error
+    return Weights(path, tensors, sha256_of(path), stand_in=metadata.items() >= STAND_IN.items())
+
+
+def empty_net(build: Callable[[], torch.nn.Module]) -> torch.nn.Module:
+    """build() without the random numbers of a fresh network, which take longer than reading the weights that follow."""
+    from torch import Tensor
+    from torch.overrides import TorchFunctionMode
+
+    class NoRandomNumbers(TorchFunctionMode):
+        def __torch_function__(self, func, types, args=(), kwargs=None):
+            skip = func in (Tensor.normal_, Tensor.uniform_, Tensor.erfinv_)  # erfinv_: of truncated normals
+            return args[0] if skip else func(*args, **(kwargs or {}))
+
+    with NoRandomNumbers():
+        return build()
+
+
+def fit(net: torch.nn.Module, tensors: dict[str, torch.Tensor], *, name: str, path: Path) -> None:
+    """Copies the tensors into the network; those it has no place for (a classifier's head) are left out.
+
+    Raises BadArtifact when one that it needs is missing or has another shape.
+    """
+    wanted = net.state_dict()
+    missing = [key for key in wanted if key not in tensors and not key.endswith(UNUSED)]
+    misshapen = [key for key in wanted if key in tensors and tensors[key].shape != wanted[key].shape]
+    complaints = []
+    if missing:
+        complaints.append(f"{len(missing)} of its {len(wanted)} tensors are missing (first {missing[0]!r})")
+    if misshapen:
+        key = misshapen[0]
+        complaints.append(
+            f"{len(misshapen)} have another shape (first {key!r}: {tuple(tensors[key].shape)} "
+            f"where {tuple(wanted[key].shape)} is needed)"
+        )
+    if complaints:
+        raise BadArtifact(
+            f"{str(path)!r} does not fit {name}: {' and '.join(complaints)}; give weights saved from this architecture."
+        )
+    net.load_state_dict({key: tensors[key] for key in wanted if key in tensors}, strict=False)

@@ -1,0 +1,117 @@
+"""A Hugging Face hub on loopback: the part of its protocol that fetches files, and the ways that can fail.
+
+Set HF_ENDPOINT to `hub.endpoint`. As on the real hub the address of a large file answers with its SHA-256, its
+size and a redirection to another host, which knows ranges.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+from searchdemo.checksums import sha256_of
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+class LoopbackHub:
+    """Serves {repo: {filename: path}}, data sets as "datasets/org/name"; `requests` lists what was asked for."""
+
+    def __init__(self, files: dict[str, dict[str, Path]]):
+        self.files = files
+        self.requests: list[tuple[str, str, str]] = []  # (method, path, range)
+        self.drop_after: int | None = None  # bytes of a body after which the line goes dead, each time
+        self.refuse: int | None = None  # the status of every answer instead of the right one
+        self.silent = threading.Event()  # set: connections are accepted and never answered
+        self.corrupt = False  # bodies are not what their SHA-256 says
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self.endpoint = f"http://127.0.0.1:{self._server.server_port}"
+        self.elsewhere = f"http://localhost:{self._server.server_port}"  # another host, as the hub's storage is
+
+    def __enter__(self) -> LoopbackHub:
+        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        return self
+
+    def __exit__(self, *_):
+        self.silent.clear()
+        self._server.shutdown()
+        self._server.server_close()
+
+    @property
+    def starts(self) -> list[int]:
+        """The first byte of each request for bytes, in order."""
+        ranges = [wanted for method, path, wanted in self.requests if method == "GET" and path.startswith("/bytes/")]
+        return [int(wanted.removeprefix("bytes=").removesuffix("-") or 0) for wanted in ranges]
+
+    def find(self, path: str) -> Path | None:
+        """/org/name/resolve/revision/file, or /bytes/org/name/resolve/revision/file -> the file on this disk."""
+        repo, _, rest = path.removeprefix("/bytes").strip("/").partition("/resolve/")
+        revision, _, filename = rest.partition("/")
+        return self.files.get(repo, {}).get(filename) if revision in ("main", COMMIT) else None
+
+    def about(self, path: str) -> bytes | None:
+        """/api/datasets/org/name... -> what the hub says of a repository, as JSON."""
+        repo = path.removeprefix("/api/").partition("?")[0].partition("/revision/")[0]
+        if not path.startswith("/api/") or repo not in self.files:
+            return None
+        siblings = [{"rfilename": name, "size": file.stat().st_size} for name, file in self.files[repo].items()]
+        return json.dumps({"id": repo, "sha": COMMIT, "siblings": siblings, "tags": []}).encode()
+
+
+def _handler(hub: LoopbackHub) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_HEAD(self):
+            self._answer()
+
+        def do_GET(self):
+            self._answer()
+
+        def log_message(self, *_):
+            """Silent."""
+
+        def _answer(self) -> None:
+            wanted = self.headers.get("Range", "")
+            hub.requests.append((self.command, self.path, wanted))
+            while hub.silent.is_set():
+                threading.Event().wait(0.05)
+            path, about = hub.find(self.path), hub.about(self.path)
+            if about and not hub.refuse:
+                self._head(200, {"Content-Length": len(about), "Content-Type": "application/json"})
+                self.wfile.write(about)
+            elif hub.refuse or path is None:
+                missing = {} if hub.refuse else {"X-Error-Code": "EntryNotFound"}
+                self._head(hub.refuse or 404, {"Content-Length": 0, **missing})
+            elif not self.path.startswith("/bytes/"):
+                linked = {"X-Linked-Etag": f'"{sha256_of(path)}"', "X-Linked-Size": path.stat().st_size}
+                location = {"Location": f"{hub.elsewhere}/bytes{self.path}", "Content-Length": 0}
+                self._head(302, linked | location | {"X-Repo-Commit": COMMIT})
+            else:
+                self._bytes(path, wanted)
+
+        def _bytes(self, path: Path, wanted: str) -> None:
+            size = path.stat().st_size
+            start = int(wanted.removeprefix("bytes=").removesuffix("-") or 0)
+            reach = {"Content-Range": f"bytes {start}-{size - 1}/{size}"} if wanted else {}
+            self._head(206 if wanted else 200, {"Content-Length": size - start, **reach})
+            if self.command == "HEAD":
+                return
+            end = size if hub.drop_after is None else min(size, start + hub.drop_after)
+            with path.open("rb") as file:
+                file.seek(start)
+                while start < end:
+                    chunk = file.read(min(1 << 20, end - start))
+                    self.wfile.write(bytes(len(chunk)) if hub.corrupt else chunk)
+                    start += len(chunk)
+            self.close_connection = end < size  # fewer bytes than were promised
+
+        def _head(self, status: int, headers: dict) -> None:
+            self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name, str(value))
+            self.end_headers()
+
+    return Handler

@@ -1,0 +1,164 @@
+"""The real download path against a hub on loopback: progress, cache, resume, and each way to fail."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import itertools
+import os
+import socket
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from searchdemo import hub as hub_module
+from searchdemo.encoders import table
+from searchdemo.errors import NoWeights
+from tests.loopback_hub import LoopbackHub
+from tests.stand_in import stand_in
+
+SIZE = 3_500_000  # bytes: more than three chunks
+REPO, FILE = "timm/resnet18.tv_in1k", "model.safetensors"
+
+
+@pytest.fixture(autouse=True)
+def empty_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
+
+
+@pytest.fixture
+def payload(tmp_path):
+    path = tmp_path / "payload"
+    path.write_bytes(os.urandom(SIZE))
+    return path
+
+
+@contextlib.contextmanager
+def serve(files, monkeypatch):
+    with LoopbackHub(files) as hub:
+        monkeypatch.setenv("HF_ENDPOINT", hub.endpoint)
+        yield hub
+
+
+@pytest.fixture
+def hub(payload, monkeypatch):
+    with serve({REPO: {FILE: payload}}, monkeypatch) as hub:
+        yield hub
+
+
+def fetch(progress=None):
+    return table.fetch_weights(table.ENCODERS["resnet18"], progress)
+
+
+@pytest.mark.parametrize("name", ["resnet18", "mobileclip2-s0"])
+def test_a_full_size_encoder_comes_from_the_hub_once(name, monkeypatch):
+    spec = table.ENCODERS[name]
+    seen = []
+    with serve({spec.weights: {table.HUB_FILE[spec.family]: stand_in(name)}}, monkeypatch) as hub:
+        assert table.weights_path(name) is None
+        fetched = table.load(name, device="cpu", progress=lambda done, total: seen.append((done, total)))
+        asked = len(hub.requests)
+        cached = table.load(name, device="cpu", progress=lambda done, total: pytest.fail("fetched twice"))
+        assert len(hub.requests) == asked  # the second load asked the hub for nothing
+    size = stand_in(name).stat().st_size
+    assert seen == sorted(seen) and seen[-1] == (size, size) and len(seen) > 10
+    assert table.weights_path(name).read_bytes() == stand_in(name).read_bytes()
+    assert fetched.weights_sha256 == cached.weights_sha256 == hashlib.sha256(stand_in(name).read_bytes()).hexdigest()
+    assert fetched.stand_in and cached.stand_in
+    picture = [Image.linear_gradient("L").convert("RGB")]
+    np.testing.assert_array_equal(fetched.encode_images(picture), cached.encode_images(picture))
+
+
+def test_the_library_itself_finds_what_was_fetched(hub, payload):
+    from huggingface_hub import try_to_load_from_cache
+
+    path = fetch()
+    assert str(path) == try_to_load_from_cache(REPO, FILE, cache_dir=hub_module.home("HF_HUB_CACHE", "hub"))
+    assert path.read_bytes() == payload.read_bytes()
+
+
+def test_the_cache_lies_where_the_library_keeps_it(monkeypatch):
+    from huggingface_hub import constants
+
+    monkeypatch.delenv("HF_HUB_CACHE")
+    if not os.environ.keys() & {"HF_HOME", "XDG_CACHE_HOME"}:
+        assert str(hub_module.home("HF_HUB_CACHE", "hub")).endswith(".cache/huggingface/hub")
+    monkeypatch.setenv("HF_HUB_CACHE", constants.HF_HUB_CACHE)
+    assert str(hub_module.home("HF_HUB_CACHE", "hub")) == constants.HF_HUB_CACHE
+
+
+def test_after_a_drop_out_the_download_goes_on_by_itself(hub, payload):
+    hub.drop_after = 2_000_000
+    assert fetch().read_bytes() == payload.read_bytes()
+    assert hub.starts[0] == 0 and len(hub.starts) > 1
+    assert all(before < after for before, after in itertools.pairwise(hub.starts))  # nothing was fetched in vain
+
+
+def test_a_later_call_goes_on_where_the_line_went_dead(hub, payload):
+    hub.drop_after = 1_500_000
+
+    def line_goes_dead(done, total):
+        hub.refuse = 503
+
+    with pytest.raises(NoWeights, match=r"resnet18.*503.*--weights"):
+        fetch(line_goes_dead)
+    hub.refuse = hub.drop_after = None
+    hub.requests.clear()
+    seen = []
+    assert fetch(lambda done, total: seen.append(done)).read_bytes() == payload.read_bytes()
+    (start,) = hub.starts
+    assert start >= 1_000_000
+    assert seen[0] > 1_000_000  # progress counts what was here already
+
+
+def test_what_is_not_what_the_hub_holds_is_thrown_away(hub, payload):
+    hub.corrupt = True
+    with pytest.raises(NoWeights, match="SHA-256"):
+        fetch()
+    hub.corrupt = False
+    assert fetch().read_bytes() == payload.read_bytes()
+
+
+def test_weights_that_the_hub_has_not(hub):
+    hub.files.clear()
+    with pytest.raises(NoWeights, match=r"resnet18.*/timm/resnet18.tv_in1k/resolve/main/model.safetensors.*404"):
+        fetch()
+
+
+def test_a_page_that_is_no_hub(hub, monkeypatch):
+    monkeypatch.setenv("HF_ENDPOINT", f"{hub.elsewhere}/bytes")  # answers 200 and bytes, as the log-in page of a hotel
+    with pytest.raises(NoWeights, match="not answer as a hub"):
+        fetch()
+
+
+@pytest.mark.parametrize("how", ["refused", "silent", "no such host"])
+def test_a_hub_out_of_reach_is_said_within_three_seconds(how, hub, monkeypatch):
+    if how == "refused":
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{free.getsockname()[1]}")
+    elif how == "silent":
+        hub.silent.set()
+    else:
+        monkeypatch.setenv("HF_ENDPOINT", "http://hub.invalid")
+    import huggingface_hub.file_download  # noqa: F401 (its import is not what is measured)
+
+    start = time.perf_counter()
+    with pytest.raises(NoWeights) as caught:
+        table.load("resnet18", device="cpu")
+    assert time.perf_counter() - start < 3
+    sentence = str(caught.value)
+    assert "resnet18" in sentence and os.environ["HF_ENDPOINT"] in sentence
+    assert "--weights FILE" in sentence and "'bundled'" in sentence and "\n" not in sentence
+
+
+def test_two_visitors_fetch_once(hub, payload):
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(2) as pool:
+        paths = list(pool.map(lambda _: fetch(), range(2)))
+    assert paths[0] == paths[1] and paths[0].read_bytes() == payload.read_bytes()
+    assert hub.starts == [0]
