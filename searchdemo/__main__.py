@@ -1,0 +1,3 @@
+from searchdemo.cli import main
+
+raise SystemExit(main())

@@ -1,0 +1,100 @@
+"""build: once, again, after a kill, with other weights, of anyone's pictures."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+
+import numpy as np
+
+from searchdemo.galleries.table import open_gallery
+from searchdemo.store import Store
+from tests.cli_tools import LIMIT, ROOT, SCENES, CountingColours, embedded, folder_of, scene_rows
+from tests.colours import Colours
+
+
+def test_a_build_that_is_up_to_date_encodes_nothing(run, built):
+    again = run("build", *built)
+    assert (again["built"], again["vectors"], again["queries"]) == (False, LIMIT, LIMIT)
+    assert CountingColours.encoded == 0
+    assert run("build", *built, "--rebuild")["built"]
+    assert CountingColours.encoded == 2 * LIMIT
+
+
+def test_further_indexes_are_built_once(run, built):
+    words = ("build", *built, "--index", "sq8", "faiss:HNSW4")
+    assert [(i["index"], i["built"]) for i in run(*words)["indexes"]] == [("sq8", True), ("faiss:HNSW4", True)]
+    second = run(*words)["indexes"]
+    assert [i["built"] for i in second] == [False, False]
+    assert all(i["size_bytes"] > 0 and i["seconds"] >= 0 for i in second)
+
+
+def test_limited_vectors_are_searched_beside_a_larger_build(run, tmp_path):
+    place = ["--gallery", "scenes", "--out-dir", str(tmp_path)]
+    for limit in ("40", "20"):
+        assert run("build", *place, "--limit", limit, "--index", "sq8")["vectors"] == int(limit)
+    assert len(run("search", *place, "--limit", "20", "--text", "red", "-k", "30", "--index", "sq8")["hits"]) == 20
+    assert len(run("search", *place, "--text", "red", "-k", "30", "--index", "sq8")["hits"]) == 30
+
+
+def test_other_weights_are_refused_until_a_rebuild(run, complaint, tmp_path):
+    mine = tmp_path / "mine.safetensors"
+    mine.write_bytes(b"other weights")
+    run("build", *SCENES)
+    refused = complaint("build", *SCENES, "--weights", str(mine))
+    assert "other weights" in refused and f"--limit {LIMIT} --rebuild`" in refused
+    assert "other weights" in complaint("search", *SCENES, "--weights", str(mine), "--text", "red")
+    run("build", *SCENES, "--weights", str(mine), "--rebuild")
+    assert run("search", *SCENES, "--weights", str(mine), "--text", "red")["hits"]
+
+
+def test_ones_own_pictures(run, complaint, tmp_path):
+    gallery = folder_of({"warm/a.png": "red", "warm/b.png": "yellow", "cold/c.png": "blue"}, tmp_path / "my pictures")
+    (tmp_path / "my pictures" / "warm" / "bad.png").write_bytes(b"not a picture")
+    report = run("build", "--gallery", gallery)
+    assert report["vectors"] == 3 and "bad.png" in report["missing"]
+    hits = run("search", "--gallery", gallery, "--text", "yellow", "-k", "3")["hits"]
+    assert [hit["class_name"] for hit in hits] == ["warm", "warm", "cold"]  # yellow, red at 0.71, blue at 0
+    assert "accuracy cannot be measured" in complaint("knn", "--gallery", gallery)
+    folder_of({"cold/d.png": "white"}, tmp_path / "my pictures")
+    assert "--rebuild`" in complaint("build", "--gallery", gallery)
+    assert run("build", "--gallery", gallery, "--rebuild")["vectors"] == 4
+
+
+KILLED_BUILD = """
+import os, signal
+from searchdemo import build, cli
+from searchdemo.encoders import table
+from tests.colours import Colours
+
+class Killed(Colours):
+    batches = 0
+    def encode_pixels(self, pixels):
+        Killed.batches += 1
+        if Killed.batches == 5:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().encode_pixels(pixels)
+
+build.SAVE_EVERY_SECONDS = 0
+table.load = lambda name, **options: Killed()
+cli.main("build --gallery scenes --limit 60 --batch-size 10".split())
+"""
+
+
+def test_a_killed_build_goes_on_where_it_stopped(run):
+    killed = subprocess.run([sys.executable, "-c", KILLED_BUILD], cwd=ROOT, capture_output=True)
+    assert killed.returncode == -signal.SIGKILL
+    assert not Store().folders()  # nothing half done is found
+    report = run("build", *SCENES, "--batch-size", "10")
+    assert report["built"] and report["vectors"] == LIMIT
+    assert CountingColours.encoded == LIMIT - 4 * 10 + report["queries"]
+    rows = scene_rows()  # the first 40 were embedded by the killed process, the others by this one
+    gallery = open_gallery("scenes")
+    vectors = embedded(gallery.pictures, rows)
+    for place in (0, 39, 40, 59):
+        (nearest, *_) = np.argsort(-(vectors @ vectors[place]))
+        assert nearest == place
+    assert run("search", *SCENES, "--text", "red", "-k", "60")["hits"][0]["row"] == int(
+        rows[(vectors @ Colours().encode_texts(["red"])[0]).argmax()]
+    )

@@ -1,0 +1,119 @@
+"""Help, errors of one line, and other ways to end."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from unittest.mock import create_autospec
+
+import pytest
+
+from searchdemo import cli
+from tests.cli_tools import ROOT, SCENES, CountingColours
+
+
+@pytest.mark.parametrize("command", ["", *cli.COMMANDS])
+def test_help_has_an_example_that_is_understood(command, capsys):
+    with pytest.raises(SystemExit) as end:
+        cli.main([command, "-h"] if command else ["-h"])
+    assert end.value.code == 0
+    examples = re.findall(r"^  python -m (searchdemo .*)$", capsys.readouterr().out.partition("Example:")[2], re.M)
+    assert examples
+    for example in examples:
+        cli.make_parser().parse_args(shlex.split(example)[1:])
+
+
+def test_the_first_example_of_the_help_runs(capsys):
+    for example in re.findall(r"^  python -m searchdemo (.*)$", cli.__doc__, re.M):
+        assert cli.main(shlex.split(example)) == 0
+    assert "score" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("search --gallery scenes --text red", "run `python -m searchdemo build --gallery scenes --encoder bundled`"),
+        ("search --gallery scene --text red", "no gallery 'scene'. Did you mean 'scenes'?"),
+        ("search --gallery scenes --encoder bundle --text red", "no encoder 'bundle'. Did you mean 'bundled'?"),
+        ("build --gallery scenes --index hnws", "no index 'hnws'. Did you mean 'hnsw'?"),
+        ("build --gallery folder:/nowhere/at/all", "There is no folder '/nowhere/at/all'"),
+        ("knn --gallery scenes -k 0", "k = 0 is out of bounds"),
+        ("knn --gallery scenes --temperature 0", "temperature = 0.0 is out of bounds"),
+    ],
+)
+def test_mistakes_get_one_sentence(words, said, complaint):
+    assert said in complaint(*words.split())
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--text", ""], "The text is empty"),
+        (["--text", "a" * 10_000], "10,000 characters"),
+        (["--text", "red", "-k", "0"], "k = 0 is out of bounds"),
+        (["--text", "red", "-k", str(10**9)], "k = 1,000,000,000 is out of bounds"),
+        (["--image", "/nowhere.png"], "nowhere.png"),
+        (["--image", __file__], "is not a picture that can be read"),
+        (["--text", "red", "--index", "faiss:Nonsense7"], "cannot be built"),
+    ],
+)
+def test_queries_that_cannot_be_answered_get_one_sentence(words, said, complaint, built):
+    assert said in complaint("search", *built, *words)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "search --gallery scenes",
+        "search --text a --image b.png",
+        "search --text red -k ten",
+        "knn -k 1,two",
+        "build --limit 0",
+        "build --batch-size -1",
+        "build --weights /nowhere.safetensors",
+        "list --data /nowhere",
+        "bake",
+        "",
+    ],
+)
+def test_wrong_usage_is_told_by_the_parser(words, capsys):
+    with pytest.raises(SystemExit) as end:
+        cli.main(words.split())
+    assert end.value.code == 2
+    assert "usage: python -m searchdemo" in capsys.readouterr().err
+
+
+def test_ctrl_c_leaves_no_traceback(monkeypatch, capsys):
+    def interrupted(self, pixels):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(CountingColours, "encode_pixels", interrupted)
+    assert cli.main(["build", *SCENES]) == 130
+    said = capsys.readouterr().err
+    assert "the same command goes on from there" in said and "Traceback" not in said
+
+
+def test_what_nobody_foresaw_keeps_its_traceback(monkeypatch):
+    monkeypatch.setattr("searchdemo.commands.list.encoders", lambda: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        cli.main(["list"])
+
+
+def test_a_reader_that_has_seen_enough_is_no_error():
+    with subprocess.Popen(
+        [sys.executable, "-m", "searchdemo", "list"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait() == 141
+
+
+def test_app_hands_its_options_to_the_page(monkeypatch, tmp_path):
+    from searchdemo import ui
+
+    page = create_autospec(ui.launch)  # refuses arguments that launch does not take
+    monkeypatch.setattr(ui, "launch", page)
+    assert cli.main(["app", "--port", "8000", "--gallery", "scenes", "--data", str(tmp_path)]) == 0
+    page.assert_called_once_with(port=8000, gallery="scenes", data_dir=tmp_path, out_dir=None, share=False)

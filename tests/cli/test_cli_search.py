@@ -1,0 +1,114 @@
+"""search and knn: answers worked out by hand, JSON as promised."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+
+from searchdemo import cli
+from searchdemo.build import balanced_rows
+from searchdemo.galleries.table import open_gallery
+from tests.cli_tools import LIMIT, embedded, scene_rows
+from tests.colours import Colours
+
+
+@pytest.mark.parametrize("index", ["brute", "flat", "ivf", "hnsw", "faiss:HNSW8"])
+def test_text_finds_what_brute_force_by_hand_finds(run, built, index):
+    gallery, rows = open_gallery("scenes"), scene_rows()
+    cosines = embedded(gallery.pictures, rows) @ Colours().encode_texts(["red"])[0]
+    best = np.argsort(-cosines)[:5]
+    found = run("search", *built, "--text", "red", "-k", "5", "--index", index)
+    assert [hit["row"] for hit in found["hits"]] == rows[best].tolist()
+    assert [hit["rank"] for hit in found["hits"]] == [1, 2, 3, 4, 5]
+    np.testing.assert_allclose([hit["score"] for hit in found["hits"]], cosines[best], atol=1e-3)
+    assert [hit["label"] for hit in found["hits"]] == [gallery.label(row) for row in rows[best]]
+
+
+def test_a_picture_of_the_gallery_finds_itself(run, built, tmp_path):
+    gallery, row = open_gallery("scenes"), int(scene_rows()[17])
+    picture = tmp_path / "query.webp"
+    picture.write_bytes(gallery.pictures.encoded(row))
+    found = run("search", *built, "--image", str(picture), "-k", "1")
+    assert found["hits"][0] == {
+        "rank": 1,
+        "row": row,
+        "label": gallery.label(row),
+        "class_name": gallery.class_name(row),
+        "score": pytest.approx(1, abs=1e-3),
+    }
+    assert set(found["timing"]) == {"preprocess_ms", "encode_ms", "search_ms", "fetch_ms"}
+    assert all(ms >= 0 for ms in found["timing"].values())
+
+
+def test_what_a_person_reads(built, capsys):
+    assert cli.main(["search", *built, "--text", "a", "red", "boat", "-k", "2"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["rank", "row", "score", "label", "class"]
+    assert [line.split()[0] for line in lines[1:3]] == ["1", "2"]
+    assert re.match(r"preprocess [\d.]+ ms, encode [\d.]+ ms, search [\d.]+ ms, fetch [\d.]+ ms", lines[4])
+    assert "stand-in" in lines[-1]  # Colours says that its weights are
+
+
+def test_search_parameters_reach_the_index(run, complaint, built):
+    assert len(run("search", *built, "--text", "red", "--index", "hnsw", "--ef-search", "32")["hits"]) == 10
+    assert "nprobe = 0 is out of bounds" in complaint("search", *built, "--text", "red", "--nprobe", "0")
+    assert "no search parameter of 'hnsw' 'nprobe'" in complaint(
+        "search", *built, "--text", "red", "--index", "hnsw", "--nprobe", "4"
+    )
+
+
+def test_accuracy_at_k_1_is_how_often_the_nearest_is_of_the_class(run, built):
+    gallery, rows = open_gallery("scenes"), scene_rows()
+    queries = balanced_rows(gallery.queries.labels, LIMIT)
+    cosines = embedded(gallery.queries, queries) @ embedded(gallery.pictures, rows).T
+    right = gallery.pictures.labels[rows[cosines.argmax(axis=1)]] == gallery.queries.labels[queries]
+    measured = run("knn", *built, "-k", "1,5", "--index", "brute")
+    assert measured["queries"] == len(queries) == LIMIT
+    assert [(r["k"], r["vote"]) for r in measured["results"]] == [
+        (1, "weighted"),
+        (1, "plain"),
+        (5, "weighted"),
+        (5, "plain"),
+    ]
+    for result in measured["results"][:2]:
+        assert result["top1"] == pytest.approx(100 * right.mean())
+    assert set(measured["seconds"]) == {"embed", "search"}
+
+
+def test_hashing_is_scored_again_by_cosine(run, built):
+    """LSH returns Hamming distances, whose softmax would be another vote; with all vectors found the order is exact."""
+    everything = ["-k", str(LIMIT), "--temperature", "0.05"]
+    exact = run("knn", *built, *everything, "--index", "brute")["results"]
+    assert run("knn", *built, *everything, "--index", "lsh")["results"] == exact
+
+
+def test_per_class_accuracies_average_to_the_whole(run, built):
+    gallery = open_gallery("scenes")
+    measured = run("knn", *built, "-k", "3", "--per-class")
+    truth = gallery.queries.labels[balanced_rows(gallery.queries.labels, LIMIT)]
+    for result in measured["results"]:
+        assert set(result["per_class"]) == {gallery.label_names[label] for label in truth}
+        assert np.mean([result["per_class"][gallery.label_names[label]] for label in truth]) == pytest.approx(
+            result["top1"]
+        )
+
+
+def test_rescoring_sorts_by_cosine_and_leaves_the_missing_last():
+    from searchdemo.accuracy import rescored
+
+    vectors = np.eye(3, dtype=np.float32)
+    queries = np.array([[0.6, 0.8, 0], [0, 0, 1]], np.float32)
+    cosines, positions = rescored(queries, vectors, np.array([[0, 2, 1], [2, -1, -1]]))
+    assert positions.tolist() == [[1, 0, 2], [2, -1, -1]]
+    np.testing.assert_allclose(cosines[0], [0.8, 0.6, 0], atol=1e-6)
+    assert cosines[1].tolist() == [1, -np.inf, -np.inf]
+
+
+def test_cells_not_visited_are_told(run, built):
+    params = ["--index", "faiss:IVF8,Flat", "-k", "50"]
+    assert (
+        run("knn", *built, *params, "--nprobe", "1")["notice"] == "60 of 60 queries found fewer than 50; raise nprobe"
+    )
+    assert "notice" not in run("knn", *built, *params, "--nprobe", "8")

@@ -1,0 +1,162 @@
+"""What the tests of the core share: vectors with planted neighbours, an encoder and a gallery worked out by hand."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageColor
+
+from searchdemo.encoders import table as encoder_table
+from searchdemo.encoders.base import EncoderSpec
+from searchdemo.errors import BadQuery
+from searchdemo.galleries import table as gallery_table
+from searchdemo.galleries.base import Gallery, GallerySpec
+from searchdemo.indexes.table import INDEXES
+from searchdemo.search import SearchEngine
+from searchdemo.store import Store
+
+# Vectors
+
+
+def unit(rows: np.ndarray) -> np.ndarray:
+    return (rows / np.linalg.norm(rows, axis=-1, keepdims=True)).astype(np.float32)
+
+
+def exact_rows(queries: np.ndarray, vectors: np.ndarray, k: int) -> np.ndarray:
+    """(q, k) positions of the nearest, by a full sort in float64."""
+    return np.argsort(-(queries.astype(np.float64) @ vectors.astype(np.float64).T), axis=1, kind="stable")[:, :k]
+
+
+@pytest.fixture(scope="session")
+def clustered() -> tuple[np.ndarray, np.ndarray]:
+    """1,500 unit rows of 32 dimensions around 50 centres, and 40 queries from the same centres. Read only."""
+    rng = np.random.default_rng(0)
+    centres = rng.standard_normal((50, 32))
+    points = centres[rng.integers(0, 50, 1540)] + 1.2 * rng.standard_normal((1540, 32))
+    return unit(points[:1500]), unit(points[1500:])
+
+
+@pytest.fixture(params=list(INDEXES))
+def index_name(request) -> str:
+    """Every entry of the INDEXES table in turn."""
+    return request.param
+
+
+# Pictures
+
+
+class MeanColour:
+    """A picture's embedding is its mean colour: (r, g, b, 0, 0, 0, 0, 0), scaled to length 1. A text names a colour."""
+
+    name, dim, has_text = "mean-colour", 8, True
+    device, precision, transform, stand_in = "cpu", "float32", "own", True
+
+    def __init__(self, weights_sha256: str = "ab" * 32):
+        self.weights_sha256 = weights_sha256
+        self.encoded = 0  # pictures so far
+
+    def preprocess(self, images: Sequence[Image.Image]) -> np.ndarray:
+        return np.stack([np.asarray(image, np.float64).mean(axis=(0, 1)) for image in images])
+
+    def encode_pixels(self, pixels: np.ndarray) -> np.ndarray:
+        self.encoded += len(pixels)
+        return unit(np.pad(np.asarray(pixels, np.float64), ((0, 0), (0, self.dim - 3))))
+
+    def encode_images(self, images: Sequence[Image.Image]) -> np.ndarray:
+        return self.encode_pixels(self.preprocess(images))
+
+    def encode_texts(self, texts: Sequence[str]) -> np.ndarray:
+        try:
+            return self.encode_pixels(np.array([ImageColor.getrgb(text) for text in texts]))
+        except ValueError as error:
+            raise BadQuery(str(error)) from error
+
+
+def png(colour: tuple[int, ...]) -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (4, 4), tuple(colour)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+class ColourPictures:
+    """One colour a picture; rows in `absent` have no picture, rows in `broken` have bytes that are none."""
+
+    def __init__(self, colours: np.ndarray, labels: np.ndarray, absent=(), broken=()):
+        self.colours, self.labels = colours, np.asarray(labels, np.int16)
+        self.absent, self.broken = set(absent), set(broken)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def encoded(self, row: int) -> bytes | None:
+        if row in self.absent:
+            return None
+        return b"not a picture" if row in self.broken else png(self.colours[row])
+
+    def rows_of(self) -> np.ndarray:
+        """(n, 8) float32: what MeanColour makes of each row."""
+        return unit(np.pad(self.colours.astype(np.float64), ((0, 0), (0, 5))))
+
+
+CLASSES = ("reddish", "greenish", "bluish")
+
+
+def colour_pictures(number: int, seed: int, **gaps) -> ColourPictures:
+    """Random colours without black; the label is the strongest channel."""
+    colours = np.random.default_rng(seed).integers(1, 256, (number, 3)).astype(np.uint8)
+    return ColourPictures(colours, colours.argmax(axis=1), **gaps)
+
+
+def colour_gallery(number: int = 300, **gaps) -> Gallery:
+    return Gallery(
+        name="colours",
+        label_names=("n0", "n1", "n2"),
+        class_names=CLASSES,
+        pictures=colour_pictures(number, seed=0, **gaps),
+        queries=colour_pictures(30, seed=1),
+        fingerprint="colours-1",
+    )
+
+
+@pytest.fixture
+def store(tmp_path) -> Store:
+    return Store(own=tmp_path / "own", shipped=tmp_path / "shipped")
+
+
+class World:
+    """The tables with one gallery, `colours`, and one encoder, `mean-colour`, both of which a test may replace."""
+
+    def __init__(self, store: Store):
+        self.store, self.gallery, self.encoder = store, colour_gallery(), MeanColour()
+
+    def engine(self, **options) -> SearchEngine:
+        """A fresh one, as after a restart."""
+        return SearchEngine(self.store, **options)
+
+    def built(self, **options) -> SearchEngine:
+        engine = self.engine()
+        engine.build("colours", "mean-colour", **options)
+        return engine
+
+    def change(self, **fields) -> None:
+        self.gallery = replace(self.gallery, **fields)
+
+    @property
+    def folder(self) -> Path:
+        return self.store.own / "colours" / "mean-colour"
+
+
+@pytest.fixture
+def world(store, monkeypatch) -> World:
+    world = World(store)
+    spec = GallerySpec("colours", "plain colours", None, lambda *args, **options: world.gallery)
+    monkeypatch.setitem(gallery_table.GALLERIES, "colours", spec)
+    known = EncoderSpec("mean-colour", "bundled", "none", "none", 0, 8, 4, True, 0, "none")
+    monkeypatch.setitem(encoder_table.ENCODERS, "mean-colour", known)
+    monkeypatch.setattr(encoder_table, "load", lambda name, **options: world.encoder)
+    return world
