@@ -28,7 +28,7 @@ def say(line: str) -> None:
 class Run:
     """What the stages share: the data, and where each stage leaves its result."""
 
-    def __init__(self, data_dir: Path, wordnet: Path, work: Path, out_dir: Path, seed: int, image_epochs: int | None):
+    def __init__(self, data_dir: Path, wordnet: Path, work: Path, out_dir: Path, seed: int):
         from searchdemo.galleries.class_names import CLASS_NAMES
         from training import data
 
@@ -40,7 +40,6 @@ class Run:
         self.classes = {synsets[name]: CLASS_NAMES[name] for name in names}  # synset -> readable name, in label order
         self.image_file, self.text_file = work / "image-tower.safetensors", work / "text-tower.safetensors"
         self.joint_file = work / "joint.safetensors"
-        self._image_epochs = image_epochs
 
     @cached_property
     def recipe(self):
@@ -87,7 +86,7 @@ class Run:
     def image(self) -> None:
         from training import image_tower
 
-        epochs = self._image_epochs or self.recipe.epochs - self.joint_recipe.epochs
+        epochs = self.recipe.epochs - self.joint_recipe.replaces
         sets = tuple(self.train_set), tuple(self.valid_set)
         image_tower.train(self.recipe, self.words["prototypes"], *sets, self.image_file, self.seed, say, epochs)
 
@@ -208,10 +207,9 @@ def main() -> None:
     )
     parser.add_argument("--out-dir", type=Path, default=Path("weights"), help="of the result (default: %(default)s)")
     parser.add_argument("--stage", choices=STAGES, help="only this one (default: all, in order)")
-    parser.add_argument("--image-epochs", type=int, help="end the image stage after so many (default: all but two)")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
-    run = Run(args.data, args.wordnet, args.work, args.out_dir, args.seed, args.image_epochs)
+    run = Run(args.data, args.wordnet, args.work, args.out_dir, args.seed)
     for stage in [args.stage] if args.stage else STAGES:
         getattr(run, stage)()
 

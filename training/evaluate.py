@@ -1,0 +1,88 @@
+"""How good the towers are: k nearest neighbours, class names, words to pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from searchdemo.galleries.drawing.captions import describe
+from searchdemo.galleries.scenes import load_scenes, open_scenes
+from searchdemo.pictures import open_picture
+from training.queries import QUERIES, Query
+
+
+def knn_top1(
+    gallery: np.ndarray, labels: np.ndarray, queries: np.ndarray, truth: np.ndarray, k: int = 20, temperature=0.07
+) -> float:
+    """Percent right by DINO's weighted vote: each of the k nearest votes exp(cosine / temperature) for its class."""
+    right = 0
+    for start in range(0, len(queries), 500):
+        cosines = queries[start : start + 500] @ gallery.T
+        nearest = np.argpartition(-cosines, k, axis=1)[:, :k]
+        weights = np.exp(np.take_along_axis(cosines, nearest, axis=1) / temperature)
+        votes = np.zeros((len(nearest), labels.max() + 1))
+        np.add.at(votes, (np.arange(len(nearest))[:, None], labels[nearest]), weights)
+        right += int((votes.argmax(axis=1) == truth[start : start + 500]).sum())
+    return 100 * right / len(queries)
+
+
+def names_top1(class_rows: np.ndarray, queries: np.ndarray, truth: np.ndarray) -> float:
+    """Percent of pictures whose nearest class text (classes, dim) is the right one."""
+    return 100 * float(((queries @ class_rows.T).argmax(axis=1) == truth).mean())
+
+
+def precision_at(
+    query_rows: np.ndarray, queries: Sequence[Query], gallery: np.ndarray, labels: np.ndarray, names: list[str], k=12
+) -> np.ndarray:
+    """Share of right pictures among the k nearest, for each query. names: first WordNet name of each label."""
+    nearest = np.argpartition(-(query_rows @ gallery.T), k, axis=1)[:, :k]
+    right = [{names.index(answer) for answer in query.answers} for query in queries]
+    return np.array([np.isin(labels[rows], list(ok)).mean() for rows, ok in zip(nearest, right, strict=True)])
+
+
+def words_to_pictures(
+    encode_texts, gallery: np.ndarray, labels: np.ndarray, names: list[str]
+) -> dict[str, dict[str, float]]:
+    """Mean precision@12 over our query set: {"report": {"all", "other names", "kinds", "descriptions"}, "tune": {}}."""
+    precisions = precision_at(encode_texts([query.text for query in QUERIES]), QUERIES, gallery, labels, names)
+
+    def mean(half: str, kind: str | None = None) -> float:
+        return float(
+            np.mean([p for p, q in zip(precisions, QUERIES, strict=True) if q.half == half and kind in (None, q.kind)])
+        )
+
+    kinds = dict.fromkeys(query.kind for query in QUERIES)
+    return {half: {"all": mean(half)} | {kind: mean(half, kind) for kind in kinds} for half in ("report", "tune")}
+
+
+def scenes_figures(encoder) -> dict[str, float]:
+    """On the gallery `scenes`: kNN top-1 by thing, and precision@12 of every "colour + thing + setting" there is.
+
+    Such a query has at least six right answers, often fewer than twelve: "attainable" is what a perfect search gets.
+    """
+    gallery, scenes = open_scenes(), load_scenes("gallery")
+    rows, queries = (
+        np.concatenate(
+            [
+                encoder.encode_images([open_picture(pictures.encoded(row)) for row in range(start, stop)])
+                for start, stop in _ranges(len(pictures), 100)
+            ]
+        )
+        for pictures in (gallery.pictures, gallery.queries)
+    )
+    triples = sorted({(scene.colour, scene.thing, scene.setting) for scene in scenes})
+    wanted = [dict(zip(("colour", "thing", "setting"), triple, strict=True)) for triple in triples]
+    right = np.array([[scene.matches(**attributes) for scene in scenes] for attributes in wanted])
+    texts = encoder.encode_texts([describe(attributes) for attributes in wanted])
+    nearest = np.argsort(-(texts @ rows.T), axis=1)[:, :12]
+    return {
+        "knn_top1_by_thing": knn_top1(rows, gallery.pictures.labels, queries, gallery.queries.labels),
+        "precision_at_12": float(np.take_along_axis(right, nearest, axis=1).mean()),
+        "attainable": float((np.minimum(right.sum(axis=1), 12) / 12).mean()),
+        "queries": len(wanted),
+    }
+
+
+def _ranges(count: int, step: int) -> list[tuple[int, int]]:
+    return [(start, min(start + step, count)) for start in range(0, count, step)]
