@@ -72,9 +72,12 @@ class SearchEngine:
         transform: str = "own",
         metric: str = "ip",
         weights: dict[str, Path] | None = None,
+        limit: int | None = None,
     ):
+        """limit: keep to the vectors of this many pictures, whatever else is built."""
         self.store = store or Store()
         self.data_dir, self.device, self.transform, self.metric = data_dir, device, transform, metric
+        self.limit = limit
         self._weights = weights or {}
         self._galleries: Kept[Gallery] = Kept(8)
         self._downloads: Kept[Gallery] = Kept(8)
@@ -111,7 +114,7 @@ class SearchEngine:
         return self._encoders.get(name, load)
 
     def key(self, gallery: str, encoder: str, limit: int | None = None) -> Key:
-        return Key(gallery, encoder, self.transform, self.metric, limit)
+        return Key(gallery, encoder, self.transform, self.metric, self.limit if limit is None else limit)
 
     def built_key(self, gallery: str, encoder: str) -> Key | None:
         """Of the whole gallery when that is built, else of the largest balanced part that is."""
@@ -257,8 +260,8 @@ class SearchEngine:
         """Cosines come from the stored vectors: quantised indexes only estimate them."""
         if not len(positions):
             return ()
-        cosines = prepared.vectors.take(positions) @ query
-        order = np.argsort(-cosines, kind="stable")
+        cosines = np.einsum("kd,d->k", prepared.vectors.take(positions), query)  # BLAS may round equal rows differently
+        order = np.lexsort((positions, -cosines))  # equal ones by row, whichever index found them
         rows, scores = prepared.gallery_rows(positions[order]).tolist(), np.clip(cosines[order], -1, 1).tolist()
         gallery = prepared.gallery
         return tuple(

@@ -66,21 +66,16 @@ def search_params(arguments: argparse.Namespace) -> dict[str, int]:
 
 def make_engine(arguments: argparse.Namespace) -> SearchEngine:
     from searchdemo.search import SearchEngine
-    from searchdemo.store import Key, Store
+    from searchdemo.store import Store
 
-    class LimitedEngine(SearchEngine):
-        """Keeps to the part of `--limit` pictures, whatever else is built."""
-
-        def key(self, gallery: str, encoder: str, limit: int | None = None) -> Key:
-            return super().key(gallery, encoder, arguments.limit if limit is None else limit)
-
-    return LimitedEngine(
+    return SearchEngine(
         Store(own=arguments.out_dir),
         data_dir=arguments.data,
         device=arguments.device,
         transform=arguments.transform,
         metric=arguments.metric,
         weights={arguments.encoder: arguments.weights} if arguments.weights else None,
+        limit=arguments.limit,
     )
 
 
