@@ -180,18 +180,20 @@ class Lost:
     found: np.ndarray  # (k,) positions, MISSING at the end
     missed: frozenset[int]  # positions that the approximate index did not return
     cell_ranks: dict[int, int] | None  # position -> nprobe at which its cell is visited; None when not an IVF
-    remedy: Remedy | None  # None when nothing was missed, or the index has no parameter to raise
+    remedy: Remedy | None  # None when nothing was missed, or no parameter helps
 
     def __str__(self) -> str:
         k, remedy = len(self.exact), self.remedy
         if not self.missed:
             return f"all {k} found"
         sentence = f"{len(self.missed)} of {k} missed"
+        if remedy is None and self.cell_ranks is not None:
+            return f"{sentence}, though every cell of the exact answer was visited: the index rounds its vectors"
         if remedy is None:
             return sentence
         if remedy.found == k:
-            return f"{sentence}: {remedy.param} {remedy.value} would have found all {k}"
-        return f"{sentence}: even {remedy.param} {remedy.value} would have found only {remedy.found}"
+            return f"{sentence}; {remedy.param} {remedy.value} would have found all {k}"
+        return f"{sentence}; even {remedy.param} {remedy.value} would have found only {remedy.found}"
 
 
 def what_was_lost(engine: SearchEngine, race: Race, query: np.ndarray, index: str, found: np.ndarray) -> Lost:
@@ -217,6 +219,8 @@ def _remedy(
     params, known = race.params_for(index), {param.name: param for param in index.spec.params}
     if cell_ranks is not None:
         name, values = "nprobe", [max(cell_ranks.values())]
+        if values[0] <= params.get(name, known[name].default):
+            return None
     elif (param := known.get("ef_search")) is not None:
         name, start = "ef_search", params.get("ef_search", param.default)
         values = [start << doublings for doublings in range(1, 13) if start << doublings <= param.maximum]

@@ -32,8 +32,9 @@ def build(spec: IndexSpec, vectors: np.ndarray, metric: str = "ip"):
         index = faiss.index_factory(dim, factory, faiss_metric)
         for name, value in spec.build_params:
             faiss.ParameterSpace().set_index_parameter(index, name, value)
-        _set_clustering(index)
+        in_use = _set_clustering(index)
         index.train(vectors)
+        del in_use
         index.add(vectors)
     except RuntimeError as error:
         raise BadQuery(
@@ -55,18 +56,37 @@ def reason(error: RuntimeError) -> str:
     return re.sub(r"^'.*' failed:\s*(?=\S)", "", words.splitlines()[0]).rstrip(".:")
 
 
-def _set_clustering(index) -> None:
-    """Bound the time of k-means, and keep it from warning on stderr about few training points."""
+def _set_clustering(index) -> list:
+    """Bound the time of k-means, and keep it from warning on stderr about few training points.
+
+    Returns what must not be given up before the training is over.
+    """
     import faiss
 
-    index = faiss.downcast_index(index)
-    if isinstance(index, faiss.IndexPreTransform | faiss.IndexRefine):
-        _set_clustering(index.index if isinstance(index, faiss.IndexPreTransform) else index.base_index)
+    index, in_use = faiss.downcast_index(index), []
+    if isinstance(index, faiss.IndexPreTransform):
+        for step in transforms(index):
+            if isinstance(step, faiss.OPQMatrix):  # FAISS's own numbers (50, 40, 65,536) take twenty times as long
+                step.niter, step.niter_pq_0, step.max_train_points = 10, 10, 16_384
+                in_use.append(quantizer := faiss.ProductQuantizer(step.d_out, step.M, 8))
+                quantizer.cp.min_points_per_centroid = 1
+                step.pq = quantizer
+        in_use += _set_clustering(index.index)
+    if isinstance(index, faiss.IndexRefine):
+        in_use += _set_clustering(index.base_index)
     if hasattr(index, "cp"):
         index.cp.min_points_per_centroid = 1
     if hasattr(index, "pq"):
         # The 256 centroids of each sub-quantiser settle on 64 points each; FAISS would take 256 and four times as long.
         index.pq.cp.min_points_per_centroid, index.pq.cp.max_points_per_centroid = 1, 64
+    return in_use
+
+
+def transforms(index) -> list:
+    """The steps before the index proper of an IndexPreTransform: PCA, OPQ ..."""
+    import faiss
+
+    return [faiss.downcast_VectorTransform(index.chain.at(number)) for number in range(index.chain.size())]
 
 
 def save(index, path: Path) -> None:
@@ -164,7 +184,8 @@ class FaissIndex:
         if isinstance(index, faiss.IndexRefine):
             index = faiss.downcast_index(index.base_index)
         if isinstance(index, faiss.IndexPreTransform):
-            query, vectors = index.apply_chain(query[None])[0], index.apply_chain(vectors)
+            for step in transforms(index):
+                query, vectors = step.apply(query[None])[0], step.apply(vectors)
         _, visited = ivf.quantizer.search(np.ascontiguousarray(query[None]), ivf.nlist)
         _, cells = ivf.quantizer.search(np.ascontiguousarray(vectors), 1)
         rank_of = np.full(ivf.nlist, ivf.nlist)  # a graph of centroids may not reach them all: those come last

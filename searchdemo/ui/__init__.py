@@ -1,0 +1,28 @@
+"""The page in the browser. The only package that imports gradio, and only when the page is started."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def launch(
+    port: int | None = None,
+    gallery: str | None = None,
+    data_dir: Path | None = None,
+    out_dir: Path | None = None,
+    share: bool = False,
+) -> None:
+    """Start the page, print its address and serve it until interrupted.
+
+    port: None: GRADIO_SERVER_PORT, else the first free one from 7860
+    gallery: the one to open on, `folder:PATH` included; None: tiny-imagenet where its pictures are within reach
+    data_dir: a copy of tiny-ImageNet
+    out_dir: where builds go; None: the person's cache folder
+    Raises NoPictures (data_dir holds none), UnknownName.
+    """
+    from searchdemo.search import SearchEngine
+    from searchdemo.store import Store
+    from searchdemo.ui.demo import LAUNCH, build_demo
+
+    demo = build_demo(SearchEngine(Store(own=out_dir), data_dir=data_dir), gallery)
+    demo.launch(**LAUNCH, server_port=port, share=share)

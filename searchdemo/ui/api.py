@@ -1,0 +1,69 @@
+"""The typed API: four endpoints that answer with the JSON of the command line, and refuse with its sentences."""
+
+from __future__ import annotations
+
+import gradio as gr
+
+from searchdemo.bench.race import Race, run
+from searchdemo.classify import classify
+from searchdemo.errors import BadQuery
+from searchdemo.knn import TEMPERATURE
+from searchdemo.search import Query
+from searchdemo.ui.page import Page, whole
+from searchdemo.ui.pieces import QueryPicture, sentence_errors
+
+NAMES = ("search_by_text", "search_by_image", "classify", "compare_latency")
+
+
+def add(page: Page) -> None:
+    """Only galleries and indexes that the page offers pass: see Page.choice."""
+
+    def search_by_text(text: str, gallery: str, encoder: str, index: str, k: int) -> dict:
+        """The k pictures of a gallery that are nearest to a text, as {"hits": [...], "timing": {...}}."""
+        if not isinstance(text, str):
+            raise BadQuery(f"text = {text!r} is no text.")
+        return page.search(Query(text=text), page.choice(gallery, encoder, index, k)).to_json()
+
+    def search_by_image(image, gallery: str, encoder: str, index: str, k: int) -> dict:
+        """The k pictures of a gallery that are nearest to a picture, as {"hits": [...], "timing": {...}}."""
+        return page.search(picture_query(image), page.choice(gallery, encoder, index, k)).to_json()
+
+    def classify_image(image, gallery: str, encoder: str, index: str, k: int, temperature: float) -> dict:
+        """The classes of a picture by the vote of its k nearest, and by class names where the encoder reads words."""
+        chosen = page.choice(gallery, encoder, index, k)
+        found = classify(
+            page.engine, picture_query(image), chosen.gallery, encoder, index, chosen.k, temperature, **chosen.params
+        )
+        return found.to_json()
+
+    def compare_latency(gallery: str, encoder: str, indexes: list[str], k: int, repeats: int) -> list[dict]:
+        """Time, recall and size of each index on one held-out query of the gallery, each searched `repeats` times."""
+        if not isinstance(indexes, list) or not indexes:
+            raise BadQuery("indexes is to be a list of names, such as ['flat', 'ivf'].")
+        chosen = [page.choice(gallery, encoder, index, k) for index in dict.fromkeys(map(str, indexes))]
+        names = tuple(choice.index for choice in chosen)
+        race = Race(gallery, encoder, names, k=chosen[0].k, repeats=whole("repeats", repeats))
+        race.check()
+        queries, _ = page.engine.prepared(gallery, encoder).queries()
+        if not len(queries):
+            raise BadQuery(f"The gallery {gallery!r} has no held-out queries to compare with.")
+        return [row.to_json() for row in run(page.engine, race, queries[:1])]
+
+    gr.api(sentence_errors(search_by_text), api_name="search_by_text")
+    gr.api(sentence_errors(compare_latency), api_name="compare_latency", concurrency_limit=1)
+    with gr.Row(visible=False):  # gr.api knows no pictures: components that nobody sees check what arrives
+        image, temperature, answer = QueryPicture(label="image"), gr.Number(TEMPERATURE, label="temperature"), gr.JSON()
+        names = [gr.Textbox(value, label=name) for name, value in DEFAULTS.items()]
+        k = gr.Number(10, label="k", precision=0)
+    inputs = [image, *names, k]
+    gr.Button(visible=False).click(sentence_errors(search_by_image), inputs, answer, api_name="search_by_image")
+    gr.Button(visible=False).click(sentence_errors(classify_image), [*inputs, temperature], answer, api_name="classify")
+
+
+def picture_query(image) -> Query:
+    if image is None:
+        raise BadQuery("There is no picture to search with: give one as `image`.")
+    return Query(picture=image)
+
+
+DEFAULTS = {"gallery": "tiny-imagenet", "encoder": "bundled", "index": "ivf"}

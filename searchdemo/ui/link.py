@@ -1,0 +1,71 @@
+"""Links that reproduce a view: written by "Copy link", read when the page is opened."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from urllib.parse import urlencode
+
+import gradio as gr
+
+from searchdemo.ui.page import Page
+
+# Runs in the browser before `write`: which tab is open is known there alone.
+OPEN_TAB = """(...values) => [...values.slice(0, -1),
+  document.querySelector('#tabs button[role=tab][aria-selected=true]')?.textContent.trim() ?? '']"""
+COPY = """(query) => {
+  const link = location.origin + location.pathname + '?' + query;
+  history.replaceState(null, '', link);
+  navigator.clipboard?.writeText(link).catch(() => {});
+  return link;
+}"""
+
+
+def add(page: Page, tabs: gr.Tabs, titles: Sequence[str]) -> None:
+    """Makes the button and its box where it is called. Call it when all tabs have named what a link carries."""
+    button = gr.Button("Copy link", elem_id="copy-link", size="sm")
+    box = gr.Textbox(
+        label="Link to this view, copied", elem_id="link", visible="hidden", buttons=["copy"], interactive=False
+    )
+    open_tab = gr.Textbox(visible="hidden", elem_id="open-tab")
+    carried = {"gallery": page.gallery, "encoder": page.encoder, "index": page.index, "k": page.k}
+    carried |= page.params | page.linked
+
+    usual = {name: carried[name].value for name in (*page.params, *page.linked)}  # a link leaves out what is usual
+
+    def write(*values) -> str:
+        pairs = zip([*carried, "tab"], values, strict=True)
+        return urlencode({name: value for name, value in pairs if value not in (None, "", usual.get(name))})
+
+    def read(request: gr.Request) -> list:
+        """A value for what the link sets, a skip for the rest: typed text must not be wiped."""
+        asked = request.query_params
+        values = [linked_value(component, asked.get(name)) for name, component in carried.items()]
+        tab = asked.get("tab")
+        return [*values, gr.update(selected=titles.index(tab)) if tab in titles else gr.skip()]
+
+    inputs = [*carried.values(), open_tab]
+    written = button.click(write, inputs, box, js=OPEN_TAB, show_progress="hidden")
+    written.success(lambda: gr.update(visible=True), None, box, show_progress="hidden").success(None, box, box, js=COPY)
+    opened = page.demo.load(read, None, [*carried.values(), tabs], show_progress="hidden", queue=False)
+    for words, handler, query, outputs in page.after_link:
+        opened.success(unless_empty(handler, len(outputs)), [words, *query], outputs, show_progress="hidden")
+
+
+def linked_value(component: gr.components.Component, asked: str | None):
+    """What a query parameter says, if the component can take it."""
+    if asked is None:
+        return gr.skip()
+    if isinstance(component, gr.Number):
+        return int(asked) if asked.lstrip("-").isdecimal() and len(asked) < 12 else gr.skip()
+    if isinstance(component, gr.Dropdown):
+        return asked if asked in [value for _, value in component.choices] else gr.skip()
+    return asked
+
+
+def unless_empty(handler, outputs: int):
+    """The handler, when the text that a link carries is there."""
+
+    def run(words: str, *values):
+        return handler(*values) if words else [gr.skip()] * outputs
+
+    return run

@@ -1,0 +1,46 @@
+"""How the page looks: gradio's theme with fonts that every system has, and little CSS of our own."""
+
+from __future__ import annotations
+
+import gradio as gr
+
+from searchdemo.ui import plots
+
+THEME = gr.themes.Default(
+    primary_hue=gr.themes.colors.indigo,
+    neutral_hue=gr.themes.colors.slate,
+    radius_size=gr.themes.sizes.radius_lg,
+    font=["system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif"],
+    font_mono=["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace"],
+)
+
+CSS = """
+#title h1 { font-size: 1.5rem; margin: 0; letter-spacing: -.02em; }
+#title p { margin: 0; color: var(--body-text-color-subdued); }
+#badge { font-size: .8rem; color: var(--body-text-color-subdued); line-height: 1.45; }
+#badge b { display: inline-block; padding: 0 .5em; border-radius: 1em; font-weight: 600;
+  color: var(--primary-600); background: color-mix(in srgb, var(--primary-500) 14%, transparent); }
+.dark #badge b { color: var(--primary-300); }
+.prose .timing { font-variant-numeric: tabular-nums; font-size: .85rem; color: var(--body-text-color-subdued); }
+.prose .timing .notice { color: var(--body-text-color); font-weight: 600; }
+.prose .hint { font-size: .85rem; color: var(--body-text-color-subdued); }
+.panel { border: 1px solid color-mix(in srgb, var(--primary-500) 40%, transparent); padding: .75rem 1rem;
+  border-radius: var(--radius-lg); background: color-mix(in srgb, var(--primary-500) 7%, transparent); }
+.narrow { align-self: flex-start !important; flex-grow: 0 !important; width: auto !important; }
+@media (max-width: 480px) { #tabs .tab-container button { padding-inline: .5rem; font-size: .8rem; } }
+.bar { height: 6px; border-radius: 3px; background: var(--border-color-primary); overflow: hidden;
+  margin: .3rem 0 .6rem; }
+.bar i { display: block; height: 100%; background: var(--primary-500); transition: width .5s; }
+.tiles .grid-wrap { height: auto; min-height: 0; max-height: none; overflow: visible; padding: var(--spacing-lg); }
+.tiles .grid-container { padding-top: 0; /* at most --grid-cols a row, fewer where there is no room */
+  grid-template-columns: repeat(auto-fill, minmax(max(92px, 100% / (var(--grid-cols) + 1)), 1fr)); }
+.tiles.examples .grid-container { grid-template-columns: repeat(auto-fill, minmax(64px, 1fr)); }
+.tiles .empty { min-height: 8rem; }
+.tiles label[data-testid=block-label] { position: static; border: 0; background: none; box-shadow: none; }
+.tiles .thumbnail-item { display: flex; flex-direction: column; justify-content: flex-start;
+  aspect-ratio: auto; width: 100%; cursor: pointer; }
+.tiles .thumbnail-item img { aspect-ratio: 1; width: 100%; height: auto; }
+.tiles .thumbnail-item .caption-label { position: static; max-width: none; height: auto; white-space: normal; border: 0;
+  background: none; padding: 2px 3px 4px; font-size: .75rem; line-height: 1.25; text-align: center; }
+"""
+CSS += plots.CSS

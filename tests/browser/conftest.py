@@ -1,0 +1,90 @@
+"""A real Chromium on the page that page_server serves; no test passes that left an error on it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import page_server
+import pytest
+
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+HOW_TO_GET = "no Chromium: apt-get install chromium (or set SEARCHDEMO_CHROMIUM to one)"
+WAIT_MS = 30_000  # for anything to appear; generous, because both processors may be busy
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.browser)
+
+
+@pytest.fixture(scope="session")
+def page_url() -> str:
+    return page_server.page_url()
+
+
+@pytest.fixture(scope="session")
+def engine():
+    return page_server.engine()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator:
+    """The running browser. Without one: a failure where CI=true, else a skip."""
+    path = os.environ.get("SEARCHDEMO_CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
+    if path is None:
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(HOW_TO_GET)
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=path, args=["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
+        )
+        yield browser
+        browser.close()
+
+
+class Visit:
+    """Opens pages and keeps what went wrong on them."""
+
+    def __init__(self, chromium):
+        self._context = chromium.new_context(viewport={"width": 1280, "height": 2400})
+        self._context.set_default_timeout(WAIT_MS)
+        self.wrong: list[str] = []
+
+    def open(self, url: str, size: tuple[int, int] | None = None):
+        """A page of the app, ready to be used."""
+        page = self._context.new_page()
+        if size:
+            page.set_viewport_size({"width": size[0], "height": size[1]})
+        origin = "/".join(url.split("/")[:3])
+
+        def look_at(request) -> None:
+            if not request.url.startswith((origin, "data:", "blob:")):
+                self.wrong.append(f"request off the page's origin: {request.url}")
+
+        page.on("request", look_at)
+        page.on("pageerror", lambda error: self.wrong.append(f"error on the page: {error}"))
+        page.goto(url, wait_until="domcontentloaded")
+        page.locator("#image-examples .thumbnail-item").last.wait_for(state="attached")
+        return page
+
+    def close(self) -> None:
+        self._context.close()
+
+
+@pytest.fixture
+def visit(chromium) -> Iterator[Visit]:
+    visit = Visit(chromium)
+    yield visit
+    visit.close()
+    assert visit.wrong == []
+
+
+@pytest.fixture
+def browser_page(visit, page_url):
+    """The app's page, open on the first tab."""
+    return visit.open(page_url)

@@ -1,0 +1,94 @@
+"""The Latency tab in a browser: a race from one click, and what was lost."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+
+@pytest.fixture
+def tab(browser_page) -> Page:
+    browser_page.get_by_role("tab", name="Latency").click()
+    return browser_page
+
+
+def race(page: Page) -> None:
+    page.locator("#latency-run").click()
+
+
+def first_cells(page: Page) -> list[str]:
+    """The names of the indexes in the table."""
+    return [text.split()[0] for text in page.locator("#latency-table tbody td:first-child").all_inner_texts()]
+
+
+def test_one_click_races_the_three_and_shows_what_was_lost(tab):
+    expect(tab.locator("#latency-shown img")).to_be_visible()
+    tab.locator("#latency-nprobe input").fill("1")
+    race(tab)
+    expect(tab.locator("#latency-lost h4")).to_contain_text(re.compile(r"ivf: (all 10 found|\d+ of 10 missed)"))
+    assert first_cells(tab) == ["brute", "flat", "ivf"]
+    plot = tab.locator("#latency-plot")
+    expect(plot.locator(".name").filter(has_text=re.compile("^(brute|flat|ivf)$"))).to_have_count(3)
+    expect(plot).to_contain_text("not encoded")
+    expect(plot).to_contain_text("1 thread")
+    expect(tab.locator("#latency-lost figure")).to_have_count(20)
+    loaded = "() => [...document.querySelectorAll('#latency-lost img')].every(i => i.complete && i.naturalWidth > 0)"
+    tab.wait_for_function(loaded)
+
+
+def test_words_are_encoded_and_drawn_beside_the_search(tab):
+    tab.get_by_label("words", exact=True).check()
+    tab.locator("#latency-words textarea").fill("red")
+    tab.locator("#latency-words textarea").press("Enter")
+    expect(tab.locator("#latency-plot .name").first).to_have_text("encode (bundled)")
+    expect(tab.locator("#latency-table tbody tr")).to_have_count(3)
+
+
+def test_a_smaller_gallery_and_another_index(tab):
+    tab.locator("#latency-size input").click()
+    tab.get_by_role("option", name="1,000").click()
+    tab.get_by_label("flat", exact=True).uncheck()
+    tab.get_by_label("lsh", exact=True).check()
+    race(tab)
+    expect(tab.locator("#latency-table tbody tr")).to_have_count(3)
+    assert first_cells(tab) == ["brute", "ivf", "lsh"]
+    tab.locator("#latency-lost-index input").click()
+    tab.get_by_role("option", name="lsh").click()
+    expect(tab.locator("#latency-lost h4")).to_contain_text("lsh:")
+
+
+def test_only_the_parameters_of_ticked_indexes_are_shown(tab):
+    expect(tab.locator("#latency-nprobe")).to_be_visible()
+    expect(tab.locator("#latency-ef_search")).to_be_hidden()
+    tab.get_by_label("hnsw", exact=True).check()
+    expect(tab.locator("#latency-ef_search")).to_be_visible()
+
+
+def test_numbers_out_of_bounds_give_one_sentence_and_the_next_race_works(tab):
+    tab.locator("#latency-k input").fill("0")
+    race(tab)
+    toast = tab.get_by_test_id("toast-body")
+    expect(toast).to_contain_text("k = 0 is out of bounds")
+    assert "Traceback" not in toast.inner_text()
+    tab.locator("#latency-k input").fill("5")
+    race(tab)
+    expect(tab.locator("#latency-lost figure")).to_have_count(10)
+
+
+def test_on_a_phone_nothing_sticks_out(visit, page_url):
+    page = visit.open(page_url, size=(390, 2400))
+    if page.locator(".sidebar.open").count():
+        page.locator(".sidebar .toggle-button").click()
+    tab = page.get_by_role("tab", name="Latency")
+    if not tab.first.is_visible():
+        page.locator(".overflow-menu button").first.click()
+        page.locator(".overflow-dropdown button", has_text="Latency").click()
+    else:
+        tab.first.click()
+    race(page)
+    page.locator("#latency-lost h4").wait_for()
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    bar, value = (page.locator(f"#latency-plot .{name}").first.bounding_box() for name in ("track", "value"))
+    assert bar["width"] > 250 and bar["y"] >= value["y"] + value["height"]  # a line of its own under name and value

@@ -1,0 +1,132 @@
+"""Searching as a visitor does it, by picture and by words, and what a link brings back."""
+
+from __future__ import annotations
+
+import pytest
+from PIL import Image
+from playwright.sync_api import Page, expect
+
+
+def results(page: Page, tab: str) -> list[str]:
+    """Captions of the results, all of whose pictures are there."""
+    tiles = page.locator(f"#{tab}-results .thumbnail-item")
+    tiles.first.wait_for()
+    page.wait_for_function(
+        "id => [...document.querySelectorAll(`#${id} img`)].every(img => img.complete && img.naturalWidth > 0)",
+        arg=f"{tab}-results",
+    )
+    return [caption.strip() for caption in tiles.locator(".caption-label").all_inner_texts()]
+
+
+def upload(page: Page, path) -> None:
+    page.locator("#image-picture input[type=file]").set_input_files(path)
+
+
+def search_words(page: Page, words: str) -> None:
+    page.get_by_role("tab", name="Text search").click()
+    box = page.get_by_label("Words")
+    box.fill(words)
+    box.press("Enter")
+
+
+def says(page: Page, sentence: str) -> None:
+    """A message with this sentence appears, and is closed again."""
+    toast = page.get_by_test_id("toast-body").filter(has_text=sentence)
+    toast.first.wait_for()
+    assert "Traceback" not in toast.first.inner_text()
+    for button in page.get_by_test_id("toast-close").all():
+        button.click()
+
+
+def test_an_uploaded_picture_of_the_gallery_finds_itself_first(browser_page, engine, tmp_path):
+    row = 777
+    gallery = engine.gallery("scenes")
+    (tmp_path / "query.webp").write_bytes(gallery.pictures.encoded(row))
+    upload(browser_page, tmp_path / "query.webp")
+    captions = results(browser_page, "image")
+    assert len(captions) == 12
+    assert captions[0] == f"1. {gallery.class_name(row)} 1.000"
+    expect(browser_page.locator("#image-timing")).to_contain_text("search")
+
+
+def test_a_click_on_a_result_searches_with_it_and_leaves_it_out(browser_page):
+    browser_page.locator("#image-examples .thumbnail-item").first.click()
+    before = results(browser_page, "image")
+    browser_page.locator("#image-results .thumbnail-item").nth(3).click()
+    clicked = before[3].split(". ")[1].rsplit(" ", 1)[0]
+    expect(browser_page.locator("#image-timing")).to_contain_text(f"query: {clicked}")
+    expect(browser_page.locator("#image-timing")).to_contain_text("encode 0.0 ms")  # its stored vector is there
+    assert len(results(browser_page, "image")) == 12
+
+
+def test_surprise_me_brings_a_query_whose_class_is_known(browser_page, engine):
+    browser_page.locator("#image-surprise").click()
+    assert len(results(browser_page, "image")) == 12
+    truth = browser_page.locator("#image-timing").inner_text().rsplit("query: ")[-1].strip()
+    assert truth in engine.gallery("scenes").class_names
+
+
+def test_words_find_what_the_engine_finds(browser_page, engine):
+    from searchdemo.search import Query
+
+    search_words(browser_page, "a red boat")
+    expected = engine.search(Query(text="a red boat"), "scenes", "bundled", "ivf", k=12)
+    assert results(browser_page, "text") == [f"{h.rank}. {h.class_name} {h.score:.3f}" for h in expected.hits]
+
+
+def test_a_link_brings_the_view_back(browser_page, visit, page_url):
+    browser_page.get_by_label("k: how many results").fill("5")
+    browser_page.get_by_label("k: how many results").press("Tab")
+    search_words(browser_page, "blue & white")
+    first = results(browser_page, "text")
+    assert len(first) == 5
+    browser_page.locator("#copy-link").click()
+    browser_page.wait_for_url("**text=blue**")
+    link = browser_page.url
+    again = visit.open(link)
+    assert again.get_by_label("Words").input_value() == "blue & white"
+    assert again.get_by_label("k: how many results").input_value() == "5"
+    assert results(again, "text") == first
+
+
+def test_only_the_search_parameters_of_the_index_are_shown(browser_page):
+    expect(browser_page.locator("#nprobe")).to_be_visible()
+    browser_page.get_by_label("Index", exact=True).click()
+    browser_page.get_by_role("option", name="hnsw", exact=True).click()
+    expect(browser_page.locator("#ef_search")).to_be_visible()
+    expect(browser_page.locator("#nprobe")).to_be_hidden()
+
+
+@pytest.mark.parametrize("k", ["0", "-1", "1000000000"])
+def test_a_k_out_of_bounds_is_refused_and_the_next_query_works(browser_page, k):
+    field = browser_page.get_by_label("k: how many results")
+    field.fill(k)
+    field.press("Tab")
+    browser_page.locator("#image-surprise").click()
+    says(browser_page, "out of bounds")
+    field.fill("3")
+    field.press("Tab")
+    browser_page.locator("#image-run").click()
+    assert len(results(browser_page, "image")) == 3
+
+
+def test_bad_texts_get_a_sentence_and_emoji_get_results(browser_page):
+    search_words(browser_page, "   ")
+    says(browser_page, "The text is empty")
+    search_words(browser_page, "x" * 10_000)
+    says(browser_page, "10,000 characters")
+    search_words(browser_page, "🚀🌊")
+    assert len(results(browser_page, "text")) == 12
+
+
+def test_bad_pictures_get_a_sentence_and_the_next_works(browser_page, tmp_path):
+    noise = Image.effect_noise((64, 64), 80).convert("RGB")
+    noise.save(tmp_path / "whole.png")
+    (tmp_path / "cut.png").write_bytes((tmp_path / "whole.png").read_bytes()[:900])
+    (tmp_path / "words.jpg").write_text("not a picture")
+    for name, sentence in (("cut.png", "cannot be decoded"), ("words.jpg", "not a picture that can be read")):
+        upload(browser_page, tmp_path / name)
+        says(browser_page, sentence)
+        browser_page.get_by_label("Remove Image").or_(browser_page.get_by_label("Clear")).first.click()
+    upload(browser_page, tmp_path / "whole.png")
+    assert len(results(browser_page, "image")) == 12

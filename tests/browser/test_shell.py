@@ -1,0 +1,63 @@
+"""What is around the tabs: an encoder that is not built, one that reads no words, a telephone; the README's picture."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import page_server
+import pytest
+from playwright.sync_api import Page, expect
+
+SCREENSHOT = Path(__file__).parents[2] / "docs" / "screenshot.png"
+
+
+def choose_encoder(page: Page, name: str) -> None:
+    page.get_by_label("Encoder", exact=True).click()
+    page.get_by_role("option", name=name, exact=True).click()
+
+
+def test_an_encoder_that_is_not_built_says_so_and_offers_to_build(browser_page, monkeypatch):
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")  # where nothing answers
+    expect(browser_page.locator("#not-built")).to_be_hidden()
+    choose_encoder(browser_page, "resnet18")
+    panel = browser_page.locator("#not-built")
+    expect(panel).to_contain_text("resnet18 is not built for this gallery")
+    expect(panel).to_contain_text("python -m searchdemo build --gallery scenes --encoder resnet18")
+    browser_page.locator("#build-whole").click()
+    expect(panel).to_contain_text("The weights of resnet18 are not on this machine")
+    choose_encoder(browser_page, "bundled")
+    expect(panel).to_be_hidden()
+
+
+def test_an_encoder_without_words_is_not_offered_for_text(browser_page):
+    choose_encoder(browser_page, "dino-vits16")
+    browser_page.get_by_role("tab", name="Text search").click()
+    expect(browser_page.locator("#text-refusal")).to_contain_text("no text tower")
+    expect(browser_page.locator("#words")).to_be_hidden()
+    browser_page.locator("#text-switch").click()
+    expect(browser_page.locator("#words")).to_be_visible()
+    expect(browser_page.locator("#badge")).to_contain_text("pictures and words")
+
+
+def test_on_a_telephone_nothing_is_wider_than_the_screen(visit, page_url):
+    page = visit.open(page_url, size=(390, 844))
+    page.locator("#image-surprise").click()  # fails where the sidebar covers it
+    page.locator("#image-results .thumbnail-item").first.wait_for()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+@pytest.mark.skipif("SEARCHDEMO_SCREENSHOT" not in os.environ, reason="SEARCHDEMO_SCREENSHOT=1 writes the screenshot")
+def test_screenshot(visit):
+    """With the real weights, on pictures that may be shown."""
+    from searchdemo.search import SearchEngine
+
+    page = visit.open(page_server.serve(SearchEngine(), "scenes"), size=(1280, 800))
+    page.get_by_role("tab", name="Text search").click()
+    page.get_by_label("Words").fill("a red boat on the sea at night")
+    page.get_by_label("Words").press("Enter")
+    page.locator("#text-results .thumbnail-item").first.wait_for()
+    page.wait_for_timeout(500)  # for the tiles to be painted
+    SCREENSHOT.parent.mkdir(exist_ok=True)
+    page.screenshot(path=SCREENSHOT)
+    assert SCREENSHOT.stat().st_size > 10_000

@@ -1,0 +1,102 @@
+"""The typed API through gradio's own client: the command line's JSON, and sentences for what is wrong."""
+
+from __future__ import annotations
+
+import page_server
+import pytest
+from gradio_client import Client, handle_file
+from gradio_client.exceptions import AppError
+
+from searchdemo.search import Query
+
+WHAT = {"gallery": "scenes", "encoder": "bundled", "index": "flat", "k": 4}
+
+
+@pytest.fixture(scope="module")
+def client() -> Client:
+    return Client(page_server.page_url(), verbose=False, download_files=False)
+
+
+@pytest.fixture(scope="module")
+def picture(tmp_path_factory) -> str:
+    path = tmp_path_factory.mktemp("api") / "row7.webp"
+    path.write_bytes(page_server.engine().gallery("scenes").pictures.encoded(7))
+    return handle_file(str(path))
+
+
+def test_four_endpoints_are_public_and_no_other(client):
+    named = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
+    assert set(named) == {"/search_by_text", "/search_by_image", "/classify", "/compare_latency"}
+    parameters = [parameter["parameter_name"] for parameter in named["/search_by_image"]["parameters"]]
+    assert parameters == ["image", "gallery", "encoder", "index", "k"]
+
+
+def test_text(client):
+    answer = client.predict(text="red", **WHAT, api_name="/search_by_text")
+    expected = page_server.engine().search(Query(text="red"), "scenes", "bundled", "flat", 4).to_json()
+    for hit, same in zip(answer["hits"], expected["hits"], strict=True):
+        assert hit == same | {"score": pytest.approx(same["score"])}
+    assert set(answer["timing"]) == {"preprocess_ms", "encode_ms", "search_ms", "fetch_ms"}
+
+
+def test_picture(client, picture):
+    answer = client.predict(image=picture, **WHAT, api_name="/search_by_image")
+    assert [hit["rank"] for hit in answer["hits"]] == [1, 2, 3, 4]
+    assert answer["hits"][0]["row"] == 7
+    assert answer["hits"][0]["score"] == pytest.approx(1, abs=1e-3)
+
+
+def test_classify(client, picture):
+    answer = client.predict(image=picture, **WHAT | {"k": 1}, temperature=0.07, api_name="/classify")
+    assert answer["guesses"][0]["class_name"] == page_server.engine().gallery("scenes").class_name(7)
+    assert answer["guesses"][0]["share"] == pytest.approx(1)
+    assert answer["hits"][0]["share"] == pytest.approx(1)
+
+
+def test_latency(client):
+    rows = client.predict("scenes", "bundled", ["brute", "flat"], 10, 3, api_name="/compare_latency")
+    assert [(row["index"], row["recall"], row["repeats"]) for row in rows] == [("brute", 1, 3), ("flat", 1, 3)]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        ({"gallery": "folder:/etc"}, "There is no gallery 'folder:/etc'"),
+        ({"index": "faiss:PQ4x16"}, "There is no index 'faiss:PQ4x16'"),
+        ({"encoder": "clip"}, "There is no encoder 'clip'"),
+        ({"k": 0}, "k = 0 is out of bounds"),
+        ({"k": -1}, "k = -1 is out of bounds"),
+        ({"k": 10**9}, "k = 1,000,000,000 is out of bounds"),
+        ({"text": ""}, "The text is empty"),
+        ({"text": "x" * 10_000}, "10,000 characters"),
+        ({"encoder": "resnet18"}, "not built for this gallery"),
+    ],
+)
+def test_what_is_wrong_gets_one_sentence(client, wrong, sentence):
+    with pytest.raises(AppError, match=sentence):
+        client.predict(**{"text": "red", **WHAT} | wrong, api_name="/search_by_text")
+
+
+def test_emoji_are_words_too(client):
+    assert len(client.predict(text="🚀", **WHAT, api_name="/search_by_text")["hits"]) == 4
+
+
+@pytest.mark.parametrize("name", ["words.jpg", "empty.png"])
+def test_what_is_no_picture_gets_one_sentence(client, tmp_path, name):
+    (tmp_path / name).write_text("" if "empty" in name else "not a picture")
+    with pytest.raises(AppError, match=r"picture|empty"):
+        client.predict(image=handle_file(str(tmp_path / name)), **WHAT, api_name="/search_by_image")
+
+
+def test_a_picture_by_address_is_refused_before_it_is_fetched(client):
+    with pytest.raises(AppError, match="upload"):
+        client.predict(
+            image={"path": "http://127.0.0.1:9/x.png", "meta": {"_type": "gradio.FileData"}},
+            **WHAT,
+            api_name="/search_by_image",
+        )
+
+
+def test_too_many_repeats_are_refused(client):
+    with pytest.raises(AppError, match="repeats = 1,000,000 is out of bounds"):
+        client.predict("scenes", "bundled", ["flat"], 10, 10**6, api_name="/compare_latency")

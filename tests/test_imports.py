@@ -1,0 +1,117 @@
+"""Who may import whom, read from the source, and that heavy libraries wait for their first use."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SOURCES = sorted((ROOT / "searchdemo").rglob("*.py"))
+
+# Each room, and the rooms below it that it may look into besides its own.
+BELOW = {
+    "root": set(),
+    "tools": {"root"},
+    "encoders": {"root", "tools"},
+    "galleries": {"root", "tools"},
+    "indexes": {"root", "tools"},
+    "store": {"root", "tools"},
+    "search": {"root", "tools", "encoders", "galleries", "indexes", "store"},
+}
+BELOW["bench"] = {"search", *BELOW["search"]}
+BELOW["app"] = {"bench", *BELOW["bench"]}
+ROOM = {
+    **dict.fromkeys(("types", "errors"), "root"),
+    **dict.fromkeys(("pictures", "kept", "hub", "checksums"), "tools"),
+    **dict.fromkeys(("search", "prepared", "build", "classify", "knn", "jobs", "accuracy"), "search"),
+    **dict.fromkeys(("cli", "commands", "ui", "__main__"), "app"),
+}
+HOME = {  # library -> the only places that may import it
+    "gradio": {"ui"},
+    "faiss": {"indexes"},
+    "torch": {"encoders", "indexes/exact.py"},
+    "timm": {"encoders"},
+    "open_clip": {"encoders"},
+    "datasets": {"galleries"},
+}
+HEAVY = ["torch", "timm", "open_clip", "datasets", "faiss", "pandas", "gradio", "matplotlib", "huggingface_hub"]
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Full names of all that a file imports, on top or inside functions."""
+    package = path.relative_to(ROOT).parts[:-1]
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = ".".join(package[: len(package) - node.level + 1]) if node.level else ""
+            module = ".".join(filter(None, [base, node.module]))
+            yield from (f"{module}.{alias.name}" for alias in node.names)
+
+
+def room(module: str) -> str:
+    """ "searchdemo.indexes.table.find" -> "indexes"."""
+    first = [*module.split("."), ""][1]
+    return ROOM.get(first, first)
+
+
+def test_reading_imports(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys.modules[__name__], "ROOT", tmp_path)
+    path = tmp_path / "searchdemo" / "ui" / "x.py"
+    path.parent.mkdir(parents=True)
+    path.write_text("import os.path as p\nfrom a.b import c, d\ndef f():\n  from .page import e\n  from .. import g\n")
+    assert list(imports(path)) == ["os.path", "a.b.c", "a.b.d", "searchdemo.ui.page.e", "searchdemo.g"]
+    assert room("searchdemo.indexes.table.find") == "indexes" and room("searchdemo.cli") == "app"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT / "searchdemo")))
+def test_imports_point_down_and_libraries_stay_in_their_rooms(path):
+    inside = path.relative_to(ROOT / "searchdemo")
+    if inside == Path("__init__.py"):
+        assert not list(imports(path))
+        return
+    own = room(".".join(("searchdemo", *inside.with_suffix("").parts)))
+    assert own in BELOW, f"{inside}: say in this test which rooms it may look into"
+    for name in imports(path):
+        library = name.split(".")[0]
+        if library in HOME:
+            assert {inside.parts[0], inside.as_posix()} & HOME[library], f"{inside} imports {name}"
+        assert library not in ("training", "tests"), f"{inside} imports {name}"
+        if library == "searchdemo":
+            assert room(name) == own or room(name) in BELOW[own], f"{inside} imports {name}"
+
+
+def test_the_command_line_and_the_page_do_not_import_each_other():
+    for path in SOURCES:
+        inside = path.relative_to(ROOT / "searchdemo").parts[0]
+        for name in imports(path):
+            if inside == "ui":
+                assert not name.startswith(("searchdemo.cli", "searchdemo.commands")), f"{path} imports {name}"
+
+
+@pytest.mark.parametrize(
+    "module",
+    ["searchdemo", "searchdemo.search", "searchdemo.jobs", "searchdemo.bench.race", "searchdemo.classify"],
+)
+def test_heavy_libraries_wait_for_their_first_use(module):
+    code = f"import sys, {module}; print(sorted(set({HEAVY}) & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_importing_reaches_no_network():
+    code = (
+        "import socket; socket.socket.connect = socket.getaddrinfo = lambda *args, **options: 1 / 0\n"
+        "import searchdemo.search, searchdemo.jobs, searchdemo.bench.race, searchdemo.encoders.table"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+
+
+def test_files_are_small():
+    long = {str(path.relative_to(ROOT)): n for path in SOURCES if (n := len(path.read_text().splitlines())) > 400}
+    assert not long

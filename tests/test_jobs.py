@@ -1,0 +1,148 @@
+"""Builds in the background: seen by all, one at a time, and a failure is a sentence."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from searchdemo.jobs import Builds, Job
+from searchdemo.search import Query
+from tests.conftest import colour_gallery
+
+WHERE = ("colours", "mean-colour")
+
+
+@pytest.fixture
+def gate(world):
+    """The encoder waits here, so that a test sees a build while it runs."""
+    opened, reached, whole = threading.Event(), threading.Event(), world.encoder.encode_pixels
+
+    def encode_pixels(pixels):
+        reached.set()
+        assert opened.wait(20)
+        return whole(pixels)
+
+    world.encoder.encode_pixels = encode_pixels
+    opened.reached = reached
+    yield opened
+    opened.set()
+
+
+def wait(until: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 20
+    while not until():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def finished(builds: Builds, job: Job) -> Job:
+    wait(lambda: builds.job(job.key).finished)
+    return builds.job(job.key)
+
+
+def test_a_build_from_start_to_search(world, gate):
+    engine = world.engine()
+    builds = Builds(engine)
+    assert builds.jobs() == [] and builds.job(engine.key(*WHERE)) is None
+    job = builds.start(*WHERE)
+    assert not job.finished and not job.error
+    assert gate.reached.wait(20)
+    assert builds.running() and not engine.store.has(job.key)
+    gate.set()
+    done = finished(builds, job)
+    assert done.error == "" and done.progress.stage == "built" and builds.running() == []
+    assert len(engine.search(Query(row=0), *WHERE, "flat", 3).hits) == 3
+
+
+def test_progress_is_seen_while_it_runs(world):
+    engine, seen = world.engine(), []
+    builds = Builds(engine)
+    build = engine.build
+
+    def watched(gallery, encoder, limit, report):
+        def look(progress) -> None:
+            report(progress)
+            seen.append(builds.job(engine.key(*WHERE)).progress)
+
+        return build(gallery, encoder, limit, look, batch_size=100)
+
+    engine.build = watched
+    finished(builds, builds.start(*WHERE))
+    assert [(p.stage, p.done) for p in seen][:3] == [("embedding the gallery", n) for n in (100, 200, 300)]
+
+
+def test_a_second_start_joins_the_running_build(world, gate):
+    builds = Builds(world.engine())
+    first = builds.start(*WHERE)
+    assert gate.reached.wait(20)
+    assert builds.start(*WHERE).key == first.key
+    assert len(builds.jobs()) == 1
+    gate.set()
+    finished(builds, first)
+    assert world.encoder.encoded == 330  # once
+
+
+def test_builds_queue(world, gate):
+    builds = Builds(world.engine())
+    first = builds.start(*WHERE)
+    assert gate.reached.wait(20)
+    second = builds.start(*WHERE, limit=30)
+    time.sleep(0.05)
+    assert builds.job(second.key).progress.stage == "waiting for its turn"
+    assert [job.key for job in builds.running()] == [first.key, second.key]
+    gate.set()
+    assert finished(builds, first).error == finished(builds, second).error == ""
+
+
+def test_a_failure_is_a_sentence_and_can_be_tried_again(world):
+    whole, world.gallery = world.gallery, colour_gallery(10, absent=range(10))
+    world.change(missing="The pictures are on the moon.")
+    engine = world.engine()
+    builds = Builds(engine)
+    failed = finished(builds, builds.start(*WHERE))
+    assert failed.error == "The pictures are on the moon."
+    engine._galleries.put("colours", whole)
+    assert finished(builds, builds.start(*WHERE)).error == ""
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_bug_is_told_too(world):
+    world.encoder.encode_pixels = lambda pixels: 1 / 0
+    builds = Builds(world.engine())
+    failed = finished(builds, builds.start(*WHERE))
+    assert "ZeroDivisionError" in failed.error and failed.error.endswith("start it again to go on from there.")
+    del world.encoder.encode_pixels
+    assert finished(builds, builds.start(*WHERE)).error == ""
+
+
+def test_unknown_names_fail_as_sentences(world):
+    builds = Builds(world.engine())
+    assert "no gallery 'colour'" in finished(builds, builds.start("colour", "mean-colour")).error
+
+
+LEAVE = """
+import threading
+from types import SimpleNamespace
+from searchdemo.jobs import Builds
+from searchdemo.store import Key
+
+started = threading.Event()
+
+def build(*arguments):
+    started.set()
+    threading.Event().wait(60)
+
+builds = Builds(SimpleNamespace(key=lambda gallery, encoder, limit: Key(gallery, encoder), build=build))
+builds.start("colours", "mean-colour")
+assert started.wait(10)
+"""
+
+
+def test_leaving_the_program_does_not_wait_for_a_build():
+    subprocess.run([sys.executable, "-c", LEAVE], cwd=Path(__file__).parents[1], check=True, timeout=30)

@@ -1,0 +1,241 @@
+"""One query from start to end, over colours whose cosines are worked out by hand."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from searchdemo.errors import BadPicture, BadQuery, NotBuilt, SearchDemoError, UnknownName
+from searchdemo.search import Query, SearchEngine
+from tests.conftest import ColourPictures, colour_gallery, colour_pictures, png, unit
+
+WHERE = ("colours", "mean-colour")
+
+
+def by_hand(world, vector: np.ndarray, k: int, without: int = -1) -> tuple[list[int], list[float]]:
+    """Rows and cosines of the k nearest, in float64."""
+    cosines = world.gallery.pictures.rows_of().astype(np.float64) @ np.asarray(vector, np.float64)
+    rows = [row for row in np.argsort(-cosines, kind="stable") if row != without][:k]
+    return rows, [cosines[row] for row in rows]
+
+
+ORANGE = unit(np.array([255, 165, 0, 0, 0, 0, 0, 0.0]))
+
+
+@pytest.mark.parametrize("metric", ["ip", "l2"])
+@pytest.mark.parametrize("index", ["brute", "flat", "ivf", "hnsw", "sq8"])
+@pytest.mark.parametrize("query", [Query(picture=png((255, 165, 0))), Query(text="  orange ")])
+def test_hits_by_hand(world, index, metric, query):
+    engine = SearchEngine(world.store, metric=metric)
+    engine.build(*WHERE)
+    params = {"nprobe": 64} if index == "ivf" else {}
+    result = engine.search(query, *WHERE, index, 10, **params)
+    rows, cosines = by_hand(world, ORANGE, 10)
+    assert [hit.rank for hit in result.hits] == list(range(1, 11))
+    assert np.allclose([hit.score for hit in result.hits], cosines, atol=1e-3)
+    if index != "sq8":  # eight bits may swap neighbours
+        assert [hit.row for hit in result.hits] == rows
+    for hit in result.hits:
+        assert hit.label == world.gallery.label_names[world.gallery.pictures.labels[hit.row]]
+        assert hit.class_name == world.gallery.class_name(hit.row)
+        assert hit.picture == world.gallery.pictures.encoded(hit.row)
+    timing = result.timing
+    assert timing.encode_ms > 0 and timing.search_ms > 0 and timing.fetch_ms > 0
+    assert (timing.preprocess_ms > 0) == (query.picture is not None)
+
+
+def test_json_of_a_result(world):
+    result = world.built().search(Query(text="orange"), *WHERE, "flat", 2)
+    content = result.to_json()
+    assert set(content) == {"hits", "timing"}
+    assert set(content["hits"][0]) == {"rank", "row", "label", "class_name", "score"}
+    assert set(content["timing"]) == {"preprocess_ms", "encode_ms", "search_ms", "fetch_ms"}
+
+
+@pytest.mark.parametrize("index", ["pq", "ivfpq", "lsh", "ivf-fastscan"])
+def test_scores_are_cosines_whatever_the_index_estimates(world, index):
+    result = world.built().search(Query(text="orange"), *WHERE, index, 20)
+    colours = world.gallery.pictures.rows_of()
+    assert len(result.hits) > 10
+    scores = [hit.score for hit in result.hits]
+    assert np.allclose(scores, [colours[hit.row] @ ORANGE for hit in result.hits], atol=1e-3)
+    assert scores == sorted(scores, reverse=True) and max(scores) <= 1
+
+
+@pytest.mark.parametrize("index", ["brute", "flat", "ivf", "hnsw"])
+def test_a_query_by_row_leaves_itself_out_even_among_duplicates(world, index):
+    colours = world.gallery.pictures.colours.copy()
+    colours[[3, 77, 150, 299]] = (200, 40, 90)
+    world.change(pictures=ColourPictures(colours, colours.argmax(axis=1)))
+    engine = world.built()
+    for row in (3, 77, 150, 299):
+        hits = engine.search(Query(row=row), *WHERE, index, 5).hits
+        assert {hit.row for hit in hits[:3]} == {3, 77, 150, 299} - {row}
+        assert len(hits) == 5 and row not in [hit.row for hit in hits]
+        assert [hit.row for hit in hits] == [*sorted({3, 77, 150, 299} - {row}), *[h.row for h in hits[3:]]]
+
+
+def test_a_query_by_row_and_a_held_out_one_by_hand(world):
+    engine = world.built()
+    pictures, queries = world.gallery.pictures, world.gallery.queries
+    hits = engine.search(Query(row=12), *WHERE, "flat", 5).hits
+    assert [hit.row for hit in hits] == by_hand(world, pictures.rows_of()[12], 5, without=12)[0]
+    hits = engine.search(Query(held_out=4), *WHERE, "flat", 5).hits
+    assert [hit.row for hit in hits] == by_hand(world, queries.rows_of()[4], 5)[0]
+
+
+def test_all_but_itself_can_be_asked_for(world):
+    world.gallery = colour_gallery(20)
+    result = world.built().search(Query(row=7), *WHERE, "brute", 1000)
+    assert sorted(hit.row for hit in result.hits) == [row for row in range(20) if row != 7]
+    assert result.notice == ""
+
+
+def test_too_few_found_is_said(world):
+    world.gallery = colour_gallery(1000)
+    result = world.built().search(Query(text="orange"), *WHERE, "ivf", 500, nprobe=1)
+    assert 0 < len(result.hits) < 500
+    assert result.notice == f"only {len(result.hits)} of 500 were found; raise nprobe"
+    assert result.to_json()["notice"] == result.notice
+
+
+# Bad input, and the query after it
+
+
+@pytest.mark.parametrize("k", [0, -1, 10**9, 1001])
+def test_k_out_of_bounds(world, k):
+    engine = world.built()
+    with pytest.raises(BadQuery, match=f"k = {k:,} is out of bounds: choose from 1 to 1,000"):
+        engine.search(Query(text="red"), *WHERE, "flat", k)
+    assert len(engine.search(Query(text="red"), *WHERE, "flat", 1000).hits) == 300
+
+
+@pytest.mark.parametrize(
+    ("query", "sentence"),
+    [
+        ({"text": ""}, "The text is empty"),
+        ({"text": " \n\t "}, "The text is empty"),
+        ({"text": "red " * 2500}, "9,999 characters: shorten it to at most 1,000"),
+        ({"picture": b""}, "empty"),
+        ({"picture": b"GIF89a nonsense"}, "not a picture"),
+        ({"picture": png((1, 2, 3))[:-30]}, "cannot be decoded|not a picture"),
+        ({"row": -1}, "There is no row -1: choose from 0 to 299"),
+        ({"row": 300}, "There is no row 300"),
+        ({"held_out": 30}, "There is no held-out query 30: choose below 30"),
+        ({"held_out": -1}, "There is no held-out query -1"),
+    ],
+)
+def test_bad_queries_get_one_sentence_and_the_next_one_works(world, query, sentence):
+    engine = world.built()
+    with pytest.raises(BadQuery, match=sentence) as error:
+        engine.search(Query(**query), *WHERE, "flat", 3)
+    assert isinstance(error.value, BadPicture) == ("picture" in query)
+    assert len(engine.search(Query(text="red"), *WHERE, "flat", 3).hits) == 3
+
+
+@pytest.mark.parametrize("fields", [{}, {"text": "red", "row": 3}, {"row": 0, "held_out": 0}])
+def test_a_query_is_exactly_one_thing(fields):
+    with pytest.raises(BadQuery, match="exactly one"):
+        Query(**fields)
+
+
+@pytest.mark.parametrize(
+    ("where", "sentence"),
+    [
+        (("colour", "mean-colour", "flat"), "no gallery 'colour'. Did you mean 'colours'"),
+        (("colours", "mean", "flat"), "no encoder 'mean'"),
+        (("colours", "mean-colour", "flatt"), "no index 'flatt'. Did you mean 'flat'"),
+    ],
+)
+def test_unknown_names(world, where, sentence):
+    with pytest.raises(UnknownName, match=sentence):
+        world.built().search(Query(text="red"), *where, 3)
+
+
+def test_parameters_of_another_index(world):
+    engine = world.built()
+    for index in ("brute", "flat"):
+        with pytest.raises(UnknownName, match=r"search parameter.*'nprobe'"):
+            engine.search(Query(text="red"), *WHERE, index, 3, nprobe=4)
+    with pytest.raises(BadQuery, match="nprobe = 0 is out of bounds"):
+        engine.search(Query(text="red"), *WHERE, "ivf", 3, nprobe=0)
+
+
+def test_not_built_then_built(world):
+    engine = world.engine()
+    with pytest.raises(NotBuilt, match="run `python -m searchdemo build --gallery colours --encoder mean-colour`"):
+        engine.search(Query(text="red"), *WHERE, "flat", 3)
+    engine.build(*WHERE)
+    assert len(engine.search(Query(text="red"), *WHERE, "flat", 3).hits) == 3
+
+
+def test_an_index_that_cannot_be_built_does_not_stop_the_others(world):
+    engine = world.built(limit=60)
+    with pytest.raises(BadQuery, match="60 vectors of 8 dimensions: Number of training points"):
+        engine.search(Query(text="red"), *WHERE, "pq", 3)
+    assert len(engine.search(Query(text="red"), *WHERE, "hnsw", 3).hits) == 3
+
+
+# What is kept
+
+
+@pytest.mark.parametrize("by_another", [False, True])
+def test_a_rebuild_is_noticed(world, by_another):
+    engine = world.built()
+    kept = {index: engine.index(*WHERE, index) for index in ("brute", "flat", "ivf", "hnsw")}
+    world.change(pictures=colour_pictures(200, seed=9))
+    builder = world.engine() if by_another else engine
+    if not by_another:
+        engine._galleries.put("colours", world.gallery)
+    builder.build(*WHERE)
+    engine._galleries.put("colours", world.gallery)
+    rows, cosines = by_hand(world, ORANGE, 5)
+    for index, old in kept.items():
+        assert engine.index(*WHERE, index) is not old
+        hits = engine.search(Query(text="orange"), *WHERE, index, 5).hits
+        assert [hit.row for hit in hits] == rows
+        assert np.allclose([hit.score for hit in hits], cosines, atol=1e-3)
+
+
+def test_indexes_are_loaded_once_by_many_visitors(world, monkeypatch):
+    engine = world.built()
+    loads = []
+    vectors = engine.prepared(*WHERE).vectors
+    monkeypatch.setattr(vectors, "all", lambda whole=vectors.all: (loads.append(1), whole())[1])
+    with ThreadPoolExecutor(8) as pool:
+        results = list(pool.map(lambda _: engine.search(Query(text="orange"), *WHERE, "flat", 5).hits, range(24)))
+    assert len(loads) == 1
+    assert all(hits == results[0] for hits in results)
+
+
+def test_a_download_takes_the_place_of_the_gallery_without_pictures(world):
+    whole = world.gallery
+    engine = world.built()
+    bare = replace(whole, pictures=colour_pictures(300, seed=0, absent=range(300)), missing="Not here.")
+    engine = world.engine()
+    world.gallery = bare
+    assert engine.search(Query(text="orange"), *WHERE, "flat", 3).hits[0].picture is None
+    assert engine.gallery("colours").missing
+    world.gallery = whole
+    assert engine.gallery("colours").missing  # kept
+    assert not engine.gallery("colours", download=True).missing
+    assert not engine.gallery("colours").missing
+    hit = engine.search(Query(text="orange"), *WHERE, "flat", 3).hits[0]
+    assert hit.picture == whole.pictures.encoded(hit.row)
+
+
+def test_unlabelled_pictures_have_empty_names(world):
+    pictures = world.gallery.pictures
+    world.change(pictures=ColourPictures(pictures.colours, np.full(300, -1)))
+    hit = world.built().search(Query(text="orange"), *WHERE, "flat", 1).hits[0]
+    assert (hit.label, hit.class_name) == ("", "")
+
+
+def test_every_error_is_one_of_ours(world):
+    engine = world.built()
+    for query, index, k in [(Query(text="no colour"), "flat", 3), (Query(row=10**30), "ivf", 3)]:
+        with pytest.raises(SearchDemoError):
+            engine.search(query, *WHERE, index, k)

@@ -1,0 +1,90 @@
+"""The stored vectors and the files they lie in: half floats, mapped, read by many at once."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import faiss
+import numpy as np
+import pytest
+
+from searchdemo.bench.metrics import recall_at_k
+from searchdemo.errors import BadArtifact
+from searchdemo.indexes import faiss_index
+from searchdemo.indexes.faiss_index import FaissIndex
+from searchdemo.indexes.table import find
+from searchdemo.indexes.vectors import StoredVectors
+from tests.conftest import exact_rows
+
+K = 10
+
+
+@pytest.fixture
+def ivf_file(clustered, tmp_path) -> Path:
+    path = tmp_path / "ivf.faiss"
+    faiss_index.save(faiss_index.build(find("ivf"), clustered[0]), path)
+    return path
+
+
+def test_stored_vectors_are_within_half_a_float(clustered, ivf_file):
+    vectors, queries = clustered
+    stored = StoredVectors(ivf_file)
+    assert (len(stored), stored.dim) == vectors.shape
+    assert np.abs(stored.all() - vectors).max() < 2**-11  # half floats have 11 bits
+    some = np.array([1499, 3, 3, 700])
+    assert np.allclose(stored.take(some), stored.all()[some], atol=1e-7)
+    assert np.allclose(np.linalg.norm(stored.take(some), axis=1), 1, atol=1e-6)
+    assert stored.take(np.empty(0, np.int64)).shape == (0, 32)
+    assert recall_at_k(exact_rows(queries, stored.all(), K), exact_rows(queries, vectors, K)) >= 0.99
+    with pytest.raises(ValueError, match="read-only"):
+        stored.all()[0] = 0
+
+
+def test_one_mapped_file_serves_many_threads(clustered, ivf_file):
+    queries = clustered[1]
+    stored, index = StoredVectors(ivf_file), FaissIndex.from_file(find("ivf"), ivf_file)
+    wanted = index.search(queries, K, nprobe=8).rows
+    taken = stored.take(wanted.ravel())
+
+    def ask(_) -> bool:
+        return np.array_equal(index.search(queries, K, nprobe=8).rows, wanted) and np.array_equal(
+            stored.take(wanted.ravel()), taken
+        )
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(ask, range(200)))
+
+
+def test_a_mapped_file_is_mapped_and_starts_no_threads(ivf_file, clustered):
+    index = FaissIndex.from_file(find("ivf"), ivf_file)
+    lists = faiss.downcast_InvertedLists(index.index.invlists)
+    assert isinstance(lists, faiss.OnDiskInvertedLists)
+    assert lists.prefetch_nthread == 0
+
+
+def test_a_row_of_zeros_does_no_harm(tmp_path):
+    vectors = np.zeros((3, 8), np.float32)
+    vectors[1:, 0] = 1
+    faiss_index.save(faiss_index.build(find("ivf"), vectors), tmp_path / "ivf.faiss")
+    assert StoredVectors(tmp_path / "ivf.faiss").all().tolist() == vectors.tolist()
+
+
+def test_a_file_that_faiss_cannot_read(tmp_path):
+    (tmp_path / "ivf.faiss").write_bytes(b"IxFI nonsense")
+    with pytest.raises(BadArtifact, match=r"FAISS cannot read .*ivf\.faiss .*--rebuild"):
+        StoredVectors(tmp_path / "ivf.faiss")
+
+
+def test_a_save_that_is_interrupted_leaves_the_old_file(clustered, tmp_path, monkeypatch):
+    path = tmp_path / "ivf.faiss"
+    path.write_bytes(b"old")
+
+    def half_written(index, name):
+        Path(name).write_bytes(b"half")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(faiss, "write_index", half_written)
+    with pytest.raises(KeyboardInterrupt):
+        faiss_index.save(None, path)
+    assert path.read_bytes() == b"old"
