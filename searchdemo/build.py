@@ -205,7 +205,7 @@ def _build(
             "at": datetime.now(UTC).isoformat(timespec="seconds"),
             "machine": platform.machine(),
             "python": platform.python_version(),
-            "pictures": getattr(gallery.pictures, "source", ""),  # with the revision, where they were downloaded
+            "revision": getattr(gallery.pictures, "revision", ""),  # of the pictures, where they were downloaded
         },
     )
     artifact = store.publish(key, work, manifest)

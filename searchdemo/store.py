@@ -134,9 +134,9 @@ class Artifact:
 class Store:
     """Finds artifacts in its roots, first the person's own, and adds to the last place that may be written."""
 
-    def __init__(self, own: Path | None = None, shipped: Path = SHIPPED):
+    def __init__(self, own: Path | None = None, shipped: Path | None = None):
         self.own = own or own_root()
-        self.roots = (self.own, shipped)
+        self.roots = (self.own, shipped or SHIPPED)
 
     def folders(self) -> list[Path]:
         """Folders (gallery/encoder) that hold vectors, in either root."""

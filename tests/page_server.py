@@ -13,10 +13,10 @@ from searchdemo.store import Store
 
 
 class ColoursEngine(SearchEngine):
-    """`bundled` stands for Colours; all other encoders are the real ones."""
+    """`bundled`, and `clip-rn50` that starts without vectors, stand for Colours; all others are the real ones."""
 
     def encoder(self, name: str, progress=None):
-        return Colours() if name == "bundled" else super().encoder(name, progress)
+        return Colours() if name in ("bundled", "clip-rn50") else super().encoder(name, progress)
 
 
 def colours_engine(home: Path) -> SearchEngine:

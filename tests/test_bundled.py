@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 from searchdemo.encoders.bundled import FILE, BundledEncoder, pack
 from searchdemo.encoders.bundled_net import ImageTower, TextTower, flatten_bags
 from searchdemo.encoders.quantised import dequantise, quantise
+from searchdemo.encoders.table import ENCODERS
 from searchdemo.encoders.templates import class_rows
 from searchdemo.encoders.words import NGRAM_ROWS, ngrams, split_words, table_rows
 from searchdemo.errors import BadArtifact, NoWeights
@@ -206,3 +207,14 @@ def test_one_text_takes_less_than_a_millisecond_of_one_core(encoder, one_thread)
         encoder.encode_texts(["a yellow bus full of children"])
         times.append(thread_time() - started)
     assert np.median(times) < 0.001
+
+
+@shipped
+def test_the_table_counts_the_parameters_that_ship():
+    from searchdemo.encoders.bundled import towers
+    from searchdemo.encoders.quantised import dequantise
+    from searchdemo.encoders.weights import read_weights
+
+    image, text, _ = towers(dequantise(read_weights(FILE).tensors), FILE)
+    counted = sum(parameter.numel() for tower in (image, text) for parameter in tower.parameters())
+    assert counted == ENCODERS["bundled"].parameters

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from searchdemo.bench.lost import what_was_lost
 from searchdemo.bench.metrics import recall_at_k
-from searchdemo.bench.race import Race, run, subset, what_was_lost
+from searchdemo.bench.race import Race, run, subset
 from searchdemo.errors import BadQuery
 from tests.conftest import colour_gallery, exact_rows
 

@@ -8,7 +8,8 @@ import time
 import numpy as np
 import pytest
 
-from searchdemo.bench.race import Lost, Race, Remedy, encode, measure, what_was_lost
+from searchdemo.bench.lost import Lost, Remedy, what_was_lost
+from searchdemo.bench.race import Race, encode, measure
 from searchdemo.errors import BadArtifact, BadQuery, NotBuilt, UnknownName
 from searchdemo.search import Query
 from searchdemo.types import MISSING

@@ -28,6 +28,7 @@ class Copy(Protocol):
     """Positions are the copy's own and mean nothing elsewhere. Raises NoPictures when it turns out unreadable."""
 
     where: str  # for people
+    revision: str  # of the hub's repository; "" when it did not come from there
 
     def __len__(self) -> int: ...
 
@@ -61,7 +62,7 @@ class DatasetCopy:
     """What `datasets` reads, all splits one after the other; a column `image`, and perhaps a column `label`."""
 
     def __init__(self, folder: Path):
-        self.where = str(folder)
+        self.where, self.revision = str(folder), ""
         self._folder = folder
         self._lock = threading.Lock()
 
@@ -145,7 +146,7 @@ class FilesCopy:
     """Picture files in folders. Keeps their names (about 100 bytes each), never their pictures."""
 
     def __init__(self, folder: Path):
-        self.where = str(folder)
+        self.where, self.revision = str(folder), ""
         self._folder = folder
 
     def __len__(self) -> int:

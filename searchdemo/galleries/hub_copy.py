@@ -60,7 +60,7 @@ def download_copy(progress: Progress | None = None) -> Copy:
 
 def _copy(folder: Path, revision: str) -> Copy:
     copy = DatasetCopy(folder)
-    copy.where = f"{REPO} at revision {revision}"
+    copy.where, copy.revision = f"{REPO} at revision {revision}", revision
     return copy
 
 

@@ -102,8 +102,13 @@ class MatchedPictures:
 
     @property
     def source(self) -> str:
-        """Where the pictures come from, for people and for manifests; the hub's with its revision; "" without any."""
+        """Where the pictures come from, for people; "" without any."""
         return self.copy.where if self.copy else ""
+
+    @property
+    def revision(self) -> str:
+        """Of the hub's repository that the pictures came from, for manifests; "" when they came from elsewhere."""
+        return self.copy.revision if self.copy else ""
 
     def encoded(self, row: int) -> bytes | None:
         if not 0 <= row < len(self):
@@ -119,7 +124,7 @@ class MatchedCopy:
     """
 
     def __init__(self, rows: Rows, copy: Copy):
-        self.where = copy.where
+        self.where, self.revision = copy.where, copy.revision
         self._rows = rows
         self._copy = copy
         self._lock = threading.Lock()

@@ -66,7 +66,7 @@ def _set_clustering(index) -> list:
     index, in_use = faiss.downcast_index(index), []
     if isinstance(index, faiss.IndexPreTransform):
         for step in transforms(index):
-            if isinstance(step, faiss.OPQMatrix):  # FAISS's own numbers (50, 40, 65,536) take twenty times as long
+            if isinstance(step, faiss.OPQMatrix):  # instead of 50, 40 and 65,536
                 step.niter, step.niter_pq_0, step.max_train_points = 10, 10, 16_384
                 in_use.append(quantizer := faiss.ProductQuantizer(step.d_out, step.M, 8))
                 quantizer.cp.min_points_per_centroid = 1

@@ -23,6 +23,7 @@ from searchdemo.types import SearchResult
 
 Tile = tuple[bytes | None, str]  # (encoded picture or None when it is not on this machine, caption)
 
+TILE = "data:image/svg+xml,"  # how the address of a drawn tile begins
 THUMBNAIL_PX = 256  # of pictures that are too large to be sent as they are
 INLINE_BYTES = 64 * 1024  # a stored picture up to this size goes to the browser as it is
 SIGNATURES = ((b"\xff\xd8", "jpeg"), (b"\x89PNG", "png"), (b"RIFF", "webp"), (b"GIF8", "gif"))
@@ -82,7 +83,7 @@ class QueryPicture(gr.Image):
         return await super().async_move_resource_to_block_cache(url_or_file_path)
 
     def preprocess(self, payload: ImageData | None) -> Image.Image | None:
-        if payload is None:
+        if payload is None or (payload.url or "").startswith(TILE):  # the tile stands for a query that has an Origin
             return None
         try:
             return open_picture(source_of(payload))
@@ -99,11 +100,8 @@ class QueryPicture(gr.Image):
 def source_of(payload: ImageData) -> bytes | Path:
     """The bytes or the file of what the browser sent. Raises BadPicture."""
     if payload.url and payload.url.startswith("data:"):
-        header, _, content = payload.url.partition(",")
-        if "svg" in header:  # our own tile for a picture that is not here
-            raise BadPicture("This is the tile of a picture that is not on this machine; bring a picture of your own.")
         try:
-            return base64.b64decode(content, validate=True)
+            return base64.b64decode(payload.url.partition(",")[2], validate=True)
         except ValueError as error:
             raise BadPicture("This data: URL cannot be decoded; bring a JPEG, PNG, WebP or GIF.") from error
     if not payload.path:
@@ -149,7 +147,7 @@ def placeholder(caption: str) -> str:
         '<rect width="96" height="96" fill="#8d99ae" fill-opacity=".25"/>'
         f'<g font-family="sans-serif" font-size="11" text-anchor="middle" fill="#6b7894">{rows}</g></svg>'
     )
-    return f"data:image/svg+xml,{quote(svg)}"
+    return TILE + quote(svg)
 
 
 def tiles(result: SearchResult) -> list[Tile]:

@@ -8,8 +8,9 @@ from html import escape
 
 import numpy as np
 
+from searchdemo.bench.lost import Lost
 from searchdemo.bench.metrics import Latency
-from searchdemo.bench.race import Lost, Race, Row, positions_in_gallery
+from searchdemo.bench.race import Race, Row, positions_in_gallery
 from searchdemo.indexes.table import INDEXES
 from searchdemo.search import SearchEngine
 from searchdemo.types import MISSING

@@ -20,7 +20,7 @@ POLL_SECONDS = 2.0
 def add(page: Page) -> None:
     """Makes the panel above the tabs where it is called, and keeps it and the badge up to date."""
     rates = Rates(page.engine)
-    with gr.Column(visible=False) as missing_row:
+    with gr.Row(visible=False, equal_height=True) as missing_row:
         missing = gr.HTML(elem_id="missing")
         get_pictures = gr.Button("Get the pictures", size="sm", elem_id="get-pictures", elem_classes="narrow")
     with gr.Column(visible=False, elem_id="not-built") as panel:

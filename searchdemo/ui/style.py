@@ -26,7 +26,7 @@ CSS = """
 .prose .hint { font-size: .85rem; color: var(--body-text-color-subdued); }
 .panel { border: 1px solid color-mix(in srgb, var(--primary-500) 40%, transparent); padding: .75rem 1rem;
   border-radius: var(--radius-lg); background: color-mix(in srgb, var(--primary-500) 7%, transparent); }
-.narrow { align-self: flex-start !important; flex-grow: 0 !important; width: auto !important; }
+.narrow { align-self: flex-start !important; flex-grow: 0 !important; width: auto !important; white-space: nowrap; }
 @media (max-width: 480px) { #tabs .tab-container button { padding-inline: .5rem; font-size: .8rem; } }
 .bar { height: 6px; border-radius: 3px; background: var(--border-color-primary); overflow: hidden;
   margin: .3rem 0 .6rem; }

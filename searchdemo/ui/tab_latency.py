@@ -12,9 +12,10 @@ from html import escape
 import gradio as gr
 import numpy as np
 
+from searchdemo.bench.lost import what_was_lost
 from searchdemo.bench.machine import machine
 from searchdemo.bench.metrics import Latency
-from searchdemo.bench.race import Race, Row, contestant, encode, recall_sample, run, what_was_lost
+from searchdemo.bench.race import Race, Row, contestant, encode, recall_sample, run
 from searchdemo.errors import BadQuery, SearchDemoError
 from searchdemo.indexes.base import SEARCH_PARAMS
 from searchdemo.indexes.table import INDEXES

@@ -30,6 +30,30 @@ def test_an_encoder_that_is_not_built_says_so_and_offers_to_build(browser_page, 
     expect(panel).to_be_hidden()
 
 
+def test_a_build_that_was_started_on_the_page_can_be_searched(browser_page):
+    choose_encoder(browser_page, "clip-rn50")
+    expect(browser_page.locator("#build-whole")).to_be_visible()
+    expect(browser_page.locator("#build-part")).to_be_hidden()  # all of it is no more than the part
+    browser_page.locator("#build-whole").click()
+    expect(browser_page.locator("#builds")).to_contain_text("Building clip-rn50 for scenes")
+    expect(browser_page.locator("#not-built")).to_be_hidden(timeout=60_000)
+    browser_page.locator("#image-surprise").click()
+    expect(browser_page.locator("#image-results .thumbnail-item")).to_have_count(12)
+
+
+def test_the_results_follow_the_sidebar(browser_page):
+    captions = browser_page.locator("#image-results .caption-label")
+    browser_page.locator("#image-surprise").click()
+    expect(captions).to_have_count(12)
+    browser_page.get_by_label("k: how many results").fill("4")
+    browser_page.get_by_label("k: how many results").press("Enter")
+    expect(captions).to_have_count(4)
+    choose_encoder(browser_page, "resnet18")  # not built: what another encoder found must not stay
+    expect(captions).to_have_count(0)
+    choose_encoder(browser_page, "bundled")
+    expect(captions).to_have_count(4)
+
+
 def test_an_encoder_without_words_is_not_offered_for_text(browser_page):
     choose_encoder(browser_page, "dino-vits16")
     browser_page.get_by_role("tab", name="Text search").click()
