@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import threading
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from searchdemo.build import Progress
+from searchdemo.build import Progress, Report
 from searchdemo.errors import SearchDemoError
 from searchdemo.search import SearchEngine
 from searchdemo.store import Key
@@ -67,6 +69,7 @@ class Builds:
         try:
             with self._turn:
                 report(Progress(f"loading {key.encoder}", 0, 0, 0))
+                self._engine.encoder(key.encoder, megabytes(f"fetching {key.encoder}, MB", report))
                 self._engine.build(key.gallery, key.encoder, key.limit, report)
         except SearchDemoError as error:
             fail(str(error))
@@ -75,3 +78,16 @@ class Builds:
             raise
         else:
             tell(Job(key, Progress("built", 1, 1, 0), finished=True))
+
+
+def megabytes(stage: str, report: Report) -> Callable[[int, int], None]:
+    """A progress(bytes here, bytes in all) of a download that is told as a stage of the build."""
+    started, first = time.perf_counter(), None
+
+    def told(done: int, total: int) -> None:
+        nonlocal first
+        first = done if first is None else first  # what an earlier try left does not count as speed
+        rate = (done - first) / max(time.perf_counter() - started, 1e-3) / 1e6
+        report(Progress(stage, done // 10**6, total // 10**6, rate))
+
+    return told

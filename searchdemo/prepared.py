@@ -45,3 +45,8 @@ class Prepared:
         if self.artifact.has("query_rows.npy"):
             labels = labels[np.load(self.artifact.file("query_rows.npy"))]
         return stored / np.linalg.norm(stored, axis=1, keepdims=True), labels
+
+    def query_picture(self, number: int) -> bytes | None:
+        """The picture of a stored held-out query; None when it is not on this machine."""
+        rows = np.load(self.artifact.file("query_rows.npy")) if self.artifact.has("query_rows.npy") else None
+        return self.gallery.queries.encoded(int(number if rows is None else rows[number]))

@@ -113,6 +113,10 @@ class SearchEngine:
 
         return self._encoders.get(name, load)
 
+    def has_weights(self, encoder: str) -> bool:
+        """Whether this encoder can be loaded without going online."""
+        return encoder in self._encoders or bool(self._weights.get(encoder) or encoder_table.weights_path(encoder))
+
     def key(self, gallery: str, encoder: str, limit: int | None = None) -> Key:
         return Key(gallery, encoder, self.transform, self.metric, self.limit if limit is None else limit)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from searchdemo.jobs import Builds, Job
+from searchdemo.jobs import Builds, Job, megabytes
 from searchdemo.search import Query
 from tests.conftest import colour_gallery
 
@@ -129,7 +129,7 @@ def test_unknown_names_fail_as_sentences(world):
 LEAVE = """
 import threading
 from types import SimpleNamespace
-from searchdemo.jobs import Builds
+from searchdemo.jobs import Builds, megabytes
 from searchdemo.store import Key
 
 started = threading.Event()
@@ -146,3 +146,12 @@ assert started.wait(10)
 
 def test_leaving_the_program_does_not_wait_for_a_build():
     subprocess.run([sys.executable, "-c", LEAVE], cwd=Path(__file__).parents[1], check=True, timeout=30)
+
+
+def test_a_download_is_told_in_megabytes_and_earlier_ones_are_no_speed():
+    told = []
+    progress = megabytes("fetching x, MB", told.append)
+    progress(40_000_000, 100_000_000)
+    progress(60_000_000, 100_000_000)
+    assert [(step.done, step.total) for step in told] == [(40, 100), (60, 100)]
+    assert told[0].rate == 0 and told[1].rate > 0 and "60 of 100" in str(told[1])

@@ -82,18 +82,27 @@ class Race:
 
 
 def encode(engine: SearchEngine, query: Query, race: Race) -> tuple[np.ndarray, Latency | None]:
-    """The query as a unit row (1, dim), and the time from picture or words to it; None for a stored embedding.
+    """The query as a unit row (1, dim), and the time from picture or words to it.
+
+    A held-out query searches with its stored embedding; its picture is encoded for the time alone, and the time is
+    None when that picture or the encoder's weights are not on this machine.
 
     Raises BadArtifact when the encoder's weights are not those of the stored vectors, and all that embed raises.
     """
     prepared = engine.prepared(race.gallery, race.encoder)
-    if query.picture is None and query.text is None:
-        return engine.embed(query, race.gallery, race.encoder).vector, None
-    prepared.artifact.check_weights(engine.encoder(race.encoder).weights_sha256)
+    prepared = engine.prepared(race.gallery, race.encoder)
+    shown = query
+    if query.held_out is not None:
+        picture = prepared.query_picture(query.held_out) if engine.has_weights(race.encoder) else None
+        shown = None if picture is None else Query(picture=picture)
+    else:
+        prepared.artifact.check_weights(engine.encoder(race.encoder).weights_sha256)
     vector = engine.embed(query, race.gallery, race.encoder).vector
+    if shown is None:
+        return vector, None
     with thread_limit(race.threads):
         repeats = min(race.repeats, ENCODE_REPEATS)
-        return vector, latency(lambda: engine.embed(query, race.gallery, race.encoder), repeats, warm_up=1)
+        return vector, latency(lambda: engine.embed(shown, race.gallery, race.encoder), repeats, warm_up=1)
 
 
 def run(engine: SearchEngine, race: Race, query: np.ndarray) -> Iterator[Row]:

@@ -228,7 +228,7 @@ def conditions(engine: SearchEngine, race: Race, encoding: Latency | None) -> st
     threads = "1 thread" if race.threads == 1 else f"{race.threads} threads"
     said = f"{machine()}, {threads}; at most {race.repeats} warm calls one after another, the page's own time left out."
     if encoding is None:
-        said += " The query is a stored embedding: not encoded."
+        said += " The query's picture is not on this machine: its stored embedding searches, and nothing is encoded."
     else:
         encoder = engine.encoder(race.encoder)
         said += f" Encoding includes preprocessing: {encoding.repeats} times on {encoder.device}, {encoder.precision}."
@@ -248,7 +248,5 @@ def held_out_tile(engine: SearchEngine, gallery: str, encoder: str, number: int 
     stored, labels = prepared.queries()
     if number is None or not 0 <= number < len(stored):
         return None
-    artifact, opened = prepared.artifact, prepared.gallery
-    some = np.load(artifact.file("query_rows.npy")) if artifact.has("query_rows.npy") else None
-    name = opened.class_names[labels[number]] if labels[number] >= 0 else "query"
-    return opened.queries.encoded(int(number if some is None else some[number])), f"{name} (query {number})"
+    name = prepared.gallery.class_names[labels[number]] if labels[number] >= 0 else "query"
+    return prepared.query_picture(number), f"{name} (query {number})"

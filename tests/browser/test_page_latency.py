@@ -31,7 +31,7 @@ def test_one_click_races_the_three_and_shows_what_was_lost(tab):
     assert first_cells(tab) == ["brute", "flat", "ivf"]
     plot = tab.locator("#latency-plot")
     expect(plot.locator(".name").filter(has_text=re.compile("^(brute|flat|ivf)$"))).to_have_count(3)
-    expect(plot).to_contain_text("not encoded")
+    expect(plot).to_contain_text("Encoding includes preprocessing")
     expect(plot).to_contain_text("1 thread")
     expect(tab.locator("#latency-lost figure")).to_have_count(20)
     loaded = "() => [...document.querySelectorAll('#latency-lost img')].every(i => i.complete && i.naturalWidth > 0)"
