@@ -129,7 +129,7 @@ def test_unknown_names_fail_as_sentences(world):
 LEAVE = """
 import threading
 from types import SimpleNamespace
-from searchdemo.jobs import Builds, megabytes
+from searchdemo.jobs import Builds
 from searchdemo.store import Key
 
 started = threading.Event()
@@ -138,7 +138,8 @@ def build(*arguments):
     started.set()
     threading.Event().wait(60)
 
-builds = Builds(SimpleNamespace(key=lambda gallery, encoder, limit: Key(gallery, encoder), build=build))
+engine = SimpleNamespace(key=lambda gallery, encoder, limit: Key(gallery, encoder), encoder=print, build=build)
+builds = Builds(engine)
 builds.start("colours", "mean-colour")
 assert started.wait(10)
 """

@@ -24,7 +24,7 @@ from searchdemo.encoders.quantised import dequantise, quantise
 from searchdemo.encoders.torch_encoder import TorchEncoder
 from searchdemo.encoders.weights import fit, read_weights
 from searchdemo.encoders.words import NGRAM_ROWS, table_rows
-from searchdemo.errors import BadArtifact, NoWeights
+from searchdemo.errors import BadArtifact, BadQuery, NoWeights
 
 FILE = Path(__file__).parents[2] / "weights" / "bundled.safetensors"
 VOCABULARY = "text.vocabulary"  # uint8: the words, with a blank between them, in the order of the table's rows
@@ -36,7 +36,7 @@ class BundledEncoder(TorchEncoder):
     weights: another file of the same make; Raises NoWeights when the file is missing, BadArtifact when it does not fit.
     """
 
-    has_text = True
+    has_text = quick_texts = True
 
     def __init__(
         self,
@@ -66,9 +66,14 @@ class BundledEncoder(TorchEncoder):
         self._vocabulary = {word: row for row, word in enumerate(words)}
 
     def forward_texts(self, texts: Sequence[str]) -> torch.Tensor:
-        bags = flatten_bags([table_rows(text, self._vocabulary) for text in texts])
+        bags = [table_rows(text, self._vocabulary) for text in texts]
+        for text, (rows, _) in zip(texts, bags, strict=True):
+            if not rows:
+                raise BadQuery(
+                    f"The encoder 'bundled' finds no word in {text!r}: it reads English, in letters and digits."
+                )
         with torch.autocast("cpu", enabled=False):
-            return self._text(*bags)
+            return self._text(*flatten_bags(bags))
 
 
 def towers(tensors: dict[str, torch.Tensor], path: Path) -> tuple[ImageTower, TextTower, list[str]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -17,6 +17,10 @@ from searchdemo.errors import BadQuery
 
 TEXT_BATCH = 256  # texts a forward pass: a list of any length fits in memory
 
+# Up to four pictures of 64 px pass on one thread. Two need each other at every layer, and beside a web server one is
+# always late: a picture on the page took 30 ms with two threads and 6 ms with one (two cores, bfloat16).
+QUICK_PIXELS = 4 * 3 * 64 * 64
+
 
 class TorchEncoder:
     """An Encoder (see base.py) around a torch network. A subclass may override `forward_images` and `forward_texts`.
@@ -27,6 +31,7 @@ class TorchEncoder:
     """
 
     has_text = False
+    quick_texts = False  # a text tower so small that more than one thread slows it down
 
     def __init__(
         self,
@@ -60,7 +65,7 @@ class TorchEncoder:
 
     def encode_pixels(self, pixels: torch.Tensor) -> np.ndarray:
         """What `preprocess` returned for n pictures -> (n, dim) float32 unit rows."""
-        return self._unit_rows(self.forward_images, pixels)
+        return self._unit_rows(self.forward_images, pixels, one_thread=pixels.numel() <= QUICK_PIXELS)
 
     def encode_images(self, images: Sequence[Image.Image]) -> np.ndarray:
         return self.encode_pixels(self.preprocess(images))
@@ -71,7 +76,10 @@ class TorchEncoder:
             raise BadQuery(f"{self.name} cannot read words: it has no text tower; choose an encoder that has one.")
         batches = [texts[start : start + TEXT_BATCH] for start in range(0, len(texts), TEXT_BATCH)]
         return np.concatenate(
-            [np.empty((0, self.dim), np.float32), *(self._unit_rows(self.forward_texts, batch) for batch in batches)]
+            [
+                np.empty((0, self.dim), np.float32),
+                *(self._unit_rows(self.forward_texts, batch, self.quick_texts) for batch in batches),
+            ]
         )
 
     def forward_images(self, pixels: torch.Tensor) -> torch.Tensor:
@@ -82,10 +90,11 @@ class TorchEncoder:
         """n texts, n >= 1 -> (n, dim), of any length. Only where has_text."""
         raise NotImplementedError
 
-    def _unit_rows(self, forward: Callable[..., torch.Tensor], batch) -> np.ndarray:
+    def _unit_rows(self, forward: Callable[..., torch.Tensor], batch, one_thread: bool) -> np.ndarray:
         if len(batch) == 0:
             return np.empty((0, self.dim), np.float32)
-        with self._forward_lock, torch.inference_mode(), self._autocast():
+        threads = one_torch_thread() if one_thread else contextlib.nullcontext()
+        with self._forward_lock, torch.inference_mode(), self._autocast(), threads:
             rows = forward(batch)
         return F.normalize(rows.float(), dim=1).cpu().numpy()
 
@@ -94,6 +103,17 @@ class TorchEncoder:
         if self.device.startswith("cuda") and self.precision == "bfloat16":
             return torch.autocast("cuda", torch.bfloat16)
         return contextlib.nullcontext()
+
+
+@contextlib.contextmanager
+def one_torch_thread() -> Iterator[None]:
+    """Of the calling thread's work, as long as it lasts; setting it costs microseconds."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def prepare(net: nn.Module, device: str, precision: str) -> nn.Module:
