@@ -54,7 +54,7 @@ class Thumbnails(gr.Gallery):
 
     def postprocess(self, value: Sequence[Tile] | None) -> GalleryData:
         return GalleryData(
-            root=[GalleryImage(image=picture_data(*tile), caption=tile[1]) for tile in value or ()],
+            root=[GalleryImage(image=picture_data(picture), caption=caption) for picture, caption in value or ()],
         )
 
 
@@ -94,7 +94,7 @@ class QueryPicture(gr.Image):
         """Encoded bytes, or a tile whose picture may be missing."""
         if value is None:
             return None
-        return picture_data(*value) if isinstance(value, tuple) else picture_data(value, "")
+        return picture_data(*value) if isinstance(value, tuple) else picture_data(value)
 
 
 def source_of(payload: ImageData) -> bytes | Path:
@@ -109,7 +109,7 @@ def source_of(payload: ImageData) -> bytes | Path:
     return Path(payload.path)
 
 
-def picture_data(picture: bytes | None, caption: str) -> ImageData:
+def picture_data(picture: bytes | None, caption: str = "") -> ImageData:
     """What the browser shows: the stored bytes, a thumbnail of a large picture, or a drawn tile with the caption."""
     if picture is None:
         return ImageData(url=placeholder(caption), mime_type="image/svg+xml")
@@ -133,7 +133,10 @@ def thumbnail(picture: bytes) -> bytes:
 
 
 def placeholder(caption: str) -> str:
-    """The `data:` URL of a drawn tile, for a picture that is not on this machine: its caption in a grey square."""
+    """The `data:` URL of a drawn tile, for a picture that is not on this machine: a grey square with the caption.
+
+    Without a caption, hills and a sun: where the words stand beside the tile.
+    """
     words, lines = caption.split(), [""]
     for word in words:
         lines = [*lines[:-1], f"{lines[-1]} {word}".strip()] if len(lines[-1] + word) < 14 else [*lines, word]
@@ -142,10 +145,12 @@ def placeholder(caption: str) -> str:
         f'<text x="48" y="{50 + 14 * (place - (len(lines) - 1) / 2):.0f}">{html.escape(line)}</text>'
         for place, line in enumerate(lines)
     )
+    if not caption:
+        rows = '<circle cx="62" cy="36" r="6"/><path d="M20 68 40 40l13 17 8-9 15 20z"/>'
     svg = (
         '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 96 96" width="96" height="96">'
         '<rect width="96" height="96" fill="#8d99ae" fill-opacity=".25"/>'
-        f'<g font-family="sans-serif" font-size="11" text-anchor="middle" fill="#6b7894">{rows}</g></svg>'
+        f'<g font-family="sans-serif" font-size="11" text-anchor="middle" fill="#8793aa">{rows}</g></svg>'
     )
     return TILE + quote(svg)
 

@@ -23,11 +23,11 @@ def reads_words(encoder: str) -> bool:
     return encoder in ENCODERS and ENCODERS[encoder].text
 
 
-def filled(template: str, words: str) -> str:
+def filled(template: str | None, words: str | None) -> str:
     """The words in the template. Raises NoQuery for no words, BadQuery for a template with no place for them."""
-    if not words.strip():
+    if not (words or "").strip():
         raise NoQuery("The text is empty: type a few words, such as 'a red boat'.")
-    if "{}" not in template:
+    if "{}" not in (template or ""):
         raise BadQuery(f"The template {template!r} has no {{}} for the words to go to: write one, or '{{}}' alone.")
     return template.replace("{}", words)
 
@@ -46,7 +46,7 @@ def add(page: Page) -> None:
             template = gr.Textbox(template_of(FALLBACK), label="Prompt template", elem_id="template", scale=2)
             run = gr.Button("Search", variant="primary", elem_id="text-run", scale=1, min_width=100)
         examples = gr.Dataset(
-            components=["textbox"], samples=[], label="Examples: click one", elem_id="text-examples", type="tuple"
+            components=["textbox"], samples=[], label="Examples: click one", elem_id="text-examples", type="index"
         )
         line = gr.HTML(elem_id="text-timing")
         results = Thumbnails(label="Nearest pictures", elem_id="text-results", columns=8)
@@ -60,7 +60,10 @@ def add(page: Page) -> None:
 
     def example_texts(gallery: str) -> gr.Dataset:
         texts = page.engine.gallery(gallery).example_texts if gallery in page.galleries else ()
-        return gr.Dataset(samples=[[text] for text in texts], visible=bool(texts))
+        return gr.Dataset(samples=[[text] for text in texts], type="index", visible=bool(texts))
+
+    def example(number: int, gallery: str) -> str:
+        return page.engine.gallery(gallery).example_texts[number]
 
     def fit_encoder(encoder: str):
         return (
@@ -73,7 +76,7 @@ def add(page: Page) -> None:
     outputs = [results, line]
     handler, options = sentence_errors(search), {"show_progress_on": results}
     gr.on([run.click, words.submit, template.submit], handler, query, outputs, **options)
-    examples.click(lambda sample: sample[0], examples, words, show_progress="hidden").success(
+    examples.click(example, [examples, page.gallery], words, show_progress="hidden").success(
         handler, query, outputs, **options
     )
     switch.click(lambda: FALLBACK, None, page.encoder, show_progress="hidden")

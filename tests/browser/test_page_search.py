@@ -130,3 +130,14 @@ def test_bad_pictures_get_a_sentence_and_the_next_works(browser_page, tmp_path):
         browser_page.get_by_label("Remove Image").or_(browser_page.get_by_label("Clear")).first.click()
     upload(browser_page, tmp_path / "whole.png")
     assert len(results(browser_page, "image")) == 12
+
+
+def test_an_example_text_is_what_it_says_also_after_another_gallery_was_chosen(browser_page, engine):
+    page = browser_page
+    page.get_by_role("tab", name="Text search").click()
+    for gallery in ("scenes", "tiny-imagenet", "scenes"):
+        page.locator("#gallery input").click()
+        page.get_by_role("option", name=gallery, exact=True).click()
+        for text in engine.gallery(gallery).example_texts[:2]:
+            page.locator("#text-examples").get_by_text(text, exact=True).click()
+            expect(page.get_by_label("Words")).to_have_value(text)
