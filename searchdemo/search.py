@@ -267,9 +267,9 @@ class SearchEngine:
         cosines = np.einsum("kd,d->k", prepared.vectors.take(positions), query)  # BLAS may round equal rows differently
         order = np.lexsort((positions, -cosines))  # equal ones by row, whichever index found them
         rows, scores = prepared.gallery_rows(positions[order]).tolist(), np.clip(cosines[order], -1, 1).tolist()
-        gallery = prepared.gallery
+        shown = prepared.gallery
         return tuple(
-            Hit(rank, row, gallery.label(row), gallery.class_name(row), score, gallery.pictures.encoded(row))
+            Hit(rank, row, shown.label(row), shown.class_name(row), score, shown.file(row), shown.pictures.encoded(row))
             for rank, (row, score) in enumerate(zip(rows, scores, strict=True), start=1)
         )
 

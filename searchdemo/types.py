@@ -24,6 +24,7 @@ class Hit:
     label: str  # the data set's own name of the class, "n01443537"
     class_name: str  # for people, "goldfish"
     score: float  # cosine similarity, from the stored vectors
+    file: str = ""  # the path within the folder, where the gallery is a person's own folder
     picture: bytes | None = field(default=None, repr=False, compare=False)  # encoded (JPEG, WebP ...); None: not here
 
 
@@ -53,6 +54,7 @@ class SearchResult:
         """The JSON of the command line and of the API; pictures stay out."""
         hits = [
             {"rank": h.rank, "row": h.row, "label": h.label, "class_name": h.class_name, "score": h.score}
+            | ({"file": h.file} if h.file else {})
             for h in self.hits
         ]
         return {"hits": hits, "timing": asdict(self.timing)} | ({"notice": self.notice} if self.notice else {})

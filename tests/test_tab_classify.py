@@ -11,7 +11,11 @@ from searchdemo.galleries.table import GALLERIES
 from searchdemo.types import Hit, SearchResult, Timing
 from searchdemo.ui.tab_classify import PLAIN, WEIGHTED, bars_html, checked, shared_tiles, verdict_html
 
-HITS = (Hit(1, 7, "n1", "tench", 0.9, b"jpeg"), Hit(2, 3, "n2", "cat & dog", 0.8), Hit(3, 9, "n1", "tench", 0.7))
+HITS = (
+    Hit(1, 7, "n1", "tench", 0.9, picture=b"jpeg"),
+    Hit(2, 3, "n2", "cat & dog", 0.8),
+    Hit(3, 9, "n1", "tench", 0.7),
+)
 FOUND = Classification(
     (Guess("n1", "tench", 0.7), Guess("n2", "cat & dog", 0.3)),
     SearchResult(HITS, Timing(1, 2, 3, 4)),

@@ -33,9 +33,12 @@ def run(arguments: argparse.Namespace) -> Answer:
     choice = (arguments.gallery, arguments.encoder)
     result = engine.search(query, *choice, arguments.index, arguments.k, **search_params(arguments))
     content = result.to_json()
-    rows = [(hit.rank, hit.row, f"{hit.score:.4f}", hit.label, hit.class_name) for hit in result.hits]
+    files = any(hit.file for hit in result.hits)  # a folder of the person's own: the file says more than its class
+    said = [(hit.file,) if files else (hit.label, hit.class_name) for hit in result.hits]
+    rows = [(hit.rank, hit.row, f"{hit.score:.4f}", *words) for hit, words in zip(result.hits, said, strict=True)]
+    names = ("file",) if files else ("label", "class")
     lines = [
-        table(("rank", "row", "score", "label", "class"), rows, right="rank row score"),
+        table(("rank", "row", "score", *names), rows, right="rank row score"),
         "",
         f"{result.timing} (the first query of a process is the slowest)",
     ]

@@ -38,6 +38,11 @@ class Gallery:
         number = self.pictures.labels[row]
         return self.label_names[number] if number >= 0 else ""
 
+    def file(self, row: int) -> str:
+        """The path within the folder where the pictures are a person's own files; else ""."""
+        paths = getattr(self.pictures, "paths", None)
+        return paths[row] if paths else ""
+
     def class_name(self, row: int) -> str:
         number = self.pictures.labels[row]
         return self.class_names[number] if number >= 0 else ""

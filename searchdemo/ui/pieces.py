@@ -157,7 +157,10 @@ def placeholder(caption: str) -> str:
 
 def tiles(result: SearchResult) -> list[Tile]:
     """A search result as Thumbnails shows it: rank, class and score under each picture."""
-    return [(hit.picture, f"{hit.rank}. {hit.class_name or f'row {hit.row}'}  {hit.score:.3f}") for hit in result.hits]
+    return [
+        (hit.picture, f"{hit.rank}. {hit.class_name or hit.file or f'row {hit.row}'}  {hit.score:.3f}")
+        for hit in result.hits
+    ]
 
 
 def timing(result: SearchResult, truth: str = "") -> str:
