@@ -12,7 +12,9 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import open_clip  # noqa: F401 (like timm: older torch cannot import it once the meta device is set)
 import pytest
+import timm  # noqa: F401
 import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
