@@ -16,11 +16,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from searchdemo.checksums import sha256_of
 from searchdemo.encoders.base import Encoder
 from searchdemo.errors import BadPicture, BadQuery, NoPictures
 from searchdemo.galleries.base import Gallery, Pictures
 from searchdemo.pictures import open_picture
-from searchdemo.store import VECTORS, Artifact, Key, Manifest, Store, sha256, write_json
+from searchdemo.store import VECTORS, Artifact, Key, Manifest, Store, write_json
 
 BATCH_SIZE = 64
 
@@ -197,7 +198,7 @@ def _build(
         dim=encoder.dim,
         vectors=len(rows),
         queries=len(queries),
-        files={name: sha256(work / name) for name in (VECTORS, *arrays)},
+        files={name: sha256_of(work / name) for name in (VECTORS, *arrays)},
         stand_in=encoder.stand_in,
         precision=f"{encoder.precision} on {encoder.device}",
         embed_seconds=round(embed_seconds, 1),

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import functools
 import hashlib
 import json
 import os
@@ -24,6 +23,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from searchdemo.checksums import sha256_of
 from searchdemo.errors import BadArtifact, NotBuilt, SearchDemoError
 
 SHIPPED = Path(__file__).parents[1] / "indexes"
@@ -103,7 +103,7 @@ class Artifact:
         path = self.folder / name
         if not path.is_file():
             raise BadArtifact(f"{path} is missing; build it again with `{self.key.build_command} --rebuild`.")
-        if sha256(path) != self.manifest.files.get(name):
+        if sha256_of(path) != self.manifest.files.get(name):
             raise BadArtifact(f"{path} does not match its checksum; mend it with `{self.key.build_command} --rebuild`.")
         return path
 
@@ -197,7 +197,7 @@ class Store:
             path, card_path = root / artifact.key.folder / name, root / artifact.key.folder / f"{name}.json"
             if not (path.is_file() and card_path.is_file()):
                 continue
-            wanted = {"factory": factory, "sha256": sha256(path), "vectors_sha256": artifact.vectors_sha256}
+            wanted = {"factory": factory, "sha256": sha256_of(path), "vectors_sha256": artifact.vectors_sha256}
             with contextlib.suppress(ValueError, TypeError):  # a card that cannot be read
                 if wanted.items() <= json.loads(card_path.read_text()).items():
                     return path
@@ -209,7 +209,7 @@ class Store:
 
     def add_index(self, artifact: Artifact, path: Path, factory: str, build_seconds: float) -> None:
         """Register a further index that was written to extra_index_path."""
-        card = {"factory": factory, "sha256": sha256(path), "vectors_sha256": artifact.vectors_sha256}
+        card = {"factory": factory, "sha256": sha256_of(path), "vectors_sha256": artifact.vectors_sha256}
         write_json(path.with_name(path.name + ".json"), card | {"build_seconds": build_seconds})
 
 
@@ -246,15 +246,3 @@ def write_json(path: Path, content: dict) -> None:
     temporary = path.with_name(path.name + ".partial")
     temporary.write_text(json.dumps(content, indent=1) + "\n")
     temporary.replace(path)
-
-
-def sha256(path: Path) -> str:
-    """Of a file's bytes; computed again only when its size or time of change differs."""
-    status = path.stat()
-    return _sha256(path, status.st_size, status.st_mtime_ns)
-
-
-@functools.lru_cache(maxsize=256)
-def _sha256(path: Path, size: int, mtime_ns: int) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

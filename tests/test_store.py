@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 
 from searchdemo import store as store_module
+from searchdemo.checksums import sha256_of
 from searchdemo.errors import BadArtifact, NotBuilt, SearchDemoError
 from searchdemo.search import Query
-from searchdemo.store import Key, Store, own_root, sha256, write_json
+from searchdemo.store import Key, Store, own_root, write_json
 
 KEY = Key("colours", "mean-colour")
 REBUILD = "python -m searchdemo build --gallery colours --encoder mean-colour --rebuild"
@@ -191,7 +192,7 @@ def test_a_stale_or_damaged_further_index_is_built_again(world, damage):
     assert {**json.loads(card.read_text()), "build_seconds": 0} == {
         **content,
         "build_seconds": 0,
-        "sha256": sha256(path),
+        "sha256": sha256_of(path),
     }
 
 
@@ -273,9 +274,9 @@ def test_a_folder_that_cannot_be_made(tmp_path, world):
 def test_checksums_are_computed_again_after_a_change(tmp_path):
     path = tmp_path / "x"
     path.write_bytes(b"abc")
-    assert sha256(path) == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"  # FIPS 180-2, B.1
+    assert sha256_of(path) == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"  # FIPS 180-2, B.1
     path.write_bytes(b"")
-    assert sha256(path) == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+    assert sha256_of(path) == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
 
 def test_vectors_and_queries_are_stored_once_each(world):

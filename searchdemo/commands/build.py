@@ -62,8 +62,8 @@ def up_to_date(engine: SearchEngine, arguments: argparse.Namespace) -> Artifact 
 
     Raises BadArtifact, with the way to mend it, when that is damaged or belongs to other pictures or weights.
     """
+    from searchdemo.checksums import sha256_of
     from searchdemo.encoders.table import weights_path
-    from searchdemo.encoders.weights import sha256_of
 
     key = engine.key(arguments.gallery, arguments.encoder)
     if not engine.store.has(key):
