@@ -42,11 +42,15 @@ class Prepared:
             return np.empty((0, self.vectors.dim), np.float32), np.empty(0, np.int64)
         stored = np.load(self.artifact.file("queries.npy")).astype(np.float32)
         labels = np.asarray(self.gallery.queries.labels, dtype=np.int64)
-        if self.artifact.has("query_rows.npy"):
-            labels = labels[np.load(self.artifact.file("query_rows.npy"))]
+        if (rows := self._query_rows()) is not None:
+            labels = labels[rows]
         return stored / np.linalg.norm(stored, axis=1, keepdims=True), labels
 
     def query_picture(self, number: int) -> bytes | None:
         """The picture of a stored held-out query; None when it is not on this machine."""
-        rows = np.load(self.artifact.file("query_rows.npy")) if self.artifact.has("query_rows.npy") else None
+        rows = self._query_rows()
         return self.gallery.queries.encoded(int(number if rows is None else rows[number]))
+
+    def _query_rows(self) -> np.ndarray | None:
+        """(q,) which of the gallery's queries each stored one is; None: they are the same."""
+        return np.load(self.artifact.file("query_rows.npy")) if self.artifact.has("query_rows.npy") else None

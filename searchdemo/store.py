@@ -197,7 +197,7 @@ class Store:
             path, card_path = root / artifact.key.folder / name, root / artifact.key.folder / f"{name}.json"
             if not (path.is_file() and card_path.is_file()):
                 continue
-            wanted = {"factory": factory, "sha256": sha256_of(path), "vectors_sha256": artifact.vectors_sha256}
+            wanted = index_card(artifact, path, factory)
             with contextlib.suppress(ValueError, TypeError):  # a card that cannot be read
                 if wanted.items() <= json.loads(card_path.read_text()).items():
                     return path
@@ -209,7 +209,7 @@ class Store:
 
     def add_index(self, artifact: Artifact, path: Path, factory: str, build_seconds: float) -> None:
         """Register a further index that was written to extra_index_path."""
-        card = {"factory": factory, "sha256": sha256_of(path), "vectors_sha256": artifact.vectors_sha256}
+        card = index_card(artifact, path, factory)
         write_json(path.with_name(path.name + ".json"), card | {"build_seconds": build_seconds})
 
 
@@ -236,6 +236,11 @@ def make_folder(folder: Path) -> Path:
             f"{folder} cannot be made ({error.strerror}): set SEARCHDEMO_HOME to a folder that can be written to."
         ) from error
     return folder
+
+
+def index_card(artifact: Artifact, path: Path, factory: str) -> dict[str, str]:
+    """What the card beside a further index says of it: how it was made, its bytes, and over which vectors."""
+    return {"factory": factory, "sha256": sha256_of(path), "vectors_sha256": artifact.vectors_sha256}
 
 
 def index_file(index: str) -> str:

@@ -36,15 +36,12 @@ def load(
     """The encoder with the weights of a safetensors file. Raises BadArtifact when they do not fit."""
     net, weights = empty_net(lambda: build(spec)), read_weights(path)
     fit(net, weights.tensors, name=spec.name, path=path)
-    return OpenClipEncoder(
-        spec.name,
-        spec.dim,
+    return OpenClipEncoder.of(
+        spec,
+        weights,
         net,
         picture_to_tensor(spec, transform),
         tokenizer=open_clip.get_tokenizer(spec.model),
-        input_px=spec.input_px,
-        weights_sha256=weights.sha256,
-        stand_in=weights.stand_in,
         transform=transform,
         device=device,
         precision=precision,

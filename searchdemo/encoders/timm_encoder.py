@@ -24,14 +24,11 @@ def load(spec: EncoderSpec, path: Path, *, transform: str, device: str | None, p
     convert = getattr(sys.modules[type(net).__module__], "checkpoint_filter_fn", None)
     tensors = convert(weights.tensors, net) if convert else weights.tensors
     fit(net, tensors, name=spec.name, path=path)
-    return TorchEncoder(
-        spec.name,
-        spec.dim,
+    return TorchEncoder.of(
+        spec,
+        weights,
         net,
         picture_to_tensor(spec, transform),
-        input_px=spec.input_px,
-        weights_sha256=weights.sha256,
-        stand_in=weights.stand_in,
         transform=transform,
         device=device,
         precision=precision,

@@ -12,7 +12,9 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import nn
 
+from searchdemo.encoders.base import EncoderSpec
 from searchdemo.encoders.device import pick_device, pick_precision
+from searchdemo.encoders.weights import Weights
 from searchdemo.errors import BadQuery
 
 TEXT_BATCH = 256  # texts a forward pass: a list of any length fits in memory
@@ -54,6 +56,22 @@ class TorchEncoder:
         self.net = prepare(net, self.device, self.precision)
         self._picture_to_tensor, self._input_px = picture_to_tensor, input_px
         self._forward_lock = threading.Lock()  # two passes at once are slower than one after the other
+
+    @classmethod
+    def of(
+        cls, spec: EncoderSpec, weights: Weights, net: nn.Module, picture_to_tensor: Callable, **options
+    ) -> TorchEncoder:
+        """A table's entry with the weights that were read into `net`; options: the rest of __init__'s."""
+        return cls(
+            spec.name,
+            spec.dim,
+            net,
+            picture_to_tensor,
+            input_px=spec.input_px,
+            weights_sha256=weights.sha256,
+            stand_in=weights.stand_in,
+            **options,
+        )
 
     def preprocess(self, images: Sequence[Image.Image]) -> torch.Tensor:
         """Upright RGB pictures -> (n, 3, input_px, input_px) on the device."""
