@@ -13,13 +13,13 @@ import os
 import sys
 from collections.abc import Sequence
 
-from searchdemo.commands import app, build, knn, search
+from searchdemo.commands import app, bench, build, knn, search
 from searchdemo.commands import list as list_all
 from searchdemo.errors import SearchDemoError
 
 # One module a command: its docstring is its help, `add_options` says what it takes, `run` returns an Answer, or None
 # when there is nothing left to say.
-COMMANDS = {"list": list_all, "build": build, "search": search, "knn": knn, "app": app}
+COMMANDS = {"list": list_all, "build": build, "search": search, "knn": knn, "bench": bench, "app": app}
 
 BAD_INPUT, INTERRUPTED, BROKEN_PIPE = 2, 130, 141  # exit codes; the last two are 128 + the number of the signal
 

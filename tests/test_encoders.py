@@ -21,10 +21,11 @@ from safetensors.torch import load_file, save_file
 
 from searchdemo.encoders import table
 from searchdemo.encoders.device import pick_device, pick_precision
+from searchdemo.encoders.stand_in import build_net
 from searchdemo.encoders.table import ENCODERS
 from searchdemo.encoders.transforms import LONGEST, centre
 from searchdemo.errors import BadArtifact, BadQuery, UnknownName
-from tests.stand_in import build_net, stand_in
+from tests.stand_in import stand_in
 
 FROM_LIBRARIES = [name for name, spec in ENCODERS.items() if spec.family != "bundled"]
 CLIPS = [name for name in FROM_LIBRARIES if name.startswith("clip-")]

@@ -34,10 +34,12 @@ ROOM = {
 HOME = {  # library -> the only places that may import it
     "gradio": {"ui"},
     "faiss": {"indexes"},
-    "torch": {"encoders", "indexes/exact.py"},
+    "torch": {"encoders", "indexes/exact.py", "bench/linear_head.py", "bench/suite/embed.py"},
     "timm": {"encoders"},
     "open_clip": {"encoders"},
-    "datasets": {"galleries"},
+    "datasets": {"galleries", "bench/suite/embed.py"},  # the second measures the recipe that people copy
+    "matplotlib": {"bench"},
+    "sklearn": {"bench"},
 }
 HEAVY = ["torch", "timm", "open_clip", "datasets", "faiss", "pandas", "gradio", "matplotlib", "huggingface_hub"]
 
@@ -96,7 +98,14 @@ def test_the_command_line_and_the_page_do_not_import_each_other():
 
 @pytest.mark.parametrize(
     "module",
-    ["searchdemo", "searchdemo.search", "searchdemo.jobs", "searchdemo.bench.race", "searchdemo.classify"],
+    [
+        "searchdemo",
+        "searchdemo.search",
+        "searchdemo.jobs",
+        "searchdemo.bench.race",
+        "searchdemo.bench.table",
+        "searchdemo.classify",
+    ],
 )
 def test_heavy_libraries_wait_for_their_first_use(module):
     code = f"import sys, {module}; print(sorted(set({HEAVY}) & set(sys.modules)))"

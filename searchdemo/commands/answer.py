@@ -12,11 +12,12 @@ class Answer:
     text: str  # what a person reads
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[object]], right: str = "") -> str:
-    """Aligned columns, two blanks between them. right: names of the columns to align right, blank between them."""
+def table(header: Sequence[str], rows: Sequence[Sequence[object]], right: str | Sequence[bool] = "") -> str:
+    """Aligned columns, two blanks between them. right: to be aligned right: a bool a column, or their names."""
     cells = [[str(cell) for cell in row] for row in [header, *rows]]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    aligned = [str.rjust if name in right.split() else str.ljust for name in header]
+    to_right = [name in right.split() for name in header] if isinstance(right, str) else right
+    aligned = [str.rjust if yes else str.ljust for yes in to_right]
     lines = ("  ".join(align(*cell) for align, *cell in zip(aligned, row, widths, strict=True)) for row in cells)
     return "\n".join(line.rstrip() for line in lines)
 

@@ -1,0 +1,101 @@
+"""One point of a sweep: an index at one setting, measured against the exact answers.
+
+Latency: one query a call, each call another held-out query, after a warm-up. Recall and accuracy: all queries of the
+workload, in one call a k.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from searchdemo.accuracy import rescored
+from searchdemo.bench.metrics import Latency, latency, recall_at_k
+from searchdemo.bench.threads import thread_limit
+from searchdemo.bench.workload import Workload
+from searchdemo.indexes.base import IndexSpec, VectorIndex
+from searchdemo.indexes.faiss_index import FaissIndex
+from searchdemo.indexes.table import find
+from searchdemo.knn import TEMPERATURE, evaluate
+from searchdemo.types import MISSING
+
+REPEATS = 500
+KNN_K = 20  # neighbours that vote at each point
+RECALL_KS = (1, 10, 100)
+
+Search = Callable[[np.ndarray, int], np.ndarray]  # queries (q, dim), k -> rows (q, k)
+
+
+def spec(factory: str, family: str, **build_params: int) -> IndexSpec:
+    """A point of a sweep over factory strings: as an entry of the INDEXES table, but not in it."""
+    return IndexSpec(f"faiss:{factory}", family, lambda n, d: factory, "", tuple(build_params.items()))
+
+
+def timed_build(entry: IndexSpec | str, vectors: np.ndarray, metric: str = "ip") -> tuple[FaissIndex, float]:
+    """An index over (n, dim) unit rows, and the seconds of training and adding."""
+    entry = find(entry) if isinstance(entry, str) else entry
+    started = time.perf_counter()
+    index = FaissIndex.from_vectors(entry, vectors, metric)
+    return index, time.perf_counter() - started
+
+
+def search_of(index: VectorIndex, **params: int) -> Search:
+    return lambda queries, k: index.search(queries, k, **params).rows
+
+
+def query_latency(
+    search: Search, queries: np.ndarray, k: int = 10, threads: int | None = 1, repeats: int = REPEATS
+) -> Latency:
+    """Of one query a call. Slow indexes get fewer repeats: about 5 seconds in all."""
+    each = itertools.cycle(np.ascontiguousarray(queries[:, None, :]))
+    with thread_limit(threads):
+        first = latency(lambda: search(next(each), k), 3, warm_up=2)
+        affordable = int(5000 / max(first.p50_ms, 1e-3))
+        return latency(lambda: search(next(each), k), max(5, min(repeats, affordable)), warm_up=min(20, affordable))
+
+
+def queries_per_second(search: Search, queries: np.ndarray, k: int = 10, threads: int | None = 1) -> float:
+    """All queries in one call."""
+    with thread_limit(threads):
+        search(queries[:8], k)
+        started = time.perf_counter()
+        search(queries, k)
+        return len(queries) / (time.perf_counter() - started)
+
+
+def quality(search: Search, workload: Workload, ks: Sequence[int] = RECALL_KS, knn: bool = True) -> dict[str, float]:
+    """recall_<k> against the exact answer, precision_<k> by class, and knn_top1 (weighted, k = KNN_K) in percent.
+
+    precision@k: the share of what is returned that has the query's class; MISSING counts as wrong.
+    """
+    figures = {}
+    for k in ks:
+        rows = search(workload.queries, k)
+        figures[f"recall_{k}"] = recall_at_k(rows, workload.exact(k)[:, : rows.shape[1]])
+        labels = np.where(rows == MISSING, -1, workload.labels[rows])
+        figures[f"precision_{k}"] = float((labels == workload.truth[:, None]).mean())
+    if knn:
+        figures["knn_top1"] = knn_top1(search(workload.queries, KNN_K), workload)
+    return figures
+
+
+def knn_top1(rows: np.ndarray, workload: Workload, temperature: float = TEMPERATURE) -> float:
+    """Percent of the queries whose class the weighted vote of these rows (q, k) names, scored by true cosines."""
+    cosines, rows = rescored(workload.queries, workload.vectors, rows)
+    labels = np.where(rows == MISSING, -1, workload.labels[rows])
+    k, classes = rows.shape[1], len(workload.label_names)
+    return evaluate(cosines, labels, workload.truth, classes, (k,), temperature)[0].top1
+
+
+def latency_figures(measured: Latency) -> dict[str, float]:
+    return {name: getattr(measured, name) for name in ("p50_ms", "p95_ms", "p99_ms", "repeats")}
+
+
+def point(index: VectorIndex, params: dict[str, int], workload: Workload, **options) -> dict[str, float]:
+    """Latency (k = 10, options of query_latency) and quality of one index at one setting."""
+    search = search_of(index, **params)
+    measured = query_latency(search, workload.queries, **options)
+    return latency_figures(measured) | quality(search, workload) | {"size_bytes": index.size_bytes}

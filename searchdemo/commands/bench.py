@@ -1,0 +1,123 @@
+"""Measure on this machine: the field's tables, with a run card for each.
+
+Benchmarks: latency, tradeoff, index, knn, classnames, reduce, scale, embed, peers, floors. Each writes a run card
+(JSON: figures, machine, threads, versions, digests, seed), and all tables and plots are drawn from cards.
+
+Example:
+  python -m searchdemo bench latency --quick
+  python -m searchdemo bench --all --quick
+  python -m searchdemo bench latency --encoders bundled resnet18 --stand-in --synthetic --threads 1 2
+  python -m searchdemo bench --report docs/benchmarks.md
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from searchdemo.commands.answer import Answer, table
+from searchdemo.commands.options import add_choice, make_engine, whole_number
+
+if TYPE_CHECKING:
+    from searchdemo.bench.card import RunCard
+    from searchdemo.search import SearchEngine
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("benchmarks", nargs="*", metavar="BENCHMARK", help="see above")
+    parser.add_argument("--all", action="store_true", help="every benchmark")
+    parser.add_argument("--quick", action="store_true", help="under a minute each, on a part of the vectors")
+    parser.add_argument("--encoders", nargs="+", metavar="E", help="one after the other, in place of --encoder")
+    parser.add_argument("--threads", nargs="+", type=whole_number, default=[1], metavar="N", help="(default 1)")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of what is drawn at random (default 0)")
+    parser.add_argument("--synthetic", action="store_true", help="random vectors where none are built, and say so")
+    parser.add_argument("--stand-in", action="store_true", help="random weights where none are here, and say so")
+    parser.add_argument("--cards", type=Path, metavar="DIR", help="where run cards go (else beside built indexes)")
+    parser.add_argument("--report", type=Path, metavar="FILE", help="draw tables and plots of this document from cards")
+    add_choice(parser)
+
+
+def run(arguments: argparse.Namespace) -> Answer:
+    from searchdemo.bench import card as run_card
+    from searchdemo.bench.table import BENCHMARKS, find, measure
+    from searchdemo.bench.workload import Bench
+    from searchdemo.commands.progress import ProgressLine
+    from searchdemo.encoders.table import spec_of
+    from searchdemo.errors import BadQuery, NotHere
+
+    names = list(BENCHMARKS) if arguments.all else arguments.benchmarks
+    encoders = arguments.encoders or [arguments.encoder]
+    for name in names:  # before an hour of work
+        find(name)
+    for encoder in encoders:
+        spec_of(encoder)
+    root = arguments.cards or run_card.own_cards()
+    if arguments.report:
+        return draw(arguments.report, root)
+    if not names:
+        raise BadQuery(f"Name a benchmark, or --all: {', '.join(BENCHMARKS)}.")
+    cards, skipped, written = [], [], []
+    with tempfile.TemporaryDirectory() as scratch, ProgressLine() as progress:
+        for encoder in encoders:
+            bench = Bench(
+                engine_for(arguments, encoder, Path(scratch)),
+                arguments.gallery,
+                encoder,
+                quick=arguments.quick,
+                synthetic=arguments.synthetic,
+                threads=tuple(arguments.threads),
+                seed=arguments.seed,
+                report=progress,
+            )
+            for name in names:
+                try:
+                    card = measure(name, bench)
+                except (NotHere, BadQuery) as error:
+                    if not arguments.all:
+                        raise
+                    skipped.append(f"{name} of {encoder} was skipped: {error}")
+                    continue
+                cards.append(card)
+                written.append(run_card.save(card, root))
+    return answer(cards, written, skipped)
+
+
+def engine_for(arguments: argparse.Namespace, encoder: str, scratch: Path) -> SearchEngine:
+    """With --stand-in, random weights in `scratch` take the place of those that are not on this machine."""
+    from searchdemo.encoders.stand_in import write_stand_in
+
+    chosen = argparse.Namespace(**vars(arguments) | {"encoder": encoder})
+    engine = make_engine(chosen)
+    if arguments.stand_in and not engine.has_weights(encoder):
+        chosen.weights = write_stand_in(encoder, scratch / f"{encoder}.safetensors")
+        return make_engine(chosen)
+    return engine
+
+
+def answer(cards: list[RunCard], written: list[Path], skipped: list[str]) -> Answer:
+    from searchdemo.bench.table import BENCHMARKS
+
+    blocks = []
+    for card, path in zip(cards, written, strict=True):
+        for drawn in BENCHMARKS[card.benchmark].tables([card]):
+            heads = [column.head for column in drawn.columns]
+            right = [column.numeric for column in drawn.columns]
+            blocks.append(f"{drawn.title}\n{drawn.source}\n\n{table(heads, drawn.cells(), right)}")
+        blocks.append("\n".join([*card.notes, *map(str, card.floors), f"{card.seconds:.1f} s. Run card: {path}"]))
+    content = {"cards": [card.to_json() for card in cards], "files": [str(path) for path in written]}
+    return Answer(content | {"skipped": skipped}, "\n\n".join([*blocks, *skipped]))
+
+
+def draw(document: Path, root: Path) -> Answer:
+    """Its tables and plots from the cards in `root`, else from those that ship."""
+    from searchdemo.bench import card as run_card
+    from searchdemo.bench.report import draw_plots, fill
+
+    cards = list(run_card.cards(root)) or list(run_card.cards(run_card.SHIPPED))
+    full = [card for card in cards if not card.quick]
+    document.write_text(fill(document.read_text(), full))
+    plots = draw_plots(full, document.parent / "plots")
+    content = {"document": str(document), "plots": [str(path) for path in plots]}
+    return Answer(content, f"Drew {document} and {len(plots)} plots from {len(full)} run cards.")
