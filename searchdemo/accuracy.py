@@ -43,9 +43,9 @@ def knn_accuracy(
         )
     searched = engine.index(gallery, encoder, index)
     started = time.perf_counter()
-    positions = searched.search(queries, max(ks), **params).rows
+    positions = searched.search(queries, max(ks) + 1, **params).rows  # of two equal ones at the end, the first counts
     search_seconds = time.perf_counter() - started
-    cosines, positions = rescored(queries, prepared.vectors.all(), positions)
+    cosines, positions = (best[:, : max(ks)] for best in rescored(queries, prepared.vectors.all(), positions))
     labels = prepared.gallery.pictures.labels[prepared.gallery_rows(positions)].astype(np.int64)
     labels[positions == MISSING] = -1
     names = prepared.gallery.label_names
@@ -66,7 +66,7 @@ def knn_accuracy(
 
 
 def rescored(queries: np.ndarray, vectors: np.ndarray, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Cosines from the stored vectors, and the positions again, both (q, k), best first.
+    """Cosines from the stored vectors, and the positions again, both (q, k), best first, equal ones by position.
 
     queries (q, dim) and vectors (n, dim) unit rows; positions (q, k), MISSING ones get -inf and stay at the end.
     """
@@ -76,5 +76,5 @@ def rescored(queries: np.ndarray, vectors: np.ndarray, positions: np.ndarray) ->
         part = slice(start, start + step)
         cosines[part] = np.einsum("qd,qkd->qk", queries[part], vectors[positions[part]])
     cosines[positions == MISSING] = -np.inf
-    order = np.argsort(-cosines, axis=1, kind="stable")
+    order = np.lexsort((positions, -cosines), axis=1)  # an index returns equal ones in any order, one a thread count
     return np.take_along_axis(cosines, order, axis=1), np.take_along_axis(positions, order, axis=1)

@@ -17,7 +17,7 @@ from PIL import Image
 from searchdemo.build import Report, build
 from searchdemo.encoders import table as encoder_table
 from searchdemo.encoders.base import Encoder
-from searchdemo.encoders.device import pick_device
+from searchdemo.encoders.device import pick_device, pick_precision
 from searchdemo.encoders.templates import class_rows
 from searchdemo.errors import BadQuery, NotBuilt
 from searchdemo.galleries.base import Gallery
@@ -78,7 +78,7 @@ class SearchEngine:
         self.store = store or Store()
         self.data_dir, self.device, self.transform, self.metric = data_dir, device, transform, metric
         self.limit = limit
-        self._weights = weights or {}
+        self.weights = weights or {}
         self._galleries: Kept[Gallery] = Kept(8)
         self._downloads: Kept[Gallery] = Kept(8)
         self._encoders: Kept[Encoder] = Kept(3)
@@ -107,7 +107,7 @@ class SearchEngine:
                 name,
                 device=self.device,
                 transform=self.transform,
-                weights=self._weights.get(name),
+                weights=self.weights.get(name),
                 progress=progress,
             )
 
@@ -115,7 +115,7 @@ class SearchEngine:
 
     def has_weights(self, encoder: str) -> bool:
         """Whether this encoder can be loaded without going online."""
-        return encoder in self._encoders or bool(self._weights.get(encoder) or encoder_table.weights_path(encoder))
+        return encoder in self._encoders or bool(self.weights.get(encoder) or encoder_table.weights_path(encoder))
 
     def key(self, gallery: str, encoder: str, limit: int | None = None) -> Key:
         return Key(gallery, encoder, self.transform, self.metric, self.limit if limit is None else limit)
@@ -169,7 +169,8 @@ class SearchEngine:
             started = time.perf_counter()
             if index == "brute":
                 exact = vectors.all()
-                return BruteForce(spec, exact, (time.perf_counter() - started) * 1000, pick_device(self.device))
+                load_ms, device = (time.perf_counter() - started) * 1000, pick_device(self.device)
+                return BruteForce(spec, exact, load_ms, device, bfloat16=pick_precision(device) == "bfloat16")
             if index == "ivf":
                 opened = FaissIndex.from_file(spec, artifact.file(VECTORS))
             elif index == "flat":
@@ -268,10 +269,13 @@ class SearchEngine:
         order = np.lexsort((positions, -cosines))  # equal ones by row, whichever index found them
         rows, scores = prepared.gallery_rows(positions[order]).tolist(), np.clip(cosines[order], -1, 1).tolist()
         shown = prepared.gallery
-        return tuple(
-            Hit(rank, row, shown.label(row), shown.class_name(row), score, shown.file(row), shown.pictures.encoded(row))
-            for rank, (row, score) in enumerate(zip(rows, scores, strict=True), start=1)
-        )
+
+        def hit(rank: int, row: int, score: float) -> Hit:
+            picture = shown.pictures.encoded(row)
+            blur = shown.blur(row) if picture is None else None
+            return Hit(rank, row, shown.label(row), shown.class_name(row), score, shown.file(row), picture, blur)
+
+        return tuple(hit(rank, *found) for rank, found in enumerate(zip(rows, scores, strict=True), start=1))
 
     def class_name_rows(self, gallery: str, encoder: str) -> np.ndarray:
         """(classes, dim) unit rows of the gallery's class names. Raises BadQuery without a text tower."""

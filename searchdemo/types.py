@@ -17,6 +17,10 @@ class Neighbors:
     scores: np.ndarray  # (q, k) float32, the index's own; higher is better
 
 
+class Blur(bytes):
+    """A blurred stand-in of a picture, as galleries/blurs.py keeps it: no file format that a viewer knows."""
+
+
 @dataclass(frozen=True)
 class Hit:
     rank: int  # from 1
@@ -26,6 +30,7 @@ class Hit:
     score: float  # cosine similarity, from the stored vectors
     file: str = ""  # the path within the folder, where the gallery is a person's own folder
     picture: bytes | None = field(default=None, repr=False, compare=False)  # encoded (JPEG, WebP ...); None: not here
+    blur: Blur | None = field(default=None, repr=False, compare=False)  # of a picture that is not here, where one ships
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from searchdemo.accuracy import rescored
 from searchdemo.knn import TEMPERATURE, class_votes, evaluate, ranked_classes, vote_weights
 
 
@@ -89,3 +90,10 @@ def test_accuracy_agrees_with_a_plain_loop():
     weighted = evaluate(cosines, labels, truth, 8, ks=(20,), temperature=0.2)[0]
     assert weighted.top1 == pytest.approx(right / 11)
     assert weighted.top5 == pytest.approx(top5 / 11)
+
+
+def test_equal_neighbours_count_in_the_order_of_their_positions_whatever_order_the_index_returns():
+    vectors = np.array([[0, 1], [1, 0], [1, 0], [0.6, 0.8]], np.float32)
+    query = np.array([[1, 0]], np.float32)
+    for found in ([[2, 1, 3]], [[1, 2, 3]], [[3, 2, 1]]):
+        assert rescored(query, vectors, np.array(found))[1].tolist() == [[1, 2, 3]]

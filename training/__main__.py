@@ -33,7 +33,7 @@ class Run:
         from training import data
 
         work.mkdir(parents=True, exist_ok=True)
-        self.wordnet, self.work, self.out_dir, self.seed = wordnet, work, out_dir, seed
+        self.data_dir, self.wordnet, self.work, self.out_dir, self.seed = data_dir, wordnet, work, out_dir, seed
         *self.train_set, names = data.load_split(data_dir, "train", work)
         *self.valid_set, _ = data.load_split(data_dir, "valid", work)
         self.nouns, synsets = data.load_nouns(wordnet), data.class_synsets(wordnet)
@@ -151,7 +151,6 @@ class Run:
         """Of the joint stage's towers, or of those before it when it has not run."""
         from safetensors import safe_open
 
-        from searchdemo.encoders.bundled import BundledEncoder
         from training import data, export
 
         joint = self.joint_run()
@@ -163,8 +162,7 @@ class Run:
         image = trainer.average.tower
         path = export.write(image, text, words, self.out_dir, recipes)
         say(f"wrote {path}, {path.stat().st_size / 2**20:.1f} MiB; measuring it")
-        first_names = [self.nouns[synset]["names"][0] for synset in self.classes]
-        encoder = BundledEncoder(weights=path)
+        engine = export.build(path, self.data_dir, self.work / "indexes", say)
         card = {
             "seed": self.seed,
             "data": {
@@ -184,10 +182,8 @@ class Run:
                 "text": sum(parameter.numel() for parameter in text.parameters()),
             },
             "words": len(words),
-            "weights_sha256": encoder.weights_sha256,
-            "figures": export.figures(
-                encoder, self.train_set, self.valid_set, first_names, list(self.classes.values()), say
-            ),
+            "weights_sha256": engine.encoder("bundled").weights_sha256,
+            "figures": export.figures(engine, export.first_names(self.wordnet)),
             "knn_top1_float32": export.reference_knn(image, self.train_set, self.valid_set, say),
         }
         export.write_cards(path, card)

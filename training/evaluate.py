@@ -6,25 +6,35 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from searchdemo.accuracy import knn_accuracy
 from searchdemo.galleries.drawing.captions import describe
-from searchdemo.galleries.scenes import load_scenes, open_scenes
-from searchdemo.pictures import open_picture
+from searchdemo.galleries.scenes import load_scenes
+from searchdemo.knn import evaluate
+from searchdemo.search import SearchEngine
 from training.queries import QUERIES, Query
+
+KS = (1, 5, 20, 50)
 
 
 def knn_top1(
     gallery: np.ndarray, labels: np.ndarray, queries: np.ndarray, truth: np.ndarray, k: int = 20, temperature=0.07
 ) -> float:
-    """Percent right by DINO's weighted vote: each of the k nearest votes exp(cosine / temperature) for its class."""
-    right = 0
+    """Percent right by the weighted vote of searchdemo/knn.py, for rows in memory: the curve of a training."""
+    nearest, cosines = [], []
     for start in range(0, len(queries), 500):
-        cosines = queries[start : start + 500] @ gallery.T
-        nearest = np.argpartition(-cosines, k, axis=1)[:, :k]
-        weights = np.exp(np.take_along_axis(cosines, nearest, axis=1) / temperature)
-        votes = np.zeros((len(nearest), labels.max() + 1))
-        np.add.at(votes, (np.arange(len(nearest))[:, None], labels[nearest]), weights)
-        right += int((votes.argmax(axis=1) == truth[start : start + 500]).sum())
-    return 100 * right / len(queries)
+        scores = queries[start : start + 500] @ gallery.T
+        found = np.argpartition(-scores, k - 1, axis=1)[:, :k]
+        found = np.take_along_axis(found, np.argsort(-np.take_along_axis(scores, found, axis=1), axis=1), axis=1)
+        nearest.append(found)
+        cosines.append(np.take_along_axis(scores, found, axis=1))
+    neighbours = labels[np.concatenate(nearest)]
+    return evaluate(np.concatenate(cosines), neighbours, truth, int(labels.max()) + 1, (k,), temperature)[0].top1
+
+
+def shipped_top1(engine: SearchEngine, gallery: str, ks: Sequence[int] = KS) -> dict[str, float]:
+    """{"20": percent, ...}: what `python -m searchdemo knn --encoder bundled --index flat` prints for these vectors."""
+    found = knn_accuracy(engine, gallery, "bundled", "flat", tuple(ks))
+    return {str(result["k"]): round(result["top1"], 6) for result in found["results"] if result["vote"] == "weighted"}
 
 
 def names_top1(class_rows: np.ndarray, queries: np.ndarray, truth: np.ndarray) -> float:
@@ -56,33 +66,20 @@ def words_to_pictures(
     return {half: {"all": mean(half)} | {kind: mean(half, kind) for kind in kinds} for half in ("report", "tune")}
 
 
-def scenes_figures(encoder) -> dict[str, float]:
+def scenes_figures(engine: SearchEngine) -> dict[str, float]:
     """On the gallery `scenes`: kNN top-1 by thing, and precision@12 of every "colour + thing + setting" there is.
 
     Such a query has at least six right answers, often fewer than twelve: "attainable" is what a perfect search gets.
     """
-    gallery, scenes = open_scenes(), load_scenes("gallery")
-    rows, queries = (
-        np.concatenate(
-            [
-                encoder.encode_images([open_picture(pictures.encoded(row)) for row in range(start, stop)])
-                for start, stop in _ranges(len(pictures), 100)
-            ]
-        )
-        for pictures in (gallery.pictures, gallery.queries)
-    )
+    rows, scenes = engine.prepared("scenes", "bundled").vectors.all(), load_scenes("gallery")
     triples = sorted({(scene.colour, scene.thing, scene.setting) for scene in scenes})
     wanted = [dict(zip(("colour", "thing", "setting"), triple, strict=True)) for triple in triples]
     right = np.array([[scene.matches(**attributes) for scene in scenes] for attributes in wanted])
-    texts = encoder.encode_texts([describe(attributes) for attributes in wanted])
+    texts = engine.encoder("bundled").encode_texts([describe(attributes) for attributes in wanted])
     nearest = np.argsort(-(texts @ rows.T), axis=1)[:, :12]
     return {
-        "knn_top1_by_thing": knn_top1(rows, gallery.pictures.labels, queries, gallery.queries.labels),
+        "knn_top1_by_thing": shipped_top1(engine, "scenes", (20,))["20"],
         "precision_at_12": float(np.take_along_axis(right, nearest, axis=1).mean()),
         "attainable": float((np.minimum(right.sum(axis=1), 12) / 12).mean()),
         "queries": len(wanted),
     }
-
-
-def _ranges(count: int, step: int) -> list[tuple[int, int]]:
-    return [(start, min(start + step, count)) for start in range(0, count, step)]

@@ -1,7 +1,11 @@
-"""The last stage: both towers in one file of 8-bit weights, measured as shipped, with a run card and a model card."""
+"""The last stage: both towers in one file of 8-bit weights, measured as shipped, with a run card and a model card.
+
+`python -m training.export --wordnet DIR` measures again what lies in weights/ and indexes/, and writes both cards.
+"""
 
 from __future__ import annotations
 
+import argparse
 import json
 import platform
 from collections.abc import Callable
@@ -11,10 +15,13 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 
-from searchdemo.encoders.bundled import BundledEncoder, pack
+from searchdemo.encoders.bundled import FILE, pack
 from searchdemo.encoders.bundled_net import ImageTower, TextTower
-from searchdemo.encoders.templates import class_rows
-from training.evaluate import knn_top1, names_top1, scenes_figures, words_to_pictures
+from searchdemo.galleries.class_names import CLASS_NAMES
+from searchdemo.search import SearchEngine
+from searchdemo.store import SHIPPED, Store
+from training import data
+from training.evaluate import knn_top1, names_top1, scenes_figures, shipped_top1, words_to_pictures
 from training.image_tower import standardise
 from training.model_card import render
 
@@ -44,27 +51,40 @@ def reference_knn(image: ImageTower, train_set: tuple, valid_set: tuple, say) ->
     return knn_top1(rows[0], train_set[1], rows[1], valid_set[1])
 
 
-def figures(
-    encoder: BundledEncoder, train_set: tuple, valid_set: tuple, names: list[str], class_names: list[str], say
-) -> dict:
-    """What the model card claims. names: first WordNet name of each label; class_names: readable ones for prompts."""
+def build(weights: Path, data_dir: Path, folder: Path, say) -> SearchEngine:
+    """Embed both galleries by these weights, as `python -m searchdemo build` does, into folder: it is what ships."""
+    engine = SearchEngine(Store(own=folder, shipped=folder), data_dir=data_dir, weights={"bundled": weights})
+    for gallery in ("tiny-imagenet", "scenes"):
+        say(f"embedding {gallery}")
+        engine.build(gallery, "bundled")
+    return engine
 
-    def forward(pixels: torch.Tensor) -> np.ndarray:
-        dtype = torch.bfloat16 if encoder.precision == "bfloat16" else torch.float32
-        return encoder.encode_pixels(pixels.to(encoder.device, dtype, memory_format=torch.channels_last))
 
-    gallery, queries = embed(forward, train_set[0], say), embed(forward, valid_set[0], say)
-    by_words = {"train": (gallery, train_set[1]), "valid": (queries, valid_set[1])}
+def figures(engine: SearchEngine, first_names: list[str]) -> dict:
+    """What the model card claims, of the vectors that the engine has stored.
+
+    first_names: the first WordNet name of each class of tiny-ImageNet, in the order of CLASS_NAMES.
+    """
+    prepared, encode_texts = engine.prepared("tiny-imagenet", "bundled"), engine.encoder("bundled").encode_texts
+    prepared.artifact.check_weights(engine.encoder("bundled").weights_sha256)
+    queries, truth = prepared.queries()
+    by_words = {"train": (prepared.vectors.all(), prepared.gallery.pictures.labels), "valid": (queries, truth)}
     return {
-        "knn_top1": {str(k): knn_top1(gallery, train_set[1], queries, valid_set[1], k) for k in (1, 5, 20, 50)},
-        "names_top1": names_top1(class_rows(encoder, class_names), queries, valid_set[1]),
+        "knn_top1": shipped_top1(engine, "tiny-imagenet"),
+        "names_top1": names_top1(engine.class_name_rows("tiny-imagenet", "bundled"), queries, truth),
         "words_precision_at_12": {
-            split: words_to_pictures(encoder.encode_texts, rows, labels, names)
+            split: words_to_pictures(encode_texts, rows, labels, first_names)
             for split, (rows, labels) in by_words.items()
         },
-        "scenes": scenes_figures(encoder),
-        "precision": encoder.precision,
+        "scenes": scenes_figures(engine),
+        "precision": prepared.artifact.manifest.precision.split()[0],  # "bfloat16 on cpu"
     }
+
+
+def first_names(wordnet: Path) -> list[str]:
+    """As `figures` wants them."""
+    nouns, synsets = data.load_nouns(wordnet), data.class_synsets(wordnet)
+    return [nouns[synsets[label]]["names"][0] for label in CLASS_NAMES]
 
 
 def write(image: ImageTower, text: TextTower, words: list[str], folder: Path, recipe: dict) -> Path:
@@ -88,3 +108,16 @@ def write_cards(path: Path, card: dict) -> None:
     } | card
     path.with_name("run-card.json").write_text(json.dumps(card, indent=2) + "\n")
     path.with_name("MODEL_CARD.md").write_text(render(card))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Measure again what ships, and write its run card and model card.")
+    parser.add_argument("--wordnet", type=Path, required=True, help="nouns.jsonl and tiny_imagenet_synsets.json")
+    names = first_names(parser.parse_args().wordnet)
+    engine = SearchEngine(Store(own=SHIPPED))  # a person's own builds are not what ships
+    card = json.loads(FILE.with_name("run-card.json").read_text())
+    write_cards(FILE, card | {"figures": figures(engine, names)})
+
+
+if __name__ == "__main__":
+    main()

@@ -8,6 +8,8 @@ from typing import Protocol
 
 import numpy as np
 
+from searchdemo.types import Blur
+
 
 class Pictures(Protocol):
     """Pictures by row, read lazily: memory does not grow with their number."""
@@ -42,6 +44,11 @@ class Gallery:
         """The path within the folder where the pictures are a person's own files; else ""."""
         paths = getattr(self.pictures, "paths", None)
         return paths[row] if paths else ""
+
+    def blur(self, row: int) -> Blur | None:
+        """A blurred stand-in for a picture that is not on the machine, where the gallery comes with them."""
+        blurs = getattr(self.pictures, "blurs", None)
+        return blurs[row] if blurs else None
 
     def class_name(self, row: int) -> str:
         number = self.pictures.labels[row]

@@ -1,9 +1,11 @@
 """tiny-ImageNet: 100,000 pictures to search in (train) and 10,000 queries (valid), 64 x 64 pixels, 200 classes.
 
 Rows, labels and fingerprint come from indexes/tiny-imagenet/gallery.npz, which ships, so everything but the pictures
-themselves is the same with any copy of the data and with none.
+themselves is the same with any copy of the data and with none. blurs.npz beside it holds blurred stand-ins for the
+pictures.
 
-    python -m searchdemo.galleries.tiny_imagenet --data DIR --write PATH    writes gallery.npz from a copy
+    python -m searchdemo.galleries.tiny_imagenet --data DIR             writes gallery.npz from a copy
+    python -m searchdemo.galleries.tiny_imagenet --data DIR --blurs     writes blurs.npz, for the rows there are
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ import numpy as np
 from searchdemo.errors import NoPictures
 from searchdemo.galleries import content_keys
 from searchdemo.galleries.base import Gallery
+from searchdemo.galleries.blurs import Blurs, save_blurs
 from searchdemo.galleries.class_names import CLASS_NAMES
 from searchdemo.galleries.content_keys import ABSENT, Rows
 from searchdemo.galleries.copies import Copy, DatasetCopy, open_copy
@@ -26,7 +29,9 @@ from searchdemo.galleries.hub_copy import REPO, cached_copy, download_copy
 from searchdemo.hub import Progress
 
 ROWS_PATH = Path(__file__).parents[2] / "indexes" / "tiny-imagenet" / "gallery.npz"
+BLURS_PATH = ROWS_PATH.with_name("blurs.npz")
 LABEL_NAMES = tuple(CLASS_NAMES)
+NAMED = 3  # of the pictures that a copy lacks, in `missing`
 
 EXAMPLE_TEXTS = (
     "a yellow school bus",
@@ -54,13 +59,14 @@ def open_tiny_imagenet(
     matched = None if copy is None else MatchedCopy(rows, copy)
     gallery = slice(0, rows.gallery_size)
     queries = slice(rows.gallery_size, len(rows.labels))
+    fingerprint = rows.fingerprint()
     return TinyImageNet(
         name="tiny-imagenet",
         label_names=LABEL_NAMES,
         class_names=tuple(CLASS_NAMES.values()),
-        pictures=MatchedPictures(rows, gallery, matched),
+        pictures=MatchedPictures(rows, gallery, matched, Blurs(BLURS_PATH, fingerprint)),
         queries=MatchedPictures(rows, queries, matched),
-        fingerprint=rows.fingerprint(),
+        fingerprint=fingerprint,
         example_texts=EXAMPLE_TEXTS,
     )
 
@@ -92,9 +98,9 @@ class TinyImageNet(Gallery):
 class MatchedPictures:
     """The pictures of one split, by row."""
 
-    def __init__(self, rows: Rows, split: slice, copy: MatchedCopy | None):
+    def __init__(self, rows: Rows, split: slice, copy: MatchedCopy | None, blurs: Blurs | None = None):
         self.labels = rows.labels[split].astype(np.int16)
-        self.copy = copy
+        self.copy, self.blurs = copy, blurs
         self._start = split.start
 
     def __len__(self) -> int:
@@ -136,12 +142,19 @@ class MatchedCopy:
 
     @property
     def missing(self) -> str:
-        absent, everything = int((self._positions == ABSENT).sum()), len(self._positions)
-        if self._failure or not absent:
+        absent, everything = np.flatnonzero(self._positions == ABSENT), len(self._positions)
+        if self._failure or not len(absent):
             return self._failure
+        names = "; ".join(map(self._name, absent[:NAMED])) + (" ..." if len(absent) > NAMED else "")
         return (
-            f"{absent:,} of {everything:,} pictures of tiny-ImageNet are not in {self.where}; try another --data DIR."
+            f"{len(absent):,} of {everything:,} pictures of tiny-ImageNet are not in {self.where} ({names}); "
+            "try another --data DIR."
         )
+
+    def _name(self, row: int) -> str:
+        """For people: "row 503, bullfrog"."""
+        size, name = self._rows.gallery_size, tuple(CLASS_NAMES.values())[self._rows.labels[row]]
+        return f"row {row}, {name}" if row < size else f"query {row - size}, {name}"
 
     @property
     def _positions(self) -> np.ndarray:
@@ -193,13 +206,28 @@ def write_rows(data_dir: Path, path: Path) -> Rows:
     return rows
 
 
+def write_blurs(data_dir: Path, path: Path) -> int:
+    """blurs.npz from a copy with every picture of the gallery, in about a minute; the number of rows."""
+    gallery = open_tiny_imagenet(data_dir=data_dir)
+    if gallery.missing:
+        raise NoPictures(gallery.missing)
+    pictures = map(gallery.pictures.encoded, range(len(gallery.pictures)))
+    return save_blurs(pictures, gallery.fingerprint, path)
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Number the rows of tiny-ImageNet by a copy of it.")
+    parser = argparse.ArgumentParser(description="Number the rows of tiny-ImageNet by a copy of it, or blur them.")
     parser.add_argument("--data", type=Path, required=True, help="a folder that datasets.load_dataset reads")
-    parser.add_argument("--write", type=Path, default=ROWS_PATH, help="default: %(default)s")
+    parser.add_argument("--blurs", action="store_true", help="write the blurred stand-ins of the rows there are")
+    parser.add_argument("--write", type=Path, help=f"default: {ROWS_PATH}, with --blurs {BLURS_PATH}")
     arguments = parser.parse_args()
-    rows = write_rows(arguments.data, arguments.write)
-    print(f"{arguments.write}: {len(rows.labels):,} rows, fingerprint {rows.fingerprint()}")
+    if arguments.blurs:
+        path = arguments.write or BLURS_PATH
+        print(f"{path}: {write_blurs(arguments.data, path):,} rows")
+    else:
+        path = arguments.write or ROWS_PATH
+        rows = write_rows(arguments.data, path)
+        print(f"{path}: {len(rows.labels):,} rows, fingerprint {rows.fingerprint()}")
 
 
 if __name__ == "__main__":

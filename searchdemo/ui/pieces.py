@@ -18,10 +18,11 @@ from gradio_client import utils as client_utils
 from PIL import Image
 
 from searchdemo.errors import BadPicture, SearchDemoError
+from searchdemo.galleries.blurs import unblurred
 from searchdemo.pictures import open_picture
-from searchdemo.types import SearchResult
+from searchdemo.types import Blur, SearchResult
 
-Tile = tuple[bytes | None, str]  # (encoded picture or None when it is not on this machine, caption)
+Tile = tuple[bytes | Blur | None, str]  # (encoded picture, else its blurred stand-in, else None; caption)
 
 TILE = "data:image/svg+xml,"  # how the address of a drawn tile begins
 THUMBNAIL_PX = 256  # of pictures that are too large to be sent as they are
@@ -109,10 +110,10 @@ def source_of(payload: ImageData) -> bytes | Path:
     return Path(payload.path)
 
 
-def picture_data(picture: bytes | None, caption: str = "") -> ImageData:
+def picture_data(picture: bytes | Blur | None, caption: str = "") -> ImageData:
     """What the browser shows: the stored bytes, a thumbnail of a large picture, or a drawn tile with the caption."""
-    if picture is None:
-        return ImageData(url=placeholder(caption), mime_type="image/svg+xml")
+    if picture is None or isinstance(picture, Blur):
+        return ImageData(url=placeholder(caption, picture), mime_type="image/svg+xml")
     kind = next((kind for start, kind in SIGNATURES if picture.startswith(start)), None)
     if kind is None or len(picture) > INLINE_BYTES:
         try:
@@ -132,33 +133,55 @@ def thumbnail(picture: bytes) -> bytes:
     return buffer.getvalue()
 
 
-def placeholder(caption: str) -> str:
-    """The `data:` URL of a drawn tile, for a picture that is not on this machine: a grey square with the caption.
+def placeholder(caption: str, blur: Blur | None = None) -> str:
+    """The `data:` URL of a drawn tile, for a picture that is not on this machine: its caption on its blurred stand-in,
+    or on grey where there is none.
 
-    Without a caption, hills and a sun: where the words stand beside the tile.
+    Without a caption, for where the words stand beside the tile: the stand-in alone, or hills and a sun.
     """
-    words, lines = caption.split(), [""]
-    for word in words:
-        lines = [*lines[:-1], f"{lines[-1]} {word}".strip()] if len(lines[-1] + word) < 14 else [*lines, word]
-    lines = lines[:4]
-    rows = "".join(
-        f'<text x="48" y="{50 + 14 * (place - (len(lines) - 1) / 2):.0f}">{html.escape(line)}</text>'
-        for place, line in enumerate(lines)
-    )
-    if not caption:
-        rows = '<circle cx="62" cy="36" r="6"/><path d="M20 68 40 40l13 17 8-9 15 20z"/>'
+    stand_in = unblurred(blur) if blur else None
+    if stand_in:
+        back = (
+            f'<image width="96" height="96" href="data:image/png;base64,{base64.b64encode(png(stand_in)).decode()}"/>'
+        )
+        outline = 'stroke="#000" stroke-opacity=".6" stroke-width="2.5" stroke-linejoin="round" paint-order="stroke"'
+        style = f'fill="#fff" {outline}'  # readable on any colours: the outline is painted first, then the letters
+    else:
+        back = '<rect width="96" height="96" fill="#8d99ae" fill-opacity=".25"/>'
+        style = 'fill="#8793aa"'
+    words = caption_rows(caption)
+    if not caption and not stand_in:
+        words = '<circle cx="62" cy="36" r="6"/><path d="M20 68 40 40l13 17 8-9 15 20z"/>'
     svg = (
         '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 96 96" width="96" height="96">'
-        '<rect width="96" height="96" fill="#8d99ae" fill-opacity=".25"/>'
-        f'<g font-family="sans-serif" font-size="11" text-anchor="middle" fill="#8793aa">{rows}</g></svg>'
+        f'{back}<g font-family="sans-serif" font-size="11" text-anchor="middle" {style}>{words}</g></svg>'
     )
     return TILE + quote(svg)
+
+
+def caption_rows(caption: str) -> str:
+    """The caption as SVG, broken into at most four centred lines."""
+    lines = [""]
+    for word in caption.split():
+        lines = [*lines[:-1], f"{lines[-1]} {word}".strip()] if len(lines[-1] + word) < 14 else [*lines, word]
+    lines = lines[:4]
+    return "".join(
+        f'<text x="48" y="{50 + 14 * (place - (len(lines) - 1) / 2):.0f}">{html.escape(line)}</text>'
+        for place, line in enumerate(lines)
+        if line
+    )
+
+
+def png(picture: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG")
+    return buffer.getvalue()
 
 
 def tiles(result: SearchResult) -> list[Tile]:
     """A search result as Thumbnails shows it: rank, class and score under each picture."""
     return [
-        (hit.picture, f"{hit.rank}. {hit.class_name or hit.file or f'row {hit.row}'}  {hit.score:.3f}")
+        (hit.picture or hit.blur, f"{hit.rank}. {hit.class_name or hit.file or f'row {hit.row}'}  {hit.score:.3f}")
         for hit in result.hits
     ]
 

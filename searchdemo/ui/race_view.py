@@ -13,7 +13,7 @@ from searchdemo.bench.metrics import Latency
 from searchdemo.bench.race import Race, Row, positions_in_gallery
 from searchdemo.indexes.table import INDEXES
 from searchdemo.search import SearchEngine
-from searchdemo.types import MISSING
+from searchdemo.types import MISSING, Blur
 from searchdemo.ui.pieces import picture_data
 from searchdemo.ui.plots import Time, byte_size, milliseconds, time_bars
 
@@ -92,7 +92,7 @@ def plot_html(rows: Sequence[Row], race: Race, encoding: Latency | None, note: s
 class Tile:
     """A picture in the rows of what was lost."""
 
-    picture: bytes | None
+    picture: bytes | Blur | None
     name: str  # of the class
     cosine: float | None
     cell: int | None = None  # the nprobe that visits its cell; of missed ones
@@ -110,7 +110,8 @@ def lost_tiles(engine: SearchEngine, race: Race, query: np.ndarray, lost: Lost) 
         name = prepared.gallery.class_name(row) or f"row {row}"
         cell = lost.cell_ranks[position] if lost.cell_ranks and position in lost.missed else None
         mark = "missed" if position in lost.missed else "" if position in exact_set else "instead"
-        return Tile(prepared.gallery.pictures.encoded(row), name, cosine, cell, mark)
+        shown = prepared.gallery
+        return Tile(shown.pictures.encoded(row) or shown.blur(row), name, cosine, cell, mark)
 
     prepared = engine.prepared(race.gallery, race.encoder)
     answers = []
@@ -145,7 +146,7 @@ def _figure(tile: Tile) -> str:
     if tile is NOTHING:
         return '<figure class="nothing"><div class="frame"></div><small>nothing</small></figure>'
     name = escape(tile.name, quote=True)
-    source = escape(picture_data(tile.picture, tile.name).url, quote=True)
+    source = escape(picture_data(tile.picture).url, quote=True)  # the class stands under it
     cell = f"<small>cell {tile.cell}</small>" if tile.cell else ""
     return (
         f'<figure class="{tile.mark}"><div class="frame"><img src="{source}" alt="{name} {tile.mark}"></div>'

@@ -120,6 +120,6 @@ def _share(guess: Guess, truth: str) -> plots.Share:
 def shared_tiles(found: Classification) -> list[Tile]:
     """The neighbours, nearest first, each with its share of the vote in per cent and its class."""
     return [
-        (hit.picture, f"{100 * share:.2f} % {hit.class_name or f'row {hit.row}'}")
+        (hit.picture or hit.blur, f"{100 * share:.2f} % {hit.class_name or f'row {hit.row}'}")
         for hit, share in zip(found.neighbors.hits, found.shares, strict=True)
     ]

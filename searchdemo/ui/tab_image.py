@@ -30,7 +30,7 @@ def add(page: Page) -> None:
         gallery, row = shown[event.index]
         opened = page.engine.gallery(gallery)
         name = opened.class_name(row)
-        return (opened.pictures.encoded(row), name), Origin(gallery, row=row, truth=name)
+        return (opened.pictures.encoded(row) or opened.blur(row), name), Origin(gallery, row=row, truth=name)
 
     picked = results.select(sentence_errors(pick), shown, [box.picture, box.origin], show_progress="hidden")
     box.triggers.append(picked.success)

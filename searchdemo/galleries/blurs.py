@@ -1,0 +1,75 @@
+"""Blurred stand-ins for pictures that are not on the machine: a ThumbHash each, 24 bytes, in one file that ships.
+
+A ThumbHash holds the few lowest frequencies of a picture: its colours and where they are, no more (Evan Wallace,
+evanw.github.io/thumbhash, 2023).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from searchdemo.errors import BadArtifact
+from searchdemo.pictures import open_picture
+from searchdemo.types import Blur
+
+BLUR_BYTES = 24  # of a square picture without transparency
+
+
+def blur_of(picture: bytes) -> Blur:
+    """picture: an encoded one, square, at most 100 px a side. Raises BadPicture, ImportError (see requirements.txt)."""
+    from thumbhash import rgba_to_thumb_hash
+
+    opened = open_picture(picture)
+    return Blur(rgba_to_thumb_hash(*opened.size, opened.convert("RGBA").tobytes()))
+
+
+def unblurred(blur: Blur) -> Image.Image | None:
+    """32 x 32 pixels, RGB. None without the library, which has no wheels for Linux on ARM (see requirements.txt)."""
+    try:
+        from thumbhash import thumb_hash_to_rgba
+    except ImportError:
+        return None
+    width, height, rgba = thumb_hash_to_rgba(bytes(blur))
+    return Image.frombytes("RGBA", (width, height), bytes(rgba)).convert("RGB")
+
+
+class Blurs:
+    """The stand-ins of a gallery, by row. The file is read when the first is asked for."""
+
+    def __init__(self, path: Path, fingerprint: str):
+        """fingerprint: of the gallery; stand-ins of another are refused."""
+        self._path, self._fingerprint = path, fingerprint
+
+    def __getitem__(self, row: int) -> Blur:
+        """Raises BadArtifact when the file is missing, damaged (a zip holds a checksum) or of another gallery."""
+        return Blur(self._rows[row].tobytes())
+
+    @cached_property
+    def _rows(self) -> np.ndarray:  # (n, BLUR_BYTES) uint8
+        try:
+            with np.load(self._path, allow_pickle=False) as file:
+                rows, fingerprint = file["blurs"], str(file["fingerprint"])
+        except Exception as error:  # zipfile, zlib, numpy and the file system each raise their own
+            raise BadArtifact(
+                f"{self._path} is missing or damaged ({error}); get it again with `git checkout`."
+            ) from error
+        if fingerprint != self._fingerprint or rows.shape[1:] != (BLUR_BYTES,):
+            raise BadArtifact(
+                f"{self._path} was made from other pictures than the gallery's; get it again with `git checkout`."
+            )
+        return rows
+
+
+def save_blurs(pictures: Iterable[bytes], fingerprint: str, path: Path) -> int:
+    """Write the file from the encoded pictures in row order, and return how many there were."""
+    blurs = [np.frombuffer(blur_of(picture), np.uint8) for picture in pictures]
+    partial = path.with_name(path.name + ".partial")
+    with partial.open("wb") as file:
+        np.savez(file, blurs=np.stack(blurs), fingerprint=fingerprint)
+    partial.replace(path)  # a reader never sees half of it
+    return len(blurs)

@@ -1,0 +1,109 @@
+"""What ships of tiny-ImageNet: its vectors open at once, are as good as float32, and the model card tells the truth."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from pathlib import Path
+
+import faiss
+import numpy as np
+import pytest
+
+from searchdemo.accuracy import knn_accuracy
+from searchdemo.bench.metrics import recall_at_k
+from searchdemo.encoders.bundled import FILE, BundledEncoder
+from searchdemo.galleries.base import Pictures
+from searchdemo.galleries.table import open_gallery
+from searchdemo.indexes.exact import BruteForce
+from searchdemo.indexes.faiss_index import FaissIndex
+from searchdemo.indexes.table import find
+from searchdemo.indexes.vectors import StoredVectors
+from searchdemo.knn import evaluate
+from searchdemo.pictures import open_picture
+from searchdemo.search import SearchEngine
+from searchdemo.store import SHIPPED, VECTORS, Store
+from searchdemo.types import Neighbors
+from tests.test_tiny_imagenet import REAL, no_other_copy  # noqa: F401  no caches of the machine's own
+
+VECTORS_FILE = SHIPPED / "tiny-imagenet" / "bundled" / VECTORS
+CARD = FILE.with_name("MODEL_CARD.md")
+WHERE = ("tiny-imagenet", "bundled")
+GALLERY, QUERIES = 1000, 1000  # pictures that are embedded again
+
+
+@pytest.fixture(scope="module")
+def engine() -> SearchEngine:
+    return SearchEngine(Store(own=SHIPPED))  # a person's own builds are not what ships
+
+
+def test_the_vectors_open_at_once_and_are_mapped():
+    seconds = []
+    for _ in range(3):  # the best of three, since a machine may be busy
+        started = time.perf_counter()
+        stored, index = StoredVectors(VECTORS_FILE), FaissIndex.from_file(find("ivf"), VECTORS_FILE)
+        seconds.append(time.perf_counter() - started)
+    assert (len(stored), stored.dim) == (100_000, 128)
+    assert min(seconds) < 0.3
+    assert isinstance(faiss.downcast_InvertedLists(index.index.invlists), faiss.OnDiskInvertedLists)
+    mapped = Path("/proc/self/maps")
+    assert not mapped.exists() or str(VECTORS_FILE) in mapped.read_text()
+
+
+def test_the_model_card_claims_what_the_command_knn_prints(engine):
+    """To the last digit, from the vectors that ship; the run card holds the same figures."""
+    claimed = dict(re.findall(r"^\| kNN top-1, k = (\d+) \| ([\d.]+) % \|$", CARD.read_text(), re.MULTILINE))
+    assert set(claimed) == {"1", "5", "20", "50"}
+    results = knn_accuracy(engine, *WHERE, "flat", tuple(map(int, claimed)))["results"]
+    measured = {str(r["k"]): r["top1"] for r in results if r["vote"] == "weighted"}
+    assert {k: f"{top1:.2f}" for k, top1 in measured.items()} == claimed
+    assert json.loads(CARD.with_name("run-card.json").read_text())["figures"]["knn_top1"] == pytest.approx(measured)
+
+
+def test_the_model_card_claims_what_the_command_knn_prints_of_scenes(engine):
+    claimed = re.search(r"^\| scenes: kNN top-1 by thing, k = 20 \| ([\d.]+) % \|$", CARD.read_text(), re.MULTILINE)[1]
+    weighted, _ = knn_accuracy(engine, "scenes", "bundled", "flat", (20,))["results"]
+    assert f"{weighted['top1']:.2f}" == claimed
+
+
+def test_the_cards_are_of_the_weights_that_ship(engine):
+    card = json.loads(CARD.with_name("run-card.json").read_text())
+    manifest = engine.prepared(*WHERE).artifact.manifest
+    assert card["weights_sha256"] == manifest.weights_sha256 == engine.encoder("bundled").weights_sha256
+    assert card["weights_bytes"] == FILE.stat().st_size
+
+
+# The real data
+
+
+@pytest.mark.skipif(not REAL.is_dir(), reason="needs tiny-ImageNet at ../shared/tiny-imagenet")
+def test_shipped_half_floats_find_what_float32_finds(engine):
+    """Pictures embedded again in float32: the shipped rows find the same neighbours, and name the same classes."""
+    gallery, prepared = open_gallery("tiny-imagenet", data_dir=REAL), engine.prepared(*WHERE)
+    rng = np.random.default_rng(0)
+    rows, numbers = rng.choice(100_000, GALLERY, replace=False), rng.choice(10_000, QUERIES, replace=False)
+    encoder = BundledEncoder(device="cpu", precision="float32")
+
+    def embedded(pictures: Pictures, chosen: np.ndarray) -> np.ndarray:
+        images = [open_picture(pictures.encoded(int(row))) for row in chosen]
+        return np.concatenate(
+            [encoder.encode_images(images[start : start + 50]) for start in range(0, len(images), 50)]
+        )
+
+    exact, queries = embedded(gallery.pictures, rows), embedded(gallery.queries, numbers)
+    shipped, shipped_queries = prepared.vectors.take(rows), prepared.queries()[0][numbers]
+    assert (exact * shipped).sum(axis=1).min() > 0.999  # each row is of its own picture
+
+    def nearest(queries: np.ndarray, vectors: np.ndarray, k: int) -> Neighbors:
+        return BruteForce(find("brute"), vectors).search(queries, k)
+
+    assert recall_at_k(nearest(queries, shipped, 10).rows, nearest(queries, exact, 10).rows) >= 0.99
+
+    labels, truth = (np.asarray(p.labels, np.int64) for p in (gallery.pictures, gallery.queries))
+
+    def top1(queries: np.ndarray, vectors: np.ndarray) -> float:
+        found = nearest(queries, vectors, 20)
+        return evaluate(found.scores, labels[rows][found.rows], truth[numbers], 200, (20,))[0].top1
+
+    assert abs(top1(shipped_queries, shipped) - top1(queries, exact)) <= 0.3
