@@ -24,6 +24,7 @@ from searchdemo.pictures import open_picture
 from searchdemo.store import VECTORS, Artifact, Key, Manifest, Store, write_json
 
 BATCH_SIZE = 64
+SAVE_SECONDS = 1.0  # between two saves of what is embedded; a kill loses no more
 
 
 @dataclass(frozen=True)
@@ -115,23 +116,34 @@ def embed(
     }
     done = 0
     if scratch.exists() and count_path.exists():
-        saved = json.loads(count_path.read_text())
-        done = saved.pop("done")
-        done = done if saved == identity else 0
+        found = json.loads(count_path.read_text())
+        done = found.pop("done")
+        done = done if found == identity else 0
     if not done:
         count_path.unlink(missing_ok=True)  # it must never stand beside vectors that it does not count
     shape = (len(rows), encoder.dim)
     vectors = np.lib.format.open_memmap(scratch, mode="r+" if done else "w+", dtype=np.float32, shape=shape)
-    started, first = time.perf_counter(), done
-    for there, pixels in batches(pictures, rows[done:], encoder, batch_size):
-        batch = vectors[done : done + len(there)]
-        batch[~there] = np.nan
-        if there.any():
-            batch[there] = encoder.encode_pixels(pixels)
-        done += len(there)
+
+    def save() -> None:
         vectors.flush()  # before the count, so that a count on disk is never ahead of its vectors
         write_json(count_path, identity | {"done": done})
-        report(Progress(stage, done, len(rows), (done - first) / (time.perf_counter() - started)))
+
+    started, first = time.perf_counter(), done
+    saved = started
+    try:
+        for there, pixels in batches(pictures, rows[done:], encoder, batch_size):
+            batch = vectors[done : done + len(there)]
+            batch[~there] = np.nan
+            if there.any():
+                batch[there] = encoder.encode_pixels(pixels)
+            done += len(there)
+            now = time.perf_counter()
+            if now - saved >= SAVE_SECONDS:
+                save()
+                saved = now
+            report(Progress(stage, done, len(rows), (done - first) / (now - started)))
+    finally:  # stopped by a person too
+        save()
     return vectors
 
 

@@ -169,8 +169,7 @@ class SearchEngine:
             started = time.perf_counter()
             if index == "brute":
                 exact = vectors.all()
-                load_ms, device = (time.perf_counter() - started) * 1000, pick_device(self.device)
-                return BruteForce(spec, exact, load_ms, device, bfloat16=pick_precision(device) == "bfloat16")
+                return exact_index(exact, self.device, (time.perf_counter() - started) * 1000)
             if index == "ivf":
                 opened = FaissIndex.from_file(spec, artifact.file(VECTORS))
             elif index == "flat":
@@ -281,6 +280,12 @@ class SearchEngine:
         """(classes, dim) unit rows of the gallery's class names. Raises BadQuery without a text tower."""
         names = self.gallery(gallery).class_names
         return self._class_rows.get((gallery, encoder), lambda: class_rows(self.encoder(encoder), names))
+
+
+def exact_index(vectors: np.ndarray, device: str | None = None, load_ms: float = 0.0) -> BruteForce:
+    """Brute force over (n, dim) unit rows as this machine does it best: on a GPU, in bfloat16 first, or in NumPy."""
+    device = pick_device(device)
+    return BruteForce(find("brute"), vectors, load_ms, device, bfloat16=pick_precision(device) == "bfloat16")
 
 
 def check_k(k: int) -> None:

@@ -190,25 +190,29 @@ KILL_ME = """
 import os, signal, sys
 from pathlib import Path
 from tests.conftest import MeanColour, colour_gallery
-from searchdemo.build import build
+from searchdemo import build
 from searchdemo.store import Key, Store
+
+build.SAVE_SECONDS = float(sys.argv[2])
 
 def report(progress):
     if progress.done == 200:
         os.kill(os.getpid(), signal.SIGKILL)
 
 key = Key("colours", "mean-colour")
-build(colour_gallery(), MeanColour(), Store(own=Path(sys.argv[1])), key, report, batch_size=20)
+build.build(colour_gallery(), MeanColour(), Store(own=Path(sys.argv[1])), key, report, batch_size=20)
 """
 
 
-def test_after_a_real_kill(world):
+@pytest.mark.parametrize(("save_seconds", "kept"), [("0", 200), ("1000", 0)])
+def test_after_a_real_kill(world, save_seconds, kept):
     root = Path(__file__).parents[1]
-    done = subprocess.run([sys.executable, "-c", KILL_ME, str(world.store.own)], cwd=root, env=os.environ)
+    command = [sys.executable, "-c", KILL_ME, str(world.store.own), save_seconds]
+    done = subprocess.run(command, cwd=root, env=os.environ)
     assert done.returncode == -signal.SIGKILL
     assert not world.store.has(KEY) and world.store.folders() == []
     world.built()
-    assert world.encoder.encoded == 100 + 30
+    assert world.encoder.encoded == 300 - kept + 30
     _, vectors = stored(world)
     assert np.abs(vectors - world.gallery.pictures.rows_of()).max() < 2**-11
 

@@ -12,9 +12,9 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-import open_clip  # noqa: F401 (like timm: older torch cannot import it once the meta device is set)
+import open_clip  # here, like timm: older torch cannot import it once the meta device is set
 import pytest
-import timm  # noqa: F401
+import timm
 import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
@@ -37,11 +37,13 @@ def noise(count: int, size=(64, 48), seed: int = 0) -> list[Image.Image]:
 
 
 def transform_of(name: str, transform: str):
+    """Upright RGB picture -> (3, px, px) float32."""
     if ENCODERS[name].family == "timm":
-        from searchdemo.encoders.timm_encoder import picture_to_tensor
+        from searchdemo.encoders import timm_encoder as adapter
     else:
-        from searchdemo.encoders.open_clip_encoder import picture_to_tensor
-    return picture_to_tensor(ENCODERS[name], transform)
+        from searchdemo.encoders import open_clip_encoder as adapter
+    to_input = adapter.transform_of(ENCODERS[name], transform)
+    return lambda picture: to_input.standardised(to_input.pixels([picture]), torch.float32)[0]
 
 
 @pytest.fixture(scope="module")
@@ -116,6 +118,21 @@ def test_every_transform_gives_the_input_square(name, transform):
 
 
 @pytest.mark.parametrize("name", FROM_LIBRARIES)
+def test_own_makes_of_a_picture_what_the_library_makes_of_it(name):
+    spec = ENCODERS[name]
+    if spec.family == "timm":
+        config = timm.get_pretrained_cfg(spec.model).to_dict() | {"input_size": (3, spec.input_px, spec.input_px)}
+        theirs = timm.data.create_transform(**timm.data.resolve_data_config(config))
+    else:
+        from searchdemo.encoders.open_clip_encoder import pretrained_cfg
+
+        config = open_clip.transform.merge_preprocess_dict({"size": spec.input_px}, pretrained_cfg(spec))
+        theirs = open_clip.transform.image_transform_v2(open_clip.transform.PreprocessCfg(**config), is_train=False)
+    for picture in (*noise(2), *noise(1, (301, 203))):
+        torch.testing.assert_close(transform_of(name, "own")(picture), theirs(picture), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", FROM_LIBRARIES)
 def test_white_becomes_what_the_weights_were_trained_with(name):
     mean, std = (0.485, 0.229) if ENCODERS[name].family == "timm" else (0.48145466, 0.26862954)  # of red
     if name == "mobileclip2-s0":
@@ -154,12 +171,37 @@ def test_rows_are_float32_units_and_do_not_depend_on_the_batch(mobilenet):
     assert mobilenet.encode_images([]).shape == (0, 1280)
 
 
-def test_bfloat16_and_float32_agree(mobilenet):
-    low = table.load("mobilenetv3-large", weights=stand_in("mobilenetv3-large"), device="cpu", precision="bfloat16")
-    assert (low.precision, mobilenet.precision) == ("bfloat16", "float32")
-    pictures = noise(8)
-    cosines = (low.encode_images(pictures) * mobilenet.encode_images(pictures)).sum(axis=1)
+@pytest.mark.parametrize("name", ["mobilenetv3-large", "resnet18", "dino-vits16"])
+def test_bfloat16_and_float32_agree(name):
+    low, high = (
+        table.load(name, weights=stand_in(name), device="cpu", precision=precision)
+        for precision in ("bfloat16", "float32")
+    )
+    assert (low.precision, high.precision) == ("bfloat16", "float32")
+    pictures = noise(4)
+    cosines = (low.encode_images(pictures) * high.encode_images(pictures)).sum(axis=1)
     assert 0.999 < cosines.min() < cosines.max() < 1 - 1e-7  # near, and not the same computation
+
+
+@torch.inference_mode()
+def test_folding_batch_norms_changes_no_answer(tmp_path):
+    def as_trained(tensors):  # statistics that are not 0 and 1
+        for name, tensor in tensors.items():
+            if name.endswith("running_mean"):
+                tensor.uniform_(-0.5, 0.5)
+            elif name.endswith("running_var"):
+                tensor.uniform_(0.5, 2)
+
+    path = own_weights(tmp_path, as_trained, "resnet18")
+    encoder, plain = (
+        table.load("resnet18", weights=path, device="cpu", precision="float32"),
+        build_net("resnet18").eval(),
+    )
+    plain.load_state_dict(load_file(path))
+    assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in encoder.net.modules())
+    pixels = encoder.preprocess(noise(3))
+    cosines = torch.nn.functional.normalize(plain(pixels)).mul(torch.from_numpy(encoder.encode_pixels(pixels))).sum(1)
+    assert cosines.min() > 1 - 1e-5
 
 
 def test_preprocess_runs_in_several_threads(mobilenet):

@@ -145,13 +145,48 @@ def test_brute_force_in_small_steps_answers_alike(clustered, monkeypatch):
     assert in_steps.rows.shape == (len(queries), K)
 
 
-def test_planted_duplicates_come_first_in_the_order_of_their_rows(clustered):
+@pytest.mark.parametrize("bfloat16", [False, True])
+def test_planted_duplicates_come_first_in_the_order_of_their_rows(bfloat16, clustered):
     vectors = clustered[0][:200].copy()
     vectors[[7, 50, 199]] = vectors[120]
-    found = make("brute", vectors).search(vectors[120:121], 5)
+    found = BruteForce(find("brute"), vectors, bfloat16=bfloat16).search(vectors[120:121], 5)
     assert found.rows[0, :4].tolist() == [7, 50, 120, 199]
     assert np.allclose(found.scores[0, :4], 1)
     assert found.scores[0, 4] < 0.999
+
+
+@pytest.mark.parametrize("spread", [1e-3, 1.0])
+@pytest.mark.parametrize("k", [1, 10, 999, 1500])
+def test_a_first_pass_in_bfloat16_loses_none(k, spread, clustered):
+    """At the small spread all vectors are within what bfloat16 can tell apart: it finds no order among them."""
+    vectors, queries = (unit(rows[:1] * (1 - spread) + rows * spread) for rows in clustered)
+    once, twice = (BruteForce(find("brute"), vectors, bfloat16=given) for given in (False, True))
+    wanted = np.sort(queries.astype(np.float64) @ vectors.astype(np.float64).T, axis=1)[:, ::-1][:, :k]
+    for answer in (once.search(queries, k), twice.search(queries, k)):
+        truly = np.einsum("qkd,qd->qk", vectors[answer.rows].astype(np.float64), queries.astype(np.float64))
+        assert np.abs(truly - wanted).max() < 3e-7 and np.abs(answer.scores - wanted).max() < 3e-7
+        assert all(len(set(row)) == k for row in answer.rows.tolist())
+    assert twice.size_bytes == 1.5 * once.size_bytes and "bfloat16" in twice.factory
+
+
+@pytest.mark.parametrize("n", [1, 2, 31, 33, 1000, 4099])
+def test_the_best_of_scores_with_many_ties(n):
+    scores = np.random.default_rng(n).standard_normal((5, n)).round(1).astype(np.float32)
+    for k in sorted({1, min(n, 10), n // 2 or 1, n}):
+        order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+        found = exact.best(scores, exact.candidates(scores, k), k)
+        assert np.array_equal(found.rows, order)
+        assert np.array_equal(found.scores, np.take_along_axis(scores, order, axis=1))
+
+
+def test_candidates_are_few_and_a_score_that_is_none_comes_last():
+    scores = np.random.default_rng(0).standard_normal((3, 100_000)).astype(np.float32)
+    assert [10 <= len(columns) < 20 for columns in exact.candidates(scores, 10)] == [True] * 3
+    scores[:, 5::7] = np.nan
+    found = exact.best(scores, exact.candidates(scores, 10), 10)
+    assert found.rows.shape == (3, 10) and len(np.unique(found.rows[0])) == 10
+    scores[:] = np.nan
+    assert exact.best(scores, exact.candidates(scores, 10), 10).rows.shape == (3, 10)
 
 
 # Parameters, threads
@@ -194,6 +229,24 @@ def test_ef_search_reaches_the_graph_of_centroids(clustered):
     assert [param.name for param in index.spec.params] == ["nprobe", "ef_search"]
     found = index.search(clustered[1], K, nprobe=16, ef_search=64).rows
     assert recall_at_k(found, exact_rows(clustered[1], clustered[0], K)) == 1.0
+
+
+@pytest.mark.parametrize("codes", ["SQfp16", "PQ16x4fs,RFlat", "PQ16x4fsr,RFlat"])
+def test_more_cells_than_there_are_is_all_of_them(codes, clustered):
+    vectors, queries = clustered
+    index = make(f"faiss:IVF16,{codes}", vectors)
+    effort = {"k_factor": 32} if "Flat" in codes else {}
+    every, more = (index.search(queries, K, nprobe=n, **effort).rows for n in (16, 4096))
+    assert np.array_equal(every, more)
+    assert recall_at_k(more, exact_rows(queries, vectors, K)) > 0.99
+
+
+def test_parameters_are_made_once_for_the_same_values(ivf, clustered, monkeypatch):
+    ivf.search(clustered[1], K, nprobe=5)
+    monkeypatch.setattr(faiss_index, "search_parameters", lambda *given: 1 / 0)
+    ivf.search(clustered[1], K, nprobe=5)
+    with pytest.raises(ZeroDivisionError):
+        ivf.search(clustered[1], K, nprobe=6)
 
 
 # LSH

@@ -22,6 +22,7 @@ from searchdemo.encoders.bundled_net import (
 )
 from searchdemo.encoders.quantised import dequantise, quantise
 from searchdemo.encoders.torch_encoder import TorchEncoder
+from searchdemo.encoders.transforms import Transform
 from searchdemo.encoders.weights import fit, read_weights
 from searchdemo.encoders.words import NGRAM_ROWS, table_rows
 from searchdemo.errors import BadArtifact, BadQuery, NoWeights
@@ -54,7 +55,7 @@ class BundledEncoder(TorchEncoder):
             "bundled",
             DIM,
             image,
-            picture_to_tensor(transform),
+            transform_of(transform),
             input_px=INPUT_SIZE,
             weights_sha256=read.sha256,
             stand_in=read.stand_in,
@@ -110,12 +111,12 @@ def pack(image: ImageTower, text: TextTower, words: Sequence[str]) -> dict[str, 
     return quantise(tensors) | {VOCABULARY: torch.tensor(list(" ".join(words).encode()), dtype=torch.uint8)}
 
 
-def picture_to_tensor(transform: str):
-    """Upright RGB picture -> (3, 64, 64) float32, standardised. "own" keeps the shape and cuts out the middle."""
+def transform_of(transform: str) -> Transform:
+    """ "own" keeps the shape and cuts out the middle."""
     mean, std = [PIXEL_MEAN] * 3, [PIXEL_STD] * 3
     if transform == "full":
         return transforms.full(INPUT_SIZE, mean, std)
-    from torchvision.transforms import CenterCrop, Compose, InterpolationMode, Normalize, Resize, ToTensor
+    from torchvision.transforms import CenterCrop, InterpolationMode, Normalize, Resize, ToTensor
 
     resize = Resize(INPUT_SIZE, InterpolationMode.BICUBIC, antialias=True)
-    return transforms.central(Compose([resize, CenterCrop(INPUT_SIZE), ToTensor(), Normalize(mean, std)]))
+    return transforms.central([resize, CenterCrop(INPUT_SIZE), ToTensor(), Normalize(mean, std)])

@@ -13,6 +13,7 @@ from torch import nn
 from searchdemo.encoders import transforms
 from searchdemo.encoders.base import EncoderSpec
 from searchdemo.encoders.torch_encoder import TorchEncoder
+from searchdemo.encoders.transforms import Transform
 from searchdemo.encoders.weights import empty_net, fit, read_weights
 
 
@@ -40,7 +41,7 @@ def load(
         spec,
         weights,
         net,
-        picture_to_tensor(spec, transform),
+        transform_of(spec, transform),
         tokenizer=open_clip.get_tokenizer(spec.model),
         transform=transform,
         device=device,
@@ -66,10 +67,9 @@ def pretrained_cfg(spec: EncoderSpec) -> dict:
     return next(entry for entry in entries if entry.get("hf_hub", "").rstrip("/") == spec.weights)
 
 
-def picture_to_tensor(spec: EncoderSpec, transform: str) -> Callable:
-    """Upright RGB picture -> (3, input_px, input_px) float32."""
+def transform_of(spec: EncoderSpec, transform: str) -> Transform:
     px, cfg = spec.input_px, pretrained_cfg(spec)
     if transform == "full":
         return transforms.full(px, cfg["mean"], cfg["std"])
     own = PreprocessCfg(**merge_preprocess_dict({"size": px}, cfg))
-    return transforms.central(image_transform_v2(own, is_train=False))
+    return transforms.central(image_transform_v2(own, is_train=False).transforms)

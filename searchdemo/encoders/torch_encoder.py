@@ -14,6 +14,7 @@ from torch import nn
 
 from searchdemo.encoders.base import EncoderSpec
 from searchdemo.encoders.device import pick_device, pick_precision
+from searchdemo.encoders.transforms import Transform
 from searchdemo.encoders.weights import Weights
 from searchdemo.errors import BadQuery
 
@@ -28,8 +29,8 @@ class TorchEncoder:
     """An Encoder (see base.py) around a torch network. A subclass may override `forward_images` and `forward_texts`.
 
     net: pixels (n, 3, height, width) -> (n, dim); moved to the device and to its precision here
-    picture_to_tensor: one upright RGB picture -> (3, height, width) float32, standardised; called from several threads
-    input_px: height and width of what picture_to_tensor returns
+    to_input: its transform, see transforms.py; used from several threads
+    input_px: height and width of what it makes of a picture
     """
 
     has_text = False
@@ -40,7 +41,7 @@ class TorchEncoder:
         name: str,
         dim: int,
         net: nn.Module,
-        picture_to_tensor: Callable[[Image.Image], torch.Tensor],
+        to_input: Transform,
         *,
         input_px: int,
         weights_sha256: str,
@@ -54,19 +55,17 @@ class TorchEncoder:
         self.device = pick_device(device)
         self.precision = pick_precision(self.device, precision)
         self.net = prepare(net, self.device, self.precision)
-        self._picture_to_tensor, self._input_px = picture_to_tensor, input_px
+        self._to_input, self._input_px = to_input, input_px
         self._forward_lock = threading.Lock()  # two passes at once are slower than one after the other
 
     @classmethod
-    def of(
-        cls, spec: EncoderSpec, weights: Weights, net: nn.Module, picture_to_tensor: Callable, **options
-    ) -> TorchEncoder:
+    def of(cls, spec: EncoderSpec, weights: Weights, net: nn.Module, to_input: Transform, **options) -> TorchEncoder:
         """A table's entry with the weights that were read into `net`; options: the rest of __init__'s."""
         return cls(
             spec.name,
             spec.dim,
             net,
-            picture_to_tensor,
+            to_input,
             input_px=spec.input_px,
             weights_sha256=weights.sha256,
             stand_in=weights.stand_in,
@@ -77,9 +76,8 @@ class TorchEncoder:
         """Upright RGB pictures -> (n, 3, input_px, input_px) on the device."""
         if not images:
             return torch.empty(0, 3, self._input_px, self._input_px)
-        pixels = torch.stack([self._picture_to_tensor(image) for image in images])
         dtype = torch.bfloat16 if self.precision == "bfloat16" else torch.float32
-        return pixels.to(self.device, dtype, memory_format=torch.channels_last)
+        return self._to_input.standardised(self._to_input.pixels(images), dtype).to(self.device)
 
     def encode_pixels(self, pixels: torch.Tensor) -> np.ndarray:
         """What `preprocess` returned for n pictures -> (n, dim) float32 unit rows."""

@@ -7,32 +7,70 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 
+import numpy as np
 from PIL import Image
 
 TRANSFORMS = ("own", "full")
 LONGEST = 4  # times as long as wide: more is cut off before "resize the shorter side" makes it huge
+ONE_THREAD = 2**15  # elements up to which torch computes on the calling thread alone
 
 
-def full(px: int, mean: Sequence[float], std: Sequence[float]) -> Callable:
-    """Upright RGB picture -> (3, px, px) float32: resized (bicubic, antialiased) and standardised."""
-    from torchvision.transforms import Compose, InterpolationMode, Normalize, Resize, ToTensor
+class Transform:
+    """The steps of a torchvision Compose that ends in ToTensor and Normalize; those two for a whole batch.
 
-    resize = Resize((px, px), InterpolationMode.BICUBIC, antialias=True)
-    return Compose([resize, ToTensor(), Normalize(mean, std)])
+    A picture stays in 8 bits until its batch is together: made float32 one by one and stacked, pictures cost 0.5 ms of
+    a core more, 224 px each, and the network wants the core.
+    """
+
+    def __init__(self, steps: Sequence[Callable]):
+        """steps: of upright RGB pictures to RGB pictures of the input size, then ToTensor, Normalize."""
+        *self._steps, _, normalise = steps
+        self._mean, self._std = np.asarray(normalise.mean, np.float32), np.asarray(normalise.std, np.float32)
+
+    def pixels(self, pictures: Sequence[Image.Image]) -> np.ndarray:
+        """Upright RGB pictures, one at least -> (n, px, px, 3) uint8."""
+        return np.stack(
+            [
+                np.asarray(functools.reduce(lambda given, step: step(given), self._steps, picture))
+                for picture in pictures
+            ]
+        )
+
+    def standardised(self, pixels: np.ndarray, dtype):
+        """pixels -> torch tensor (n, 3, px, px) of this dtype in channels_last: (pixels / 255 - mean) / std.
+
+        In pieces that torch does not spread over threads: several threads prepare batches while a network runs.
+        """
+        import torch
+
+        width = pixels.shape[2]
+        factor, offset = (
+            torch.from_numpy(np.tile(values, width)) for values in (1 / (255 * self._std), -self._mean / self._std)
+        )
+        lines = torch.from_numpy(pixels).view(-1, 3 * width)  # of all pictures
+        standardised = torch.empty(lines.shape, dtype=dtype)
+        at_once = max(1, ONE_THREAD // (3 * width))
+        for given, made in zip(lines.split(at_once), standardised.split(at_once), strict=True):
+            made.copy_(torch.addcmul(offset, given.float(), factor))
+        return standardised.view(pixels.shape).permute(0, 3, 1, 2)
 
 
-def central(transform: Callable) -> Callable:
-    """A transform that only looks at the middle, made safe for very long pictures.
+def full(px: int, mean: Sequence[float], std: Sequence[float]) -> Transform:
+    """The whole picture, resized (bicubic, antialiased) and standardised."""
+    from torchvision.transforms import InterpolationMode, Normalize, Resize, ToTensor
+
+    return Transform([Resize((px, px), InterpolationMode.BICUBIC, antialias=True), ToTensor(), Normalize(mean, std)])
+
+
+def central(steps: Sequence[Callable]) -> Transform:
+    """Steps that only look at the middle, made safe for very long pictures.
 
     Resizing the shorter side of a 1 x 10,000 picture to 256 px would make 2,560,000 px of the longer one.
     """
-
-    def cut_then_transform(picture: Image.Image):
-        return transform(centre(picture))
-
-    return cut_then_transform
+    return Transform([centre, *steps])
 
 
 def centre(picture: Image.Image) -> Image.Image:

@@ -28,7 +28,7 @@ class SearchParam:
 
 
 SEARCH_PARAMS = (
-    SearchParam("nprobe", 8, 1, 4096, "cells visited: more finds more and takes longer", r"IVF\d+|IMI"),
+    SearchParam("nprobe", 16, 1, 4096, "cells visited: more finds more and takes longer", r"IVF\d+|IMI"),
     SearchParam("ef_search", 64, 1, 4096, "candidates kept while walking the graph", r"HNSW"),
     SearchParam("k_factor", 8, 1, 256, "candidates a result that are scored again exactly", r"Refine|RFlat"),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import threading
 import time
@@ -11,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from searchdemo.errors import BadArtifact, BadQuery, UnknownName
-from searchdemo.indexes.base import METRICS, IndexSpec, checked_params, params_of
+from searchdemo.indexes.base import METRICS, IndexSpec, SearchParam, checked_params, params_of
 from searchdemo.types import MISSING, Neighbors
 
 
@@ -20,6 +21,13 @@ def build(spec: IndexSpec, vectors: np.ndarray, metric: str = "ip"):
 
     Raises UnknownName for a metric, BadQuery when the factory string is wrong or there are too few vectors to train.
     """
+    index = trained(spec, vectors, metric)
+    index.add(vectors)
+    return index
+
+
+def trained(spec: IndexSpec, vectors: np.ndarray, metric: str = "ip"):
+    """As build, which adds the vectors too. Raises the same."""
     import faiss
 
     if metric not in METRICS:
@@ -35,7 +43,6 @@ def build(spec: IndexSpec, vectors: np.ndarray, metric: str = "ip"):
         in_use = _set_clustering(index)
         index.train(vectors)
         del in_use
-        index.add(vectors)
     except RuntimeError as error:
         raise BadQuery(
             f"The index {spec.name!r} cannot be built as {factory!r} from {n:,} vectors of {dim} dimensions: "
@@ -98,12 +105,12 @@ def save(index, path: Path) -> None:
     temporary.replace(path)
 
 
-def read(path: Path):
-    """Map a file whose checksum was verified. Raises BadArtifact when FAISS cannot read it."""
+def read(path: Path, mapped: bool = True):
+    """Map a file whose checksum was verified, or read all of it. Raises BadArtifact when FAISS cannot read it."""
     import faiss
 
     try:
-        index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP)
+        index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP if mapped else 0)
     except RuntimeError as error:
         raise BadArtifact(
             f"FAISS cannot read {path} ({reason(error)}); build it again with `python -m searchdemo build --rebuild`."
@@ -125,10 +132,10 @@ class FaissIndex:
 
         self.spec, self.size_bytes, self.load_ms = spec, size_bytes, load_ms
         self._owner = index  # downcast_index returns a view that does not keep its index alive
-        self.index = faiss.downcast_index(index)
         self.factory = spec.factory(index.ntotal, index.d)
-        self._params = params_of(self.factory)
+        self._hamming, self._euclidean = is_hash(self.factory), index.metric_type == faiss.METRIC_L2
         self._lock = nullcontext()
+        self._use(faiss.downcast_index(index))
 
     @classmethod
     def from_vectors(cls, spec: IndexSpec, vectors: np.ndarray, metric: str = "ip") -> FaissIndex:
@@ -146,26 +153,28 @@ class FaissIndex:
         index = read(path)
         return cls(spec, index, path.stat().st_size, (time.perf_counter() - started) * 1000)
 
+    def _use(self, index) -> None:
+        self.index = index
+        # Making FAISS's nested parameter objects took 22 of 62 us of an ivf-fastscan query; a search only reads them.
+        make = functools.partial(parameters_for, self.spec.name, params_of(self.factory), index)
+        self._parameters = functools.lru_cache(maxsize=256)(make)
+
     def to_gpu(self) -> None:
         """Move flat and IVF to the first GPU, when this is faiss-gpu and there is one; else stay."""
         import faiss
 
         if getattr(faiss, "get_num_gpus", int)() and self.spec.name in ("flat", "ivf"):
-            self.index = faiss.index_cpu_to_gpu(faiss.StandardGpuResources(), 0, self.index)
+            self._use(faiss.index_cpu_to_gpu(faiss.StandardGpuResources(), 0, self.index))
             self._lock = threading.Lock()
 
     def search(self, queries: np.ndarray, k: int, **params: int) -> Neighbors:
-        import faiss
-
-        values = checked_params(self.spec.name, self._params, params)
+        parameters = self._parameters(**params)
         k = min(k, self.index.ntotal)
         with self._lock:
-            scores, positions = self.index.search(
-                np.ascontiguousarray(queries, dtype=np.float32), k, params=search_parameters(self.index, values)
-            )
-        if is_hash(self.factory):
+            scores, positions = self.index.search(np.ascontiguousarray(queries, dtype=np.float32), k, params=parameters)
+        if self._hamming:
             scores = -scores
-        elif self.index.metric_type == faiss.METRIC_L2:
+        elif self._euclidean:
             scores = 1 - scores / 2  # |a - b|^2 = 2 - 2 cos for unit rows
         scores[positions == MISSING] = -np.inf
         return Neighbors(positions, scores)
@@ -194,8 +203,13 @@ class FaissIndex:
         return rank_of[cells[:, 0]]
 
 
+def parameters_for(name: str, known: tuple[SearchParam, ...], index, /, **given: int):
+    """What `index.search` takes as `params`. Raises UnknownName, BadQuery (see checked_params)."""
+    return search_parameters(index, checked_params(name, known, given))
+
+
 def search_parameters(index, values: dict[str, int]):
-    """FAISS's parameter object for this index: per call, because two visitors search one index at once."""
+    """FAISS's parameter object for this index: handed to each call, because two visitors search one index at once."""
     import faiss
 
     index = faiss.downcast_index(index)
@@ -206,6 +220,9 @@ def search_parameters(index, values: dict[str, int]):
         return faiss.IndexRefineSearchParameters(k_factor=values["k_factor"], base_index_params=inner)
     if isinstance(index, faiss.IndexHNSW):
         return faiss.SearchParametersHNSW(efSearch=values["ef_search"])
+    if isinstance(index, (faiss.IndexIVF, getattr(faiss, "GpuIndexIVF", ()))):
+        # More cells than there are: fast-scan codes of residuals then give wrong answers without a word (FAISS 1.15).
+        values = values | {"nprobe": min(values["nprobe"], index.nlist)}
     if isinstance(index, getattr(faiss, "GpuIndexIVF", ())):
         return faiss.SearchParametersIVF(nprobe=values["nprobe"])
     if isinstance(index, faiss.IndexIVF):

@@ -22,7 +22,12 @@ def nlist(vectors: int) -> int:
 # "np": without polysemous training, which costs most of the building time and serves a filter that is not used here.
 def _specs() -> tuple[IndexSpec, ...]:
     return (
-        IndexSpec("brute", "exact", lambda n, d: "", "every vector, by NumPy (torch on a GPU)"),
+        IndexSpec(
+            "brute",
+            "exact",
+            lambda n, d: "",
+            "every vector: NumPy, or torch where it multiplies in bfloat16 or on a GPU",
+        ),
         IndexSpec("flat", "exact", lambda n, d: "Flat", "every vector, by FAISS"),
         IndexSpec("ivf", "ivf", lambda n, d: f"IVF{nlist(n)},SQfp16", "inverted file: only the nearest cells"),
         IndexSpec("hnsw", "graph", lambda n, d: "HNSW32", "a graph of near neighbours", (("efConstruction", 200),)),
@@ -40,7 +45,9 @@ def _specs() -> tuple[IndexSpec, ...]:
         IndexSpec(
             "ivf-fastscan",
             "ivf",
-            lambda n, d: f"IVF{nlist(n)},PQ{d // 2}x4fs,Refine(SQfp16)",
+            # Fewer cells than `ivf`: scanning 4-bit codes is cheaper than finding cells. r: codes of what is left after
+            # the centroid, which 4 bits tell apart better (recall 0.956 in 0.035 ms; without it 0.952 in 0.046).
+            lambda n, d: f"IVF{max(1, nlist(n) // 4)},PQ{d // 2}x4fsr,Refine(SQfp16)",
             "4-bit codes scanned in registers, the best scored again",
         ),
         IndexSpec("lsh", "hash", lambda n, d: f"LSH{4 * d}rt", "locality-sensitive hashing: 4 bits a dimension"),

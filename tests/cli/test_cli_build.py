@@ -76,7 +76,7 @@ class Killed(Colours):
             os.kill(os.getpid(), signal.SIGKILL)
         return super().encode_pixels(pixels)
 
-build.SAVE_EVERY_SECONDS = 0
+build.SAVE_SECONDS = 0
 table.load = lambda name, **options: Killed()
 cli.main("build --gallery scenes --limit 60 --batch-size 10".split())
 """
