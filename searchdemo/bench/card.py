@@ -80,7 +80,8 @@ class RunCard:
         marks = [name.replace("_", "-") for name in ("stand_in", "synthetic") if self.subject.get(name)]
         marks = ", ".join([*marks, *["quick run"] * self.quick])
         facts = [f"{self.gallery} × {self.encoder}{f' ({marks})' if marks else ''}"]
-        facts += [f"{self.subject['vectors']:,} × {self.subject['dim']}"] * ("vectors" in self.subject)
+        if "vectors" in self.subject:
+            facts.append(f"{self.subject['vectors']:,} × {self.subject['dim']}")
         facts += [self.machine.get("name", "an unknown machine"), self.at[:10]]
         return " · ".join(facts)
 

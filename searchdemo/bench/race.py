@@ -11,10 +11,9 @@ from searchdemo.bench.metrics import Latency, latency, recall_at_k
 from searchdemo.bench.threads import thread_limit
 from searchdemo.errors import BadQuery
 from searchdemo.indexes.base import VectorIndex
-from searchdemo.indexes.exact import BruteForce
 from searchdemo.indexes.faiss_index import FaissIndex
 from searchdemo.indexes.table import find
-from searchdemo.search import Query, SearchEngine, check_k
+from searchdemo.search import Query, SearchEngine, check_k, exact_index
 from searchdemo.types import MISSING
 
 RECALL_QUERIES = 200  # held-out queries that the mean recall is taken over
@@ -162,8 +161,9 @@ def contestant(engine: SearchEngine, race: Race, name: str) -> VectorIndex:
 
     def build_smaller() -> VectorIndex:
         chosen = vectors.all()[subset(len(vectors), race.size)]
-        spec = find(name)
-        return BruteForce(spec, chosen) if name == "brute" else FaissIndex.from_vectors(spec, chosen, engine.metric)
+        if name == "brute":
+            return exact_index(chosen, engine.device)
+        return FaissIndex.from_vectors(find(name), chosen, engine.metric)
 
     return engine.kept_index((prepared.artifact.vectors_sha256, name, race.size), build_smaller)
 

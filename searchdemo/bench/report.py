@@ -1,12 +1,13 @@
 """Documents whose tables and plots are drawn from run cards: what lies between two marks is replaced, the rest stays.
 
-<!-- table:latency-extraction -->   a Table of this name
-![...](plots/latency.svg)           a chart of this name, written beside the document
-<!-- floors -->                     all floors of all cards
+<!-- table:latency-extraction --> ... <!-- end -->   a Table of this name
+<!-- floors --> ... <!-- end -->                     all floors of all cards
+![...](plots/latency.svg)                            a chart of this name, written beside the document
 """
 
 from __future__ import annotations
 
+import importlib.util
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,9 +15,10 @@ from pathlib import Path
 from searchdemo.bench.card import RunCard
 from searchdemo.bench.table import BENCHMARKS
 from searchdemo.bench.tables import Column, Table, number
-from searchdemo.errors import BadArtifact
+from searchdemo.errors import BadArtifact, NotHere
 
-MARK = re.compile(r"<!-- (table:)?([\w.-]+) -->\n.*?<!-- end -->", re.DOTALL)
+# A mark without its end must not take what belongs to the next one.
+MARK = re.compile(r"<!-- (table:)?([\w.-]+) -->\n(?:(?!<!--).)*<!-- end -->", re.DOTALL)
 
 
 def by_benchmark(cards: Sequence[RunCard]) -> dict[str, list[RunCard]]:
@@ -61,9 +63,9 @@ def fill(text: str, cards: Sequence[RunCard]) -> str:
     def drawn(match: re.Match) -> str:
         kind, name = match.group(1) or "", match.group(2)
         if name not in tables:
+            known = f", or take one of {', '.join(tables)}" if tables else ""
             raise BadArtifact(
-                f"The document asks for the table {name!r}, which no run card has: run the benchmark, "
-                f"or take one of {', '.join(tables)}."
+                f"The document asks for the table {name!r}, which no run card has: run the benchmark in full{known}."
             )
         return f"<!-- {kind}{name} -->\n{tables[name].markdown()}\n<!-- end -->"
 
@@ -71,7 +73,9 @@ def fill(text: str, cards: Sequence[RunCard]) -> str:
 
 
 def draw_plots(cards: Sequence[RunCard], folder: Path) -> list[Path]:
-    """All charts of all cards, as SVG. Needs matplotlib."""
+    """All charts of all cards, as SVG. Raises NotHere without matplotlib."""
+    if importlib.util.find_spec("matplotlib") is None:
+        raise NotHere("Plots are drawn by matplotlib, which is not installed: pip install -r requirements-bench.txt.")
     from searchdemo.bench.plots import save_svg
 
     written = []

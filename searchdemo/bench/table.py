@@ -4,7 +4,7 @@ A benchmark is a module in suite/: its docstring's first line is its help, and i
 
     run(bench: Bench) -> Figures               measure
     tables(cards: Sequence[RunCard]) -> list[Table]       drawn from cards of this benchmark, one an encoder
-    charts(cards: Sequence[RunCard]) -> dict[str, Chart]  the same, name -> Altair chart
+    charts(cards: Sequence[RunCard]) -> dict[str, Figure]  the same, name -> matplotlib figure
 """
 
 from __future__ import annotations
@@ -15,12 +15,21 @@ from types import ModuleType
 
 from searchdemo.bench import card as run_card
 from searchdemo.bench.card import RunCard
-from searchdemo.bench.suite import latency
+from searchdemo.bench.suite import classnames, embed, floors, index, knn, latency, peers, reduce, scale, tradeoff
 from searchdemo.bench.workload import Bench
 from searchdemo.errors import UnknownName
 
 BENCHMARKS: dict[str, ModuleType] = {
     "latency": latency,
+    "tradeoff": tradeoff,
+    "index": index,
+    "knn": knn,
+    "classnames": classnames,
+    "reduce": reduce,
+    "scale": scale,
+    "embed": embed,
+    "peers": peers,
+    "floors": floors,
 }
 
 

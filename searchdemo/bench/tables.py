@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -16,9 +17,8 @@ def number(figures: int = 3) -> Form:
             return "–"
         if value == 0:
             return "0"
-        import math
-
-        decimals = max(0, figures - 1 - math.floor(math.log10(abs(value))))
+        rounded = float(f"{value:.{figures - 1}e}")  # 9.996 has 3 figures as 10.0
+        decimals = max(0, figures - 1 - math.floor(math.log10(abs(rounded))))
         return f"{value:,.{min(decimals, 6)}f}"
 
     return form
@@ -55,7 +55,8 @@ class Table:
 
     def cells(self) -> list[list[str]]:
         return [
-            [column.form(row[column.key]) if column.key in row else "–" for column in self.columns] for row in self.rows
+            ["–" if row.get(column.key) is None else column.form(row[column.key]) for column in self.columns]
+            for row in self.rows
         ]
 
     def markdown(self) -> str:

@@ -7,6 +7,7 @@ Example:
   python -m searchdemo bench latency --quick
   python -m searchdemo bench --all --quick
   python -m searchdemo bench latency --encoders bundled resnet18 --stand-in --synthetic --threads 1 2
+  python -m searchdemo bench --want "recall>=0.95,ms<=1,mb<=60"
   python -m searchdemo bench --report docs/benchmarks.md
 """
 
@@ -22,6 +23,7 @@ from searchdemo.commands.options import add_choice, make_engine, whole_number
 
 if TYPE_CHECKING:
     from searchdemo.bench.card import RunCard
+    from searchdemo.bench.want import Bounds
     from searchdemo.search import SearchEngine
 
 
@@ -36,16 +38,20 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--stand-in", action="store_true", help="random weights where none are here, and say so")
     parser.add_argument("--cards", type=Path, metavar="DIR", help="where run cards go (else beside built indexes)")
     parser.add_argument("--report", type=Path, metavar="FILE", help="draw tables and plots of this document from cards")
+    parser.add_argument(
+        "--want", metavar="BOUNDS", help="the fastest setting within, from the newest run of tradeoff, and its code"
+    )
     add_choice(parser)
 
 
 def run(arguments: argparse.Namespace) -> Answer:
     from searchdemo.bench import card as run_card
+    from searchdemo.bench import want
     from searchdemo.bench.table import BENCHMARKS, find, measure
     from searchdemo.bench.workload import Bench
     from searchdemo.commands.progress import ProgressLine
     from searchdemo.encoders.table import spec_of
-    from searchdemo.errors import BadQuery, NotHere
+    from searchdemo.errors import BadArtifact, BadQuery, NotHere
 
     names = list(BENCHMARKS) if arguments.all else arguments.benchmarks
     encoders = arguments.encoders or [arguments.encoder]
@@ -53,9 +59,12 @@ def run(arguments: argparse.Namespace) -> Answer:
         find(name)
     for encoder in encoders:
         spec_of(encoder)
+    bounds = want.parse(arguments.want) if arguments.want is not None else None
     root = arguments.cards or run_card.own_cards()
     if arguments.report:
         return draw(arguments.report, root)
+    if bounds and not names:
+        return chosen([newest_tradeoff(arguments.gallery, encoder, root) for encoder in encoders], bounds)
     if not names:
         raise BadQuery(f"Name a benchmark, or --all: {', '.join(BENCHMARKS)}.")
     cards, skipped, written = [], [], []
@@ -74,14 +83,51 @@ def run(arguments: argparse.Namespace) -> Answer:
             for name in names:
                 try:
                     card = measure(name, bench)
-                except (NotHere, BadQuery) as error:
+                except (NotHere, BadQuery, BadArtifact) as error:
                     if not arguments.all:
                         raise
                     skipped.append(f"{name} of {encoder} was skipped: {error}")
                     continue
                 cards.append(card)
                 written.append(run_card.save(card, root))
-    return answer(cards, written, skipped)
+    measured = answer(cards, written, skipped)
+    if not bounds:
+        return measured
+    swept = [card for card in cards if card.benchmark == "tradeoff"]
+    found = chosen(swept or [newest_tradeoff(arguments.gallery, encoder, root) for encoder in encoders], bounds)
+    return Answer(measured.content | found.content, f"{measured.text}\n\n{found.text}")
+
+
+def newest_tradeoff(gallery: str, encoder: str, root: Path) -> RunCard:
+    """A full run before a quick one, the person's own before what ships. Raises NotHere."""
+    from searchdemo.bench import card as run_card
+    from searchdemo.errors import NotHere
+
+    card = run_card.find("tradeoff", gallery, encoder, root, run_card.SHIPPED)
+    if card is None:
+        raise NotHere(
+            f"No run of the benchmark tradeoff on {gallery!r} × {encoder!r} is here: measure first, with "
+            f"`python -m searchdemo bench tradeoff --gallery {gallery} --encoder {encoder} --want ...`."
+        )
+    return card
+
+
+def chosen(cards: list[RunCard], bounds: Bounds) -> Answer:
+    """Of each card the fastest point within the bounds, and code that builds it. Raises BadQuery when there is none."""
+    from searchdemo.bench.want import choose, setting, snippet
+
+    content, blocks = [], []
+    for card in cards:
+        row = choose(card.parts["points"], bounds)
+        code = snippet(card, row)
+        content.append({"encoder": card.encoder, "source": card.source, "wanted": str(bounds), **row, "snippet": code})
+        facts = (
+            f"recall@10 {row['recall_10']:.3f}, p50 {row['p50_ms']:.3g} ms, p95 {row['p95_ms']:.3g} ms, "
+            f"{row['size_bytes'] / 1e6:.3g} MB, built in {row['build_s']:.2g} s, kNN top-1 {row['knn_top1']:.1f} %"
+        )
+        head = f"{bounds}: {row['index']}, {setting(row)}"
+        blocks.append(f"{head}\n{facts}\nfrom {card.source}\n\n{code}")
+    return Answer({"chosen": content}, "\n".join(blocks).rstrip())
 
 
 def engine_for(arguments: argparse.Namespace, encoder: str, scratch: Path) -> SearchEngine:
@@ -111,13 +157,17 @@ def answer(cards: list[RunCard], written: list[Path], skipped: list[str]) -> Ans
 
 
 def draw(document: Path, root: Path) -> Answer:
-    """Its tables and plots from the cards in `root`, else from those that ship."""
+    """Its tables and plots from the full runs in `root`, else from those that ship. Raises BadQuery without a file."""
     from searchdemo.bench import card as run_card
     from searchdemo.bench.report import draw_plots, fill
+    from searchdemo.errors import BadQuery
 
-    cards = list(run_card.cards(root)) or list(run_card.cards(run_card.SHIPPED))
-    full = [card for card in cards if not card.quick]
-    document.write_text(fill(document.read_text(), full))
+    if not document.is_file():
+        raise BadQuery(f"There is no document {str(document)!r} to draw tables into: name a Markdown file with marks.")
+    full = [card for card in run_card.cards(root) if not card.quick]
+    full = full or [card for card in run_card.cards(run_card.SHIPPED) if not card.quick]
+    text = fill(document.read_text(), full)
     plots = draw_plots(full, document.parent / "plots")
+    document.write_text(text)
     content = {"document": str(document), "plots": [str(path) for path in plots]}
     return Answer(content, f"Drew {document} and {len(plots)} plots from {len(full)} run cards.")

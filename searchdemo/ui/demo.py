@@ -9,11 +9,12 @@ import gradio as gr
 from searchdemo.galleries.table import GALLERIES
 from searchdemo.jobs import Builds
 from searchdemo.search import SearchEngine
-from searchdemo.ui import api, link, start, status, tab_classify, tab_image, tab_latency, tab_text
+from searchdemo.ui import api, link, start, status, tab_classify, tab_image, tab_latency, tab_text, tab_tradeoffs
 from searchdemo.ui.page import Page
 from searchdemo.ui.style import CSS, THEME
 
-TABS = (tab_image, tab_text, tab_classify, tab_latency)  # a module each, with TITLE and add(page)
+# A module each, with TITLE and add(page).
+TABS = (tab_image, tab_text, tab_classify, tab_latency, tab_tradeoffs)
 TITLE = "searchdemo"
 # On a telephone the open sidebar would lie over the page.
 FOLD_SIDEBAR = """() => {

@@ -11,15 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-# Of IndexSpec.family; "encode" is drawn hollow: it is not a search.
-COLOURS = {
-    "exact": "#64748b",
-    "ivf": "#2563eb",
-    "graph": "#7c3aed",
-    "quantised": "#d97706",
-    "hash": "#db2777",
-    "encode": "transparent",
-}
+from searchdemo.bench.plots import COLOURS as FAMILY_COLOURS
+
+COLOURS = FAMILY_COLOURS | {"encode": "transparent"}  # drawn hollow here: it is not a search
 
 CSS = """
 .bars { color: var(--body-text-color); font-size: 14px; line-height: 1.3;

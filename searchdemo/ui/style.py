@@ -27,7 +27,12 @@ CSS = """
 .panel { border: 1px solid color-mix(in srgb, var(--primary-500) 40%, transparent); padding: .75rem 1rem;
   border-radius: var(--radius-lg); background: color-mix(in srgb, var(--primary-500) 7%, transparent); }
 .narrow { align-self: flex-start !important; flex-grow: 0 !important; width: auto !important; white-space: nowrap; }
-@media (max-width: 480px) { #tabs .tab-container button { padding-inline: .5rem; font-size: .8rem; } }
+#missing { flex: 1 1 300px; min-width: min(300px, 100%); } /* on a telephone the button goes below the sentence */
+/* All tabs in sight on a telephone; on a narrower one gradio folds the last ones into a menu. */
+@media (max-width: 480px) {
+  #tabs .tab-wrapper { margin-inline-end: -1.6rem; }
+  #tabs .tab-container button { padding-inline: .35rem; font-size: .72rem; }
+}
 .bar { height: 6px; border-radius: 3px; background: var(--border-color-primary); overflow: hidden;
   margin: .3rem 0 .6rem; }
 .bar i { display: block; height: 100%; background: var(--primary-500); transition: width .5s; }

@@ -24,7 +24,6 @@ from searchdemo.bench.threads import thread_limit
 from searchdemo.bench.workload import Bench
 from searchdemo.build import BATCH_SIZE, Progress
 from searchdemo.errors import NoWeights
-from searchdemo.indexes.exact import BruteForce
 from searchdemo.indexes.table import INDEXES
 from searchdemo.pictures import open_picture
 
@@ -41,10 +40,7 @@ def run(bench: Bench) -> Figures:
     searches = []
     for done, (name, entry) in enumerate(INDEXES.items()):
         bench.report(Progress(f"{name} on {len(work.vectors):,} vectors", done, len(INDEXES), 0))
-        if name == "brute":
-            index, seconds = BruteForce(entry, work.vectors), 0.0
-        else:
-            index, seconds = timed_build(entry, work.vectors)
+        index, seconds = timed_build(entry, work.vectors, device=bench.engine.device)
         search = search_of(index)
         found = quality(search, work, ks=(K,), knn=False)
         for threads in bench.threads:

@@ -1,0 +1,173 @@
+"""A gallery under each of the AUGMENTATIONS, embedded for real: ten times as many vectors of the same pictures.
+
+    <own root>/<gallery>/<encoder>/scale/<augmentation>.npy     half floats (n, dim), in the order of the stored vectors
+                                         <augmentation>.json    which pictures, weights and augmentation they are of
+                                         *.partial, *.npy.json  of one that is not finished; found again after a kill
+
+The vectors of the originals are those that the gallery has been built with.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import io
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from searchdemo.bench.augment import AUGMENTATIONS, ORIGINAL, Augmentation
+from searchdemo.build import BATCH_SIZE, Progress, Report, available, embed, readable
+from searchdemo.errors import NoPictures, SearchDemoError
+from searchdemo.galleries.base import Pictures
+from searchdemo.prepared import Prepared
+from searchdemo.search import SearchEngine
+from searchdemo.store import Store, make_folder, write_json
+
+WANTED = tuple(name for name in AUGMENTATIONS if name != ORIGINAL)
+
+
+@dataclass(frozen=True)
+class AugmentedPictures:
+    """Pictures of a gallery under one augmentation, each made when it is asked for."""
+
+    pictures: Pictures
+    augmentation: Augmentation
+
+    @property
+    def labels(self) -> np.ndarray:
+        return self.pictures.labels
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+    def encoded(self, row: int) -> bytes | None:
+        """As PPM, which loses nothing and takes no time; bytes that are no picture stay as they are."""
+        encoded = self.pictures.encoded(row)
+        picture = readable(encoded)
+        if picture is None:
+            return encoded
+        buffer = io.BytesIO()
+        self.augmentation(picture, row).save(buffer, "PPM")
+        return buffer.getvalue()
+
+
+@dataclass(frozen=True)
+class Augmented:
+    """What is stored of a gallery under the augmentations, as an encoder sees it."""
+
+    store: Store
+    prepared: Prepared
+
+    @property
+    def folder(self) -> Path:
+        return self.store.own / self.prepared.artifact.key.folder / "scale"
+
+    @property
+    def rows(self) -> np.ndarray:
+        """(n,) rows of the gallery whose originals are stored."""
+        return self.prepared.gallery_rows(np.arange(len(self.prepared.vectors)))
+
+    def missing(self) -> list[str]:
+        """Names of the augmentations that are still to be embedded."""
+        return [name for name in WANTED if self.stored(name) is None]
+
+    def stored(self, name: str) -> np.ndarray | None:
+        """(n, dim) half floats, mapped; None when they are not there, or belong to other pictures or weights."""
+        path = self.folder / f"{name}.npy"
+        with contextlib.suppress(OSError, ValueError):  # what is damaged is made again
+            if json.loads(path.with_suffix(".json").read_text()) == self._identity(name):
+                vectors = np.load(path, mmap_mode="r")
+                if vectors.shape == (len(self.prepared.vectors), self.prepared.vectors.dim):
+                    return vectors
+        return None
+
+    def vectors(self) -> np.ndarray:
+        """(10 n, dim) float32 unit rows: the originals, then each augmentation in the order of the table.
+
+        All must be there, see missing().
+        """
+        originals = self.prepared.vectors.all()
+        n, dim = originals.shape
+        rows = np.empty((len(AUGMENTATIONS), n, dim), np.float32)
+        for part, name in zip(rows, AUGMENTATIONS, strict=True):
+            part[:] = originals if name == ORIGINAL else self.stored(name)
+            if name != ORIGINAL:
+                part /= np.linalg.norm(part, axis=1, keepdims=True)  # half floats are off by 1e-4
+        return rows.reshape(-1, dim)
+
+    def keep(self, name: str, vectors: np.ndarray) -> None:
+        path = self.folder / f"{name}.npy"
+        path.with_suffix(".json").unlink(missing_ok=True)  # it must never stand beside vectors of another make
+        temporary = path.with_suffix(".npy.new")
+        with temporary.open("wb") as file:
+            np.save(file, vectors.astype(np.float16))
+        temporary.replace(path)
+        write_json(path.with_suffix(".json"), self._identity(name))
+
+    def fingerprint(self, name: str) -> str:
+        return f"{self.prepared.gallery.fingerprint} {name}: {AUGMENTATIONS[name].what}"
+
+    def _identity(self, name: str) -> dict:
+        return {
+            "pictures": self.fingerprint(name),
+            "rows": hashlib.sha256(np.ascontiguousarray(self.rows, dtype=np.int64)).hexdigest(),
+            "weights": self.prepared.artifact.manifest.weights_sha256,
+        }
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[Path]:
+        """The folder, for one process at a time. Raises SearchDemoError when another has it."""
+        with (make_folder(self.folder) / "lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # the system lets go of it when the process dies
+            except BlockingIOError as error:
+                raise SearchDemoError(
+                    f"The augmented pictures are being embedded into {self.folder} by another process: "
+                    "wait for it to finish."
+                ) from error
+            yield self.folder
+
+
+def embed_missing(
+    engine: SearchEngine,
+    gallery: str,
+    encoder: str,
+    report: Report = lambda progress: None,
+    batch_size: int = BATCH_SIZE,
+) -> Augmented:
+    """Embed the gallery under each augmentation that is not stored yet; goes on where a killed run stopped.
+
+    Raises NotBuilt when the originals are not stored, NoPictures, NoWeights, BadArtifact when the weights are not those
+    of the stored vectors, SearchDemoError when another process does the same.
+    """
+    augmented = Augmented(engine.store, engine.prepared(gallery, encoder))
+    if not augmented.missing():
+        return augmented
+    opened, rows = augmented.prepared.gallery, augmented.rows
+    if (here := len(available(opened.pictures, rows))) < len(rows):
+        raise NoPictures(
+            opened.missing or f"{len(rows) - here:,} of {len(rows):,} pictures of {gallery!r} are not on this machine."
+        )
+    network = engine.encoder(encoder)
+    augmented.prepared.artifact.check_weights(network.weights_sha256)
+    with augmented.writing() as folder:
+        missing = augmented.missing()  # asked again: the other process may have finished some
+        for number, name in enumerate(missing):
+
+            def tell(progress: Progress, before: int = number * len(rows)) -> None:
+                report(Progress(progress.stage, before + progress.done, len(missing) * len(rows), progress.rate))
+
+            pictures = AugmentedPictures(opened.pictures, AUGMENTATIONS[name])
+            scratch, stage = folder / f"{name}.npy.partial", f"embedding the augmentation {name!r}"
+            vectors = embed(pictures, rows, network, scratch, tell, stage, batch_size, augmented.fingerprint(name))
+            if np.isnan(vectors).any():
+                raise NoPictures(f"{int(np.isnan(vectors[:, 0]).sum()):,} pictures of {gallery!r} cannot be read now.")
+            augmented.keep(name, vectors)
+            scratch.unlink()
+            scratch.with_suffix(".json").unlink()
+    return augmented

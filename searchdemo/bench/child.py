@@ -1,0 +1,92 @@
+"""Times of other processes: a fresh Python, and the page from its start to its first answer."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+
+from searchdemo.errors import NotHere, SearchDemoError
+
+ROOT = Path(__file__).parents[2]
+APP = ROOT / "app.py"
+PATIENCE_S = 120.0
+POLL_S = 0.02
+# Nothing is fetched while a clock runs.
+OFFLINE = {"HF_HUB_OFFLINE": "1", "GRADIO_ANALYTICS_ENABLED": "False"}
+
+
+def python_seconds(code: str) -> float:
+    """From starting an interpreter to its end. Raises SearchDemoError when the code fails."""
+    started = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=os.environ | OFFLINE, capture_output=True, text=True, check=False
+    )
+    seconds = time.perf_counter() - started
+    if done.returncode:
+        raise SearchDemoError(f"`python -c '{code}'` failed: {last_line(done.stderr)}")
+    return seconds
+
+
+def app_seconds(data_dir: Path | None = None, out_dir: Path | None = None, app: Path = APP) -> float:
+    """From starting `python app.py` until its page answers; then it is stopped.
+
+    Raises NotHere without the file, SearchDemoError when it ends before or does not answer in PATIENCE_S.
+    """
+    if not app.is_file():
+        raise NotHere(
+            f"{app} is not there: the page's start is measured from a checkout, not from an installed package."
+        )
+    port = free_port()
+    command = [sys.executable, str(app), "--port", str(port)]
+    command += ["--data", str(data_dir)] * (data_dir is not None) + ["--out-dir", str(out_dir)] * (out_dir is not None)
+    with tempfile.TemporaryFile("w+") as said:
+        started = time.perf_counter()
+        page = subprocess.Popen(
+            command,
+            cwd=app.parent,
+            env=os.environ | OFFLINE,
+            stdout=subprocess.DEVNULL,
+            stderr=said,
+            start_new_session=True,  # so that all it started ends with it
+        )
+        try:
+            while not answers(port):
+                if page.poll() is not None:
+                    said.seek(0)
+                    raise SearchDemoError(f"`python app.py` ended before its page answered: {last_line(said.read())}")
+                if time.perf_counter() - started > PATIENCE_S:
+                    raise SearchDemoError(f"The page did not answer within {PATIENCE_S:g} s of `python app.py`.")
+                time.sleep(POLL_S)
+            return time.perf_counter() - started
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(page.pid, signal.SIGKILL)
+            page.wait()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def answers(port: int) -> bool:
+    """Whether the page at this port answers with 200, whatever proxy the environment names."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(f"http://127.0.0.1:{port}/", timeout=5) as answer:
+            return answer.status == 200
+    except OSError:  # URLError and HTTPError are among them
+        return False
+
+
+def last_line(text: str) -> str:
+    return (text.strip().splitlines() or ["it said nothing"])[-1]

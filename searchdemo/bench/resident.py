@@ -1,0 +1,64 @@
+"""What a saved index adds to a process: seconds of loading and resident memory, measured in a fresh one.
+
+A process that built indexes before has memory to use again, so that its own growth would lie.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from searchdemo.bench.child import ROOT, last_line
+from searchdemo.errors import SearchDemoError
+
+K = 10
+# Linux tells what is resident now. Elsewhere the peak stands for it: macOS counts it in bytes, others in KiB.
+CODE = """
+import json, os, sys, time
+from pathlib import Path
+
+import numpy as np
+
+from searchdemo.indexes import faiss_index
+from searchdemo.indexes.table import find
+
+
+def resident():
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        import resource
+
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+path, factory, mapped, k = Path(sys.argv[1]), sys.argv[2], sys.argv[3] == "mapped", int(sys.argv[4])
+queries = np.load(sys.argv[5])
+faiss_index.FaissIndex.from_vectors(find("flat"), queries).search(queries, k)  # threads and buffers of the libraries
+before, started = resident(), time.perf_counter()
+index = faiss_index.read(path, mapped)
+seconds, loaded = time.perf_counter() - started, resident()
+faiss_index.FaissIndex(find("faiss:" + factory), index, 0, 0).search(queries, k)
+print(json.dumps({"load_s": seconds, "loaded_bytes": loaded - before, "resident_bytes": resident() - before}))
+"""
+
+
+def loading(path: Path, factory: str, queries: np.ndarray, mapped: bool) -> dict[str, float]:
+    """{"load_s", "loaded_bytes", "resident_bytes"}: after loading, and after searching for queries (q, dim) too.
+
+    A mapped file becomes resident as searches touch it. A file that was just written comes from the system's cache.
+    Raises SearchDemoError when the process fails.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        asked = Path(folder) / "queries.npy"
+        np.save(asked, queries)
+        command = [sys.executable, "-c", CODE, path, factory, "mapped" if mapped else "whole", str(K), asked]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SearchDemoError(f"Loading {path.name} in a process of its own failed: {last_line(done.stderr)}")
+    return json.loads(done.stdout)

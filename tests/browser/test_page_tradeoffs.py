@@ -1,0 +1,173 @@
+"""The Trade-offs tab in a browser: full on first open, bounds that pick, tooltips, measuring, distances."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+from playwright.sync_api import Page, expect
+from tradeoff_card import tradeoff_card
+
+from searchdemo.bench import card as run_card
+
+
+@pytest.fixture
+def roots(tmp_path, monkeypatch):
+    """(own, shipped) of the page that runs in this process."""
+    monkeypatch.setenv("SEARCHDEMO_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(run_card, "SHIPPED", tmp_path / "shipped")
+    return run_card.own_cards(), run_card.SHIPPED
+
+
+@pytest.fixture
+def tab(roots, visit, page_url) -> Page:
+    run_card.save(tradeoff_card(machine="The maker's CPU"), roots[1])
+    page = visit.open(page_url)
+    page.get_by_role("tab", name="Trade-offs").click()
+    return page
+
+
+def dots(page: Page):
+    return page.locator("#tradeoffs-plot .dot")
+
+
+def winner(page: Page):
+    return page.locator("#tradeoffs-winner b").first
+
+
+def test_the_first_open_shows_the_shipped_card(tab):
+    expect(dots(tab)).to_have_count(5)
+    expect(tab.locator("#tradeoffs-plot .dot.front")).to_have_count(4)
+    expect(tab.locator("#tradeoffs-card input")).to_have_value(re.compile("The maker's CPU · 2026-01-02 · shipped"))
+    expect(tab.locator("#tradeoffs-source")).to_contain_text("The maker's CPU")
+    expect(winner(tab)).to_have_text("IVF64,SQfp16 (nprobe 8)")
+    expect(tab.locator("#tradeoffs-code")).to_contain_text("SearchParametersIVF(nprobe=8)")
+    expect(tab.locator("#tradeoffs-others")).to_be_hidden()
+
+
+def test_each_point_lies_where_its_figures_say(tab):
+    expect(dots(tab)).to_have_count(5)
+    off = """() => [...document.querySelectorAll('#tradeoffs-plot .dot')].map(dot => {
+      const area = dot.parentElement, [at, inside] = [dot, area].map(one => one.getBoundingClientRect());
+      const x = inside.left + area.clientLeft + area.clientWidth * parseFloat(dot.style.left) / 100;
+      const y = inside.top + area.clientHeight * (1 - parseFloat(dot.style.bottom) / 100);
+      return Math.hypot(at.left + at.width / 2 - x, at.top + at.height / 2 - y);
+    })"""
+    assert max(tab.evaluate(off)) < 0.5  # pixels
+
+
+def test_bounds_change_the_winner_and_its_code(tab):
+    expect(winner(tab)).to_have_text("IVF64,SQfp16 (nprobe 8)")
+    tab.locator("#tradeoffs-recall input[type=number]").fill("0.98")
+    tab.locator("#tradeoffs-recall input[type=number]").press("Enter")
+    expect(winner(tab)).to_have_text("HNSW32 (efConstruction 200, ef_search 64)")
+    expect(tab.locator("#tradeoffs-code")).to_contain_text("SearchParametersHNSW(efSearch=64)")
+    expect(tab.locator("#tradeoffs-plot .dot.faded")).to_have_count(3)
+    tab.locator("#tradeoffs-mb textarea, #tradeoffs-mb input").fill("60")
+    expect(winner(tab)).to_have_text("Flat")
+    tab.locator("#tradeoffs-ms textarea, #tradeoffs-ms input").fill("0.45")
+    panel = tab.locator("#tradeoffs-winner")
+    expect(panel).to_contain_text("None of 5 measured points")
+    expect(tab.locator("#tradeoffs-code")).to_be_hidden()
+    expect(dots(tab)).to_have_count(5)
+    tab.locator("#tradeoffs-ms textarea, #tradeoffs-ms input").fill("soon")
+    expect(panel).to_contain_text("Most ms = 'soon' is not a number")
+    tab.get_by_label("megabytes", exact=True).check()
+    expect(tab.locator("#tradeoffs-plot")).to_contain_text("MB of the index (log)")
+
+
+def test_a_point_says_its_parameters_on_hover_and_on_focus(tab):
+    point = tab.locator("#tradeoffs-plot .dot[aria-label^=HNSW32]")
+    tip = point.locator(".tip")
+    expect(tip).to_be_hidden()
+    point.hover()
+    expect(tip).to_be_visible()
+    expect(tip).to_contain_text("HNSW32 (efConstruction 200, ef_search 64)")
+    expect(tip).to_contain_text("p50 0.500 ms")
+    tab.mouse.move(0, 0)
+    expect(tip).to_be_hidden()
+    point.focus()
+    expect(tip).to_be_visible()
+
+
+def test_without_a_card_a_sentence_says_so_and_measuring_adds_one(roots, visit, page_url):
+    page = visit.open(page_url)
+    page.get_by_role("tab", name="Trade-offs").click()
+    expect(page.locator("#tradeoffs-plot")).to_contain_text("No run of the trade-off benchmark is on this machine yet")
+    expect(page.locator("#tradeoffs-code")).to_be_hidden()
+    page.locator("#tradeoffs-measure").click()
+    expect(page.locator("#tradeoffs-status")).to_contain_text("so far")
+    expect(page.locator("#tradeoffs-status")).to_contain_text("scenes × bundled: measured in", timeout=120_000)
+    expect(page.locator("#tradeoffs-card input")).to_have_value(re.compile(r"^scenes × bundled \(quick run\)"))
+    expect(page.locator("#tradeoffs-plot .dot.ringed")).to_have_count(1)
+    assert dots(page).count() > 10
+    assert (roots[0] / "scenes" / "bundled" / "tradeoff-quick.json").is_file()
+
+
+def cells(page: Page) -> list[list[float]]:
+    """[[d, cos, degrees], ...] row by row, as they are shown."""
+    texts = page.locator("#distances-grid td").all_inner_texts()
+    return [[float(number) for number in re.findall(r"-?\d+\.\d+", text)] for text in texts]
+
+
+def add_row(page: Page, row: int) -> None:
+    page.locator("#distances-number input").fill(str(row))
+    page.locator("#distances-add").click()
+
+
+def test_the_grid_has_the_distances_of_the_pictures_that_were_chosen(tab, engine):
+    grid = tab.locator("#distances-grid")
+    expect(grid.locator("td")).to_have_count(9)  # three are there at the start
+    tab.locator("#distances-clear").click()
+    expect(grid).to_contain_text("Add two pictures or more")
+    rows = [0, 7, 1999]
+    for count, row in enumerate(rows, start=1):
+        add_row(tab, row)
+        expect(grid.locator("td")).to_have_count(count**2)
+    vectors = engine.prepared("scenes", "bundled").vectors.take(np.array(rows))
+    cosines = (vectors @ vectors.T).ravel()
+    expected = np.stack(
+        [np.sqrt(np.maximum(2 - 2 * cosines, 0)), cosines, np.degrees(np.arccos(np.minimum(cosines, 1)))], 1
+    )
+    np.testing.assert_allclose(cells(tab), expected, atol=0.06)  # arc cosine of float32 near 1
+    assert [cells(tab)[i] for i in (0, 4, 8)] == [[0, 1, 0]] * 3
+    loaded = "() => [...document.querySelectorAll('#distances-grid img')].every(i => i.complete && i.naturalWidth > 0)"
+    tab.wait_for_function(loaded)
+
+
+def test_ones_own_picture_joins_the_grid_and_a_sixth_is_refused(tab, engine, tmp_path):
+    picture = tmp_path / "mine.png"
+    picture.write_bytes(engine.gallery("scenes").pictures.encoded(7))
+    grid = tab.locator("#distances-grid")
+    expect(grid.locator("td")).to_have_count(9)
+    tab.locator("#distances-clear").click()
+    add_row(tab, 7)
+    expect(grid.locator("td")).to_have_count(1)
+    tab.locator("#distances-own input[type=file]").set_input_files(picture)
+    expect(grid.locator("td")).to_have_count(4)
+    assert cells(tab)[1][0] < 0.02 and cells(tab)[1][1] > 0.999  # the very picture; its stored vector is a half float
+    tab.locator("#distances-surprise").click()
+    expect(grid.locator("td")).to_have_count(9)
+    for count, row in ((16, 1), (25, 2)):
+        add_row(tab, row)
+        expect(grid.locator("td")).to_have_count(count)
+    add_row(tab, 3)
+    expect(tab.get_by_test_id("toast-body")).to_contain_text("The grid holds 5 pictures")
+
+
+def test_on_a_phone_all_tabs_are_in_sight_and_nothing_sticks_out(roots, visit, page_url):
+    run_card.save(tradeoff_card(), roots[1])
+    page = visit.open(page_url, size=(390, 2400))
+    if page.locator(".sidebar.open").count():
+        page.locator(".sidebar .toggle-button").click()
+    tab = page.get_by_role("tab", name="Trade-offs")
+    expect(tab).to_be_visible()
+    expect(page.get_by_role("tab")).to_have_count(5)
+    tab.click()
+    expect(dots(page)).to_have_count(5)
+    expect(page.locator("#distances-grid td")).to_have_count(9)
+    page.locator("#tradeoffs-plot .dot[aria-label^=Flat]").hover()  # the one farthest to the right
+    tip = page.locator("#tradeoffs-plot .dot[aria-label^=Flat] .tip").bounding_box()
+    assert tip["x"] >= 0 and tip["x"] + tip["width"] <= 390
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390

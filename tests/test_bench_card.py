@@ -1,0 +1,122 @@
+"""Run cards: what is written is read again, and which of several is taken."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from searchdemo.bench import card as run_card
+from searchdemo.bench.card import Floor, RunCard
+from searchdemo.errors import BadArtifact
+
+CARD = RunCard(
+    benchmark="latency",
+    gallery="scenes",
+    encoder="bundled",
+    parts={"search": [{"index": "flat", "p50_ms": 0.5, "recall_10": None}]},
+    subject={"vectors": 2000, "dim": 128, "stand_in": False},
+    settings={"quick": False, "seed": 0, "threads": [1]},
+    floors=[Floor("fast", 0.5, 1.0), Floor("right", 0.5, 1.0, at_least=True, unit="ms")],
+    notes=["extraction: no weights"],
+    machine={"name": "a machine, 2 cores"},
+    versions={"numpy": "2.0"},
+    at="2026-01-02T03:04:05+00:00",
+    seconds=1.5,
+)
+QUICK = replace(CARD, settings=CARD.settings | {"quick": True})
+
+
+def test_a_card_is_read_as_it_was_written(tmp_path):
+    path = run_card.save(CARD, tmp_path)
+    assert path == tmp_path / "scenes" / "bundled" / "latency.json"
+    assert run_card.load(path) == CARD
+    written = json.loads(path.read_text())
+    assert [floor["holds"] for floor in written["floors"]] == [True, False]  # for those who read the JSON alone
+
+
+def test_a_bound_in_words():
+    assert str(CARD.floors[0]) == "holds: fast: 0.5, wanted at most 1"
+    assert str(CARD.floors[1]) == "FAILS: right: 0.5 ms, wanted at least 1 ms"
+    assert Floor("equal", 1, 1).holds and Floor("equal", 1, 1, at_least=True).holds
+    assert not Floor("not measured", float("nan"), 1).holds
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (lambda content: content | {"format": 2}, "format 2, wanted 1"),
+        (lambda content: content | {"colour": "red"}, "colour"),
+        (lambda content: {k: v for k, v in content.items() if k != "parts"}, "parts"),
+        (lambda content: [content], "list"),
+    ],
+    ids=["format", "unknown field", "missing field", "no object"],
+)
+def test_what_is_no_card_of_this_version(tmp_path, spoil, reason):
+    path = run_card.save(CARD, tmp_path)
+    path.write_text(json.dumps(spoil(CARD.to_json())))
+    run_card.save(replace(CARD, encoder="resnet18"), tmp_path)
+    with pytest.raises(BadArtifact, match=rf"(?s)latency\.json is not a run card.*{reason}.*measure again"):
+        run_card.load(path)
+    assert [card.encoder for card in run_card.cards(tmp_path)] == ["resnet18"]
+
+
+def test_a_torn_card_is_refused(tmp_path):
+    path = run_card.save(CARD, tmp_path)
+    path.write_text(path.read_text()[:100])
+    with pytest.raises(BadArtifact):
+        run_card.load(path)
+    with pytest.raises(BadArtifact):
+        run_card.load(tmp_path / "nothing.json")
+
+
+def test_a_quick_run_never_replaces_a_full_one(tmp_path):
+    full, quick = run_card.save(CARD, tmp_path), run_card.save(QUICK, tmp_path)
+    assert full != quick and run_card.load(full) == CARD and run_card.load(quick) == QUICK
+    assert len([*run_card.cards(tmp_path, benchmark="latency")]) == 2
+    assert not [*run_card.cards(tmp_path, benchmark="late")]
+
+
+def test_a_full_run_is_found_first_and_then_ones_own(tmp_path):
+    own, shipped = tmp_path / "own", tmp_path / "shipped"
+
+    def found() -> RunCard | None:
+        return run_card.find("latency", "scenes", "bundled", own, shipped)
+
+    run_card.save(replace(CARD, encoder="resnet18"), own)
+    assert found() is None
+    run_card.save(QUICK, own)
+    assert found() == QUICK
+    run_card.save(replace(CARD, seconds=9), shipped)
+    assert found().seconds == 9
+    run_card.save(CARD, own)
+    assert found() == CARD
+
+
+def test_without_roots_ones_own_and_those_that_ship(tmp_path, monkeypatch):
+    monkeypatch.setenv("SEARCHDEMO_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(run_card, "SHIPPED", tmp_path / "shipped")
+    run_card.save(replace(CARD, seconds=9), tmp_path / "shipped")
+    run_card.save(CARD, run_card.own_cards())
+    assert [card.seconds for card in run_card.cards()] == [1.5, 9]
+
+
+def test_a_folder_of_pictures_has_a_place_for_its_cards(tmp_path):
+    card = replace(CARD, gallery="folder:/home/me/pictures")
+    path = run_card.save(card, tmp_path)
+    assert len(path.relative_to(tmp_path).parts) == 3
+    assert [*run_card.cards(tmp_path)] == [card]
+
+
+def test_the_line_that_says_where_figures_come_from():
+    assert CARD.source == "scenes × bundled · 2,000 × 128 · a machine, 2 cores · 2026-01-02"
+    marked = replace(QUICK, subject={"stand_in": True, "synthetic": True}, machine={})
+    assert marked.source == "scenes × bundled (stand-in, synthetic, quick run) · an unknown machine · 2026-01-02"
+
+
+def test_facts_of_this_machine_go_into_json():
+    facts, versions = run_card.machine_facts(), run_card.versions()
+    assert facts["cores"] >= 1 and facts["memory_bytes"] > 0 and facts["name"]
+    assert {"python", "numpy", "torch"} <= set(versions)
+    assert json.loads(json.dumps([facts, versions])) == [facts, versions]

@@ -1,0 +1,148 @@
+"""The benchmark `classnames`: AUC, F1 and the failing classes with known answers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from conftest import MeanColour, unit
+
+from searchdemo.bench.suite import classnames
+from searchdemo.bench.suite.classnames import at_thresholds, auc, pair_figures, pairs
+from searchdemo.bench.table import measure
+from searchdemo.bench.workload import Bench, Workload
+from searchdemo.errors import BadArtifact, BadQuery
+
+
+def degrees(*values: float) -> np.ndarray:
+    return np.array(values, np.float32)
+
+
+@pytest.mark.parametrize(
+    ("positive", "negative", "area"),
+    [
+        (degrees(10, 20), degrees(30, 40, 50), 1.0),
+        (degrees(60, 70), degrees(30, 40, 50), 0.0),
+        (degrees(30, 30), degrees(30, 30, 30), 0.5),
+        (degrees(10, 45), degrees(30, 40, 50), (3 + 1) / 6),
+        (degrees(30), degrees(30, 40), (0.5 + 1) / 2),  # a tie counts half
+    ],
+)
+def test_area_under_the_curve(positive, negative, area):
+    assert auc(positive, negative) == pytest.approx(area)
+
+
+def test_best_f1_by_hand():
+    positive, negative = degrees(10, 20, 30), degrees(15, 25, 40, 50)
+    assert at_thresholds(positive, negative, positive)["f1"] == pytest.approx([2 / 4, 4 / 6, 6 / 8])
+    figures, _ = pair_figures(positive, negative)
+    assert (figures["f1"], figures["f1_degrees"]) == (0.75, 30)
+
+
+def test_a_threshold_by_hand():
+    found = at_thresholds(degrees(10, 20), degrees(15, 25, 40, 50), degrees(5, 20))
+    assert found["true_positive_rate"].tolist() == [0, 1]
+    assert found["false_positive_rate"].tolist() == [0, 0.25]
+    assert found["precision"] == pytest.approx([0, 2 / 3])
+
+
+def random_pairs() -> tuple[np.ndarray, np.ndarray]:
+    """Overlapping, with many ties."""
+    rng = np.random.default_rng(0)
+    return np.sort(rng.normal(60, 10, 400).round()), np.sort(rng.normal(75, 8, 5000).round())
+
+
+def test_the_figures_agree_with_scikit_learn():
+    metrics = pytest.importorskip("sklearn.metrics")
+    positive, negative = random_pairs()
+    truth = np.repeat([1, 0], [len(positive), len(negative)])
+    nearness = -np.concatenate([positive, negative])
+    figures, curve = pair_figures(positive, negative)
+    assert figures["auc"] == pytest.approx(metrics.roc_auc_score(truth, nearness), abs=1e-12)
+    precision, recall, _ = metrics.precision_recall_curve(truth, nearness)
+    assert figures["f1"] == pytest.approx(np.max(2 * precision * recall / np.maximum(precision + recall, 1e-12)))
+    at = [point for point in curve if point["degrees"] == figures["f1_degrees"]]
+    assert at[0]["f1"] == figures["f1"]
+    assert metrics.f1_score(truth, -nearness <= figures["f1_degrees"]) == pytest.approx(figures["f1"])
+
+
+def test_the_curve_of_a_card_is_short_and_whole():
+    rng = np.random.default_rng(1)
+    positive, negative = np.sort(rng.normal(60, 10, 3000)), np.sort(rng.normal(75, 8, 90_000))
+    figures, curve = pair_figures(positive, negative)
+    assert len(curve) <= classnames.CURVE_POINTS
+    rates = np.array([(p["false_positive_rate"], p["true_positive_rate"]) for p in curve])
+    assert (np.diff(rates, axis=0) >= 0).all() and rates[-1].tolist() == [1, 1]
+    assert np.trapezoid(rates[:, 1], rates[:, 0]) == pytest.approx(figures["auc"], abs=0.002)
+    assert max(point["f1"] for point in curve) == figures["f1"]
+
+
+def test_pairs_are_split_by_truth_and_measured_in_degrees():
+    positive, negative = pairs(np.array([[1, 0, -1], [0.5, 1.0000001, 0]], np.float32), np.array([0, 0]))
+    assert positive == pytest.approx([0, 60], abs=1e-4)
+    assert negative == pytest.approx([0, 90, 90, 180], abs=1e-4)
+
+
+def test_the_classes_that_words_fail_on():
+    vectors = np.eye(3, dtype=np.float32)
+    truth = np.array([0, 0, 1, 1, 1, 2, 2])
+    names = ("cat", "dog", "bus")
+    work = Workload(vectors, np.arange(3), vectors[truth], truth, ("n0", "n1", "n2"), names, {})
+    worst, second, best = classnames.failing(work, np.array([0, 0, 2, 2, 0, 2, 0]))
+    assert (worst["class_name"], worst["top1"], worst["taken_for"], worst["queries"]) == ("dog", 0, "bus", 3)
+    assert worst["taken_for_percent"] == pytest.approx(200 / 3)
+    assert (second["class_name"], second["top1"], second["taken_for"]) == ("bus", 50, "cat")
+    assert (best["class_name"], best["top1"], best["taken_for"]) == ("cat", 100, None)
+    assert {row["knn_top1"] for row in (worst, second, best)} == {100}
+
+
+def test_a_class_without_queries_does_not_fail():
+    vectors = np.eye(3, dtype=np.float32)
+    work = Workload(vectors, np.arange(3), vectors[:1], np.array([0]), ("n0", "n1", "n2"), ("a", "b", "c"), {})
+    assert [row["label"] for row in classnames.failing(work, np.array([1]))] == ["n0"]
+
+
+@pytest.fixture
+def card(world, monkeypatch):
+    """Classes by the strongest channel, and texts that name the pure channels: words are always right."""
+    world.change(class_names=("red", "lime", "blue"))
+    monkeypatch.setattr(classnames, "templates_of", lambda encoder: ("{}", "dark{}"))
+    monkeypatch.setattr(MeanColour, "encode_texts", lambda self, texts: unit(np.stack([channel(t) for t in texts])))
+    return measure("classnames", Bench(world.built(), "colours", "mean-colour"))
+
+
+def channel(text: str) -> np.ndarray:
+    return np.eye(8)[("red", "lime", "blue").index(text.removeprefix("dark"))]
+
+
+def test_the_whole_run(card):
+    alone, several = card.parts["sets"]
+    assert (alone["set"], several["set"]) == ("[label]", "2 prompts")
+    assert (alone["texts"], several["texts"]) == (3, 6)
+    for row in (alone, several):
+        assert row["top1"] == row["top5"] == 100
+        assert 0.5 < row["auc"] < 1 and row["dim"] == 8  # a strong second channel is nearer than a weak strongest
+        assert row["model_bytes"] > 0 and row["texts_s"] > 0
+    assert not card.notes
+    assert {point["set"] for point in card.parts["curve"]} == {"[label]", "2 prompts"}
+
+
+def test_tables_and_charts(card):
+    summary, failing = classnames.tables([card])
+    assert [row["top1"] for row in summary.rows] == [100, 100]
+    assert len(failing.rows) == 3 and "2 prompts" in failing.title
+    pytest.importorskip("matplotlib")
+    charts = classnames.charts([card])
+    assert set(charts) == {"classnames-roc", "classnames-f1"}
+    assert f"AUC {card.parts['sets'][0]['auc']:.4f}" in charts["classnames-roc"].axes[0].lines[0].get_label()
+
+
+def test_an_encoder_without_words_is_refused(world):
+    with pytest.raises(BadQuery, match=r"resnet18.*bundled"):
+        classnames.run(Bench(world.engine(), "colours", "resnet18"))
+
+
+def test_vectors_of_other_weights_are_refused(world):
+    world.built()
+    world.encoder = MeanColour("cd" * 32)
+    with pytest.raises(BadArtifact, match="other weights"):
+        classnames.run(Bench(world.engine(), "colours", "mean-colour"))

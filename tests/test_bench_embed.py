@@ -1,0 +1,97 @@
+"""embed: the three contestants do the same work, each in its own way."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from searchdemo.bench import card as run_card
+from searchdemo.bench.suite import embed
+from searchdemo.bench.table import measure
+from searchdemo.bench.workload import Bench
+from searchdemo.encoders import table as encoder_table
+from searchdemo.search import SearchEngine
+from tests.stand_in import stand_in
+
+PICTURES = 16
+
+
+@pytest.fixture(params=["bundled", "mobilenetv3-large"])
+def bench(request, store) -> Bench:
+    name = request.param
+    weights = {} if name == "bundled" else {name: stand_in(name)}
+    engine = SearchEngine(store, device="cpu", weights=weights)
+    return Bench(engine, "scenes", name, quick=True, options={"pictures": PICTURES})
+
+
+def test_the_contestants_take_turns_at_the_same_pictures(bench, monkeypatch, tmp_path):
+    loaded, load, stages = [], encoder_table.load, []
+    monkeypatch.setattr(encoder_table, "load", lambda *a, **o: loaded.append(load(*a, **o)) or loaded[-1])
+    bench.report = lambda progress: stages.append(progress.stage)
+    card = measure("embed", bench)
+
+    rows = {row["contestant"]: row for row in card.parts["embed"]}
+    assert list(rows) == ["pipeline", "recipe", "bare"]
+    for row in rows.values():
+        assert row["pictures"] == PICTURES and row["threads"] == torch.get_num_threads()
+        assert row["per_second"] == pytest.approx(PICTURES / row["seconds"])
+        assert row["stand_in"] == (bench.encoder != "bundled")
+    assert rows["recipe"]["of_recipe"] == rows["bare"]["of_bare"] == 1
+    turns = [stage for stage in dict.fromkeys(stages) if "round" in stage]
+    assert turns == [f"{name}, round {turn} of 2" for turn in (1, 2) for name in rows]
+
+    ours, recipe = loaded
+    assert recipe.precision == "float32" and rows["recipe"]["precision"] == "float32 on cpu"
+    assert all(p.dtype == torch.float32 and p.is_contiguous() for p in recipe.net.parameters())
+    assert recipe.weights_sha256 == ours.weights_sha256 == card.subject["weights_sha256"]
+    assert card.settings["lowest_cosine"] > 0.99 and not card.notes
+
+    floors = {floor.name: floor for floor in card.floors}
+    assert floors.pop("build against the bare forward pass").measured == rows["pipeline"]["of_bare"]
+    recipe_floor = floors.pop("build against the recipe that people copy", None)
+    assert (recipe_floor is not None) == (ours.precision == "bfloat16") and not floors
+
+    (table,) = embed.tables([run_card.load(run_card.save(card, tmp_path))])
+    assert [cells[1] for cells in table.cells()] == list(rows)
+    assert ("stand-in weights" in table.markdown()) == (bench.encoder != "bundled")
+    pytest.importorskip("matplotlib")
+    assert set(embed.charts([card, card])) == {"embed"}
+
+
+def test_rows_of_other_pictures_are_told(store, monkeypatch):
+    pipeline = embed.embed
+    monkeypatch.setattr(embed, "embed", lambda *args, **options: np.roll(pipeline(*args, **options), 1, axis=0))
+    bench = Bench(SearchEngine(store, device="cpu"), "scenes", "bundled", options={"pictures": PICTURES})
+    figures = embed.run(bench)
+    assert figures.settings["lowest_cosine"] < 0.99
+    assert "not those of the same work" in figures.notes[0]
+
+
+def test_pictures_that_cannot_be_read_are_left_out(store):
+    bench = Bench(SearchEngine(store, device="cpu"), "scenes", "bundled", options={"pictures": PICTURES})
+    found = bench.pictures(PICTURES)[0]
+    bench.pictures = lambda number: ([*found, b"no picture"], "scenes")
+    assert {row["pictures"] for row in embed.run(bench).parts["embed"]} == {PICTURES}
+
+
+def test_ratio_is_of_neighbours_in_time():
+    assert embed._ratio([3, 60], [1, 20]) == 3  # the machine was slow in the second round, for both
+    assert embed._ratio([2, 4], [1, 1]) == 3
+
+
+def test_as_many_pictures_as_there_is_time_for(store, monkeypatch):
+    class Timed:
+        """A batch of 64 takes `seconds`."""
+
+        def preprocess(self, images):
+            return images
+
+        def encode_pixels(self, pixels):
+            clock[0] += self.seconds * len(pixels) / 64
+
+    clock, encoder = [0.0], Timed()
+    monkeypatch.setattr(embed.time, "perf_counter", lambda: clock[0])
+    bench = Bench(SearchEngine(store), "scenes", "bundled")
+    for encoder.seconds, wanted in ((0.01, embed.MOST), (4.0, 384), (1000.0, 64)):
+        assert embed._affordable(bench, encoder) == wanted

@@ -1,0 +1,144 @@
+"""floors: what a bound is held against, with known answers; other processes are timed and leave nothing behind."""
+
+from __future__ import annotations
+
+import os
+import textwrap
+
+import pytest
+
+from searchdemo.bench import card as run_card
+from searchdemo.bench import child
+from searchdemo.bench.suite import floors
+from searchdemo.bench.table import measure
+from searchdemo.bench.workload import Bench
+from searchdemo.checksums import sha256_of
+from searchdemo.errors import NotHere, SearchDemoError
+from tests.conftest import exact_rows
+
+SECONDS = {"pass": 0.02, "import searchdemo": 0.05, "import gradio, torch": 2.0}
+
+
+@pytest.fixture
+def bench(world, monkeypatch) -> Bench:
+    monkeypatch.setattr(floors, "python_seconds", SECONDS.__getitem__)
+    monkeypatch.setattr(floors, "app_seconds", lambda *places: 2.5)
+    monkeypatch.setattr(floors, "TEXT", "red")  # what mean-colour reads
+    return Bench(world.built(), "colours", "mean-colour", quick=True)
+
+
+def test_every_bound_with_the_figures_it_comes_from(bench, tmp_path):
+    card = measure("floors", bench)
+    assert not card.notes
+    rows = {(row["measured"], row["contestant"], row.get("threads")): row["p50_ms"] for row in card.parts["measured"]}
+    measured = {floor.name: floor.measured for floor in card.floors}
+
+    exact = {key: ms for key, ms in rows.items() if key[0] == "one exact query"}
+    ours = min(ms for (_, name, _), ms in exact.items() if name.startswith("brute"))
+    theirs = {name for _, name, _ in exact} - {name for _, name, _ in exact if name.startswith("brute")}
+    assert theirs == {"plain NumPy", "FAISS flat"} and {threads for *_, threads in exact} == {*floors._threads()}
+    fastest = min(ms for (_, name, _), ms in exact.items() if name in theirs)
+    assert measured["one exact query against the fastest of NumPy and FAISS flat"] == pytest.approx(ours / fastest)
+
+    assert measured["import searchdemo, with the interpreter's own start"] == 0.05
+    assert measured["import searchdemo, without it"] == pytest.approx(0.03)
+    assert measured["start of the page against importing gradio and torch"] == 1.25
+    steps = [rows["outside encoding and searching", step, None] for step in ("preprocess", "fetch", "shape")]
+    assert min(steps) > 0
+    assert measured["a query of 24 results outside encoding and searching"] >= max(steps)
+    opened = rows["opening the stored vectors", "300 vectors, checksum included", None]
+    assert measured["opening the stored vectors"] == opened / 1000 < 0.3
+    assert rows["encoding one", "one picture by mean-colour", 1] > 0
+    assert not [name for name in measured if name.startswith("encode")]  # those bounds are the bundled encoder's
+
+    (table,) = floors.tables([run_card.load(run_card.save(card, tmp_path))])
+    assert len(table.cells()) == len(rows) and floors.charts([card]) == {}
+
+
+def test_bounds_of_the_bundled_encoder(bench, world, monkeypatch):
+    monkeypatch.setattr(bench.engine, "encoder", lambda name: world.encoder)
+    bench.encoder = "bundled"
+    _, bounds = floors.encode(bench)
+    assert {(floor.name, floor.bound, floor.unit) for floor in bounds} == {
+        ("encode one picture, one thread", 10, "ms"),
+        ("encode one text, one thread", 1, "ms"),
+    }
+
+
+def test_what_cannot_run_here_is_a_note(bench, monkeypatch):
+    def nowhere(*places):
+        raise NotHere("app.py is not there.")
+
+    monkeypatch.setattr(floors, "app_seconds", nowhere)
+    figures = floors.run(bench)
+    assert figures.notes == ["starting the page: app.py is not there."]
+    assert "opening the stored vectors" in {floor.name for floor in figures.floors}
+
+
+def test_each_opening_reads_the_checksum_again(bench, monkeypatch):
+    summed = []
+    monkeypatch.setattr("searchdemo.checksums.hashlib.file_digest", _counting(summed))
+    floors.open_stored(bench)
+    assert len(summed) >= 3
+    stored = bench.engine.prepared("colours", "mean-colour").artifact
+    assert sha256_of(stored.folder / "ivf.faiss") == stored.vectors_sha256  # the artifact itself was left alone
+
+
+def _counting(calls: list):
+    from hashlib import file_digest
+
+    return lambda *args: calls.append(args) or file_digest(*args)
+
+
+def test_plain_numpy_finds_the_exact_answer(clustered):
+    vectors, queries = clustered
+    search = floors.plain_numpy(vectors)
+    for query, expected in zip(queries, exact_rows(queries, vectors, 10), strict=True):
+        assert search(query[None], 10).tolist() == [expected.tolist()]
+
+
+def test_seconds_of_a_fresh_python():
+    assert child.python_seconds("import time; time.sleep(0.3)") >= 0.3
+    with pytest.raises(SearchDemoError, match="failed: ZeroDivisionError"):
+        child.python_seconds("1 / 0")
+
+
+PAGE = """
+    import http.server, os, sys, time
+    port = int(sys.argv[sys.argv.index("--port") + 1])
+    open("pid", "w").write(str(os.getpid()))
+    assert sys.argv[-2:] == ["--data", "pictures"], sys.argv
+    time.sleep(0.3)
+
+    class Page(http.server.BaseHTTPRequestHandler):
+        asked = 0
+
+        def do_GET(self):
+            Page.asked += 1
+            self.send_response(503 if Page.asked < 3 else 200)
+            self.end_headers()
+
+    http.server.HTTPServer(("127.0.0.1", port), Page).serve_forever()
+"""
+
+
+def test_seconds_until_the_page_answers(tmp_path):
+    app = tmp_path / "app.py"
+    app.write_text(textwrap.dedent(PAGE))
+    seconds = child.app_seconds("pictures", app=app)
+    assert 0.3 <= seconds < 20
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), 0)
+
+
+def test_a_page_that_never_answers(tmp_path, monkeypatch):
+    app = tmp_path / "app.py"
+    with pytest.raises(NotHere, match="not from an installed package"):
+        child.app_seconds(app=app)
+    app.write_text("raise SystemExit('no room for a page')")
+    with pytest.raises(SearchDemoError, match="no room for a page"):
+        child.app_seconds(app=app)
+    app.write_text("import time; time.sleep(60)")
+    monkeypatch.setattr(child, "PATIENCE_S", 0.2)
+    with pytest.raises(SearchDemoError, match=r"did not answer within 0\.2 s"):
+        child.app_seconds(app=app)

@@ -1,0 +1,100 @@
+"""index: seconds and bytes before the first query; a fresh process tells what is resident."""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+import pytest
+
+from searchdemo.bench import card as run_card
+from searchdemo.bench.resident import loading
+from searchdemo.bench.suite import index
+from searchdemo.bench.table import measure
+from searchdemo.bench.workload import Bench, synthetic
+from searchdemo.errors import SearchDemoError
+from searchdemo.indexes import faiss_index
+from searchdemo.indexes.table import INDEXES, find
+
+STEPS = [f"{step}_s" for step in ("train", "add", "save", "load", "mapped_load")]
+
+
+@pytest.fixture
+def bench(world, monkeypatch) -> Bench:
+    # --quick takes every other
+    monkeypatch.setattr(index, "MS", (4, 8, 16))
+    monkeypatch.setattr(index, "TREES", (2, 4, 8))
+    some = [find(name) for name in ("flat", "sq8")] + [index.spec("IVF4,Flat", "ivf")]
+    monkeypatch.setattr(index, "families", lambda n, dim: iter(some))
+    bench = Bench(world.engine(), "colours", "mean-colour", quick=True)
+    bench._workload = synthetic(1000, 20, 16)
+    return bench
+
+
+def test_families_are_the_table_and_relatives_of_it():
+    entries = list(index.families(100_000, 128))
+    assert {entry.name for entry in entries} >= set(INDEXES) - {"brute"}
+    factories = [entry.factory(100_000, 128) for entry in entries]
+    assert len(set(factories)) == len(factories) > len(INDEXES)
+
+
+def test_rows_tables_and_charts(bench, tmp_path):
+    card = measure("index", bench)
+    build = {row["index"]: row for row in card.parts["build"]}
+    assert list(build) == ["flat", "sq8", "IVF4,Flat"]
+    for row in build.values():
+        assert all(row[step] >= 0 for step in STEPS)
+        assert row["disk_bytes"] == row["bytes_per_vector"] * 1000
+    assert 64 <= build["flat"]["bytes_per_vector"] < 65  # 16 dimensions of 4 bytes, and a header
+    assert 16 <= build["sq8"]["bytes_per_vector"] < 17.2
+    assert 72 <= build["IVF4,Flat"]["bytes_per_vector"] < 75  # an id of 8 bytes each
+    few, many = card.parts["hnsw_m"]
+    assert (few["m"], many["m"]) == (4, 16)
+    assert many["size_bytes"] - few["size_bytes"] > 90_000  # level 0 has 2 M links of 4 bytes; M 4 has more levels
+    assert few["recall_10"] <= many["recall_10"] > 0.95
+
+    stored = run_card.load(run_card.save(card, tmp_path))
+    names = [table.name for table in index.tables([stored])]
+    assert names[:2] == ["index-mean-colour", "index-hnsw-mean-colour"]
+    assert len(index.tables([stored])[0].cells()) == 3
+    pytest.importorskip("matplotlib", reason="plots are drawn with requirements-bench.txt")
+    assert set(index.charts([stored])) == {"index", "index-growth"}
+
+
+def test_annoy_grows_with_its_trees(bench):
+    pytest.importorskip("annoy", reason="requirements-bench.txt is not installed")
+    few, many = (index.annoy_row(trees, bench.workload()) for trees in (2, 8))
+    assert (few["trees"], many["trees"]) == (2, 8)
+    assert few["size_bytes"] < many["size_bytes"] and few["recall_10"] < many["recall_10"]
+
+
+def test_without_annoy_and_with_too_few_vectors_the_rest_goes_on(bench, monkeypatch):
+    monkeypatch.setitem(sys.modules, "annoy", None)
+    monkeypatch.setattr(index, "families", lambda n, dim: iter([index.spec("IVF4096,Flat", "ivf")]))
+    card = measure("index", bench)
+    missing, short = sorted(card.notes, key=lambda note: "annoy" not in note)
+    assert missing.startswith("annoy: ModuleNotFoundError") and missing.endswith("requirements-bench.txt")
+    assert "Number of training points (1000)" in short
+    assert card.parts["build"] == card.parts["annoy_trees"] == [] and len(card.parts["hnsw_m"]) == 2
+    assert [table.name for table in index.tables([card])] == ["index-hnsw-mean-colour"]
+    pytest.importorskip("matplotlib", reason="plots are drawn with requirements-bench.txt")
+    assert len(index.charts([card])["index-growth"].axes) == 1
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="other systems tell the peak only")
+def test_what_is_resident_is_what_was_loaded(tmp_path):
+    """An inverted file of 40 MB: whole it is resident at once; mapped only where a query looked."""
+    vectors = np.random.default_rng(0).standard_normal((40_000, 256), dtype=np.float32)
+    factory, path = "IVF64,Flat", tmp_path / "index.faiss"
+    faiss_index.save(faiss_index.build(find(f"faiss:{factory}"), vectors), path)
+    whole, mapped = (loading(path, factory, vectors[:1], way) for way in (False, True))
+    assert 38e6 < whole["loaded_bytes"] < 60e6 and whole["loaded_bytes"] <= whole["resident_bytes"] < 65e6
+    assert mapped["loaded_bytes"] < 10e6 and mapped["resident_bytes"] < 30e6
+    assert whole["load_s"] > 0 and mapped["load_s"] > 0
+
+
+def test_a_file_that_cannot_be_loaded_says_why(tmp_path):
+    path = tmp_path / "broken.faiss"
+    path.write_bytes(b"nothing of the kind")
+    with pytest.raises(SearchDemoError, match=r"broken\.faiss in a process of its own failed: .*FAISS cannot read"):
+        loading(path, "Flat", np.ones((1, 4), np.float32), mapped=False)

@@ -1,0 +1,173 @@
+"""The benchmark `knn`: leave-one-out leaves out the row itself, and the head is a fair opponent."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from conftest import unit
+
+from searchdemo import classify
+from searchdemo.bench import linear_head
+from searchdemo.bench.suite import knn
+from searchdemo.bench.table import measure
+from searchdemo.bench.workload import Bench, Workload
+from searchdemo.types import Neighbors
+
+
+def workload(vectors, labels, queries, truth) -> Workload:
+    names = tuple(f"class {label}" for label in range(max(labels) + 1))
+    subject = {"vectors": len(vectors), "dim": vectors.shape[1], "queries": len(queries), "synthetic": True}
+    return Workload(vectors, np.asarray(labels), queries, np.asarray(truth), names, names, subject)
+
+
+def separable(each: int = 30) -> Workload:
+    """Four classes far apart."""
+    rng = np.random.default_rng(0)
+    labels = np.repeat(np.arange(4), each)
+    vectors, queries = (unit(np.eye(8)[labels] + 0.05 * rng.standard_normal((len(labels), 8))) for _ in range(2))
+    return workload(vectors, labels, queries, labels)
+
+
+def duplicates() -> Workload:
+    """40 directions, each twice: of half of them both have one class, of the others two classes."""
+    directions = unit(np.random.default_rng(0).standard_normal((40, 32)))
+    first = np.arange(40) % 4
+    second = np.where(np.arange(40) < 20, first, (first + 1) % 4)
+    return workload(np.repeat(directions, 2, axis=0), np.stack([first, second], axis=1).ravel(), directions, first)
+
+
+def bench(world, work: Workload, **options) -> Bench:
+    return Bench(world.engine(device="cpu"), "colours", "mean-colour", _workload=work, **options)
+
+
+def accuracy(rows: list[dict], **wanted) -> dict:
+    (found,) = [row for row in rows if wanted.items() <= row.items()]
+    return found
+
+
+def test_a_row_is_left_out_wherever_it_stands():
+    rows = np.array([[7, 1, 2], [1, 8, 2], [1, 2, 9], [1, 2, 3]])
+    found = knn.without_themselves(Neighbors(rows, rows / 10), np.array([7, 8, 9, 10]))
+    assert found.rows.tolist() == [[1, 2]] * 4
+    assert found.scores.tolist() == [[0.1, 0.2]] * 4
+
+
+def test_leave_one_out_with_planted_duplicates(world):
+    """The nearest of each is its double. Dropping rank 1 would leave the second of each pair with itself: 75 %."""
+    figures = knn.run(bench(world, duplicates()))
+    for vote in ("weighted", "plain"):
+        assert accuracy(figures.parts["accuracy"], split="train", k=1, vote=vote)["top1"] == 50
+
+
+def test_separable_classes_are_no_trouble_for_either(world):
+    figures = knn.run(bench(world, separable()))
+    head = figures.parts["head"][0]
+    assert [head[f"{split}_{top}"] for split in ("train", "valid") for top in ("top1", "top5")] == [100] * 4
+    for split in ("train", "valid"):
+        for k in (1, 20):
+            assert accuracy(figures.parts["accuracy"], split=split, k=k, vote="weighted")["top1"] == 100
+    assert {row["temperature"] for row in figures.parts["temperature"]} == set(knn.TEMPERATURES)
+    assert not figures.notes
+
+
+def test_the_temperature_decides_between_one_near_and_many_far(world):
+    """One row of class 0 at the query, 19 of class 1 at 60 degrees: exp(0.5 / T) against 19."""
+    far = unit(np.concatenate([np.full((19, 1), 0.5), np.sqrt(0.75) * np.eye(19)], axis=1))
+    vectors = np.concatenate([np.eye(20, dtype=np.float32)[:1], far, -np.eye(20, dtype=np.float32)[:2]])
+    work = workload(vectors, [0] + [1] * 19 + [0, 1], np.eye(20, dtype=np.float32)[:1], [0])
+    rows = knn.run(bench(world, work)).parts["temperature"]
+    right = {row["temperature"]: row["top1"] for row in rows if row["split"] == "valid" and row["k"] == 20}
+    assert right == {t: 100 if np.exp(0.5 / t) > 19 else 0 for t in knn.TEMPERATURES}
+    assert set(right.values()) == {0, 100}
+
+
+def test_where_all_rows_are_too_many_a_balanced_part_asks(world, monkeypatch):
+    monkeypatch.setattr(knn, "MOST_PRODUCTS", 0)
+    monkeypatch.setattr(knn, "FEWER_QUERIES", 40)
+    work = separable()
+    assert np.bincount(work.labels[knn.train_queries(work)]).tolist() == [10] * 4
+    figures = knn.run(bench(world, work))
+    assert figures.parts["times"][0]["train_queries"] == 40
+    assert "40 of the 120 rows" in figures.notes[0]
+    assert accuracy(figures.parts["accuracy"], split="train", k=1, vote="plain")["top1"] == 100
+
+
+def test_a_gpu_in_trouble_is_a_note(world, monkeypatch):
+    def out_of_memory(*args, **options):
+        raise RuntimeError("CUDA out of memory")
+
+    monkeypatch.setattr(knn, "pick_device", lambda device: "cuda:0")
+    monkeypatch.setattr(knn, "BruteForce", out_of_memory)
+    figures = knn.run(bench(world, separable()))
+    assert figures.notes == ["kNN on the GPU: CUDA out of memory"]
+    assert [row["what"] for row in figures.parts["times"]] == ["kNN, FAISS flat on the CPU", "linear head on cpu"]
+
+
+def test_a_gpu_has_a_row_of_its_own(world, monkeypatch):
+    monkeypatch.setattr(knn, "pick_device", lambda device: "cuda:0")
+    brute = knn.BruteForce
+    monkeypatch.setattr(knn, "BruteForce", lambda spec, vectors, device: brute(spec, vectors))
+    rows = knn.run(bench(world, separable())).parts["times"]
+    assert [row["what"] for row in rows][1] == "kNN, brute force on cuda:0"
+    assert rows[1]["train_search_s"] > 0
+
+
+def test_of_a_built_gallery_the_seconds_of_embedding_are_told(world, monkeypatch):
+    monkeypatch.setitem(classify.TRAINED_ON, "mean-colour", "colours")
+    card = measure("knn", Bench(world.built(), "colours", "mean-colour"))
+    assert card.parts["times"][0]["embed_pictures"] == 330
+    assert "trained on the pictures and labels" in card.notes[0]
+    summary, by_k, by_temperature, seconds = knn.tables([card])
+    assert "mean nothing" in summary.rows[0]["mark"] and "means nothing" in by_k.title
+    best = max(
+        row["top1"] for part in ("accuracy", "temperature") for row in card.parts[part] if row["split"] == "valid"
+    )
+    assert summary.rows[0]["best_top1"] == best
+    assert [row["k"] for row in by_k.rows] == list(knn.KS)
+    assert len(by_temperature.rows) == len(knn.TEMPERATURES)
+    for table in (summary, by_k, by_temperature):
+        assert all("–" not in line for line in table.cells())
+    assert "330 pictures" in seconds.title
+
+
+def test_charts(world):
+    pytest.importorskip("matplotlib")
+    card = measure("knn", bench(world, separable()))
+    charts = knn.charts([card, card])
+    assert set(charts) == {"knn-k", "knn-temperature"}
+    for figure in charts.values():
+        assert len(figure.axes) == 2
+        labels = [line.get_label() for line in figure.axes[0].lines]
+        assert len(labels) == 5 - 2 * (figure is charts["knn-temperature"]) and labels[-1] == "linear head, valid"
+
+
+# The head
+
+
+def test_the_head_agrees_with_logistic_regression():
+    datasets, linear_model = pytest.importorskip("sklearn.datasets"), pytest.importorskip("sklearn.linear_model")
+    pixels, labels = datasets.load_digits(return_X_y=True)
+    rows = unit(pixels)
+    fitted = linear_head.fit(rows[:1200], labels[:1200], 10)
+    ours = linear_head.accuracy(fitted.head, rows[1200:], labels[1200:])[0]
+    theirs = linear_model.LogisticRegression(C=10, max_iter=300).fit(rows[:1200], labels[:1200])
+    assert ours >= 100 * theirs.score(rows[1200:], labels[1200:]) - 1
+
+
+def test_the_head_is_seeded_and_chooses_among_all_trials():
+    work = separable()
+    first, again = (linear_head.fit(work.vectors, work.labels, 4, seed=3) for _ in range(2))
+    assert np.array_equal(first.head.weights, again.head.weights)
+    assert len(first.trials) == len(linear_head.WEIGHT_DECAYS) * len(linear_head.EPOCHS)
+    chosen = accuracy(first.trials, weight_decay=first.weight_decay, epochs=first.epochs)
+    assert chosen["held_out_top1"] == max(trial["held_out_top1"] for trial in first.trials)
+
+
+def test_top_5_of_the_head_by_hand():
+    import torch
+
+    head = linear_head.Head(torch.eye(6), torch.zeros(6), torch.zeros(6), 1.0)
+    rows = np.array([[6, 5, 4, 3, 2, 1], [1, 2, 3, 4, 5, 6]], np.float32)
+    assert head.ranked(rows).tolist() == [[0, 1, 2, 3, 4], [5, 4, 3, 2, 1]]
+    assert linear_head.accuracy(head, rows, np.array([0, 4])) == (50, 100)
+    assert linear_head.accuracy(head, rows, np.array([5, 0])) == (0, 0)

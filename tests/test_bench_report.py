@@ -1,0 +1,88 @@
+"""Documents filled from cards: what lies between two marks is replaced, all else stays."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from searchdemo.bench import report
+from searchdemo.bench.card import Floor, RunCard
+from searchdemo.errors import BadArtifact, NotHere
+
+SEARCH = {"family": "exact", "factory": "Flat", "threads": 1, "p50_ms": 4.0, "p95_ms": 5.0, "p99_ms": 6.0}
+SEARCH |= {"repeats": 9, "qps": 250.0, "recall_10": 1.0, "precision_10": 0.5, "size_bytes": 51_200_000, "build_s": 0.1}
+CARD = RunCard(
+    benchmark="latency",
+    gallery="scenes",
+    encoder="bundled",
+    parts={"extraction": [], "search": [SEARCH | {"index": "flat"}]},
+    subject={"vectors": 2000, "dim": 128},
+    settings={"quick": False, "seed": 0, "threads": [1]},
+    floors=[Floor("as fast as it was", 4.0, 5.0, unit="ms"), Floor("exact", 0.9, 1.0, at_least=True)],
+    at="2026-01-02T03:04:05+00:00",
+)
+DOCUMENT = """# Figures
+
+<!-- table:latency-search-bundled -->
+| what | stood | here |
+<!-- end -->
+
+Prose between <!-- a remark --> two tables.
+
+<!-- floors -->
+<!-- end -->
+
+The end.
+"""
+
+
+def test_tables_are_replaced_and_prose_stays():
+    filled = report.fill(DOCUMENT, [CARD])
+    assert "stood" not in filled and "| flat | Flat | 1 | 4.00 |" in filled
+    assert "| latency | bundled | as fast as it was | 4.00 | ≤ 5 | ms | yes |" in filled
+    assert "| latency | bundled | exact | 0.900 | ≥ 1 | ratio | **no** |" in filled
+    prose = [line for line in DOCUMENT.splitlines() if line and "stood" not in line]
+    assert [line for line in filled.splitlines() if line in prose] == prose
+    assert report.fill(filled, [CARD]) == filled
+
+
+def test_a_newer_card_changes_its_table_alone():
+    faster = replace(CARD, parts=CARD.parts | {"search": [SEARCH | {"index": "flat", "p50_ms": 2.0}]})
+    before, after = (report.fill(DOCUMENT, [card]).splitlines() for card in (CARD, faster))
+    changed = [new for old, new in zip(before, after, strict=True) if old != new]
+    assert len(changed) == 1 and "| 2.00 |" in changed[0]
+
+
+def test_a_mark_without_a_table_says_which_there_are():
+    with pytest.raises(BadArtifact, match=r"'knn-curve'.*latency-search-bundled, floors"):
+        report.fill("<!-- table:knn-curve -->\n<!-- end -->", [CARD])
+    with pytest.raises(BadArtifact, match="floors"):
+        report.fill(DOCUMENT, [replace(CARD, floors=[])])
+
+
+def test_a_mark_without_its_end_takes_nothing_with_it():
+    torn = DOCUMENT.replace("| what | stood | here |\n<!-- end -->", "| what | stood | here |")
+    filled = report.fill(torn, [CARD])
+    assert "stood" in filled and "Prose between" in filled and "as fast as it was" in filled
+
+
+def test_cards_in_the_order_of_the_benchmarks():
+    other = replace(CARD, benchmark="unheard of")
+    assert report.by_benchmark([other, CARD]) == {"latency": [CARD]}
+
+
+def test_plots_are_the_same_bytes_for_the_same_card(tmp_path):
+    pytest.importorskip("matplotlib")
+    first = report.draw_plots([CARD], tmp_path / "one")
+    second = report.draw_plots([CARD], tmp_path / "two")
+    assert [path.name for path in first] == [path.name for path in second] == ["latency.svg"]
+    assert first[0].read_bytes() == second[0].read_bytes()
+    svg = first[0].read_text()
+    assert "flat" in svg and CARD.source in svg  # text stays text
+
+
+def test_plots_without_matplotlib_say_what_to_install(monkeypatch, tmp_path):
+    monkeypatch.setattr(report.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(NotHere, match=r"matplotlib.*requirements-bench\.txt"):
+        report.draw_plots([CARD], tmp_path)

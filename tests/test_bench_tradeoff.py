@@ -1,0 +1,195 @@
+"""The trade-off benchmark on small workloads whose answers are known, and what is drawn from its cards."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from dataclasses import replace
+
+import pytest
+
+from searchdemo.bench import sweep
+from searchdemo.bench.card import RunCard
+from searchdemo.bench.pareto import front
+from searchdemo.bench.suite import tradeoff
+from searchdemo.bench.sweep import FULL, QUICK, Grid
+from searchdemo.bench.tradeoff_drawn import accuracy_rows, nearest
+from searchdemo.bench.want import search_parameters_source
+from searchdemo.bench.workload import Bench, synthetic
+from searchdemo.indexes.base import params_of
+from searchdemo.indexes.faiss_index import is_hash
+from searchdemo.indexes.table import nlist
+
+POINT_KEYS = {
+    *("index", "family", "factory", "build_params", "params", "metric"),
+    *("p50_ms", "p95_ms", "p99_ms", "repeats"),
+    *("recall_1", "recall_10", "recall_100", "precision_1", "precision_10", "precision_100"),
+    *("knn_top1", "size_bytes", "build_s"),
+}
+SMALL = (
+    Grid("flat", "exact", "Flat"),
+    Grid("ivf", "ivf", "IVF{nlist},SQfp16", nlist=(1 / 2, 1), params={"nprobe": (1, 4, 16, 32, 64)}),
+    Grid("hnsw", "graph", "HNSW32", build_params={"efConstruction": (40, 200)}, params={"ef_search": (16, 128)}),
+    Grid("pq", "quantised", "PQ{m}x4fs", m=(1 / 2, 3)),  # 3: more sub-quantisers than dimensions, FAISS refuses
+    Grid("lsh", "hash", "LSH{bits}rt", bits=(1, 8)),
+    Grid("lsh+refine", "hash", "LSH{bits}rt,Refine(SQfp16)", bits=(4,), params={"k_factor": (8,)}),
+)
+CELLS = 32  # nlist(1,500)
+
+
+@pytest.fixture(scope="module")
+def card() -> RunCard:
+    """Of a quick run on 1,500 vectors of 32 dimensions."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tradeoff, "QUICK", SMALL)
+        patch.setattr(tradeoff, "ROUNDS", 1)
+        work = synthetic(1500, 60, 32)
+        figures = tradeoff.run(Bench(None, quick=True, _workload=work))
+    return RunCard(
+        "tradeoff",
+        "tiny-imagenet",
+        "bundled",
+        figures.parts,
+        figures.subject,
+        {"quick": True} | figures.settings,
+        figures.floors,
+        figures.notes,
+        {"name": "a machine"},
+        at="2030-01-02",
+    )
+
+
+def points(card: RunCard, index: str) -> list[dict]:
+    return [row for row in card.parts["points"] if row["index"] == index]
+
+
+def test_every_point_has_the_same_keys(card):
+    assert len(card.parts["points"]) == 1 + (3 + 4) + 4 + 1 + 2 + 1
+    for row in card.parts["points"]:
+        assert set(row) == POINT_KEYS
+        assert 0 < row["p50_ms"] <= row["p95_ms"] <= row["p99_ms"] and row["size_bytes"] > 0
+        assert row["metric"] == ("l2" if is_hash(row["factory"]) else "ip")
+
+
+def test_figures_are_those_of_the_index(card):
+    (flat,) = points(card, "flat")
+    assert flat["recall_1"] == flat["recall_10"] == flat["recall_100"] == 1
+    assert flat["size_bytes"] == 1500 * 32 * 4
+    cells = [row for row in points(card, "ivf") if row["factory"] == f"IVF{CELLS},SQfp16"]
+    assert [row["params"]["nprobe"] for row in cells] == [1, 4, 16, 32]  # not 64: there are 32 cells
+    assert all(a["recall_10"] < b["recall_10"] for a, b in itertools.pairwise(cells))
+    assert cells[-1]["recall_10"] > 0.99  # every cell visited: half floats alone are left to err
+    assert cells[-1]["knn_top1"] == pytest.approx(flat["knn_top1"], abs=2)
+    few, many = points(card, "lsh")
+    assert few["recall_10"] < many["recall_10"] and few["size_bytes"] < many["size_bytes"]
+    assert [row["build_params"] for row in points(card, "hnsw")] == [
+        *[{"efConstruction": 40}] * 2,
+        *[{"efConstruction": 200}] * 2,
+    ]
+
+
+def test_what_cannot_be_built_is_a_note(card):
+    assert any(note.startswith("pq: ") and "PQ96x4fs" in note for note in card.notes)
+
+
+def test_number_of_results(card):
+    rows = [row for row in card.parts["k"] if row["index"] == "flat"]
+    assert [row["k"] for row in rows] == [1, 10, 50, 100, 500, 1000]
+    assert all(row["recall"] == 1 for row in rows)
+    shares = [row["precision"] for row in rows]
+    assert shares == sorted(shares, reverse=True)  # 7 or 8 vectors a class: the more, the fewer of the query's
+    graph = [row["recall"] for row in card.parts["k"] if row["index"] == "hnsw"]
+    assert graph[1] > graph[-1]  # ef_search 32 keeps too few candidates for 1,000
+
+
+def test_shards(card):
+    flat = [row for row in card.parts["shards"] if row["index"] == "flat"]
+    assert {row["shards"] for row in flat} == {1, 4}
+    assert {(row["threaded"], row["threads"] > 1 or row["threaded"]) for row in flat} >= {(False, False), (True, True)}
+    assert all(row["recall_10"] == 1 for row in flat)  # positions are those of the whole
+    graph = {row["shards"]: row["recall_10"] for row in card.parts["shards"] if row["index"] == "hnsw"}
+    assert graph[4] > 0.95
+
+
+def test_metric(card):
+    rows = {(row["index"], row["metric"]): row for row in card.parts["metric"]}
+    assert all(rows[index, "ip"]["same_order"] == 1 for index in ("flat", "ivf", "hnsw"))
+    assert rows["flat", "l2"]["same_order"] >= 0.95  # but for ties in the last bit
+    assert rows["flat", "l2"]["recall_10"] == pytest.approx(1, abs=0.002)
+
+
+def test_the_floor_compares_measured_points(card):
+    (floor,) = card.floors
+    assert floor.bound == 1.1 and floor.measured >= 1 and f"IVF{CELLS},SQfp16" in floor.name
+
+
+def test_no_floor_when_our_setting_was_not_enough():
+    run = tradeoff.Sweep(Bench(None), synthetic(400, 10, 16))
+    assert run.floors() == [] and "no nprobe" in run.notes[0]
+
+
+# What is drawn
+
+
+def test_tables(card):
+    tables = {table.name: table for table in tradeoff.tables([card])}
+    assert list(tables) == [f"tradeoff-{name}-bundled" for name in ("front", "memory", "knn", "k", "shards", "metric")]
+    best = front(card.parts["points"])
+    assert [row["p50_ms"] for row in tables["tradeoff-front-bundled"].rows] == [row["p50_ms"] for row in best]
+    assert len(best) < len(card.parts["points"])
+    for table in tables.values():
+        cells = table.cells()
+        assert cells and all(len(line) == len(table.columns) for line in cells)
+        assert not any(cell == "–" for line in cells for cell in line), table.name
+        assert "quick run" in table.markdown()
+    assert len(tables["tradeoff-shards-bundled"].rows) == 6
+
+
+def test_charts(card, tmp_path):
+    pytest.importorskip("matplotlib")
+    from searchdemo.bench.plots import save_svg
+
+    drawn = tradeoff.charts([card, replace(card, encoder="another")])
+    assert list(drawn) == ["tradeoff", "tradeoff-memory", "tradeoff-knn"]
+    for name, figure in drawn.items():
+        save_svg(figure, tmp_path / f"{name}.svg")
+        text = (tmp_path / f"{name}.svg").read_text()
+        assert "another" in text and "recall@10" in text
+
+
+def at(recall: float, top1: float, family: str = "ivf", ms: float = 1.0) -> dict:
+    return {"recall_10": recall, "knn_top1": top1, "family": family, "p50_ms": ms}
+
+
+def test_accuracy_beside_recall():
+    rows = [at(1, 60, "exact"), at(0.9, 58), at(0.92, 57), at(0.51, 40), at(0.88, 59, "graph"), at(0.6, 50)]
+    found = [(row["target"], row["family"], row["difference"]) for row in accuracy_rows(rows)]
+    assert found == [(1, "exact", 0), (0.95, "ivf", -3), (0.9, "ivf", -2), (0.9, "graph", -1), (0.5, "ivf", -20)]
+    assert nearest([at(0.89, 1, ms=2), at(0.91, 2, ms=1)], 0.9)["knn_top1"] == 2  # as near, faster
+    assert nearest(rows, 0.7) is None
+    assert accuracy_rows([at(0.9, 58)])[0]["difference"] is None
+
+
+# The grids
+
+
+@pytest.mark.parametrize("grid", [*FULL, *QUICK], ids=lambda grid: f"{grid.index}-{grid.factory}")
+def test_a_grid_names_the_parameters_that_its_indexes_have(grid):
+    for dim in (128, 384, 1280):
+        for spec in grid.specs(100_000, dim):
+            factory = spec.factory(100_000, dim)
+            assert {param.name for param in params_of(factory)} == set(grid.params)
+            for params in grid.settings(spec, 100_000, dim):
+                assert re.fullmatch(r"None|faiss\.\w+\(.+\)", search_parameters_source(factory, params))
+
+
+def test_grids_follow_the_number_of_vectors_and_the_dimension():
+    grid = Grid("x", "ivf", "IVF{nlist},PQ{m}", nlist=(1 / 2, 1), m=(1 / 8,), params={"nprobe": (1, 100, 1000)})
+    built = {spec.factory(0, 0): grid.settings(spec, 10_000, 64) for spec in grid.specs(10_000, 64)}
+    assert nlist(10_000) == 256
+    assert built == {
+        "IVF128,PQ8": [{"nprobe": 1}, {"nprobe": 100}],
+        "IVF256,PQ8": [{"nprobe": 1}, {"nprobe": 100}],
+    }
+    assert sweep.combinations({"a": (1, 2), "b": (3,)}) == [{"a": 1, "b": 3}, {"a": 2, "b": 3}]
+    assert sweep.combinations({}) == [{}]

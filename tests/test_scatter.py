@@ -1,0 +1,113 @@
+"""Recall against a cost as HTML: where a dot lies, what it says, which marks it has."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from searchdemo.bench import plots as for_documents
+from searchdemo.indexes.table import INDEXES
+from searchdemo.ui import plots
+from searchdemo.ui.scatter import Axis, Dot, log_axis, scatter, share_axis
+
+
+def dot(cost: float = 1.0, gain: float = 0.9, family: str = "ivf", name: str = "a", **marks: bool) -> Dot:
+    return Dot(cost, gain, family, name, ["a fact"], **marks)
+
+
+def places(html: str, of: str = "dot") -> list[tuple[float, float]]:
+    """(left, bottom) in per cent of the area, of each element of this class."""
+    found = re.findall(rf'class="{of}[^"]*"[^>]*style="left:([\d.]+)%;bottom:([\d.]+)%', html)
+    return [(float(left), float(bottom)) for left, bottom in found]
+
+
+def test_the_cost_is_logarithmic_and_the_gain_linear():
+    left, middle, right = places(scatter([dot(0.1, 0.5), dot(1, 0.7), dot(10, 0.9)], "ms", "recall@10"))
+    assert middle[0] == pytest.approx(50, abs=0.01)  # each decade is as wide
+    assert left[0] == pytest.approx(100 - right[0], abs=0.01) and 0 < left[0] < 10
+    assert middle[1] - left[1] == pytest.approx(right[1] - middle[1], abs=0.02)
+    assert right[1] < 100
+
+
+def test_a_place_on_an_axis_is_kept_on_it():
+    axis = Axis("ms", 0.1, 10, [], log=True)
+    assert [axis.place(value) for value in (0.1, 1, 10)] == pytest.approx([0, 50, 100])
+    assert [axis.place(value) for value in (0, 1e-12, 1e6)] == [0, 0, 100]
+
+
+def labels(axis: Axis) -> list[str]:
+    return [label for _, label in axis.ticks if label]
+
+
+def test_ticks():
+    assert labels(log_axis("ms", [0.012, 0.2])) == ["0.02", "0.05", "0.1", "0.2"]
+    assert labels(log_axis("ms", [0.05, 60])) == ["0.1", "1", "10"]  # decades alone, where 2 and 5 would touch them
+    assert labels(log_axis("MB", [1, 5000])) == ["1", "10", "100", "1,000"]
+    assert labels(share_axis("recall", [0.42, 1])) == ["1.0", "0.9", "0.8", "0.7", "0.6", "0.5", "0.4"]
+    assert labels(share_axis("recall", [0.993, 1])) == ["1.00", "0.98", "0.96", "0.94", "0.92", "0.90"]
+    assert labels(share_axis("recall", [0.0, 1]))[-1] == "0.0"
+
+
+def test_all_costs_alike_still_make_an_axis():
+    assert places(scatter([dot(5, 0.8), dot(5, 1.0)], "ms", "recall@10"))[0][0] == pytest.approx(50, abs=0.01)
+    assert scatter([], "ms", "recall@10") == ""
+
+
+def test_the_front_is_a_step_line_to_the_right_edge():
+    html = scatter([dot(0.1, 0.5), dot(10, 0.9)], "ms", "recall@10", line=[(0.1, 0.5), (10, 0.9)])
+    points = [tuple(map(float, pair.split(","))) for pair in re.search(r'points="([^"]+)"', html)[1].split()]
+    (x1, y1), (x2, y2) = places(html)
+    # SVG counts from the top
+    corners = [(x1, 100 - y1), (x2, 100 - y1), (x2, 100 - y2), (100, 100 - y2)]
+    assert points == pytest.approx([pytest.approx(corner, abs=0.011) for corner in corners])
+    assert 'preserveAspectRatio="none"' in html and 'vector-effect="non-scaling-stroke"' in html
+
+
+def test_marks_names_and_tooltips():
+    html = scatter(
+        [
+            dot(1, 0.5, name="x <1>", faded=True),
+            dot(2, 0.9, "graph", "y", front=True, ringed=True),
+            dot(3, hollow=True),
+        ],
+        "ms",
+        "recall@10",
+    )
+    assert re.findall(r'<div class="(dot[^"]*)"', html) == ["dot faded", "dot front ringed", "dot hollow"]
+    assert re.findall(r'tabindex="(-?\d)"', html) == ["-1", "0", "-1"]  # the Tab key goes along the front
+    assert re.findall(r"<b>([^<]+)</b><span>([^<]+)</span>", html)[0] == ("x &lt;1&gt;", "a fact")
+    assert 'aria-label="x &lt;1&gt;: a fact"' in html
+    assert re.findall(r'class="named"[^>]*>([^<]+)<', html) == ["y"]
+
+
+def test_tooltips_end_with_the_plot_on_both_sides_and_keep_off_its_top():
+    tips = re.findall(r'class="tip" style="(\w+):\d+px;transform:translateX\(-(\d+)%\)"', scatter(
+        [dot(0.1, 0.5), dot(1, 0.7), dot(10, 1.0)], "ms", "recall@10"
+    ))  # fmt: skip
+    assert [side for side, _ in tips] == ["bottom", "bottom", "top"]
+    left, middle, right = (int(share) for _, share in tips)
+    assert left < 10 and middle == 50 and right > 90
+
+
+def test_bounds_are_drawn_where_they_lie():
+    html = scatter([dot(0.1, 0.5), dot(1), dot(10, 0.7)], "ms", "recall@10", most_cost=1.0, least_gain=0.9)
+    (_, _), (x, y), (_, _) = places(html)
+    assert f'bound up" style="left:{x:.2f}%"' in html and f'bound across" style="bottom:{y:.2f}%"' in html
+    assert "bound" not in scatter([dot()], "ms", "recall@10")
+
+
+def test_the_legend_names_the_families_that_are_there():
+    html = scatter(
+        [dot(), dot(2, family="graph"), dot(3, family="tree", hollow=True)], "ms", "r", families={"ivf": "IVF"}
+    )
+    legend = re.search(r'class="legend">(.*?)</div>', html)[1]
+    assert re.findall(r"</i>([^<]+)", legend) == ["IVF", "graph", "other libraries"]
+
+
+def test_one_source_of_colours():
+    assert all(
+        plots.COLOURS[family] == colour for family, colour in for_documents.COLOURS.items() if family != "encode"
+    )
+    assert {spec.family for spec in INDEXES.values()} <= set(for_documents.COLOURS)
+    assert f"--colour:{for_documents.COLOURS['hash']}" in scatter([dot(family="hash")], "ms", "recall@10")
