@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import platform
 import time
 from collections import deque
@@ -24,6 +25,7 @@ from searchdemo.pictures import open_picture
 from searchdemo.store import VECTORS, Artifact, Key, Manifest, Store, write_json
 
 BATCH_SIZE = 64
+MOST_WORKERS = 8  # threads that open pictures; each holds a batch
 SAVE_SECONDS = 1.0  # between two saves of what is embedded; a kill loses no more
 
 
@@ -69,18 +71,28 @@ def balanced_rows(labels: np.ndarray, limit: int | None, seed: int = 0) -> np.nd
 
 
 def batches(pictures: Pictures, rows: np.ndarray, encoder: Encoder, batch_size: int) -> Iterator[tuple]:
-    """(which of the batch's rows can be read (b,) bool, network input of those), made ahead in other threads."""
+    """(which of the batch's rows can be read (b,) bool, network input of those), made by several threads.
 
-    def prepare(chosen: np.ndarray) -> tuple[np.ndarray, object]:
-        found = [readable(pictures.encoded(int(row))) for row in chosen]
+    For a GPU they are made while it computes. On a CPU a forward pass wants all cores, and its threads would wait for
+    each other at every layer where one of them shares its core: there a batch a thread is made before the next pass.
+    """
+
+    def prepare(start: int) -> tuple[np.ndarray, object]:
+        found = [readable(pictures.encoded(int(row))) for row in rows[start : start + batch_size]]
         images = [image for image in found if image is not None]
         return np.array([image is not None for image in found]), encoder.preprocess(images) if images else None
 
-    with ThreadPoolExecutor(max_workers=2) as pool:
+    starts = range(0, len(rows), batch_size)
+    workers = min(os.cpu_count() or 1, MOST_WORKERS)
+    with ThreadPoolExecutor(workers) as pool:
+        if encoder.device == "cpu":
+            for first in range(0, len(starts), workers):
+                yield from list(pool.map(prepare, starts[first : first + workers]))
+            return
         waiting: deque = deque()
-        for start in range(0, len(rows), batch_size):
-            waiting.append(pool.submit(prepare, rows[start : start + batch_size]))
-            if len(waiting) > 3:
+        for start in starts:
+            waiting.append(pool.submit(prepare, start))
+            if len(waiting) > workers + 1:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()

@@ -328,7 +328,7 @@ def test_cell_ranks_of_all_families(index_name, clustered, built):
 
 
 @pytest.mark.parametrize(
-    ("vectors", "cells"), [(1, 1), (2, 1), (40, 1), (78, 2), (2000, 32), (10_000, 256), (100_000, 1024)]
+    ("vectors", "cells"), [(1, 1), (2, 1), (40, 1), (78, 2), (2000, 32), (10_000, 128), (100_000, 512)]
 )
 def test_nlist_leaves_each_cell_enough_training_points(vectors, cells):
     assert nlist(vectors) == cells

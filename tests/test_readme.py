@@ -1,16 +1,21 @@
-"""The README's tables say what the tables of the code say."""
+"""The documents' tables say what the tables of the code and the run cards that ship say."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
+from searchdemo.bench import card
+from searchdemo.bench.report import fill
+from searchdemo.bench.table import BENCHMARKS
 from searchdemo.encoders.base import EncoderSpec
 from searchdemo.encoders.table import ENCODERS
 from searchdemo.galleries.table import GALLERIES
 from searchdemo.indexes.table import INDEXES
 
-README = (Path(__file__).parents[1] / "README.md").read_text()
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+MEASURED = (ROOT / "docs" / "benchmarks.md").read_text()
 
 
 def encoder_line(spec: EncoderSpec) -> str:
@@ -40,4 +45,20 @@ def test_every_gallery_is_named():
 def test_the_space_starts_what_is_there():
     front_matter = README.split("---")[1]
     assert "app_file: app.py" in front_matter
-    assert (Path(__file__).parents[1] / "app.py").exists()
+    assert (ROOT / "app.py").exists()
+
+
+def test_every_benchmark_has_its_line_and_its_tables():
+    for name in BENCHMARKS:
+        assert f"| `{name}` |" in README and f"(`{name}`)" in MEASURED
+
+
+def test_the_measured_tables_are_drawn_from_the_cards_that_ship():
+    cards = [found for found in card.cards(card.SHIPPED) if not found.quick]
+    assert {found.benchmark for found in cards} == set(BENCHMARKS)
+    assert fill(MEASURED, cards) == MEASURED
+
+
+def test_every_plot_of_the_document_lies_beside_it():
+    plots = re.findall(r"!\[.*?\]\((plots/[\w.-]+)\)", MEASURED)
+    assert plots and all((ROOT / "docs" / plot).is_file() for plot in plots)

@@ -218,10 +218,8 @@ def tree(kind: str) -> Callable[[int, int], Grid]:
     return lambda vectors, dim: iter([({"kind": kind, "leaf_size": 40}, [{}])])
 
 
-def faiss_graph(ef_construction: int) -> Callable[[int, int], Grid]:
-    return lambda vectors, dim: iter(
-        [({"factory": f"HNSW{M}", "efConstruction": ef_construction}, over(ef_search=EFS))]
-    )
+def faiss_graph(factory: str, ef_construction: int) -> Callable[[int, int], Grid]:
+    return lambda vectors, dim: iter([({"factory": factory, "efConstruction": ef_construction}, over(ef_search=EFS))])
 
 
 def faiss_ivf(vectors: int, dim: int) -> Grid:
@@ -229,13 +227,13 @@ def faiss_ivf(vectors: int, dim: int) -> Grid:
 
 
 def faiss_fastscan(vectors: int, dim: int) -> Grid:
-    for number in (256, 512):
+    shares = (0.03, 0.04, 0.05, 0.0625, 0.08, 0.1, 0.125, 0.16, 0.2, 0.25)
+    for number, sub_quantisers in product((128, 256), (dim // 2, dim)):
         nlist = max(1, min(number, vectors // 39))
-        shares = (0.02, 0.03, 0.045, 0.0625, 0.09, 0.125, 0.18, 0.25)
         probes = sorted({math.ceil(nlist * share) for share in shares})
         yield (
-            {"factory": f"IVF{nlist},PQ{dim // 2}x4fsr,Refine(SQfp16)"},
-            over(nprobe=probes, k_factor=[2, 3, 4, 6, 8, 10, 16]),
+            {"factory": f"IVF{nlist},PQ{sub_quantisers}x4fsr,Refine(SQfp16)"},
+            over(nprobe=probes, k_factor=[3, 4, 6, 8]),
         )
 
 
@@ -253,11 +251,12 @@ class Peer:
 
 
 FAISS = "searchdemo.indexes.faiss_index"
+GRAPH = INDEXES["hnsw"].factory(100_000, 128)  # the same for all
 OURS = ("faiss hnsw", "faiss ivf", "faiss ivf-fastscan")
 
 PEERS: tuple[Peer, ...] = (
-    Peer("faiss hnsw", "graph", "faiss-cpu", FAISS, Faiss, faiss_graph(EF_CONSTRUCTION)),
-    Peer("faiss hnsw (own defaults)", "graph", "faiss-cpu", FAISS, Faiss, faiss_graph(40)),
+    Peer("faiss hnsw", "graph", "faiss-cpu", FAISS, Faiss, faiss_graph(GRAPH, EF_CONSTRUCTION)),
+    Peer("faiss hnsw (own defaults)", "graph", "faiss-cpu", FAISS, Faiss, faiss_graph(f"HNSW{M}", 40)),
     Peer("faiss ivf", "ivf", "faiss-cpu", FAISS, Faiss, faiss_ivf),
     Peer("faiss ivf-fastscan", "ivf", "faiss-cpu", FAISS, Faiss, faiss_fastscan),
     Peer("hnswlib", "graph", "hnswlib", "hnswlib", Hnswlib, graph),

@@ -57,9 +57,10 @@ def combinations(values: dict[str, Values]) -> list[dict[str, int]]:
 # FAISS's own defaults are among the values: efConstruction 40, efSearch 16, nprobe 1.
 FULL = (
     Grid("flat", "exact", "Flat"),
-    Grid("ivf", "ivf", "IVF{nlist},SQfp16", nlist=(1 / 8, 1 / 4, 1 / 2, 1, 2), params={"nprobe": PROBES}),
+    Grid("ivf", "ivf", "IVF{nlist},SQfp16", nlist=(1 / 4, 1 / 2, 1, 2, 4), params={"nprobe": PROBES}),
     Grid("hnsw", "graph", "HNSW16", build_params={"efConstruction": (40, 200, 400)}, params={"ef_search": EF}),
     Grid("hnsw", "graph", "HNSW32", build_params={"efConstruction": (40, 200, 400)}, params={"ef_search": EF}),
+    Grid("hnsw", "graph", "HNSW32_SQfp16", build_params={"efConstruction": (200,)}, params={"ef_search": EF}),
     Grid("hnsw", "graph", "HNSW64", build_params={"efConstruction": (40, 200)}, params={"ef_search": EF}),
     Grid("sq8", "quantised", "SQ8"),
     Grid("pq", "quantised", "PQ{m}np", m=(1 / 8, 1 / 4, 1 / 2)),
@@ -85,7 +86,7 @@ FULL = (
         "ivf-fastscan",
         "ivf",
         "IVF{nlist},PQ{m}x4fsr,Refine(SQfp16)",
-        nlist=(1 / 8, 1 / 4, 1 / 2, 1),
+        nlist=(1 / 4, 1 / 2, 1, 2),
         m=(1 / 2, 1),
         params={"nprobe": (4, 8, 10, 14, 20, 32, 48, 64), "k_factor": (3, 6, 12)},
     ),
@@ -93,7 +94,7 @@ FULL = (
         "ivf-fastscan",
         "ivf",
         "IVF{nlist},PQ{m}x4fsr,Refine(SQfp16)",
-        nlist=(1 / 4,),
+        nlist=(1 / 2,),
         m=(1 / 4,),
         params={"nprobe": (8, 16, 32), "k_factor": (6, 12, 24)},
     ),
@@ -104,7 +105,10 @@ FULL = (
 QUICK = (
     Grid("flat", "exact", "Flat"),
     Grid("ivf", "ivf", "IVF{nlist},SQfp16", nlist=(1 / 2, 1), params={"nprobe": (1, 4, 8, 16, 32)}),
-    Grid("hnsw", "graph", "HNSW32", build_params={"efConstruction": (40, 200)}, params={"ef_search": (16, 64, 256)}),
+    Grid("hnsw", "graph", "HNSW32", build_params={"efConstruction": (40,)}, params={"ef_search": (16, 64, 256)}),
+    Grid(
+        "hnsw", "graph", "HNSW32_SQfp16", build_params={"efConstruction": (200,)}, params={"ef_search": (16, 64, 256)}
+    ),
     Grid("sq8", "quantised", "SQ8"),
     Grid("pq", "quantised", "PQ{m}np", m=(1 / 4,)),
     Grid("pq+refine", "quantised", "PQ{m}np,Refine(SQfp16)", m=(1 / 4,), params={"k_factor": (4, 16)}),

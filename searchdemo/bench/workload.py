@@ -110,6 +110,7 @@ class Bench:
     threads: tuple[int, ...] = (1,)
     seed: int = 0
     report: Callable[[Progress], None] = lambda progress: None
+    indexes: tuple[str, ...] = ()  # of the INDEXES table, for `latency`; (): all
     options: dict = field(default_factory=dict)  # what one benchmark alone understands
     _workload: Workload | None = field(default=None, repr=False)
 

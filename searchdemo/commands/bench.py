@@ -33,6 +33,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--quick", action="store_true", help="under a minute each, on a part of the vectors")
     parser.add_argument("--encoders", nargs="+", metavar="E", help="one after the other, in place of --encoder")
     parser.add_argument("--threads", nargs="+", type=whole_number, default=[1], metavar="N", help="(default 1)")
+    parser.add_argument("--index", nargs="+", default=[], metavar="I", help="for latency: only these (default all)")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of what is drawn at random (default 0)")
     parser.add_argument("--synthetic", action="store_true", help="random vectors where none are built, and say so")
     parser.add_argument("--stand-in", action="store_true", help="random weights where none are here, and say so")
@@ -52,6 +53,7 @@ def run(arguments: argparse.Namespace) -> Answer:
     from searchdemo.commands.progress import ProgressLine
     from searchdemo.encoders.table import spec_of
     from searchdemo.errors import BadArtifact, BadQuery, NotHere
+    from searchdemo.indexes.table import find as find_index
 
     names = list(BENCHMARKS) if arguments.all else arguments.benchmarks
     encoders = arguments.encoders or [arguments.encoder]
@@ -59,6 +61,8 @@ def run(arguments: argparse.Namespace) -> Answer:
         find(name)
     for encoder in encoders:
         spec_of(encoder)
+    for index in arguments.index:
+        find_index(index)
     bounds = want.parse(arguments.want) if arguments.want is not None else None
     root = arguments.cards or run_card.own_cards()
     if arguments.report:
@@ -77,6 +81,7 @@ def run(arguments: argparse.Namespace) -> Answer:
                 quick=arguments.quick,
                 synthetic=arguments.synthetic,
                 threads=tuple(arguments.threads),
+                indexes=tuple(arguments.index),
                 seed=arguments.seed,
                 report=progress,
             )

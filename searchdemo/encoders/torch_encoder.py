@@ -24,6 +24,10 @@ TEXT_BATCH = 256  # texts a forward pass: a list of any length fits in memory
 # always late: a picture on the page took 30 ms with two threads and 6 ms with one (two cores, bfloat16).
 QUICK_PIXELS = 4 * 3 * 64 * 64
 
+# A CPU passes 16 pictures of 224 px at a time, whose activations stay in its cache: 66 pictures a second in place of 42
+# by DINO's ViT-S/16, 208 in place of 167 by ResNet-18 (batches of 64, two cores, bfloat16).
+CACHED_PIXELS = 16 * 3 * 224 * 224
+
 
 class TorchEncoder:
     """An Encoder (see base.py) around a torch network. A subclass may override `forward_images` and `forward_texts`.
@@ -81,7 +85,10 @@ class TorchEncoder:
 
     def encode_pixels(self, pixels: torch.Tensor) -> np.ndarray:
         """What `preprocess` returned for n pictures -> (n, dim) float32 unit rows."""
-        return self._unit_rows(self.forward_images, pixels, one_thread=pixels.numel() <= QUICK_PIXELS)
+        if self.device != "cpu" or pixels.numel() <= CACHED_PIXELS:
+            return self._unit_rows(self.forward_images, pixels, one_thread=pixels.numel() <= QUICK_PIXELS)
+        pieces = pixels.split(max(1, CACHED_PIXELS // pixels[0].numel()))
+        return np.concatenate([self._unit_rows(self.forward_images, piece, one_thread=False) for piece in pieces])
 
     def encode_images(self, images: Sequence[Image.Image]) -> np.ndarray:
         return self.encode_pixels(self.preprocess(images))

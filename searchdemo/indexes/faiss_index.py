@@ -154,7 +154,12 @@ class FaissIndex:
         return cls(spec, index, path.stat().st_size, (time.perf_counter() - started) * 1000)
 
     def _use(self, index) -> None:
+        import faiss
+
         self.index = index
+        base = faiss.downcast_index(index.base_index) if isinstance(index, faiss.IndexRefine) else index
+        if isinstance(base, faiss.IndexIVFFastScan):
+            base.implem = 11  # query by query, candidates in a reservoir: 0.0176 ms in place of 0.0205 for one query
         # Making FAISS's nested parameter objects took 22 of 62 us of an ivf-fastscan query; a search only reads them.
         make = functools.partial(parameters_for, self.spec.name, params_of(self.factory), index)
         self._parameters = functools.lru_cache(maxsize=256)(make)
@@ -176,7 +181,8 @@ class FaissIndex:
             scores = -scores
         elif self._euclidean:
             scores = 1 - scores / 2  # |a - b|^2 = 2 - 2 cos for unit rows
-        scores[positions == MISSING] = -np.inf
+        if len(positions) != 1 or positions.item(-1) == MISSING:  # they come last; a mask costs 1.5 us of a query's 25
+            scores[positions == MISSING] = -np.inf
         return Neighbors(positions, scores)
 
     def cell_ranks(self, query: np.ndarray, vectors: np.ndarray) -> np.ndarray | None:

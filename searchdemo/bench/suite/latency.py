@@ -24,7 +24,7 @@ from searchdemo.bench.threads import thread_limit
 from searchdemo.bench.workload import Bench
 from searchdemo.build import BATCH_SIZE, Progress
 from searchdemo.errors import NoWeights
-from searchdemo.indexes.table import INDEXES
+from searchdemo.indexes.table import INDEXES, find
 from searchdemo.pictures import open_picture
 
 K = 10
@@ -38,8 +38,9 @@ def run(bench: Bench) -> Figures:
     except NoWeights as error:
         extraction, notes = [], [f"extraction: {error}"]
     searches = []
-    for done, (name, entry) in enumerate(INDEXES.items()):
-        bench.report(Progress(f"{name} on {len(work.vectors):,} vectors", done, len(INDEXES), 0))
+    chosen = {name: find(name) for name in bench.indexes or INDEXES}
+    for done, (name, entry) in enumerate(chosen.items()):
+        bench.report(Progress(f"{name} on {len(work.vectors):,} vectors", done, len(chosen), 0))
         index, seconds = timed_build(entry, work.vectors, device=bench.engine.device)
         search = search_of(index)
         found = quality(search, work, ks=(K,), knn=False)
