@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from conftest import MeanColour, unit
 
 from searchdemo.bench.suite import classnames
 from searchdemo.bench.suite.classnames import at_thresholds, auc, pair_figures, pairs
 from searchdemo.bench.table import measure
 from searchdemo.bench.workload import Bench, Workload
 from searchdemo.errors import BadArtifact, BadQuery
+from tests.conftest import MeanColour, unit
 
 
 def degrees(*values: float) -> np.ndarray:
@@ -106,7 +106,7 @@ def card(world, monkeypatch):
     """Classes by the strongest channel, and texts that name the pure channels: words are always right."""
     world.change(class_names=("red", "lime", "blue"))
     monkeypatch.setattr(classnames, "templates_of", lambda encoder: ("{}", "dark{}"))
-    monkeypatch.setattr(MeanColour, "encode_texts", lambda self, texts: unit(np.stack([channel(t) for t in texts])))
+    monkeypatch.setattr(world.encoder, "encode_texts", lambda texts: unit(np.stack([channel(t) for t in texts])))
     return measure("classnames", Bench(world.built(), "colours", "mean-colour"))
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from conftest import unit
 
 from searchdemo import classify
 from searchdemo.bench import linear_head
@@ -12,6 +11,7 @@ from searchdemo.bench.suite import knn
 from searchdemo.bench.table import measure
 from searchdemo.bench.workload import Bench, Workload
 from searchdemo.types import Neighbors
+from tests.conftest import unit
 
 
 def workload(vectors, labels, queries, truth) -> Workload:

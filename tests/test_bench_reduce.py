@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from conftest import unit
 
 from searchdemo.bench.suite import reduce
 from searchdemo.bench.table import measure
 from searchdemo.bench.workload import Bench, Workload
+from tests.conftest import unit
 
 
 def workload(vectors: np.ndarray, queries: np.ndarray) -> Workload:

@@ -186,10 +186,10 @@ def test_a_grid_names_the_parameters_that_its_indexes_have(grid):
 def test_grids_follow_the_number_of_vectors_and_the_dimension():
     grid = Grid("x", "ivf", "IVF{nlist},PQ{m}", nlist=(1 / 2, 1), m=(1 / 8,), params={"nprobe": (1, 100, 1000)})
     built = {spec.factory(0, 0): grid.settings(spec, 10_000, 64) for spec in grid.specs(10_000, 64)}
-    assert nlist(10_000) == 256
+    assert nlist(10_000) == 128
     assert built == {
+        "IVF64,PQ8": [{"nprobe": 1}],
         "IVF128,PQ8": [{"nprobe": 1}, {"nprobe": 100}],
-        "IVF256,PQ8": [{"nprobe": 1}, {"nprobe": 100}],
     }
     assert sweep.combinations({"a": (1, 2), "b": (3,)}) == [{"a": 1, "b": 3}, {"a": 2, "b": 3}]
     assert sweep.combinations({}) == [{}]

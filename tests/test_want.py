@@ -143,7 +143,9 @@ def test_a_snippet_runs_and_finds_what_was_measured(world, monkeypatch, capsys, 
     monkeypatch.setattr("searchdemo.search.SearchEngine", world.engine)
     exec(compile(snippet(card([]), about | measured), "snippet", "exec"), {})
     printed = float(capsys.readouterr().out.rpartition("= ")[2])
-    assert printed == pytest.approx(measured["recall_10"], abs=0.05 if "OPQ" in factory else 0.002)
+    # OPQ is trained shorter in the demo, and 4-bit codes have many ties, which its way of scanning breaks otherwise.
+    loose = 0.05 if "OPQ" in factory else 0.02 if "x4fs" in factory else 0.002
+    assert printed == pytest.approx(measured["recall_10"], abs=loose)
 
 
 def test_settings_in_words():

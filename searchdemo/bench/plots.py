@@ -19,13 +19,18 @@ SERIES = ("#2563eb", "#d97706", "#7c3aed", "#059669", "#db2777", "#64748b", "#08
 
 
 def panels(number: int, title: str, source: str, height: float = 3.6):
-    """(figure, [axes, ...]) side by side, with the figures' origin below the title."""
+    """(figure, [axes, ...]), two side by side, with the figures' origin below the title. height: inches of a row."""
     from matplotlib.figure import Figure  # not pyplot, which keeps every figure alive
 
-    figure = Figure(figsize=(max(6.4, 4.6 * number), height), layout="constrained")
+    rows, columns = -(-number // 2), min(number, 2)
+    height *= rows
+    figure = Figure(figsize=(max(6.4, 4.6 * columns), height), layout="constrained")
     figure.suptitle(f"{title}\n", x=0.01, ha="left", fontsize=12, fontweight="bold")
     figure.text(0.01, 1 - 0.42 / height, source, fontsize=7.5, color="#64748b", va="top")
-    axes = list(figure.subplots(1, number, squeeze=False)[0])
+    axes = list(figure.subplots(rows, columns, squeeze=False).flat)
+    for ax in axes[number:]:
+        ax.set_axis_off()
+    axes = axes[:number]
     for ax in axes:
         ax.grid(True, which="major", color="#e2e8f0", linewidth=0.8)
         ax.set_axisbelow(True)
