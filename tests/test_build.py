@@ -7,14 +7,17 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from searchdemo import build
 from searchdemo.build import Progress, balanced_rows, clock
 from searchdemo.errors import BadQuery, NoPictures
 from searchdemo.indexes.vectors import StoredVectors
+from searchdemo.pictures import open_picture
 from searchdemo.search import Query
 from searchdemo.store import Key
 from tests.conftest import colour_gallery, colour_pictures, unit
@@ -48,6 +51,42 @@ def test_pictures_that_cannot_be_read_never_shift_rows(world):
     assert hit.row == 41 and hit.score == pytest.approx(1, abs=1e-3)
     with pytest.raises(BadQuery, match="Row 40 is not among the 290 pictures"):
         engine.search(Query(row=40), "colours", "mean-colour", "flat", 1)
+
+
+@pytest.mark.parametrize(
+    ("device", "quick_seconds", "alone"), [("cpu", 1, True), ("cpu", 0, False), ("cuda:0", 1, False)]
+)
+def test_small_pictures_are_made_ready_without_threads(world, monkeypatch, device, quick_seconds, alone):
+    monkeypatch.setattr(build, "QUICK_SECONDS", quick_seconds)
+    monkeypatch.setattr(os, "cpu_count", lambda: 3)
+    world.encoder.device, makers, whole = device, set(), world.encoder.preprocess
+
+    def preprocess(images):
+        makers.add(threading.current_thread())
+        return whole(images)
+
+    world.encoder.preprocess = preprocess
+    world.built(batch_size=7)
+    assert alone == (makers == {threading.current_thread()})
+    rows, vectors = stored(world)
+    assert np.array_equal(rows, np.arange(300))
+    assert np.abs(vectors - world.gallery.pictures.rows_of()).max() < 2**-11
+
+
+def test_pictures_of_a_batch_are_not_in_memory_together(world, monkeypatch):
+    opened, whole = [], world.encoder.preprocess
+    monkeypatch.setattr(build, "open_picture", lambda encoded: opened.append(encoded) or open_picture(encoded))
+
+    def preprocess(images):
+        made, before = [], len(opened) - 1  # the first is known to be readable
+        for used, image in enumerate(images, 1):
+            assert len(opened) - before == used
+            made.append(whole([image]))
+        return np.concatenate(made)
+
+    world.encoder.preprocess = preprocess
+    world.built(batch_size=50)
+    assert len(opened) == 330
 
 
 def test_queries_with_gaps_keep_their_labels(world):

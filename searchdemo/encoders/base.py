@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -39,8 +39,8 @@ class Encoder(Protocol):
     weights_sha256: str  # of the weights file: an index belongs to one
     stand_in: bool  # weights made for a test: figures made with them must say so
 
-    def preprocess(self, images: Sequence[Image.Image]) -> object:
-        """Upright RGB pictures -> the network's input, ready on its device. Safe to call from several threads."""
+    def preprocess(self, images: Iterable[Image.Image]) -> object:
+        """Upright RGB pictures, one at least -> the network's input, on its device. Safe to call from many threads."""
 
     def encode_pixels(self, pixels: object) -> np.ndarray:
         """What `preprocess` returned for n pictures -> (n, dim) float32 unit rows."""

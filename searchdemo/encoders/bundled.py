@@ -56,7 +56,6 @@ class BundledEncoder(TorchEncoder):
             DIM,
             image,
             transform_of(transform),
-            input_px=INPUT_SIZE,
             weights_sha256=read.sha256,
             stand_in=read.stand_in,
             transform=transform,
@@ -116,7 +115,6 @@ def transform_of(transform: str) -> Transform:
     mean, std = [PIXEL_MEAN] * 3, [PIXEL_STD] * 3
     if transform == "full":
         return transforms.full(INPUT_SIZE, mean, std)
-    from torchvision.transforms import CenterCrop, InterpolationMode, Normalize, Resize, ToTensor
+    from torchvision.transforms import Normalize, ToTensor
 
-    resize = Resize(INPUT_SIZE, InterpolationMode.BICUBIC, antialias=True)
-    return transforms.central([resize, CenterCrop(INPUT_SIZE), ToTensor(), Normalize(mean, std)])
+    return transforms.central([transforms.square(INPUT_SIZE), ToTensor(), Normalize(mean, std)])

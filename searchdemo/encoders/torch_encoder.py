@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -34,7 +34,6 @@ class TorchEncoder:
 
     net: pixels (n, 3, height, width) -> (n, dim); moved to the device and to its precision here
     to_input: its transform, see transforms.py; used from several threads
-    input_px: height and width of what it makes of a picture
     """
 
     has_text = False
@@ -47,7 +46,6 @@ class TorchEncoder:
         net: nn.Module,
         to_input: Transform,
         *,
-        input_px: int,
         weights_sha256: str,
         stand_in: bool = False,
         transform: str = "own",
@@ -59,7 +57,7 @@ class TorchEncoder:
         self.device = pick_device(device)
         self.precision = pick_precision(self.device, precision)
         self.net = prepare(net, self.device, self.precision)
-        self._to_input, self._input_px = to_input, input_px
+        self._to_input = to_input
         self._forward_lock = threading.Lock()  # two passes at once are slower than one after the other
 
     @classmethod
@@ -70,16 +68,13 @@ class TorchEncoder:
             spec.dim,
             net,
             to_input,
-            input_px=spec.input_px,
             weights_sha256=weights.sha256,
             stand_in=weights.stand_in,
             **options,
         )
 
-    def preprocess(self, images: Sequence[Image.Image]) -> torch.Tensor:
-        """Upright RGB pictures -> (n, 3, input_px, input_px) on the device."""
-        if not images:
-            return torch.empty(0, 3, self._input_px, self._input_px)
+    def preprocess(self, images: Iterable[Image.Image]) -> torch.Tensor:
+        """Upright RGB pictures, one at least -> (n, 3, height, width) on the device."""
         dtype = torch.bfloat16 if self.precision == "bfloat16" else torch.float32
         return self._to_input.standardised(self._to_input.pixels(images), dtype).to(self.device)
 
@@ -91,7 +86,7 @@ class TorchEncoder:
         return np.concatenate([self._unit_rows(self.forward_images, piece, one_thread=False) for piece in pieces])
 
     def encode_images(self, images: Sequence[Image.Image]) -> np.ndarray:
-        return self.encode_pixels(self.preprocess(images))
+        return self.encode_pixels(self.preprocess(images)) if images else np.empty((0, self.dim), np.float32)
 
     def encode_texts(self, texts: Sequence[str]) -> np.ndarray:
         """(n, dim) float32 unit rows. Raises BadQuery when the encoder has no text tower."""
@@ -106,7 +101,7 @@ class TorchEncoder:
         )
 
     def forward_images(self, pixels: torch.Tensor) -> torch.Tensor:
-        """(n, 3, input_px, input_px) -> (n, dim), of any length."""
+        """(n, 3, height, width) -> (n, dim), of any length."""
         return self.net(pixels)
 
     def forward_texts(self, texts: Sequence[str]) -> torch.Tensor:

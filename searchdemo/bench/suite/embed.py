@@ -1,6 +1,6 @@
 """Pictures a second of a gallery's build, against the recipe that people copy and the bare forward pass.
 
-pipeline   what `build` does: pictures made ready in threads beside the forward pass, vectors to a file
+pipeline   what `build` does: pictures made ready before each forward pass (on a GPU: beside it), vectors to a file
 recipe     datasets.map(batched=True): decode, transform, float32, default memory format, one after the other
 bare       the network alone, on batches that were made ready before
 
