@@ -6,7 +6,7 @@ import time
 
 import numpy as np
 
-from searchdemo.errors import BadQuery, NotHere
+from searchdemo.errors import BadQuery
 from searchdemo.knn import KS, TEMPERATURE, evaluate
 from searchdemo.search import SearchEngine, check_k
 from searchdemo.types import MISSING
@@ -35,12 +35,7 @@ def knn_accuracy(
     if not temperature > 0:
         raise BadQuery(f"temperature = {temperature} is out of bounds: choose above 0, such as {TEMPERATURE}.")
     prepared = engine.prepared(gallery, encoder)
-    queries, truth = prepared.queries()
-    if not len(queries):
-        raise NotHere(
-            f"No held-out queries of {gallery!r} are stored, so accuracy cannot be measured; "
-            "choose a gallery that has them, such as 'tiny-imagenet' or 'scenes'."
-        )
+    queries, truth = prepared.held_out()
     searched = engine.index(gallery, encoder, index)
     started = time.perf_counter()
     positions = searched.search(queries, max(ks) + 1, **params).rows  # of two equal ones at the end, the first counts

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from searchdemo.errors import BadQuery
+from searchdemo.errors import BadQuery, NotHere
 from searchdemo.galleries.base import Gallery
 from searchdemo.indexes.vectors import StoredVectors
 from searchdemo.store import Artifact
@@ -45,6 +45,16 @@ class Prepared:
         if (rows := self._query_rows()) is not None:
             labels = labels[rows]
         return stored / np.linalg.norm(stored, axis=1, keepdims=True), labels
+
+    def held_out(self) -> tuple[np.ndarray, np.ndarray]:
+        """As queries, one at least. Raises NotHere when there are none."""
+        queries, labels = self.queries()
+        if not len(queries):
+            raise NotHere(
+                f"No held-out queries of {self.artifact.key.gallery!r} are stored, so accuracy cannot be measured; "
+                "choose a gallery that has them, such as 'tiny-imagenet' or 'scenes'."
+            )
+        return queries, labels
 
     def query_picture(self, number: int) -> bytes | None:
         """The picture of a stored held-out query; None when it is not on this machine."""

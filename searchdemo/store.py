@@ -12,7 +12,6 @@ There are two roots: `indexes/` beside the package, which ships, and the person'
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import json
 import os
@@ -170,13 +169,7 @@ class Store:
     def building(self, key: Key) -> Iterator[Path]:
         """The work folder, for one build at a time. Raises SearchDemoError when another process has it."""
         folder = self.work_folder(key)
-        with folder.with_name(folder.name + ".lock").open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # the system lets go of it when the process dies
-            except BlockingIOError as error:
-                raise SearchDemoError(
-                    f"{key.encoder!r} is being built for {key.gallery!r} by another process: wait for it to finish."
-                ) from error
+        with exclusive(folder.with_name(folder.name + ".lock"), f"{key.encoder!r} is being built for {key.gallery!r}"):
             yield self.work_folder(key)  # made again: the other process may have moved it into place meanwhile
 
     def publish(self, key: Key, work: Path, manifest: Manifest) -> Artifact:
@@ -211,6 +204,19 @@ class Store:
         """Register a further index that was written to extra_index_path."""
         card = index_card(artifact, path, factory)
         write_json(path.with_name(path.name + ".json"), card | {"build_seconds": build_seconds})
+
+
+@contextlib.contextmanager
+def exclusive(lock: Path, what: str) -> Iterator[None]:
+    """For one process at a time, until it dies at the latest. Raises SearchDemoError: `what` "by another process"."""
+    from filelock import FileLock, Timeout
+
+    try:
+        held = FileLock(lock).acquire(timeout=0)
+    except Timeout as error:
+        raise SearchDemoError(f"{what} by another process: wait for it to finish.") from error
+    with held:
+        yield
 
 
 def read_manifest(path: Path, key: Key) -> Manifest:

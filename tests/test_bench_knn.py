@@ -97,7 +97,7 @@ def test_a_gpu_in_trouble_is_a_note(world, monkeypatch):
         raise RuntimeError("CUDA out of memory")
 
     monkeypatch.setattr(knn, "pick_device", lambda device: "cuda:0")
-    monkeypatch.setattr(knn, "BruteForce", out_of_memory)
+    monkeypatch.setattr(knn, "exact_index", out_of_memory)
     figures = knn.run(bench(world, separable()))
     assert figures.notes == ["kNN on the GPU: CUDA out of memory"]
     assert [row["what"] for row in figures.parts["times"]] == ["kNN, FAISS flat on the CPU", "linear head on cpu"]
@@ -105,8 +105,8 @@ def test_a_gpu_in_trouble_is_a_note(world, monkeypatch):
 
 def test_a_gpu_has_a_row_of_its_own(world, monkeypatch):
     monkeypatch.setattr(knn, "pick_device", lambda device: "cuda:0")
-    brute = knn.BruteForce
-    monkeypatch.setattr(knn, "BruteForce", lambda spec, vectors, device: brute(spec, vectors))
+    exact_index = knn.exact_index
+    monkeypatch.setattr(knn, "exact_index", lambda vectors, device: exact_index(vectors, "cpu"))
     rows = knn.run(bench(world, separable())).parts["times"]
     assert [row["what"] for row in rows][1] == "kNN, brute force on cuda:0"
     assert rows[1]["train_search_s"] > 0

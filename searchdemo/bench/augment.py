@@ -12,8 +12,6 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 
-from searchdemo.errors import UnknownName
-
 Draw = random.Random
 ORIGINAL = "original"
 
@@ -80,10 +78,3 @@ AUGMENTATIONS: dict[str, Augmentation] = {
         ("jpeg", "saved as JPEG of quality 20 to 40", _jpeg),
     )
 }
-
-
-def find(name: str) -> Augmentation:
-    """Raises UnknownName."""
-    if name not in AUGMENTATIONS:
-        raise UnknownName("augmentation", name, AUGMENTATIONS)
-    return AUGMENTATIONS[name]

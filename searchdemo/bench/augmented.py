@@ -1,16 +1,16 @@
 """A gallery under each of the AUGMENTATIONS, embedded for real: ten times as many vectors of the same pictures.
 
-    <own root>/<gallery>/<encoder>/scale/<augmentation>.npy     half floats (n, dim), in the order of the stored vectors
-                                         <augmentation>.json    which pictures, weights and augmentation they are of
-                                         *.partial, *.npy.json  of one that is not finished; found again after a kill
+    <own root>/<gallery>/<encoder>.augmented/<augmentation>.npy     half floats (n, dim), in the stored vectors' order
+                                             <augmentation>.json    of which pictures, weights and augmentation
+                                             *.partial, *.npy.json  of one that is not finished, found after a kill
 
-The vectors of the originals are those that the gallery has been built with.
+The vectors of the originals are those that the gallery has been built with. A folder of its own outlasts a rebuild,
+after which it still holds if pictures and weights are the same.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import io
 import json
@@ -22,11 +22,12 @@ import numpy as np
 
 from searchdemo.bench.augment import AUGMENTATIONS, ORIGINAL, Augmentation
 from searchdemo.build import BATCH_SIZE, Progress, Report, available, embed, readable
-from searchdemo.errors import NoPictures, SearchDemoError
+from searchdemo.errors import NoPictures
 from searchdemo.galleries.base import Pictures
+from searchdemo.indexes.vectors import unit
 from searchdemo.prepared import Prepared
 from searchdemo.search import SearchEngine
-from searchdemo.store import Store, make_folder, write_json
+from searchdemo.store import Store, exclusive, make_folder, write_json
 
 WANTED = tuple(name for name in AUGMENTATIONS if name != ORIGINAL)
 
@@ -65,7 +66,8 @@ class Augmented:
 
     @property
     def folder(self) -> Path:
-        return self.store.own / self.prepared.artifact.key.folder / "scale"
+        folder = self.store.own / self.prepared.artifact.key.folder
+        return folder.with_name(folder.name + ".augmented")
 
     @property
     def rows(self) -> np.ndarray:
@@ -97,7 +99,7 @@ class Augmented:
         for part, name in zip(rows, AUGMENTATIONS, strict=True):
             part[:] = originals if name == ORIGINAL else self.stored(name)
             if name != ORIGINAL:
-                part /= np.linalg.norm(part, axis=1, keepdims=True)  # half floats are off by 1e-4
+                unit(part)
         return rows.reshape(-1, dim)
 
     def keep(self, name: str, vectors: np.ndarray) -> None:
@@ -122,15 +124,9 @@ class Augmented:
     @contextlib.contextmanager
     def writing(self) -> Iterator[Path]:
         """The folder, for one process at a time. Raises SearchDemoError when another has it."""
-        with (make_folder(self.folder) / "lock").open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # the system lets go of it when the process dies
-            except BlockingIOError as error:
-                raise SearchDemoError(
-                    f"The augmented pictures are being embedded into {self.folder} by another process: "
-                    "wait for it to finish."
-                ) from error
-            yield self.folder
+        folder = make_folder(self.folder)
+        with exclusive(folder / "lock", f"The augmented pictures are being embedded into {folder}"):
+            yield folder
 
 
 def embed_missing(

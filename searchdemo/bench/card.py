@@ -145,15 +145,11 @@ def find(benchmark: str, gallery: str, encoder: str, *roots: Path) -> RunCard | 
 def versions() -> dict[str, str]:
     """Of Python and of all libraries that have a say in a figure, where they are installed."""
     import platform
-    from importlib import metadata
 
-    found = {"python": platform.python_version()}
-    for name in ("numpy", "torch", "faiss-cpu", "faiss-gpu", "timm", "open_clip_torch", "datasets", "scikit-learn"):
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return found
+    from searchdemo.bench.machine import installed
+
+    packages = ("numpy", "torch", "faiss-cpu", "faiss-gpu", "timm", "open_clip_torch", "datasets", "scikit-learn")
+    return {"python": platform.python_version()} | installed(packages)
 
 
 def machine_facts() -> dict:

@@ -29,6 +29,17 @@ class Latency:
     repeats: int
 
 
+MOST_SECONDS = 5.0  # of timing one thing: fewer repeats, at least FEWEST_REPEATS, when they would take longer
+FEWEST_REPEATS = 5
+
+
+def affordable_latency(call: Callable[[], object], repeats: int, warm_up: int = 1) -> Latency:
+    """`latency`, with fewer repeats and warm-up calls where the first call shows that they would take MOST_SECONDS."""
+    first = latency(call, 1, warm_up=1)
+    affordable = max(FEWEST_REPEATS, int(MOST_SECONDS * 1000 / max(first.p50_ms, 1e-3)))
+    return latency(call, min(repeats, affordable), min(warm_up, affordable))
+
+
 def latency(call: Callable[[], object], repeats: int, warm_up: int = 3) -> Latency:
     """Time `call` alone, one after another, after `warm_up` calls that are not counted."""
     for _ in range(warm_up):

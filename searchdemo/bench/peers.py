@@ -19,6 +19,7 @@ from typing import Protocol
 import numpy as np
 
 from searchdemo.bench.points import Search, search_of, spec, timed_build
+from searchdemo.bench.sweep import combinations
 from searchdemo.indexes.table import INDEXES
 from searchdemo.types import MISSING
 
@@ -179,8 +180,7 @@ EFS = [10, 12, 14, 16, 18, 20, 24, 28, 32, 40, 48, 56, 64, 80, 96, 128, 192, 256
 
 
 def over(**values: Sequence[int]) -> list[dict[str, int]]:
-    """Every combination."""
-    return [dict(zip(values, chosen, strict=True)) for chosen in product(*values.values())]
+    return combinations(values)
 
 
 def graph(vectors: int, dim: int) -> Grid:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from searchdemo.accuracy import rescored
-from searchdemo.bench.metrics import Latency, latency, recall_at_k
+from searchdemo.bench.metrics import Latency, affordable_latency, recall_at_k
 from searchdemo.bench.threads import thread_limit
 from searchdemo.bench.workload import Workload
 from searchdemo.indexes.base import IndexSpec, VectorIndex
@@ -53,12 +53,10 @@ def search_of(index: VectorIndex, **params: int) -> Search:
 def query_latency(
     search: Search, queries: np.ndarray, k: int = 10, threads: int | None = 1, repeats: int = REPEATS
 ) -> Latency:
-    """Of one query a call. Slow indexes get fewer repeats: about 5 seconds in all."""
+    """Of one query a call. Slow indexes get fewer repeats, see affordable_latency."""
     each = itertools.cycle(np.ascontiguousarray(queries[:, None, :]))
     with thread_limit(threads):
-        first = latency(lambda: search(next(each), k), 3, warm_up=2)
-        affordable = int(5000 / max(first.p50_ms, 1e-3))
-        return latency(lambda: search(next(each), k), max(5, min(repeats, affordable)), warm_up=min(20, affordable))
+        return affordable_latency(lambda: search(next(each), k), repeats, warm_up=20)
 
 
 def queries_per_second(search: Search, queries: np.ndarray, k: int = 10, threads: int | None = 1) -> float:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
-from searchdemo.bench.metrics import Latency, latency, recall_at_k
+from searchdemo.bench.metrics import Latency, affordable_latency, latency, recall_at_k
 from searchdemo.bench.threads import thread_limit
 from searchdemo.errors import BadQuery
 from searchdemo.indexes.base import VectorIndex
@@ -20,8 +20,6 @@ RECALL_QUERIES = 200  # held-out queries that the mean recall is taken over
 MOST_REPEATS = 1000
 MOST_BATCH = 1024
 ENCODE_REPEATS = 10
-MOST_SECONDS = 5.0  # of timing an index: fewer repeats, at least FEWEST_REPEATS, when they would take longer
-FEWEST_REPEATS = 5
 
 
 @dataclass(frozen=True)
@@ -125,7 +123,9 @@ def run(engine: SearchEngine, race: Race, query: np.ndarray) -> Iterator[Row]:
         params = race.params_for(index)
         found = index.search(asked, race.k, **params).rows
         with thread_limit(race.threads):
-            measured = measure(lambda index=index, params=params: index.search(batch, race.k, **params), race.repeats)
+            measured = affordable_latency(
+                lambda index=index, params=params: index.search(batch, race.k, **params), race.repeats
+            )
         yield Row(
             name,
             getattr(index, "factory", "NumPy"),
@@ -141,13 +141,6 @@ def run(engine: SearchEngine, race: Race, query: np.ndarray) -> Iterator[Row]:
 def recall_sample(held_out: np.ndarray) -> np.ndarray:
     """Rows (at most RECALL_QUERIES, dim) that the mean recall is taken over, spread evenly over all classes."""
     return held_out[:: max(1, len(held_out) // RECALL_QUERIES)][:RECALL_QUERIES]
-
-
-def measure(call: Callable[[], object], repeats: int) -> Latency:
-    """`latency`, with fewer repeats when the first call shows that all of them would take more than MOST_SECONDS."""
-    first = latency(call, 1, warm_up=1)
-    affordable = int(MOST_SECONDS * 1000 / max(first.p50_ms, 1e-3))
-    return latency(call, min(repeats, max(FEWEST_REPEATS, affordable)), warm_up=1)
 
 
 def contestant(engine: SearchEngine, race: Race, name: str) -> VectorIndex:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 
@@ -49,7 +49,7 @@ class Grid:
         return [params for params in combinations(self.params) if params.get("nprobe", 0) <= most]
 
 
-def combinations(values: dict[str, Values]) -> list[dict[str, int]]:
+def combinations(values: Mapping[str, Sequence[int]]) -> list[dict[str, int]]:
     """{"a": (1, 2), "b": (3,)} -> [{"a": 1, "b": 3}, {"a": 2, "b": 3}]"""
     return [dict(zip(values, chosen, strict=True)) for chosen in product(*values.values())]
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from searchdemo.build import Progress, balanced_rows
 from searchdemo.encoders.table import spec_of
-from searchdemo.errors import NotBuilt, NotHere
+from searchdemo.errors import NotBuilt
 from searchdemo.indexes.exact import BruteForce
 from searchdemo.indexes.table import INDEXES
 from searchdemo.search import SearchEngine
@@ -63,12 +63,7 @@ class Workload:
 def stored(engine: SearchEngine, gallery: str, encoder: str) -> Workload:
     """What was built. Raises NotBuilt, BadArtifact; NotHere when the gallery has no held-out queries."""
     prepared = engine.prepared(gallery, encoder)
-    queries, truth = prepared.queries()
-    if not len(queries):
-        raise NotHere(
-            f"No held-out queries of {gallery!r} are stored, so nothing can be measured on it; "
-            "choose a gallery that has them, such as 'tiny-imagenet' or 'scenes'."
-        )
+    queries, truth = prepared.held_out()
     manifest, shown = prepared.artifact.manifest, prepared.gallery
     rows = prepared.gallery_rows(np.arange(len(prepared.vectors)))
     subject = {

@@ -8,7 +8,6 @@ import numpy as np
 
 from searchdemo.encoders.base import Encoder
 
-SIMPLE = ("a photo of a {}.",)
 BUNDLED = ("{}", "a photo of a {}.", "a picture of a {}.")
 # The seven that Radford et al. chose for ImageNet from eighty, published with CLIP's code.
 CLIP = (

@@ -36,19 +36,19 @@ class StoredVectors:
 
     def take(self, positions: np.ndarray) -> np.ndarray:
         """(m,) positions -> (m, dim) float32 unit rows."""
-        return _unit(self._index.reconstruct_batch(np.ascontiguousarray(positions, dtype=np.int64)))
+        return unit(self._index.reconstruct_batch(np.ascontiguousarray(positions, dtype=np.int64)))
 
     def all(self) -> np.ndarray:
         """(n, dim) float32 unit rows, decoded once and kept: brute force and flat search these very bytes."""
         with self._lock:
             if self._all is None:
-                rows = _unit(self._index.reconstruct_n(0, len(self)))
+                rows = unit(self._index.reconstruct_n(0, len(self)))
                 rows.flags.writeable = False
                 self._all = rows
             return self._all
 
 
-def _unit(rows: np.ndarray) -> np.ndarray:
+def unit(rows: np.ndarray) -> np.ndarray:
     """Takes back the 1e-4 that half floats are off, in place. A row of zeros, which has no direction, stays one."""
     rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
     return rows

@@ -22,9 +22,8 @@ from searchdemo.build import Progress, balanced_rows
 from searchdemo.classify import TRAINED_ON, training_note
 from searchdemo.encoders.device import pick_device
 from searchdemo.indexes.base import VectorIndex
-from searchdemo.indexes.exact import BruteForce
-from searchdemo.indexes.table import INDEXES
 from searchdemo.knn import TEMPERATURE, evaluate
+from searchdemo.search import exact_index
 from searchdemo.types import Neighbors
 
 KS = (1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 70, 100, 150, 200)
@@ -137,7 +136,7 @@ def _search(index: VectorIndex, queries: np.ndarray, k: int, stage: str, report:
 
 def _on_gpu(bench: Bench, work: Workload, asking: np.ndarray, k: int) -> dict:
     device = pick_device(bench.engine.device)
-    index = BruteForce(INDEXES["brute"], work.vectors, device=device)
+    index = exact_index(work.vectors, device)
     _, seconds = _search_both(index, work, asking, k, f"brute force on {device}", bench.report)
     return {"what": f"kNN, brute force on {device}", "build_s": index.load_ms / 1000} | seconds
 

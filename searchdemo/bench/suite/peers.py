@@ -15,9 +15,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from importlib import metadata
 
 from searchdemo.bench.card import Figures, Floor, RunCard
+from searchdemo.bench.machine import installed
 from searchdemo.bench.pareto import front
 from searchdemo.bench.peers import EF_CONSTRUCTION, OURS, PEERS, M, Peer, Settings
 from searchdemo.bench.plots import SERIES, legend, panels
@@ -49,7 +49,8 @@ def run(bench: Bench) -> Figures:
             why = "; pip install -r requirements-bench.txt" if isinstance(error, ImportError) else ""
             sweep.notes.append(f"{peer.name}: {type(error).__name__}: {error}{why}")
     bench.report(Progress("taking turns", len(PEERS), len(PEERS), 0))
-    settings = {"k": K, "timed_threads": 1, "build_threads": os.cpu_count() or 1, "libraries": versions()}
+    libraries = installed(dict.fromkeys(peer.package for peer in PEERS))
+    settings = {"k": K, "timed_threads": 1, "build_threads": os.cpu_count() or 1, "libraries": libraries}
     return Figures(work.subject, {"points": sweep.rows}, settings, sweep.floors(), sweep.notes)
 
 
@@ -129,14 +130,6 @@ def text(settings: Settings) -> str:
     """ "m 32, ef_construction 200": names of one's own values are left out where the value speaks for itself."""
     silent = ("factory", "kind", "dtype")
     return ", ".join(str(value) if name in silent else f"{name} {value}" for name, value in settings.items())
-
-
-def versions() -> dict[str, str]:
-    found = {}
-    for package in dict.fromkeys(peer.package for peer in PEERS):
-        with contextlib.suppress(metadata.PackageNotFoundError):
-            found[package] = metadata.version(package)
-    return found
 
 
 @contextlib.contextmanager

@@ -19,6 +19,7 @@ from searchdemo.bench.points import KNN_K, spec, timed_build
 from searchdemo.bench.tables import Column, Table, fixed
 from searchdemo.bench.workload import Bench, Workload
 from searchdemo.build import Progress, clock
+from searchdemo.indexes.vectors import unit
 from searchdemo.knn import TEMPERATURE, evaluate
 from searchdemo.types import Neighbors
 
@@ -140,10 +141,6 @@ def principal_axes(vectors: np.ndarray) -> np.ndarray:
 def projected(work: Workload, columns: np.ndarray) -> Reduced:
     """Onto columns (dim, d), unit again."""
     return Reduced(unit(work.vectors @ columns), unit(work.queries @ columns), FLOAT_BYTES * columns.shape[1])
-
-
-def unit(rows: np.ndarray) -> np.ndarray:
-    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
 
 
 def tables(cards: Sequence[RunCard]) -> list[Table]:

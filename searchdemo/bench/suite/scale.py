@@ -14,9 +14,8 @@ import numpy as np
 from searchdemo.bench.augment import AUGMENTATIONS
 from searchdemo.bench.augmented import Augmented, embed_missing
 from searchdemo.bench.card import Figures, RunCard
-from searchdemo.bench.metrics import recall_at_k
 from searchdemo.bench.plots import legend, lines, panels
-from searchdemo.bench.points import Search, latency_figures, query_latency, search_of, timed_build
+from searchdemo.bench.points import Search, latency_figures, quality, query_latency, search_of, timed_build
 from searchdemo.bench.tables import Column, Table, fixed, megabytes, number
 from searchdemo.bench.workload import Bench, Workload, stored, synthetic
 from searchdemo.build import Progress
@@ -106,8 +105,7 @@ def _measured(entry: IndexSpec, work: Workload, repeats: int) -> dict:
 
 
 def _recall(search: Search, work: Workload) -> float:
-    rows = search(work.queries, K)
-    return recall_at_k(rows, work.exact(K)[:, : rows.shape[1]])
+    return quality(search, work, ks=(K,), knn=False)[f"recall_{K}"]
 
 
 def _at_target(index: VectorIndex, work: Workload, row: dict, p50_ms: Callable[[Search], float]) -> dict:
