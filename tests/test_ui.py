@@ -120,7 +120,12 @@ def test_a_link_sets_only_what_it_may():
     k, gallery = gr.Number(), gr.Dropdown(["scenes"])
     assert linked_value(k, "7") == 7
     assert linked_value(gallery, "scenes") == "scenes"
-    for component, asked in ((k, "many"), (k, None), (gallery, "folder:/"), (k, "9" * 40)):
+    recall, against = gr.Slider(0.5, 1), gr.Radio(["milliseconds"])
+    assert linked_value(recall, "0.9") == 0.9
+    assert linked_value(against, "milliseconds") == "milliseconds"
+    wrong = ((k, "many"), (k, None), (gallery, "folder:/"), (k, "9" * 40))
+    wrong += ((recall, "0.4"), (recall, "nan"), (recall, "-1"), (recall, "1e0"), (against, "minutes"))
+    for component, asked in wrong:
         assert linked_value(component, asked) == gr.skip()
 
 

@@ -38,7 +38,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--synthetic", action="store_true", help="random vectors where none are built, and say so")
     parser.add_argument("--stand-in", action="store_true", help="random weights where none are here, and say so")
     parser.add_argument("--cards", type=Path, metavar="DIR", help="where run cards go (else beside built indexes)")
-    parser.add_argument("--report", type=Path, metavar="FILE", help="draw tables and plots of this document from cards")
+    parser.add_argument(
+        "--report", type=Path, metavar="FILE", help="draw tables and plots of this document from cards of --gallery"
+    )
     parser.add_argument(
         "--want", metavar="BOUNDS", help="the fastest setting within, from the newest run of tradeoff, and its code"
     )
@@ -66,7 +68,7 @@ def run(arguments: argparse.Namespace) -> Answer:
     bounds = want.parse(arguments.want) if arguments.want is not None else None
     root = arguments.cards or run_card.own_cards()
     if arguments.report:
-        return draw(arguments.report, root)
+        return draw(arguments.report, root, arguments.gallery)
     if bounds and not names:
         return chosen([newest_tradeoff(arguments.gallery, encoder, root) for encoder in encoders], bounds)
     if not names:
@@ -161,16 +163,19 @@ def answer(cards: list[RunCard], written: list[Path], skipped: list[str]) -> Ans
     return Answer(content | {"skipped": skipped}, "\n\n".join([*blocks, *skipped]))
 
 
-def draw(document: Path, root: Path) -> Answer:
-    """Its tables and plots from the full runs in `root`, else from those that ship. Raises BadQuery without a file."""
+def draw(document: Path, root: Path, gallery: str) -> Answer:
+    """Its tables and plots from the gallery's full runs in `root`, else from those that ship.
+
+    Raises BadQuery without a file.
+    """
     from searchdemo.bench import card as run_card
     from searchdemo.bench.report import draw_plots, fill
     from searchdemo.errors import BadQuery
 
     if not document.is_file():
         raise BadQuery(f"There is no document {str(document)!r} to draw tables into: name a Markdown file with marks.")
-    full = [card for card in run_card.cards(root) if not card.quick]
-    full = full or [card for card in run_card.cards(run_card.SHIPPED) if not card.quick]
+    roots = ([c for c in run_card.cards(r) if c.gallery == gallery and not c.quick] for r in (root, run_card.SHIPPED))
+    full = next(filter(None, roots), [])
     text = fill(document.read_text(), full)
     plots = draw_plots(full, document.parent / "plots")
     document.write_text(text)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Sequence
 from urllib.parse import urlencode
 
@@ -57,7 +59,10 @@ def linked_value(component: gr.components.Component, asked: str | None):
         return gr.skip()
     if isinstance(component, gr.Number):
         return int(asked) if asked.lstrip("-").isdecimal() and len(asked) < 12 else gr.skip()
-    if isinstance(component, gr.Dropdown):
+    if isinstance(component, gr.Slider):
+        value = float(asked) if re.fullmatch(r"\d+(\.\d+)?", asked) else math.nan
+        return value if component.minimum <= value <= component.maximum else gr.skip()
+    if isinstance(component, (gr.Dropdown, gr.Radio)):
         return asked if asked in [value for _, value in component.choices] else gr.skip()
     return asked
 

@@ -8,9 +8,11 @@ import socket
 import threading
 from urllib.parse import urlparse
 
+from PIL import Image
+
 from searchdemo.encoders.device import pick_device, pick_precision
 from searchdemo.errors import SearchDemoError
-from searchdemo.search import SearchEngine
+from searchdemo.search import Query, SearchEngine
 from searchdemo.ui.page import INDEX, Page
 
 WANTED, FALLBACK = "tiny-imagenet", "scenes"
@@ -51,13 +53,14 @@ def hub_within_reach() -> bool:
 
 
 def warm_up(page: Page, gallery: str) -> None:
-    """Load what the first query needs, so that the first visitor does not wait for it; name the device on the page."""
+    """Load what the first query needs and encode once, which is slow the first time; name the device on the page."""
     engine = page.engine
     device = pick_device(engine.device)
     page.device = f"{device}, {pick_precision(device)}"
     for load in (
         lambda: engine.index(gallery, ENCODER, INDEX),
-        lambda: engine.encoder(ENCODER),
+        lambda: engine.embed(Query(text="a picture"), gallery, ENCODER),
+        lambda: engine.embed(Query(picture=Image.new("RGB", (64, 64))), gallery, ENCODER),
         lambda: engine.gallery(gallery).pictures.encoded(0),
     ):
         with contextlib.suppress(SearchDemoError):  # the visitor who asks for it is told

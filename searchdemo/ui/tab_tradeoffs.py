@@ -65,6 +65,7 @@ def add(page: Page) -> None:
                 elem_id="tradeoffs-code",
             )
     distances.add(page)
+    page.linked |= {"least_recall": recall, "most_ms": ms, "most_mb": mb, "against": against}
 
     def draw(key: str | None, against: str, recall: float | None, ms: str, mb: str, others: bool):
         """Values of `drawn`."""

@@ -77,6 +77,20 @@ def test_bounds_change_the_winner_and_its_code(tab):
     expect(tab.locator("#tradeoffs-plot")).to_contain_text("MB of the index (log)")
 
 
+def test_a_link_brings_bounds_back(tab, visit):
+    expect(winner(tab)).to_have_text("IVF64,SQfp16 (nprobe 8)")
+    tab.locator("#tradeoffs-recall input[type=number]").fill("0.98")
+    tab.locator("#tradeoffs-recall input[type=number]").press("Enter")
+    tab.locator("#tradeoffs-mb textarea, #tradeoffs-mb input").fill("60")
+    tab.get_by_label("megabytes", exact=True).check()
+    expect(winner(tab)).to_have_text("Flat")
+    tab.locator("#copy-link").click()
+    tab.wait_for_url("**most_mb=60**")
+    again = visit.open(tab.url)
+    expect(winner(again)).to_have_text("Flat")
+    expect(again.get_by_label("megabytes", exact=True)).to_be_checked()
+
+
 def test_a_point_says_its_parameters_on_hover_and_on_focus(tab):
     point = tab.locator("#tradeoffs-plot .dot[aria-label^=HNSW32]")
     tip = point.locator(".tip")

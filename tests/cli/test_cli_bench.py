@@ -93,18 +93,20 @@ def test_a_document_is_drawn_from_full_runs(run, complaint, built, few, monkeypa
     pytest.importorskip("matplotlib")
     document, cards = tmp_path / "figures.md", ["--cards", str(tmp_path / "cards")]
     marked = "# Figures\n\n<!-- table:latency-search-bundled -->\n<!-- end -->\n"
-    assert "There is no document" in complaint("bench", "--report", str(document), *cards)
+    assert "There is no document" in complaint("bench", "--report", str(document), *cards, *built)
     document.write_text(marked)
     monkeypatch.setattr(run_card, "SHIPPED", tmp_path / "nothing-ships")
 
     run("bench", "latency", *built, "--quick", *cards)
-    assert "no run card has" in complaint("bench", "--report", str(document), *cards)  # a quick run is not for show
+    assert "no run card has" in complaint(
+        "bench", "--report", str(document), *cards, *built
+    )  # a quick run is not for show
     assert document.read_text() == marked
 
     (quick,) = run_card.cards(tmp_path / "cards")
     quick.settings["quick"] = False
     run_card.save(quick, tmp_path / "shipped")
     monkeypatch.setattr(run_card, "SHIPPED", tmp_path / "shipped")
-    content = run("bench", "--report", str(document), *cards)  # none of one's own: those that ship
+    content = run("bench", "--report", str(document), *cards, *built)  # none of one's own: those that ship
     assert content["plots"] == [str(tmp_path / "plots" / "latency.svg")] and Path(content["plots"][0]).is_file()
     assert "| flat |" in document.read_text()
