@@ -136,20 +136,22 @@ def embed(
 ) -> np.ndarray:
     """Unit rows (len(rows), dim) float32, NaN where a picture cannot be read.
 
-    They are kept in the file `scratch` as they come, with their count beside it, and found there after a kill.
+    They are kept in the file `scratch` as they come, with their count and the seconds that they took, those before a
+    kill too, in the .json beside it; after a kill they are found there.
     """
     count_path = scratch.with_suffix(".json")
     identity = {
         "rows": hashlib.sha256(np.ascontiguousarray(rows, dtype=np.int64)).hexdigest(),
         "gallery": fingerprint,
         "weights": encoder.weights_sha256,
+        "precision": encoder.precision,
         "dim": encoder.dim,
     }
-    done = 0
+    done, seconds = 0, 0.0
     if scratch.exists() and count_path.exists():
         found = json.loads(count_path.read_text())
-        done = found.pop("done")
-        done = done if found == identity else 0
+        begun = found.pop("done"), found.pop("seconds", 0.0)
+        done, seconds = begun if found == identity else (0, 0.0)
     if not done:
         count_path.unlink(missing_ok=True)  # it must never stand beside vectors that it does not count
     shape = (len(rows), encoder.dim)
@@ -157,7 +159,7 @@ def embed(
 
     def save() -> None:
         vectors.flush()  # before the count, so that a count on disk is never ahead of its vectors
-        write_json(count_path, identity | {"done": done})
+        write_json(count_path, identity | {"done": done, "seconds": seconds + time.perf_counter() - started})
 
     started, first = time.perf_counter(), done
     saved = started
@@ -204,22 +206,20 @@ def _build(
 ) -> Artifact:
     from searchdemo.indexes import faiss_index, table
 
-    def unit_rows(pictures: Pictures, name: str, stage: str) -> tuple[np.ndarray, np.ndarray]:
-        """(m,) rows that could be read, ascending, and their vectors (m, dim) float32."""
+    def unit_rows(pictures: Pictures, name: str, stage: str) -> tuple[np.ndarray, np.ndarray, float]:
+        """(m,) rows that could be read, ascending, their vectors (m, dim) float32, and the seconds that took."""
         rows = available(pictures, balanced_rows(pictures.labels, key.limit))
         if not len(rows):
-            return rows, np.empty((0, encoder.dim), np.float32)
+            return rows, np.empty((0, encoder.dim), np.float32), 0.0
         scratch = work / f"{name}.npy.partial"
         vectors = embed(pictures, rows, encoder, scratch, report, stage, batch_size, gallery.fingerprint)
         read = ~np.isnan(vectors[:, 0])
-        return rows[read], np.asarray(vectors[read])
+        return rows[read], np.asarray(vectors[read]), json.loads(scratch.with_suffix(".json").read_text())["seconds"]
 
-    started = time.perf_counter()
-    rows, vectors = unit_rows(gallery.pictures, "vectors", "embedding the gallery")
+    rows, vectors, seconds = unit_rows(gallery.pictures, "vectors", "embedding the gallery")
     if not len(rows):
         raise NoPictures(gallery.missing or f"The gallery {gallery.name!r} has no pictures.")
-    queries, query_vectors = unit_rows(gallery.queries, "queries", "embedding the queries")
-    embed_seconds = time.perf_counter() - started
+    queries, query_vectors, query_seconds = unit_rows(gallery.queries, "queries", "embedding the queries")
     report(Progress("building ivf", 0, 1, 0))
     faiss_index.save(faiss_index.build(table.INDEXES["ivf"], vectors, key.metric), work / VECTORS)
     arrays = {}
@@ -244,7 +244,7 @@ def _build(
         files={name: sha256_of(work / name) for name in (VECTORS, *arrays)},
         stand_in=encoder.stand_in,
         precision=f"{encoder.precision} on {encoder.device}",
-        embed_seconds=round(embed_seconds, 1),
+        embed_seconds=round(seconds + query_seconds, 1),
         built={
             "at": datetime.now(UTC).isoformat(timespec="seconds"),
             "machine": platform.machine(),
@@ -253,8 +253,8 @@ def _build(
         },
     )
     artifact = store.publish(key, work, manifest)
-    for scratch in artifact.folder.glob("*.npy.*"):
-        scratch.unlink()
+    for scratch in [*artifact.folder.glob("*.npy.*"), *artifact.folder.glob("*.partial")]:
+        scratch.unlink(missing_ok=True)
     return artifact
 
 

@@ -28,7 +28,7 @@ class Classification:
     guesses: tuple[Guess, ...]  # by neighbours, best first, at most 5
     neighbors: SearchResult
     shares: tuple[float, ...]  # of the vote, one for each neighbour
-    by_class_names: tuple[Guess, ...]  # empty when the encoder has no text tower
+    by_class_names: tuple[Guess, ...]  # empty when the encoder cannot read them
 
     def to_json(self) -> dict:
         content = self.neighbors.to_json()
@@ -78,7 +78,7 @@ def classify(
 
 
 def by_class_names(engine: SearchEngine, vector: np.ndarray, gallery: str, encoder: str) -> tuple[Guess, ...]:
-    """The 5 classes whose names lie nearest to a query (dim,); empty when the encoder has no text tower."""
+    """The 5 classes whose names lie nearest to a query (dim,); empty when the encoder cannot read them."""
     if not spec_of(encoder).text:
         return ()
     opened = engine.gallery(gallery)
@@ -87,7 +87,10 @@ def by_class_names(engine: SearchEngine, vector: np.ndarray, gallery: str, encod
     except NotHere:  # a stored query needs no weights, and a page without this column is better than none
         return ()
     engine.prepared(gallery, encoder).artifact.check_weights(network.weights_sha256)
-    cosines = engine.class_name_rows(gallery, encoder) @ vector
+    try:
+        cosines = engine.class_name_rows(gallery, encoder) @ vector
+    except BadQuery:  # names of folders in a script that it does not know: the neighbours vote all the same
+        return ()
     shares = vote_weights(cosines[None], CLIP_TEMPERATURE if spec_of(encoder).family == "open_clip" else TEMPERATURE)[0]
     best = np.argsort(-shares)[:5]
     return tuple(Guess(opened.label_names[i], opened.class_names[i], float(shares[i])) for i in best)

@@ -38,6 +38,7 @@ class Builds:
         with self._lock:
             job = self._jobs.get(key)
             if job is None or job.finished:
+                self._jobs.pop(key, None)  # of a second try the place is the last again
                 job = self._jobs[key] = Job(key, Progress("waiting for its turn", 0, 0, 0))
                 # A daemon: leaving the program does not wait for the end of a build, which is found again anyway.
                 threading.Thread(target=self._run, args=(key,), name=f"build {key.folder}", daemon=True).start()

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -201,17 +202,27 @@ def test_finished_batches_are_not_done_again(world, after, left):
     assert np.abs(queries - world.gallery.queries.rows_of()).max() < 2**-11
 
 
-@pytest.mark.parametrize("change", ["weights", "gallery", "limit"])
+@pytest.mark.parametrize("change", ["weights", "precision", "gallery", "limit"])
 def test_what_was_begun_with_something_else_is_begun_again(world, change):
     build_and_kill(world, 100)
     if change == "weights":
         world.encoder.weights_sha256 = "cd" * 32
+    elif change == "precision":
+        world.encoder.precision = "bfloat16"
     elif change == "gallery":
         world.change(pictures=colour_pictures(300, seed=5), fingerprint="colours-2")
     world.built(batch_size=10, limit=60 if change == "limit" else None)
     assert world.encoder.encoded == (90 if change == "limit" else 330)
     rows, vectors = stored(world)
     assert np.abs(vectors - world.gallery.pictures.rows_of()[rows]).max() < 2**-11
+
+
+def test_seconds_before_a_kill_count(world):
+    whole = world.encoder.preprocess
+    world.encoder.preprocess = lambda images: time.sleep(0.05) or whole(images)
+    build_and_kill(world, 150)
+    manifest = world.built(batch_size=10).store.open(KEY).manifest
+    assert manifest.embed_seconds >= 1.6  # 33 batches, 15 of them before the kill
 
 
 def test_a_count_never_stands_beside_vectors_of_another_build(world):

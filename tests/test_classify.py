@@ -66,6 +66,12 @@ def names_as_they_are(monkeypatch):
     monkeypatch.setattr("searchdemo.search.class_rows", lambda encoder, names: encoder.encode_texts(names))
 
 
+def test_class_names_that_the_encoder_cannot_read(world, engine, monkeypatch):
+    world.change(class_names=("猫", *world.gallery.class_names[1:]))
+    found = classify(world.engine(), Query(row=0), "colours", "mean-colour", "flat", k=5)
+    assert found.by_class_names == () and found.guesses[0].share > 0
+
+
 def test_an_encoder_without_words_has_no_class_names(engine, monkeypatch):
     spec = encoder_table.ENCODERS["mean-colour"]
     monkeypatch.setitem(encoder_table.ENCODERS, "mean-colour", replace(spec, text=False))

@@ -84,6 +84,15 @@ def test_saved_and_mapped_answers_alike(index_name, clustered, built, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["index.faiss"]
 
 
+def test_a_system_that_maps_no_files_reads_them(clustered, tmp_path, monkeypatch):
+    vectors, queries = clustered
+    faiss_index.save(faiss_index.build(INDEXES["ivf"], vectors), tmp_path / "ivf.faiss")
+    mapped = FaissIndex.from_file(INDEXES["ivf"], tmp_path / "ivf.faiss").search(queries, 5).rows
+    monkeypatch.delattr(faiss, "OnDiskInvertedLists")  # as in FAISS for Windows, which refuses the flag too
+    monkeypatch.setattr(faiss, "IO_FLAG_MMAP", None)
+    assert np.array_equal(FaissIndex.from_file(INDEXES["ivf"], tmp_path / "ivf.faiss").search(queries, 5).rows, mapped)
+
+
 def test_k_is_cut_to_the_number_of_vectors(index_name, clustered, built):
     index = built(index_name)
     found = index.search(clustered[1][:2], 2000, **generous(index.spec))
@@ -352,6 +361,7 @@ def test_exact_and_ivf_work_over_few_vectors(number, clustered):
         ("faiss:nonsense", "could not parse index string nonsense"),
         ("faiss:PQ7", "should be a multiple of the number of subquantizers"),
         ("faiss:", "could not parse"),
+        ("faiss:IDMap,Flat", "add does not make sense"),
     ],
 )
 def test_what_cannot_be_built_is_one_sentence(name, reason, clustered):

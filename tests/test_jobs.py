@@ -108,7 +108,9 @@ def test_a_failure_is_a_sentence_and_can_be_tried_again(world):
     failed = finished(builds, builds.start(*WHERE))
     assert failed.error == "The pictures are on the moon."
     engine._galleries.put("colours", whole)
+    other = finished(builds, builds.start("colours", "mean-colour", 20))
     assert finished(builds, builds.start(*WHERE)).error == ""
+    assert [job.key for job in builds.jobs()] == [other.key, failed.key]  # the latest last
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")

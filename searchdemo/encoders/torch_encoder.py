@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 
 import numpy as np
 import torch
@@ -58,7 +60,8 @@ class TorchEncoder:
         self.precision = pick_precision(self.device, precision)
         self.net = prepare(net, self.device, self.precision)
         self._to_input = to_input
-        self._forward_lock = threading.Lock()  # two passes at once are slower than one after the other
+        self._forward_lock = threading.Lock()  # two passes on all cores are slower than one after the other
+        one_core()  # before visitors come
 
     @classmethod
     def of(cls, spec: EncoderSpec, weights: Weights, net: nn.Module, to_input: Transform, **options) -> TorchEncoder:
@@ -80,10 +83,12 @@ class TorchEncoder:
 
     def encode_pixels(self, pixels: torch.Tensor) -> np.ndarray:
         """What `preprocess` returned for n pictures -> (n, dim) float32 unit rows."""
-        if self.device != "cpu" or pixels.numel() <= CACHED_PIXELS:
-            return self._unit_rows(self.forward_images, pixels, one_thread=pixels.numel() <= QUICK_PIXELS)
+        if self.device != "cpu":
+            return self._in_turn(self.forward_images, pixels)
+        if pixels.numel() <= QUICK_PIXELS:
+            return self._on_one_core(self.forward_images, pixels)
         pieces = pixels.split(max(1, CACHED_PIXELS // pixels[0].numel()))
-        return np.concatenate([self._unit_rows(self.forward_images, piece, one_thread=False) for piece in pieces])
+        return np.concatenate([self._in_turn(self.forward_images, piece) for piece in pieces])
 
     def encode_images(self, images: Sequence[Image.Image]) -> np.ndarray:
         return self.encode_pixels(self.preprocess(images)) if images else np.empty((0, self.dim), np.float32)
@@ -92,13 +97,10 @@ class TorchEncoder:
         """(n, dim) float32 unit rows. Raises BadQuery when the encoder has no text tower."""
         if not self.has_text:
             raise BadQuery(f"{self.name} cannot read words: it has no text tower; choose an encoder that has one.")
+        encode = self._on_one_core if self.quick_texts else self._in_turn
         batches = [texts[start : start + TEXT_BATCH] for start in range(0, len(texts), TEXT_BATCH)]
-        return np.concatenate(
-            [
-                np.empty((0, self.dim), np.float32),
-                *(self._unit_rows(self.forward_texts, batch, self.quick_texts) for batch in batches),
-            ]
-        )
+        rows = [encode(self.forward_texts, batch) for batch in batches]
+        return np.concatenate([np.empty((0, self.dim), np.float32), *rows])
 
     def forward_images(self, pixels: torch.Tensor) -> torch.Tensor:
         """(n, 3, height, width) -> (n, dim), of any length."""
@@ -108,13 +110,18 @@ class TorchEncoder:
         """n texts, n >= 1 -> (n, dim), of any length. Only where has_text."""
         raise NotImplementedError
 
-    def _unit_rows(self, forward: Callable[..., torch.Tensor], batch, one_thread: bool) -> np.ndarray:
+    def _in_turn(self, forward: Callable[..., torch.Tensor], batch) -> np.ndarray:
+        with self._forward_lock:
+            return self._unit_rows(forward, batch)
+
+    def _on_one_core(self, forward: Callable[..., torch.Tensor], batch) -> np.ndarray:
+        return one_core().submit(self._unit_rows, forward, batch).result()
+
+    def _unit_rows(self, forward: Callable[..., torch.Tensor], batch) -> np.ndarray:
         if len(batch) == 0:
             return np.empty((0, self.dim), np.float32)
-        threads = one_torch_thread() if one_thread else contextlib.nullcontext()
-        with self._forward_lock, torch.inference_mode(), self._autocast(), threads:
-            rows = forward(batch)
-        return F.normalize(rows.float(), dim=1).cpu().numpy()
+        with torch.inference_mode(), self._autocast():
+            return F.normalize(forward(batch).float(), dim=1).cpu().numpy()
 
     def _autocast(self) -> contextlib.AbstractContextManager:
         """CUDA chooses the precision operation by operation; on the CPU `prepare` has cast the weights once."""
@@ -123,15 +130,19 @@ class TorchEncoder:
         return contextlib.nullcontext()
 
 
-@contextlib.contextmanager
-def one_torch_thread() -> Iterator[None]:
-    """Of the calling thread's work, as long as it lasts; setting it costs microseconds."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+@functools.cache
+def one_core() -> Executor:
+    """A thread in which torch computes on that thread alone.
+
+    It is one for good: the number of threads that a pass sets for itself is also what threads begin with that touch
+    torch meanwhile, and what those would set back.
+    """
+    pool = ThreadPoolExecutor(1, thread_name_prefix="one-core")
+    with ThreadPoolExecutor(1) as usual:  # not the calling thread, which a measurement may hold to fewer
+        threads = usual.submit(torch.get_num_threads).result()
+        pool.submit(torch.set_num_threads, 1).result()
+        usual.submit(torch.set_num_threads, threads).result()
+    return pool
 
 
 def prepare(net: nn.Module, device: str, precision: str) -> nn.Module:

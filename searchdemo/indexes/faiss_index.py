@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import functools
+import os
 import re
 import threading
 import time
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -21,35 +23,45 @@ def build(spec: IndexSpec, vectors: np.ndarray, metric: str = "ip"):
 
     Raises UnknownName for a metric, BadQuery when the factory string is wrong or there are too few vectors to train.
     """
-    index = trained(spec, vectors, metric)
-    index.add(vectors)
-    return index
+    with _told(spec, vectors):
+        index = _trained(spec, vectors, metric)
+        index.add(vectors)
+        return index
 
 
 def trained(spec: IndexSpec, vectors: np.ndarray, metric: str = "ip"):
     """As build, which adds the vectors too. Raises the same."""
+    with _told(spec, vectors):
+        return _trained(spec, vectors, metric)
+
+
+def _trained(spec: IndexSpec, vectors: np.ndarray, metric: str):
     import faiss
 
     if metric not in METRICS:
         raise UnknownName("metric", metric, METRICS)
-    n, dim = vectors.shape
-    factory = spec.factory(n, dim)
+    dim, factory = vectors.shape[1], spec.factory(*vectors.shape)
     inner_product = metric == "ip" and not is_hash(factory)  # FAISS refuses LSH under inner product
-    faiss_metric = faiss.METRIC_INNER_PRODUCT if inner_product else faiss.METRIC_L2
-    try:
-        index = faiss.index_factory(dim, factory, faiss_metric)
-        for name, value in spec.build_params:
-            faiss.ParameterSpace().set_index_parameter(index, name, value)
-        in_use = _set_clustering(index)
-        index.train(vectors)
-        del in_use
-    except RuntimeError as error:
-        raise BadQuery(
-            f"The index {spec.name!r} cannot be built as {factory!r} from {n:,} vectors of {dim} dimensions: "
-            f"{reason(error)}. "
-            "The index 'flat' works with any number."
-        ) from error
+    index = faiss.index_factory(dim, factory, faiss.METRIC_INNER_PRODUCT if inner_product else faiss.METRIC_L2)
+    for name, value in spec.build_params:
+        faiss.ParameterSpace().set_index_parameter(index, name, value)
+    in_use = _set_clustering(index)
+    index.train(vectors)
+    del in_use
     return index
+
+
+@contextmanager
+def _told(spec: IndexSpec, vectors: np.ndarray) -> Iterator[None]:
+    """FAISS's refusals as a BadQuery."""
+    try:
+        yield
+    except RuntimeError as error:
+        n, dim = vectors.shape
+        raise BadQuery(
+            f"The index {spec.name!r} cannot be built as {spec.factory(n, dim)!r} from {n:,} vectors of {dim} "
+            f"dimensions: {reason(error)}. The index 'flat' works with any number."
+        ) from error
 
 
 def is_hash(factory: str) -> bool:
@@ -100,15 +112,19 @@ def save(index, path: Path) -> None:
     """Write under a temporary name, then rename: a killed process leaves no half file under the true name."""
     import faiss
 
-    temporary = path.with_name(path.name + ".partial")
+    temporary = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}.partial")  # two may build it at once
     faiss.write_index(index, str(temporary))
     temporary.replace(path)
 
 
 def read(path: Path, mapped: bool = True):
-    """Map a file whose checksum was verified, or read all of it. Raises BadArtifact when FAISS cannot read it."""
+    """Map a file whose checksum was verified, or read all of it, as always on Windows.
+
+    Raises BadArtifact when FAISS cannot read it.
+    """
     import faiss
 
+    mapped = mapped and hasattr(faiss, "OnDiskInvertedLists")  # not on Windows
     try:
         index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP if mapped else 0)
     except RuntimeError as error:
@@ -117,7 +133,7 @@ def read(path: Path, mapped: bool = True):
         ) from error
     ivf = faiss.try_extract_index_ivf(index)
     lists = ivf and faiss.downcast_InvertedLists(ivf.invlists)
-    if isinstance(lists, faiss.OnDiskInvertedLists):
+    if isinstance(lists, getattr(faiss, "OnDiskInvertedLists", ())):
         # FAISS starts up to 32 threads a search to read ahead, which a file that was just verified does not need:
         # 0.24 ms a query against 0.03 ms without (nprobe 8, 100,000 vectors of 128 dimensions).
         lists.prefetch_nthread = 0
