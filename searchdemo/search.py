@@ -99,6 +99,14 @@ class SearchEngine:
         self._galleries.put(name, opened)
         return opened
 
+    def _reopened(self, name: str) -> Gallery:
+        """The gallery as it is now, in place of the kept one; a copy that was downloaded is found where it was put."""
+        opened = open_gallery(name, self.data_dir)
+        for kept in (self._galleries, self._downloads):
+            if name in kept:
+                kept.put(name, opened)
+        return opened
+
     def encoder(self, name: str, progress=None) -> Encoder:
         """Raises UnknownName, NoWeights, BadArtifact."""
 
@@ -148,6 +156,8 @@ class SearchEngine:
 
         # The manifest is read each time, in 0.1 ms, so that a rebuild is noticed, in this process or another.
         artifact = self.store.open(key)
+        if artifact.manifest.gallery_fingerprint != opened.fingerprint:
+            opened = self._reopened(gallery)  # another process may have built what a folder holds by now
         artifact.check_gallery(opened.fingerprint)
 
         def load() -> tuple[StoredVectors, np.ndarray | None]:
@@ -232,12 +242,31 @@ class SearchEngine:
         vector = network.encode_pixels(pixels)
         return Embedded(vector, (preprocessed - started) * 1000, (time.perf_counter() - preprocessed) * 1000)
 
-    def search(self, query: Query, gallery: str, encoder: str, index: str, k: int = 10, **params: int) -> SearchResult:
-        """The k nearest pictures of the gallery. Raises SearchDemoError of every kind, each a sentence for a person."""
-        return self.search_with_vector(query, gallery, encoder, index, k, **params)[0]
+    def search(
+        self,
+        query: Query,
+        gallery: str,
+        encoder: str,
+        index: str,
+        k: int = 10,
+        pictures: bool = True,
+        **params: int,
+    ) -> SearchResult:
+        """The k nearest pictures of the gallery. Raises SearchDemoError of every kind, each a sentence for a person.
+
+        pictures: with their files' bytes, or what stands in for them; False: read none, for answers that show none.
+        """
+        return self.search_with_vector(query, gallery, encoder, index, k, pictures, **params)[0]
 
     def search_with_vector(
-        self, query: Query, gallery: str, encoder: str, index: str, k: int = 10, **params: int
+        self,
+        query: Query,
+        gallery: str,
+        encoder: str,
+        index: str,
+        k: int = 10,
+        pictures: bool = True,
+        **params: int,
     ) -> tuple[SearchResult, np.ndarray]:
         """What `search` returns, and the query's unit row (dim,)."""
         check_k(k)
@@ -255,6 +284,8 @@ class SearchEngine:
         started = time.perf_counter()
         positions = positions[(positions != MISSING) & (positions != left_out)][:k]
         hits = self._hits(prepared, positions, embedded.vector[0])
+        if pictures:
+            hits = tuple(with_picture(hit, prepared.gallery) for hit in hits)
         fetch_ms = (time.perf_counter() - started) * 1000
         notice = shortfall(len(hits), min(k, len(prepared.vectors) - one_more), searched)
         timing = Timing(embedded.preprocess_ms, embedded.encode_ms, search_ms, fetch_ms)
@@ -270,16 +301,20 @@ class SearchEngine:
         shown = prepared.gallery
 
         def hit(rank: int, row: int, score: float) -> Hit:
-            picture = shown.pictures.encoded(row)
-            blur = shown.blur(row) if picture is None else None
-            return Hit(rank, row, shown.label(row), shown.class_name(row), score, shown.file(row), picture, blur)
+            return Hit(rank, row, shown.label(row), shown.class_name(row), score, shown.file(row))
 
         return tuple(hit(rank, *found) for rank, found in enumerate(zip(rows, scores, strict=True), start=1))
 
     def class_name_rows(self, gallery: str, encoder: str) -> np.ndarray:
         """(classes, dim) unit rows of the gallery's class names. Raises BadQuery without a text tower."""
         names = self.gallery(gallery).class_names
-        return self._class_rows.get((gallery, encoder), lambda: class_rows(self.encoder(encoder), names))
+        return self._class_rows.get((encoder, names), lambda: class_rows(self.encoder(encoder), names))
+
+
+def with_picture(hit: Hit, gallery: Gallery) -> Hit:
+    """With its picture, or what stands in for one that is not on this machine."""
+    picture = gallery.pictures.encoded(hit.row)
+    return replace(hit, picture=picture, blur=gallery.blur(hit.row) if picture is None else None)
 
 
 def exact_index(vectors: np.ndarray, device: str | None = None, load_ms: float = 0.0) -> BruteForce:

@@ -18,9 +18,12 @@ import os
 import re
 import shlex
 import shutil
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from searchdemo.checksums import sha256_of
 from searchdemo.errors import BadArtifact, NotBuilt, SearchDemoError
@@ -29,6 +32,10 @@ SHIPPED = Path(__file__).parents[1] / "indexes"
 FORMAT = 1
 VECTORS = "ivf.faiss"
 BUILDING, OLD = ".building", ".old"  # suffixes of folders that are not in place
+SWAP_SECONDS = 1.0  # a reader waits at most so long for a folder that is being replaced
+NAME_BYTES = 60  # of a person's folder in the name of ours; file systems take 255 in all
+
+T = TypeVar("T")
 
 
 def own_root() -> Path:
@@ -55,8 +62,7 @@ class Key:
         unusual += [f"n{self.limit}"] * (self.limit is not None)
         gallery = self.gallery
         if gallery.startswith("folder:"):
-            digest = hashlib.sha256(str(Path(gallery.removeprefix("folder:")).resolve()).encode()).hexdigest()[:8]
-            gallery = re.sub(r"\W+", "-", f"folder-{Path(gallery.removeprefix('folder:')).name}") + f"-{digest}"
+            gallery = name_for(Path(gallery.removeprefix("folder:")))
         return Path(gallery) / "-".join([self.encoder, *unusual])
 
     @property
@@ -126,7 +132,8 @@ class Artifact:
             raise BadArtifact(
                 f"The vectors in {self.folder} were made with other weights of {self.key.encoder!r} "
                 f"({self.manifest.weights_sha256[:12]}) than are loaded ({weights_sha256[:12]}); "
-                f"mend it with `{self.key.build_command} --rebuild`."
+                f"load those with --weights FILE, or mend it with `{self.key.build_command} --rebuild` "
+                "and the --weights, if any, that you search with."
             )
 
 
@@ -143,23 +150,42 @@ class Store:
         return sorted(folder for folder in found if folder.suffix not in (BUILDING, OLD))
 
     def has(self, key: Key) -> bool:
-        return any((root / key.folder / "manifest.json").is_file() for root in self.roots)
+        paths = [root / key.folder / "manifest.json" for root in self.roots]
+        return self._settled(key, lambda: any(path.is_file() for path in paths))
 
     def open(self, key: Key) -> Artifact:
         """Raises NotBuilt when there is none, BadArtifact when its manifest cannot be read."""
+        artifact = self._settled(key, lambda: self._find(key))
+        if artifact is None:
+            raise NotBuilt(
+                f"{key.encoder!r} has no vectors for {key.gallery!r} yet; build them with `{key.build_command}`."
+            )
+        return artifact
+
+    def _find(self, key: Key) -> Artifact | None:
         for root in self.roots:
             path = root / key.folder / "manifest.json"
-            if path.is_file():
-                try:
-                    return Artifact(key, path.parent, read_manifest(path, key))
-                except (ValueError, TypeError, AttributeError) as error:
-                    raise BadArtifact(
-                        f"{path} is not a manifest that this version reads ({error}); "
-                        f"build it again with `{key.build_command} --rebuild`."
-                    ) from error
-        raise NotBuilt(
-            f"{key.encoder!r} has no vectors for {key.gallery!r} yet; build them with `{key.build_command}`."
-        )
+            try:
+                return Artifact(key, path.parent, read_manifest(path, key))
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+            except (ValueError, TypeError, AttributeError) as error:
+                raise BadArtifact(
+                    f"{path} is not a manifest that this version reads ({error}); "
+                    f"build it again with `{key.build_command} --rebuild`."
+                ) from error
+        return None
+
+    def _settled(self, key: Key, look: Callable[[], T]) -> T:
+        """What `look` finds. Between the two renames of `publish` there is nothing, so it looks again till they end."""
+        found, latest = look(), time.monotonic() + SWAP_SECONDS
+        while not found and self._old(key).exists() and time.monotonic() < latest:
+            time.sleep(0.01)
+            found = look()
+        return found or look()  # they may have ended between the last look and the question
+
+    def _old(self, key: Key) -> Path:
+        return self.own / key.folder.parent / (key.folder.name + OLD)
 
     def work_folder(self, key: Key) -> Path:
         """Where a build of this key is prepared, and found again after a kill."""
@@ -175,7 +201,7 @@ class Store:
     def publish(self, key: Key, work: Path, manifest: Manifest) -> Artifact:
         """Write the manifest into the prepared folder and move the folder into place, with all of the old one gone."""
         write_json(work / "manifest.json", asdict(manifest))
-        folder, old = self.own / key.folder, self.own / key.folder.parent / (key.folder.name + OLD)
+        folder, old = self.own / key.folder, self._old(key)
         shutil.rmtree(old, ignore_errors=True)  # of a process that was killed between the two renames
         if folder.exists():
             folder.rename(old)
@@ -191,7 +217,7 @@ class Store:
             if not (path.is_file() and card_path.is_file()):
                 continue
             wanted = index_card(artifact, path, factory)
-            with contextlib.suppress(ValueError, TypeError):  # a card that cannot be read
+            with contextlib.suppress(ValueError, TypeError, AttributeError):  # a card that cannot be read
                 if wanted.items() <= json.loads(card_path.read_text()).items():
                     return path
         return None  # one of older vectors, or a damaged one, is simply built again
@@ -233,6 +259,13 @@ def read_manifest(path: Path, key: Key) -> Manifest:
     return manifest
 
 
+def name_for(pictures: Path) -> str:
+    """Of the folder that holds the vectors of a person's own: legible, never too long, of no other path."""
+    digest = hashlib.sha256(os.fsencode(pictures.resolve())).hexdigest()[:8]
+    legible = re.sub(r"\W+", "-", f"folder-{pictures.name}").encode()[:NAME_BYTES].decode(errors="ignore")
+    return f"{legible}-{digest}"
+
+
 def make_folder(folder: Path) -> Path:
     """Raises SearchDemoError when it cannot be made."""
     try:
@@ -254,6 +287,10 @@ def index_file(index: str) -> str:
 
 
 def write_json(path: Path, content: dict) -> None:
-    temporary = path.with_name(path.name + ".partial")
-    temporary.write_text(json.dumps(content, indent=1) + "\n")
-    temporary.replace(path)
+    """A reader sees the old file or the new one, and of several writers at once the last one's."""
+    temporary = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}.partial")
+    try:
+        temporary.write_text(json.dumps(content, indent=1) + "\n")
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

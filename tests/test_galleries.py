@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -81,6 +82,30 @@ def test_bytes_after_the_end_of_a_jpeg_do_no_harm(folder):
     with (folder / "big_cats" / "lion.JPG").open("ab") as file:
         file.write(b"a camera's own data")
     assert open_gallery(f"folder:{folder}").missing == ""
+
+
+def test_names_that_are_no_utf8_are_shown_escaped_and_opened_as_they_are(folder):
+    try:
+        for name in (b"caf\xe9_\xfe/no\xfe.webp", b"caf\xe9_\xff/no\xff.webp"):
+            path = folder / os.fsdecode(name)
+            path.parent.mkdir()
+            shutil.copy(folder / "zebra.webp", path)
+        (folder / os.fsdecode(b"half\xff.png")).write_bytes(b"")
+    except OSError:
+        pytest.skip("this file system takes UTF-8 names only")
+    gallery = open_gallery(f"folder:{folder}")
+    rows = [row for row in range(len(gallery.pictures)) if gallery.label(row).startswith("caf")]
+    assert [gallery.file(row) for row in rows] == [r"caf\xe9_\xfe/no\xfe.webp", r"caf\xe9_\xff/no\xff.webp"]
+    assert [gallery.label(row) for row in rows] == [r"caf\xe9_\xfe", r"caf\xe9_\xff"]
+    assert [gallery.class_name(row) for row in rows] == [r"caf\xe9 \xfe", r"caf\xe9 \xff"]
+    assert {gallery.pictures.encoded(row) for row in rows} == {(folder / "zebra.webp").read_bytes()}
+    assert r"half\xff.png" in gallery.missing
+
+
+def test_other_names_are_shown_as_they_are(folder):
+    (folder / "boats" / "red.png").rename(folder / "boats" / r"Zoë 山 \xff.png")
+    gallery = open_gallery(f"folder:{folder}")
+    assert gallery.file(1) == gallery.pictures.paths[1] == r"boats/Zoë 山 \xff.png"
 
 
 def test_a_picture_that_goes_away_while_open_leaves_a_gap(folder):

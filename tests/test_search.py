@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from searchdemo.errors import BadPicture, BadQuery, NotBuilt, SearchDemoError, UnknownName
+from searchdemo.errors import BadArtifact, BadPicture, BadQuery, NotBuilt, SearchDemoError, UnknownName
 from searchdemo.search import Query, SearchEngine
 from tests.conftest import ColourPictures, colour_gallery, colour_pictures, png, unit
 
@@ -200,6 +200,42 @@ def test_a_rebuild_is_noticed(world, by_another):
         assert np.allclose([hit.score for hit in hits], cosines, atol=1e-3)
 
 
+def test_a_folder_that_was_built_again_by_another_process_is_opened_again(world, tmp_path, monkeypatch):
+    """What is open stays open while the folder changes; then the other's build is what counts."""
+
+    def add(name: str, colour: tuple[int, int, int]) -> None:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(png(colour))
+
+    def nearest(engine, text: str) -> str:
+        return engine.search(Query(text=text), *where, "flat", 1).hits[0].file
+
+    monkeypatch.setattr("searchdemo.search.class_rows", lambda encoder, names: encoder.encode_texts(names))
+    where = (f"folder:{tmp_path}", "mean-colour")
+    add("red/1.png", (255, 0, 0))
+    engine = world.engine()
+    engine.gallery(where[0], download=True)
+    engine.build(*where)
+    assert nearest(engine, "blue") == "red/1.png" and engine.class_name_rows(*where).shape == (1, 8)
+
+    add("blue/1.png", (0, 0, 255))
+    assert nearest(engine, "blue") == "red/1.png"
+    other = world.engine()
+    with pytest.raises(BadArtifact, match="--rebuild"):
+        nearest(other, "blue")
+    other.build(*where)
+    assert nearest(other, "blue") == nearest(engine, "blue") == "blue/1.png"
+    assert engine.class_name_rows(*where).shape == (2, 8)
+    assert engine.gallery(where[0], download=True) is engine.gallery(where[0]) is engine.prepared(*where).gallery
+
+
+def test_a_folder_is_not_opened_again_without_need(world, monkeypatch):
+    engine = world.built()
+    engine.search(Query(text="red"), *WHERE, "flat", 3)
+    monkeypatch.setattr("searchdemo.search.open_gallery", lambda *args: pytest.fail("opened again"))
+    assert len(engine.search(Query(text="red"), *WHERE, "flat", 3).hits) == 3
+
+
 def test_indexes_are_loaded_once_by_many_visitors(world, monkeypatch):
     engine = world.built()
     loads = []
@@ -225,6 +261,15 @@ def test_a_download_takes_the_place_of_the_gallery_without_pictures(world):
     assert not engine.gallery("colours").missing
     hit = engine.search(Query(text="orange"), *WHERE, "flat", 3).hits[0]
     assert hit.picture == whole.pictures.encoded(hit.row)
+
+
+def test_pictures_are_not_read_for_answers_that_show_none(world, monkeypatch):
+    engine = world.built()
+    shown = engine.search(Query(text="orange"), *WHERE, "flat", 20)
+    monkeypatch.setattr(world.gallery.pictures, "encoded", lambda row: pytest.fail(f"row {row} was read"))
+    bare = engine.search(Query(text="orange"), *WHERE, "flat", 20, pictures=False)
+    assert bare.to_json()["hits"] == shown.to_json()["hits"]
+    assert all(hit.picture is hit.blur is None for hit in bare.hits) and all(hit.picture for hit in shown.hits)
 
 
 def test_unlabelled_pictures_have_empty_names(world):

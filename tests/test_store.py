@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import shutil
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -40,6 +41,21 @@ def test_folders_of_own_pictures_have_names_of_their_own(tmp_path):
     assert one.folder.parts[0].startswith("folder-my-pictures-") and len(one.folder.parts) == 2
     assert one.folder == Key(f"folder:{tmp_path}/a/../a/my pictures/", "e").folder
     assert f"--gallery 'folder:{tmp_path}/a/my pictures' --" in one.build_command  # as a shell takes it
+
+
+def test_a_short_name_of_a_folder_is_kept_whole():
+    digest = "1177d86e"  # printf /pictures/2024_Ferien-Süd | sha256sum
+    assert Key("folder:/pictures/2024_Ferien-Süd", "e").folder == Path(f"folder-2024_Ferien-Süd-{digest}/e")
+
+
+def test_a_name_that_fills_its_folder_or_is_no_utf8_still_gets_one(tmp_path):
+    names = ["山" * 80, "山" * 80 + "海", "a" * 255, "bad\udcff"]  # 240, 243, 255 bytes; the byte 0xff
+    folders = [Key(f"folder:{tmp_path}/{name}", "e").folder for name in names]
+    assert len(set(folders)) == 4
+    assert folders[0].parts[0].startswith("folder-山山山") and folders[3].parts[0].startswith("folder-bad--")
+    for folder in folders:
+        assert len(folder.parts[0].encode()) <= 80
+        (tmp_path / "own" / folder).mkdir(parents=True)
 
 
 def test_own_root(monkeypatch, tmp_path):
@@ -213,6 +229,56 @@ def test_write_json_leaves_the_old_file_when_it_is_interrupted(tmp_path, monkeyp
     with pytest.raises(KeyboardInterrupt):
         write_json(path, {"new": 2})
     assert json.loads(path.read_text()) == {"old": 1}
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_two_writers_of_one_file_do_not_meet(tmp_path, monkeypatch):
+    path, replace_ = tmp_path / "a.json", Path.replace
+
+    def overtaken(self, target):
+        """Another thread writes the same file from start to end before this one moves its own into place."""
+        monkeypatch.setattr(Path, "replace", replace_)
+        other = threading.Thread(target=write_json, args=(path, {"by": "another"}))
+        other.start()
+        other.join()
+        assert json.loads(path.read_text()) == {"by": "another"}
+        return replace_(self, target)
+
+    monkeypatch.setattr(Path, "replace", overtaken)
+    write_json(path, {"by": "the first"})
+    assert json.loads(path.read_text()) == {"by": "the first"}
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_reader_waits_for_a_folder_that_is_being_replaced(world, monkeypatch):
+    world.built()
+    old = world.folder.with_name(world.folder.name + ".old")
+    monkeypatch.setattr(store_module.time, "sleep", lambda seconds: old.rename(world.folder))  # the publisher's turn
+    for look in (world.store.has, world.store.open):
+        world.folder.rename(old)
+        assert look(KEY)
+
+
+def test_a_reader_does_not_wait_for_ever_for_a_publisher_that_died(world, monkeypatch):
+    world.built()
+    world.folder.rename(world.folder.with_name(world.folder.name + ".old"))
+    monkeypatch.setattr(store_module, "SWAP_SECONDS", 0.03)
+    assert not world.store.has(KEY)
+    with pytest.raises(NotBuilt):
+        world.store.open(KEY)
+
+
+def test_a_manifest_that_goes_away_while_it_is_opened_is_a_missing_one(world, monkeypatch):
+    world.built()
+    read = store_module.read_manifest
+
+    def late(path, key):
+        shutil.rmtree(world.folder, ignore_errors=True)
+        return read(path, key)
+
+    monkeypatch.setattr(store_module, "read_manifest", late)
+    with pytest.raises(NotBuilt):
+        world.store.open(KEY)
 
 
 @pytest.mark.parametrize("killed_at", [1, 2])
@@ -231,6 +297,7 @@ def test_a_kill_while_publishing_leaves_a_whole_artifact_or_none(world, monkeypa
         patch.setattr(Path, "rename", killed)
         with pytest.raises(KeyboardInterrupt):
             world.built()
+    monkeypatch.setattr(store_module, "SWAP_SECONDS", 0)
     if killed_at == 1:
         assert len(search(world).hits) == 3  # the old one
     else:

@@ -108,6 +108,15 @@ def test_the_sidebar_takes_only_what_it_offers(page):
             page.choice("scenes", "bundled", "flat", k)
 
 
+def test_the_wait_for_an_index_that_is_built_once_is_said_where_there_is_one(page, monkeypatch):
+    chosen, line, other = page.choice("scenes", "bundled", "flat", 5), gr.HTML(), gr.HTML()
+    assert list(page.ready(chosen, line, [other, line])) == []
+    monkeypatch.setattr(page.engine, "has_index", lambda *names: False)
+    (untouched, sentence), after = page.ready(chosen, line, [other, line])
+    assert untouched == gr.skip() and "Building the index flat once" in sentence
+    assert after == [gr.skip(), ""]  # nothing stays where the search then fails
+
+
 def test_templates():
     assert filled("a photo of a {}.", "dog") == "a photo of a dog."
     with pytest.raises(BadQuery, match=r"no \{\}"):

@@ -31,7 +31,7 @@ def run(arguments: argparse.Namespace) -> Answer:
     engine = make_engine(arguments)
     query = Query(text=" ".join(arguments.text)) if arguments.text else Query(picture=arguments.image.expanduser())
     choice = (arguments.gallery, arguments.encoder)
-    result = engine.search(query, *choice, arguments.index, arguments.k, **search_params(arguments))
+    result = engine.search(query, *choice, arguments.index, arguments.k, pictures=False, **search_params(arguments))
     content = result.to_json()
     files = any(hit.file for hit in result.hits)  # a folder of the person's own: the file says more than its class
     said = [(hit.file,) if files else (hit.label, hit.class_name) for hit in result.hits]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -41,9 +42,9 @@ class Gallery:
         return self.label_names[number] if number >= 0 else ""
 
     def file(self, row: int) -> str:
-        """The path within the folder where the pictures are a person's own files; else ""."""
+        """The path within the folder, for people, where the pictures are a person's own files; else ""."""
         paths = getattr(self.pictures, "paths", None)
-        return paths[row] if paths else ""
+        return printable(paths[row]) if paths else ""
 
     def blur(self, row: int) -> Blur | None:
         """A blurred stand-in for a picture that is not on the machine, where the gallery comes with them."""
@@ -53,6 +54,11 @@ class Gallery:
     def class_name(self, row: int) -> str:
         number = self.pictures.labels[row]
         return self.class_names[number] if number >= 0 else ""
+
+
+def printable(name: str) -> str:
+    """A file's name as valid Unicode: bytes that are no UTF-8 become their escapes, so two names stay two."""
+    return os.fsencode(name).decode(errors="backslashreplace")
 
 
 @dataclass(frozen=True)

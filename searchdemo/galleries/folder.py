@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from searchdemo.errors import BadPicture, NoPictures
-from searchdemo.galleries.base import Gallery
+from searchdemo.galleries.base import Gallery, printable
 from searchdemo.pictures import open_header, open_picture
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".jp2", ".ppm", ".pgm", ".tga"}
@@ -51,10 +51,11 @@ def open_folder(argument: str, progress: Callable[[int, int], None] | None = Non
     names = tuple(sorted(set(classes) - {""}))
     number_of = {name: i for i, name in enumerate(names)} | {"": -1}
     labels = np.array([number_of[name] for name in classes], dtype=np.int16)
+    label_names = tuple(map(printable, names))
     return Gallery(
         name=f"folder:{argument}",
-        label_names=names,
-        class_names=tuple(name.replace("_", " ") for name in names),
+        label_names=label_names,
+        class_names=tuple(name.replace("_", " ") for name in label_names),
         pictures=FolderPictures(root, readable, labels),
         queries=FolderPictures(root, [], labels[:0]),
         fingerprint=digest.hexdigest(),
@@ -67,7 +68,7 @@ class FolderPictures:
 
     def __init__(self, root: Path, paths: list[str], labels: np.ndarray):
         self.labels = labels
-        self.paths = paths  # relative, "/" between folders
+        self.paths = paths  # relative, "/" between folders, exact: they open the files
         self._root = root
 
     def __len__(self) -> int:
@@ -127,6 +128,6 @@ def _verify(image, path: Path) -> None:
 def _missing(argument: str, unreadable: list[str]) -> str:
     if not unreadable:
         return ""
-    names = ", ".join(unreadable[:NAMED]) + (" ..." if len(unreadable) > NAMED else "")
+    names = ", ".join(map(printable, unreadable[:NAMED])) + (" ..." if len(unreadable) > NAMED else "")
     files = "1 file" if len(unreadable) == 1 else f"{len(unreadable):,} files"
     return f"{files} in {argument!r} cannot be read as pictures and were left out: {names}."

@@ -22,17 +22,25 @@ def add(page: Page) -> None:
         """The k pictures of a gallery that are nearest to a text, as {"hits": [...], "timing": {...}}."""
         if not isinstance(text, str):
             raise BadQuery(f"text = {text!r} is no text.")
-        return page.search(Query(text=text), page.choice(gallery, encoder, index, k)).to_json()
+        return page.search(Query(text=text), page.choice(gallery, encoder, index, k), pictures=False).to_json()
 
     def search_by_image(image, gallery: str, encoder: str, index: str, k: int) -> dict:
         """The k pictures of a gallery that are nearest to a picture, as {"hits": [...], "timing": {...}}."""
-        return page.search(picture_query(image), page.choice(gallery, encoder, index, k)).to_json()
+        return page.search(picture_query(image), page.choice(gallery, encoder, index, k), pictures=False).to_json()
 
     def classify_image(image, gallery: str, encoder: str, index: str, k: int, temperature: float) -> dict:
         """The classes of a picture by the vote of its k nearest, and by class names where the encoder reads words."""
         chosen = page.choice(gallery, encoder, index, k)
         found = classify(
-            page.engine, picture_query(image), chosen.gallery, encoder, index, chosen.k, temperature, **chosen.params
+            page.engine,
+            picture_query(image),
+            chosen.gallery,
+            encoder,
+            index,
+            chosen.k,
+            temperature,
+            pictures=False,
+            **chosen.params,
         )
         return found.to_json()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import gradio as gr
@@ -18,6 +18,11 @@ from searchdemo.ui.pieces import sentence_errors
 
 INDEX = "ivf"  # at the start
 K = 12  # results at the start: two full rows
+
+
+BUILDING = (
+    "<div class='timing'><span class='notice'>Building the index {} once; this takes up to half a minute …</span></div>"
+)
 
 
 class NoQuery(BadQuery):
@@ -72,6 +77,11 @@ class Page:
             )
             for param in SEARCH_PARAMS
         }
+        # Typed numbers count when the visitor is done with them; the state changes only when one of them did.
+        numbers = [self.k, *self.params.values()]
+        self.numbers = gr.State(tuple(number.value for number in numbers))
+        done = [event for number in numbers for event in (number.submit, number.blur)]
+        gr.on(done, lambda *values: values, numbers, self.numbers, show_progress="hidden")
         self.device = "starting"  # "cpu, bfloat16" once torch is there
         fitted = [self.index, *self.params.values()]
         self.index.change(self._fit_index, self.index, fitted, show_progress="hidden", queue=False)
@@ -83,18 +93,25 @@ class Page:
     def on_sidebar(self, handler: Callable, inputs: list, outputs: list, empty: tuple, **options) -> None:
         """Search again when the visitor changes the sidebar; `empty` shows where nothing is to be searched with or in.
 
-        handler: a plain function that raises SearchDemoError; what it raises beyond that becomes a message.
+        handler: a generator that raises SearchDemoError; what it raises beyond NotHere becomes a message.
         """
+        again = or_empty(handler, empty, NotHere)  # the panel says what is not built
+        events = [self.gallery.input, self.encoder.input, self.index.input, self.numbers.change]
+        # gradio runs the handlers of one event in turn, so the open tab would wait for others; chained ones do not
+        changed = gr.on(events, None, js="() => {}", show_progress="hidden")
+        changed.success(sentence_errors(again), inputs, outputs, **options)
 
-        def again(*values):
-            try:
-                return handler(*values)
-            except (NoQuery, NotHere):  # before the first query that is no mistake; the panel says what is not built
-                return empty
+    def ready(self, chosen: Choice, line: gr.HTML, outputs: Sequence[gr.components.Component]) -> Iterator[list]:
+        """Values of the outputs while the index is built, if it has to be: `line`, one of them, says so."""
+        if self.engine.has_index(chosen.gallery, chosen.encoder, chosen.index):
+            return
 
-        numbers = [number.submit for number in (self.k, *self.params.values())]
-        events = [self.gallery.input, self.encoder.input, self.index.input, *numbers]
-        gr.on(events, sentence_errors(again), inputs, outputs, **options)
+        def saying(sentence: str) -> list:
+            return [sentence if output is line else gr.skip() for output in outputs]
+
+        yield saying(BUILDING.format(chosen.index))
+        self.engine.index(chosen.gallery, chosen.encoder, chosen.index)
+        yield saying("")  # also where the search then fails
 
     @property
     def inputs(self) -> list[gr.components.Component]:
@@ -116,9 +133,10 @@ class Page:
         params = {name: whole(name, value) for name, value in asked.items()}
         return Choice(gallery, encoder, index, whole("k", k), params)
 
-    def search(self, query: Query, chosen: Choice) -> SearchResult:
+    def search(self, query: Query, chosen: Choice, pictures: bool = True) -> SearchResult:
         """Raises SearchDemoError of every kind."""
-        return self.engine.search(query, chosen.gallery, chosen.encoder, chosen.index, chosen.k, **chosen.params)
+        where = (chosen.gallery, chosen.encoder, chosen.index, chosen.k)
+        return self.engine.search(query, *where, pictures=pictures, **chosen.params)
 
     def _fit_index(self, index: str) -> list:
         """Only the search parameters that the chosen index has are visible."""
@@ -129,6 +147,18 @@ class Page:
             gr.update(info=INDEXES[index].help),
             *(gr.update(visible=True if name in has else "hidden") for name in self.params),
         ]
+
+
+def or_empty(handler: Callable, empty: tuple, *also: type[Exception]) -> Callable:
+    """The generator, which shows `empty` where it raises NoQuery or one of `also`."""
+
+    def quiet(*values):
+        try:
+            yield from handler(*values)
+        except (NoQuery, *also):
+            yield empty
+
+    return quiet
 
 
 def whole(name: str, value: object) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import inspect
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from PIL import Image
 from searchdemo.errors import NotHere
 from searchdemo.galleries.base import Gallery
 from searchdemo.search import Query
-from searchdemo.ui.page import Choice, NoQuery, Page
+from searchdemo.ui.page import Choice, NoQuery, Page, or_empty
 from searchdemo.ui.pieces import QueryPicture, Thumbnails, Tile, sentence_errors
 
 EXAMPLES = 6
@@ -36,8 +35,8 @@ class QueryBox:
     """Makes its components where it is constructed. `on_query` says what happens when there is a query.
 
         box = QueryBox(page, "classify", button="Classify")
-        box.on_query(show, outputs=[bars], inputs=[temperature])
-        def show(query: Query, chosen: Choice, truth: str, temperature): ...   # plain or generator
+        box.on_query(show, outputs=[line, bars], line=line, empty=("", ""), inputs=[temperature])
+        def show(query: Query, chosen: Choice, truth: str, temperature): ...
 
     elem_ids: <prefix>-picture, <prefix>-run, <prefix>-surprise, <prefix>-examples
     """
@@ -52,30 +51,33 @@ class QueryBox:
         self.examples = Thumbnails(
             label="Examples: click one",
             elem_id=f"{prefix}-examples",
-            elem_classes="examples",
+            elem_classes="examples clickable",
             columns=EXAMPLES,
         )
         shown = [self.picture, self.origin]
         self.triggers = [  # each starts the query; a tab may append more, such as a click on a result
             self.run.click,
-            self.picture.input(lambda: None, None, self.origin, show_progress="hidden").success,
             self.surprise.click(sentence_errors(self._surprise), page.inputs, shown, show_progress="hidden").success,
             self.examples.select(sentence_errors(self._pick), page.gallery, shown, show_progress="hidden").success,
         ]
+        own = self.picture.input(lambda: None, None, self.origin, show_progress="hidden")  # also when it is removed
+        self.quiet_triggers = [own.success]  # these empty the outputs where there is no picture to search with
         page.on_gallery(lambda gallery: [tile for tile, _ in self._examples(gallery)], self.examples)
-        self.picture.clear(lambda: None, None, self.origin, show_progress="hidden")
 
     def on_query(
         self,
         show: Callable,
         outputs: Sequence[gr.components.Component],
+        line: gr.HTML,
+        empty: tuple,
         inputs: Sequence[gr.components.Component] = (),
-        empty: tuple | None = None,
         **options,
     ) -> None:
-        """Call show(query, chosen, truth, *values of inputs) for a new query; options go to gradio's events.
+        """Call show(query, chosen, truth, *values of inputs) for a new query, and when the sidebar changes.
 
-        empty: values of the outputs without a query; when given (show must be plain), the sidebar starts the query too.
+        line: the one of the outputs that says why there is a wait
+        empty: values of the outputs without a query
+        options: go to gradio's events
         """
         raw = [self.picture, self.origin, *self.page.inputs]
 
@@ -86,19 +88,17 @@ class QueryBox:
             truth = origin.truth if origin and origin.gallery == chosen.gallery else ""
             return (query, chosen, truth, *rest[len(raw) - 2 :])
 
-        if inspect.isgeneratorfunction(show):
+        def handler(*values):
+            query, chosen, *more = arguments(values)
+            yield from self.page.ready(chosen, line, outputs)
+            yield show(query, chosen, *more)
 
-            def handler(*values):
-                yield from show(*arguments(values))
-        else:
-
-            def handler(*values):
-                return show(*arguments(values))
-
+        read = [*raw, *inputs]
         for trigger in self.triggers:
-            trigger(sentence_errors(handler), [*raw, *inputs], outputs, **options)
-        if empty is not None:
-            self.page.on_sidebar(handler, [*raw, *inputs], outputs, empty, **options)
+            trigger(sentence_errors(handler), read, outputs, **options)
+        for trigger in self.quiet_triggers:
+            trigger(sentence_errors(or_empty(handler, empty)), read, outputs, **options)
+        self.page.on_sidebar(handler, read, outputs, empty, **options)
 
     def _surprise(self, *sidebar) -> tuple[Tile, Origin]:
         return surprise(self.page, self.page.choice(*sidebar))

@@ -12,6 +12,9 @@ THEME = gr.themes.Default(
     radius_size=gr.themes.sizes.radius_lg,
     font=["system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif"],
     font_mono=["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace"],
+).set(  # light mode only; gradio's own grey has a contrast of 2.5:1 there, where small text needs 4.5:1
+    body_text_color_subdued="*neutral_600",
+    input_placeholder_color="*neutral_500",
 )
 
 CSS = """
@@ -26,7 +29,7 @@ CSS = """
 .prose .hint { font-size: .85rem; color: var(--body-text-color-subdued); }
 .panel { border: 1px solid color-mix(in srgb, var(--primary-500) 40%, transparent); padding: .75rem 1rem;
   border-radius: var(--radius-lg); background: color-mix(in srgb, var(--primary-500) 7%, transparent); }
-.narrow { align-self: flex-start !important; flex-grow: 0 !important; width: auto !important; white-space: nowrap; }
+.narrow { align-self: flex-start !important; flex: none !important; width: auto !important; white-space: nowrap; }
 #missing { flex: 1 1 300px; min-width: min(300px, 100%); } /* on a telephone the button goes below the sentence */
 /* All tabs in sight on a telephone; on a narrower one gradio folds the last ones into a menu. */
 @media (max-width: 480px) {
@@ -44,6 +47,12 @@ CSS = """
 .tiles label[data-testid=block-label] { position: static; border: 0; background: none; box-shadow: none; }
 .tiles .thumbnail-item { display: flex; flex-direction: column; justify-content: flex-start;
   aspect-ratio: auto; width: 100%; cursor: pointer; }
+.tiles:not(.clickable) .thumbnail-item { pointer-events: none; } /* no look as if a click did something */
+.tiles .thumbnail-item.thumbnail-item:hover { filter: none; } /* gradio fades picture and caption */
+.tiles .grid-wrap .thumbnail-item:hover .caption-label { opacity: 1; }
+/* A click starts a query; the selection that gradio draws would outlive it, and selected_index takes no None. */
+.tiles .thumbnail-item.selected:not(:hover, :focus-visible) { border-color: var(--border-color-primary);
+  --ring-color: transparent; }
 .tiles .thumbnail-item img { aspect-ratio: 1; width: 100%; height: auto; }
 .tiles .thumbnail-item .caption-label { position: static; max-width: none; height: auto; white-space: normal; border: 0;
   background: none; padding: 2px 3px 4px; font-size: .75rem; line-height: 1.25; text-align: center; }

@@ -26,27 +26,34 @@ CSS = """
 .verdict .wrong { background: #b91c1c; }
 #classify-verdict p { color: var(--body-text-color-subdued); font-size: 13px; margin: 4px 0 0; }
 #classify-neighbours .caption-label { white-space: normal; line-height: 1.2; }
+@media (max-width: 640px) { /* on a telephone the verdict comes before the settings, the neighbours after them */
+  #classify-query, #classify-answer { display: contents; }
+  #classify-query > *, #classify-answer > * { flex: 1 1 100%; }
+  #classify-settings { order: 1; }
+  #classify-neighbours { order: 2; }
+}
 """
 
 
 def add(page: Page) -> None:
     """Call within the tab."""
     gr.HTML(f"<style>{CSS}</style>", visible="hidden")
-    with gr.Row():
-        with gr.Column(scale=2, min_width=300):
+    with gr.Row(elem_id="classify-row"):
+        with gr.Column(scale=2, min_width=300, elem_id="classify-query"):
             box = QueryBox(page, "classify", button="Classify")
-            k = gr.Slider(1, 200, K, step=1, label="k: neighbours that vote", elem_id="classify-k")
-            vote = gr.Radio([WEIGHTED, PLAIN], value=WEIGHTED, label="Vote", elem_id="classify-vote")
-            temperature = gr.Slider(
-                0.01,
-                1,
-                TEMPERATURE,
-                step=0.01,
-                label="Temperature T",
-                info="a vote weighs exp(cosine / T): the lower T, the more the nearest count",
-                elem_id="classify-temperature",
-            )
-        with gr.Column(scale=3, min_width=300):
+            with gr.Column(elem_id="classify-settings"):
+                k = gr.Slider(1, 200, K, step=1, label="k: neighbours that vote", elem_id="classify-k")
+                vote = gr.Radio([WEIGHTED, PLAIN], value=WEIGHTED, label="Vote", elem_id="classify-vote")
+                temperature = gr.Slider(
+                    0.01,
+                    1,
+                    TEMPERATURE,
+                    step=0.01,
+                    label="Temperature T",
+                    info="a vote weighs exp(cosine / T): the lower T, the more the nearest count",
+                    elem_id="classify-temperature",
+                )
+        with gr.Column(scale=3, min_width=300, elem_id="classify-answer"):
             verdict = gr.HTML(elem_id="classify-verdict")
             bars = gr.HTML(elem_id="classify-bars")
             neighbours = Thumbnails(
@@ -71,15 +78,8 @@ def add(page: Page) -> None:
         return verdict_html(found, truth, notes), bars_html(found, truth), shared_tiles(found)
 
     vote.change(lambda vote: gr.update(interactive=vote != PLAIN), vote, temperature, show_progress="hidden")
-    for again in (k.release, temperature.release, vote.input):  # without a picture there is nothing to do again
-        box.triggers.append(again(only_with_picture, [box.picture, box.origin], None, show_progress="hidden").success)
-    box.on_query(show, [verdict, bars, neighbours], [k, vote, temperature])
-    page.gallery.change(lambda: ("", "", []), None, [verdict, bars, neighbours], show_progress="hidden")
-
-
-def only_with_picture(picture, origin) -> None:
-    if picture is None and origin is None:
-        raise gr.Error("", visible=False, print_exception=False)
+    box.quiet_triggers += [k.release, temperature.release, vote.input]
+    box.on_query(show, [verdict, bars, neighbours], verdict, empty=("", "", []), inputs=[k, vote, temperature])
 
 
 def checked(k: float | None, vote: str, temperature: float | None) -> tuple[int, float | None]:

@@ -18,13 +18,15 @@ def add(page: Page) -> None:
             box = QueryBox(page, "image")
         with gr.Column(scale=3, min_width=320):
             line = gr.HTML(elem_id="image-timing")
-            results = Thumbnails(label="Nearest pictures: click one to search with it", elem_id="image-results")
+            results = Thumbnails(
+                label="Nearest pictures: click one to search with it", elem_id="image-results", elem_classes="clickable"
+            )
     shown = gr.State(())  # (gallery, row) of each result
 
     def show(query: Query, chosen: Choice, truth: str):
         result = page.search(query, chosen)
         rows = tuple((chosen.gallery, hit.row) for hit in result.hits)
-        return gr.update(value=tiles(result), selected_index=None), timing(result, truth), rows
+        return tiles(result), timing(result, truth), rows
 
     def pick(event: gr.SelectData, shown: tuple) -> tuple[Tile, Origin]:
         gallery, row = shown[event.index]
@@ -34,4 +36,4 @@ def add(page: Page) -> None:
 
     picked = results.select(sentence_errors(pick), shown, [box.picture, box.origin], show_progress="hidden")
     box.triggers.append(picked.success)
-    box.on_query(show, [results, line, shown], empty=([], "", ()), show_progress_on=results)
+    box.on_query(show, [results, line, shown], line, empty=([], "", ()), show_progress_on=results)

@@ -76,7 +76,7 @@ def add(page: Page) -> None:
             status = gr.HTML(elem_id="latency-status", min_height=24)
     plot = gr.HTML(elem_id="latency-plot")
     table = gr.HTML(elem_id="latency-table")
-    with gr.Column(visible="hidden") as lost_box:
+    with gr.Column(visible=False) as lost_box:
         lost_index = gr.Dropdown([], label="What was lost by", elem_id="latency-lost-index")
         lost = gr.HTML(elem_id="latency-lost")
     finished = gr.State(None)
@@ -85,7 +85,14 @@ def add(page: Page) -> None:
         """Generator of the values of `answers`; the table grows by a row an index."""
         race = race_form.checked_race(*race_form.checked_vectors(vectors, galleries), *numbers)
         query = race_form.checked_query(source, number, picture, words)
-        yield "", "", "", None, gr.skip(), gr.skip(), gr.update(visible="hidden")
+        yield "", "", "", None, gr.skip(), gr.skip(), gr.update(visible=False)
+        try:
+            yield from progress(race, query)
+        except SearchDemoError:
+            yield "", *[gr.skip()] * 6  # what it was doing would go on standing there
+            raise
+
+    def progress(race: Race, query: Query):
         for step in steps(engine, race, query):
             drawn = race_view.plot_html(step.rows, race, step.encoding, step.conditions) if step.rows else gr.skip()
             listed = race_view.table_html(step.rows, race, step.held_out) if step.rows else gr.skip()
@@ -97,7 +104,7 @@ def add(page: Page) -> None:
         """(lost_index, lost, lost_box): starts on the first approximate index that missed something."""
         approximate = [row for row in rows if not INDEXES[row.index].exact]
         if not approximate:
-            return gr.skip(), "", gr.update(visible="hidden")
+            return gr.skip(), "", gr.update(visible=False)
         chosen = next((row.index for row in approximate if row.recall < 1), approximate[0].index)
         choices = gr.update(choices=[row.index for row in approximate], value=chosen)
         return choices, show_lost(chosen, done), gr.update(visible=True)

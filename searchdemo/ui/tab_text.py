@@ -7,7 +7,7 @@ import gradio as gr
 from searchdemo.encoders.table import ENCODERS
 from searchdemo.errors import BadQuery
 from searchdemo.search import Query
-from searchdemo.ui.page import NoQuery, Page
+from searchdemo.ui.page import Choice, NoQuery, Page
 from searchdemo.ui.pieces import Thumbnails, sentence_errors, tiles, timing
 
 TITLE = "Text search"
@@ -42,7 +42,9 @@ def add(page: Page) -> None:
         switch = gr.Button(f"Switch to {FALLBACK}", elem_id="text-switch", size="md", elem_classes="narrow")
     with gr.Column() as offer:
         with gr.Row(equal_height=True):
-            words = gr.Textbox(label="Words", placeholder="a red boat on the sea", elem_id="words", scale=4, lines=1)
+            words = gr.Textbox(
+                label="Words", placeholder="a red boat on the sea", elem_id="words", scale=4, max_lines=1
+            )
             template = gr.Textbox(template_of(FALLBACK), label="Prompt template", elem_id="template", scale=2)
             run = gr.Button("Search", variant="primary", elem_id="text-run", scale=1, min_width=100)
         examples = gr.Dataset(
@@ -52,10 +54,22 @@ def add(page: Page) -> None:
         results = Thumbnails(label="Nearest pictures", elem_id="text-results", columns=8)
 
     def search(words: str, template: str, *sidebar):
+        chosen, query = asked(words, template, *sidebar)
+        yield from page.ready(chosen, line, outputs)
+        yield answer(query, chosen)
+
+    def search_at_once(words: str, template: str, *sidebar):  # for links, whose handlers are plain functions
+        chosen, query = asked(words, template, *sidebar)
+        return answer(query, chosen)
+
+    def asked(words: str, template: str, *sidebar) -> tuple[Choice, Query]:
         chosen = page.choice(*sidebar)
         if not reads_words(chosen.encoder):
             raise NoQuery(f"{chosen.encoder} reads no words: choose an encoder that does, such as {FALLBACK}.")
-        result = page.search(Query(text=filled(template, words)), chosen)
+        return chosen, Query(text=filled(template, words))
+
+    def answer(query: Query, chosen: Choice):
+        result = page.search(query, chosen)
         return tiles(result), timing(result)
 
     def example_texts(gallery: str) -> gr.Dataset:
@@ -84,4 +98,4 @@ def add(page: Page) -> None:
     page.on_sidebar(search, query, outputs, ([], ""), **options)
     page.on_gallery(example_texts, examples)
     page.linked |= {"text": words, "template": template}
-    page.after_link.append((words, handler, query, outputs))
+    page.after_link.append((words, sentence_errors(search_at_once), query, outputs))

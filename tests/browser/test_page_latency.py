@@ -77,6 +77,19 @@ def test_numbers_out_of_bounds_give_one_sentence_and_the_next_race_works(tab):
     expect(tab.locator("#latency-lost figure")).to_have_count(10)
 
 
+def test_a_number_that_no_held_out_query_has_gives_a_sentence_and_nothing_goes_on_saying_it_is_at_work(tab):
+    tab.locator("#latency-number input").fill("99999")
+    race(tab)
+    expect(tab.get_by_test_id("toast-body")).to_contain_text("There is no held-out query 99999: choose below")
+    expect(tab.locator("#latency-status")).not_to_contain_text("embedding the query")
+
+
+def test_nothing_is_offered_of_a_race_that_was_not_run(tab):
+    expect(tab.locator("#latency-run")).to_be_visible()
+    expect(tab.locator("#latency-shown img")).to_be_visible()
+    expect(tab.locator("#latency-lost-index")).to_be_hidden()
+
+
 def test_on_a_phone_nothing_sticks_out(visit, page_url):
     page = visit.open(page_url, size=(390, 2400))
     if page.locator(".sidebar.open").count():

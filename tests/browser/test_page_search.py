@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
@@ -64,6 +66,43 @@ def test_surprise_me_brings_a_query_whose_class_is_known(browser_page, engine):
     assert len(results(browser_page, "image")) == 12
     truth = browser_page.locator("#image-timing").inner_text().rsplit("query: ")[-1].strip()
     assert truth in engine.gallery("scenes").class_names
+
+
+def test_without_its_picture_the_results_go_quietly(browser_page):
+    browser_page.locator("#image-surprise").click()
+    results(browser_page, "image")
+    browser_page.locator("#image-picture").get_by_label("Remove Image").or_(
+        browser_page.get_by_label("Clear")
+    ).first.click()
+    expect(browser_page.locator("#image-results .thumbnail-item")).to_have_count(0)
+    expect(browser_page.locator("#image-timing")).to_be_empty()
+    expect(browser_page.get_by_test_id("toast-body")).to_have_count(0)
+
+
+def test_while_an_index_is_built_every_tab_with_a_query_says_so(browser_page, engine, monkeypatch):
+    page, built, build = browser_page, threading.Event(), engine.index
+    page.locator("#image-surprise").click()
+    results(page, "image")
+    search_words(page, "a red boat")
+    results(page, "text")
+    monkeypatch.setattr(engine, "has_index", lambda *names: built.is_set())
+    monkeypatch.setattr(engine, "index", lambda *names: built.wait(60) and build(*names))
+    page.get_by_label("Index", exact=True).click()
+    page.get_by_role("option", name="flat", exact=True).click()
+    for tab in ("Image search", "Text search"):
+        page.get_by_role("tab", name=tab).click()
+        line = page.locator(f"#{tab.split()[0].lower()}-timing")
+        expect(line).to_contain_text("Building the index flat once")
+    built.set()
+    expect(line).to_contain_text("search")
+
+
+def test_a_long_text_leaves_the_button_as_it_is(browser_page):
+    search_words(browser_page, "red")
+    button = browser_page.locator("#text-run")
+    before = button.bounding_box()["height"]
+    browser_page.get_by_label("Words").fill("a red boat on the sea " * 40)
+    assert button.bounding_box()["height"] == before
 
 
 def test_words_find_what_the_engine_finds(browser_page, engine):

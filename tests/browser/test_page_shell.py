@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
+import numpy as np
 import page_server
 import pytest
 from playwright.sync_api import Page, expect
@@ -41,12 +43,13 @@ def test_a_build_that_was_started_on_the_page_can_be_searched(browser_page):
     expect(browser_page.locator("#image-results .thumbnail-item")).to_have_count(12)
 
 
-def test_the_results_follow_the_sidebar(browser_page):
+@pytest.mark.parametrize("key", ["Enter", "Tab"])
+def test_the_results_follow_the_sidebar(browser_page, key):
     captions = browser_page.locator("#image-results .caption-label")
     browser_page.locator("#image-surprise").click()
     expect(captions).to_have_count(12)
     browser_page.get_by_label("k: how many results").fill("4")
-    browser_page.get_by_label("k: how many results").press("Enter")
+    browser_page.get_by_label("k: how many results").press(key)
     expect(captions).to_have_count(4)
     choose_encoder(browser_page, "resnet18")  # not built: what another encoder found must not stay
     expect(captions).to_have_count(0)
@@ -62,6 +65,14 @@ def test_an_encoder_without_words_is_not_offered_for_text(browser_page):
     browser_page.locator("#text-switch").click()
     expect(browser_page.locator("#words")).to_be_visible()
     expect(browser_page.locator("#badge")).to_contain_text("pictures and words")
+
+
+def test_small_grey_text_can_be_read_in_light_mode(browser_page):
+    colour = browser_page.locator("#badge").evaluate("part => getComputedStyle(part).color")
+    red, green, blue = (int(part) / 255 for part in re.findall(r"\d+", colour)[:3])
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in (red, green, blue)]
+    luminance = float(np.dot(linear, (0.2126, 0.7152, 0.0722)))
+    assert 1.05 / (luminance + 0.05) >= 4.5  # WCAG AA, on white
 
 
 def test_on_a_telephone_nothing_is_wider_than_the_screen(visit, page_url):
