@@ -8,8 +8,11 @@ from dataclasses import replace
 import pytest
 
 from searchdemo.bench import card as run_card
-from searchdemo.bench.card import Floor, RunCard
+from searchdemo.bench import table
+from searchdemo.bench.card import Figures, Floor, RunCard
+from searchdemo.bench.workload import Bench
 from searchdemo.errors import BadArtifact
+from searchdemo.store import Key
 
 CARD = RunCard(
     benchmark="latency",
@@ -78,7 +81,7 @@ def test_a_quick_run_never_replaces_a_full_one(tmp_path):
     assert not [*run_card.cards(tmp_path, benchmark="late")]
 
 
-def test_a_full_run_is_found_first_and_then_ones_own(tmp_path):
+def test_ones_own_is_found_first_the_newest_full_run_before_a_quick_one(tmp_path):
     own, shipped = tmp_path / "own", tmp_path / "shipped"
 
     def found() -> RunCard | None:
@@ -86,12 +89,58 @@ def test_a_full_run_is_found_first_and_then_ones_own(tmp_path):
 
     run_card.save(replace(CARD, encoder="resnet18"), own)
     assert found() is None
-    run_card.save(QUICK, own)
-    assert found() == QUICK
-    run_card.save(replace(CARD, seconds=9), shipped)
+    run_card.save(replace(CARD, seconds=9, at="2027-01-01"), shipped)
     assert found().seconds == 9
-    run_card.save(CARD, own)
+    quick = replace(QUICK, at="2026-02-02")
+    run_card.save(quick, own)
+    assert found() == quick
+    older = run_card.save(CARD, own)
     assert found() == CARD
+    older.rename(older.with_name("latency-quick.json"))  # wherever they lie, what they say counts
+    run_card.save(replace(CARD, at="2026-03-03"), own)
+    assert found().at == "2026-03-03"
+
+
+VARIANTS = [
+    ({"limit": 31}, "bundled-n31"),
+    ({"transform": "full"}, "bundled-full"),
+    ({"metric": "l2"}, "bundled-l2"),
+    ({"weights": "1a2b3c4d"}, "bundled-w1a2b3c4d"),
+    ({"transform": "full", "metric": "l2", "limit": 31, "weights": "1a2b3c4d"}, "bundled-full-l2-n31-w1a2b3c4d"),
+]
+
+
+@pytest.mark.parametrize(("variant", "folder"), VARIANTS, ids=[folder for _, folder in VARIANTS])
+def test_an_unusual_run_never_replaces_the_usual_one(tmp_path, variant, folder):
+    unusual = replace(CARD, settings=CARD.settings | variant)
+    run_card.save(CARD, tmp_path)
+    path = run_card.save(unusual, tmp_path)
+    assert path == tmp_path / "scenes" / folder / "latency.json" and run_card.load(path).variant == variant
+    assert run_card.find("latency", "scenes", "bundled", tmp_path) == CARD
+    assert run_card.find("latency", "scenes", "bundled", tmp_path, variant=variant) == unusual
+    assert all(f"{name} {value}" in unusual.source for name, value in variant.items())
+
+
+def test_what_is_unusual_is_told_by_the_key_and_ones_own_weights(tmp_path):
+    (tmp_path / "weights").write_bytes(b"abc")
+    assert run_card.variant_of(Key("scenes", "bundled")) == {}
+    assert run_card.variant_of(Key("scenes", "bundled", limit=31, metric="l2")) == {"metric": "l2", "limit": 31}
+    # SHA-256 of "abc", as FIPS 180 has it
+    assert run_card.variant_of(Key("scenes", "bundled"), tmp_path / "weights") == {"weights": "ba7816bf"}
+
+
+def test_cards_that_ship_lie_where_they_would_be_written():
+    for card in (found := list(run_card.cards(run_card.SHIPPED))):
+        assert (run_card.SHIPPED / card.path).is_file() and card.variant == {}
+    assert found
+
+
+def test_a_run_tells_what_was_unusual_about_its_vectors(world, monkeypatch):
+    monkeypatch.setattr(table.find("latency"), "run", lambda bench: Figures({}, {}))
+    engine = world.engine(limit=20, transform="full")
+    card = table.measure("latency", Bench(engine, "colours", "mean-colour"))
+    assert card.variant == {"transform": "full", "limit": 20}
+    assert table.measure("latency", Bench(world.engine(), "colours", "mean-colour")).variant == {}
 
 
 def test_without_roots_ones_own_and_those_that_ship(tmp_path, monkeypatch):

@@ -131,6 +131,11 @@ def test_seconds_until_the_page_answers(tmp_path):
         os.kill(int((tmp_path / "pid").read_text()), 0)
 
 
+def test_where_there_are_no_process_groups_the_page_alone_is_stopped(tmp_path, monkeypatch):
+    monkeypatch.delattr(os, "killpg", raising=False)
+    test_seconds_until_the_page_answers(tmp_path)
+
+
 def test_a_page_that_never_answers(tmp_path, monkeypatch):
     app = tmp_path / "app.py"
     with pytest.raises(NotHere, match="not from an installed package"):

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from searchdemo.bench import card as run_card
+from searchdemo.bench import resident
+from searchdemo.bench.points import quality
 from searchdemo.bench.resident import loading
 from searchdemo.bench.suite import index
 from searchdemo.bench.table import measure
@@ -61,6 +63,12 @@ def test_rows_tables_and_charts(bench, tmp_path):
     assert set(index.charts([stored])) == {"index", "index-growth"}
 
 
+def test_a_library_that_fills_up_is_asked_for_no_more_than_there_is():
+    work = synthetic(3, 5, 16)
+    found = quality(lambda queries, k: np.pad(work.exact(3)[:, :k], ((0, 0), (0, max(0, k - 3)))), work, (10,), False)
+    assert found["recall_10"] == 1
+
+
 def test_annoy_grows_with_its_trees(bench):
     pytest.importorskip("annoy", reason="requirements-bench.txt is not installed")
     few, many = (index.annoy_row(trees, bench.workload()) for trees in (2, 8))
@@ -91,6 +99,19 @@ def test_what_is_resident_is_what_was_loaded(tmp_path):
     assert 38e6 < whole["loaded_bytes"] < 60e6 and whole["loaded_bytes"] <= whole["resident_bytes"] < 65e6
     assert mapped["loaded_bytes"] < 10e6 and mapped["resident_bytes"] < 30e6
     assert whole["load_s"] > 0 and mapped["load_s"] > 0
+
+
+def test_where_the_system_does_not_tell_what_is_resident(bench, monkeypatch, tmp_path):
+    monkeypatch.setattr(resident, "STATM", tmp_path / "missing")
+    pytest.importorskip("resource")
+    assert resident.resident_bytes() > 1e7  # the peak
+    monkeypatch.setitem(sys.modules, "resource", None)
+    assert resident.resident_bytes() is None and resident.grown(None) is None
+    unknown = {"load_s": 0.1, "loaded_bytes": None, "resident_bytes": None}
+    monkeypatch.setattr(index, "loading", lambda *args: unknown)
+    card = measure("index", bench)
+    assert "resident bytes: this system does not tell them to Python" in card.notes
+    assert index.tables([card])[0].cells()[0][-2:] == ["–", "–"]
 
 
 def test_a_file_that_cannot_be_loaded_says_why(tmp_path):

@@ -10,6 +10,7 @@ from searchdemo.bench import linear_head
 from searchdemo.bench.suite import knn
 from searchdemo.bench.table import measure
 from searchdemo.bench.workload import Bench, Workload
+from searchdemo.errors import BadQuery
 from searchdemo.types import Neighbors
 from tests.conftest import unit
 
@@ -161,6 +162,20 @@ def test_the_head_is_seeded_and_chooses_among_all_trials():
     assert len(first.trials) == len(linear_head.WEIGHT_DECAYS) * len(linear_head.EPOCHS)
     chosen = accuracy(first.trials, weight_decay=first.weight_decay, epochs=first.epochs)
     assert chosen["held_out_top1"] == max(trial["held_out_top1"] for trial in first.trials)
+
+
+def test_a_row_more_than_there_are_classes_is_enough_for_a_head():
+    rows = np.eye(8, dtype=np.float32)[[0, 1, 2, 3, 0]]
+    for kept in (4, 3, 1):
+        with pytest.raises(BadQuery, match=rf"here {kept} and 4, .*take 5 pictures or more, better 8"):
+            linear_head.fit(rows[:kept], np.arange(kept), 4)
+    assert linear_head.fit(rows, np.array([0, 1, 2, 3, 0]), 4).head.weights.shape == (4, 8)
+
+
+def test_a_single_picture_has_no_neighbour_to_vote(world):
+    one = unit(np.eye(4)[:1])
+    with pytest.raises(BadQuery, match=r"here 1 and 1, .*take 2 pictures"):
+        knn.run(bench(world, workload(one, [0], one, [0])))
 
 
 def test_top_5_of_the_head_by_hand():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -107,6 +109,38 @@ def test_numbers_out_of_bounds(engine, query, wrong):
     with pytest.raises(BadQuery, match=r"[cC]hoose"):
         list(run(engine, Race(**{"gallery": WHERE[0], "encoder": WHERE[1]} | wrong), query))
     assert next(run(engine, RACE, query)).recall == 1
+
+
+def test_a_batch_of_many_candidates_each_is_refused_before_it_fills_the_memory():
+    race = Race(*WHERE, indexes=("ivf-fastscan",), k=1000, batch=1024, params=(("k_factor", 256),))
+    with pytest.raises(BadQuery) as error:
+        race.check()
+    for said in (
+        "batch = 1,024, k = 1,000 and k_factor = 256",
+        "262,144,000",
+        "a batch of 39 or less",
+        "lower k or k_",
+    ):
+        assert said in str(error.value)
+    replace(race, batch=39).check()
+    replace(race, k=38).check()  # 1,024 * 38 * 256 = 9,961,472
+    replace(race, indexes=("ivf",)).check()  # has no k_factor
+    assert replace(race, params=()).candidates == 8_000  # by the default of the index
+
+
+def test_a_k_factor_out_of_bounds(engine, query):
+    with pytest.raises(BadQuery, match="k_factor = 0"):
+        list(run(engine, Race(*WHERE, indexes=("ivf-fastscan",), params=(("k_factor", 0),)), query))
+
+
+def test_the_mean_recall_is_the_same_in_parts(engine, query, monkeypatch):
+    race = Race(*WHERE, indexes=("ivf-fastscan",), repeats=1, params=(("nprobe", 2), ("k_factor", 4)))
+    whole = next(run(engine, race, query))
+    monkeypatch.setattr("searchdemo.bench.race.MOST_CANDIDATES", 7 * race.candidates)
+    parts = next(run(engine, race, query))
+    assert race.candidates == 40
+    assert (parts.mean_recall, parts.recall) == (whole.mean_recall, whole.recall)
+    assert np.array_equal(parts.positions, whole.positions)
 
 
 def test_threads_out_of_bounds(engine, query):

@@ -58,6 +58,22 @@ def test_own_cards_come_first_the_newest_before_the_others(roots):
     assert tradeoff_cards.chosen(keys[2]).machine == {"name": "The maker's CPU"}
 
 
+def test_the_tab_opens_on_the_card_of_the_sidebar(roots):
+    own, shipped = roots
+    assert tradeoff_cards.first_of([], "scenes", "bundled") is None
+    run_card.save(tradeoff_card(machine="The maker's CPU"), shipped)
+    run_card.save(tradeoff_card(settings={"quick": True, "threads": [1]}), own)
+    run_card.save(tradeoff_card("scenes", settings={"quick": True, "threads": [1]}), own)
+    there = {entry.key: entry.label for entry in tradeoff_cards.listed()}
+
+    def opens_on(gallery: str) -> str:
+        return there[tradeoff_cards.first_of(tradeoff_cards.listed(), gallery, "bundled")]
+
+    assert opens_on("tiny-imagenet").endswith("shipped")  # a full run before a quick one of one's own
+    assert opens_on("scenes").startswith("scenes × bundled (quick run)")
+    assert opens_on("folder:photos").endswith("shipped")  # of which there is none
+
+
 def test_a_key_is_not_a_path(roots):
     run_card.save(tradeoff_card(), roots[0].parent)  # beside the cards, where a path could lead
     for key in ("own:../tiny-imagenet/bundled/tradeoff.json", "own:tiny-imagenet/bundled/tradeoff.json", ""):
@@ -186,6 +202,7 @@ def test_the_sentence_of_the_winner_has_its_figures_and_what_it_costs():
         "The exact search takes 8.00 ms and 50 MB: 20.0 × the time. "
         "kNN top-1 52.4 % beside the exact 52.5 %: costs 0.1 points of accuracy. "
     )
+    assert "IVF64,SQfp16 (nprobe 8) is the smallest" in text(winner_html(MIDDLE, exact_of(ROWS), "smallest"))
     assert "It is the exact search" in text(winner_html(EXACT, exact_of(ROWS)))
     assert "exact" not in text(winner_html(FAST, exact_of([FAST, BEATEN])))
 

@@ -98,6 +98,18 @@ def test_of_equally_fast_ones_the_one_that_finds_more():
     assert choose(points, Bounds(ms=1))["factory"] == "B"
 
 
+def test_the_cheapest_by_another_cost():
+    assert choose(POINTS, Bounds(recall=0.95), "size_bytes") is POINTS[0]
+    assert choose(POINTS, Bounds(recall=0.5), "size_bytes") is POINTS[3]
+
+
+def test_a_recall_counts_as_it_is_shown():
+    nearly = row("Flat", 0.99995, 2.0)
+    assert choose([nearly, POINTS[2]], Bounds(recall=1)) is nearly
+    with pytest.raises(BadQuery):
+        choose([row("Flat", 0.9994, 2.0)], Bounds(recall=1))
+
+
 def test_the_nearest_miss_is_named_with_what_it_lacks():
     with pytest.raises(BadQuery) as error:
         choose(POINTS, Bounds(recall=0.99, ms=0.15, mb=52))
@@ -179,7 +191,8 @@ def want(tmp_path, capsys, monkeypatch):
     return run
 
 
-def test_want_reads_the_newest_full_run(want):
+def test_want_reads_what_ships_where_nothing_was_measured(want, tmp_path):
+    (tmp_path / "own/tiny-imagenet/bundled/tradeoff-quick.json").unlink()
     code, out, _ = want("--want", "recall>=0.9")
     assert code == 0
     assert out.startswith("recall>=0.9: flat, Flat\nrecall@10 1.000, p50 2 ms")
@@ -187,14 +200,31 @@ def test_want_reads_the_newest_full_run(want):
     assert "index.search(queries, 10, params=params)" in out
 
 
-def test_want_falls_back_to_a_quick_run_and_says_so(want, tmp_path):
-    (tmp_path / "shipped/tiny-imagenet/bundled/tradeoff.json").unlink()
+def test_want_reads_ones_own_quick_run_before_what_ships_and_says_so(want):
     code, out, _ = want("--want", "recall>=0.9", "--json")
     chosen = json.loads(out)["chosen"]
     assert code == 0 and len(chosen) == 1
     assert (chosen[0]["factory"], chosen[0]["params"], chosen[0]["recall_10"]) == ("IVF8,Flat", {"nprobe": 2}, 0.96)
     assert "quick run" in chosen[0]["source"]
     compile(chosen[0]["snippet"], "snippet", "exec")
+
+
+def test_want_reads_ones_own_full_run_before_a_quick_one(want, tmp_path):
+    run_card.save(card(POINTS[2:], "tiny-imagenet", "bundled"), tmp_path / "own")
+    chosen = json.loads(want("--want", "recall>=0.9", "--json")[1])["chosen"]
+    assert chosen[0]["params"] == {"nprobe": 4} and "quick run" not in chosen[0]["source"]
+
+
+def test_want_reads_the_run_of_the_limit_that_is_named(want, tmp_path):
+    assert want("--want", "recall>=0.9", "--limit", "300")[0] == 2
+    limited = card(POINTS[2:], "tiny-imagenet", "bundled")
+    limited.settings["limit"] = 300
+    run_card.save(limited, tmp_path / "own")
+    (chosen,) = json.loads(want("--want", "recall>=0.9", "--limit", "300", "--json")[1])["chosen"]
+    assert chosen["params"] == {"nprobe": 4}
+    assert 'SearchEngine(limit=300).prepared("tiny-imagenet", "bundled")' in chosen["snippet"]
+    (usual,) = json.loads(want("--want", "recall>=0.9", "--json")[1])["chosen"]
+    assert usual["params"] == {"nprobe": 2} and "SearchEngine()" in usual["snippet"]
 
 
 def test_want_after_measuring_chooses_from_what_was_measured(want, monkeypatch, tmp_path):

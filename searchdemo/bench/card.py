@@ -3,6 +3,7 @@
     <root>/<gallery>/<encoder>/<benchmark>.json          a full run
                                <benchmark>-quick.json    one with --quick, which never replaces a full one
 
+As in the store, what is not the usual (a limit, say) follows the encoder's name, so it never replaces a usual run.
 There are two roots: `cards/` beside the package, which ships, and the person's own, beside their built indexes.
 """
 
@@ -14,11 +15,14 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from searchdemo.checksums import sha256_of
 from searchdemo.errors import BadArtifact
-from searchdemo.store import make_folder, own_root, write_json
+from searchdemo.store import Key, make_folder, own_root, write_json
 
 SHIPPED = Path(__file__).parents[2] / "cards"
 FORMAT = 1
+KEY_PARTS = ("transform", "metric", "limit")  # of store.Key; settings hold those that are not the usual
+VARIANT = (*KEY_PARTS, "weights")
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,7 @@ class RunCard:
     encoder: str
     parts: dict[str, list[dict]]  # name of a table -> its rows; keys carry their unit: "p50_ms", "size_bytes"
     subject: dict  # vectors, dim, queries, weights_sha256, vectors_sha256, precision, stand_in, synthetic
-    settings: dict  # quick, seed, threads, and what else the benchmark decided on
+    settings: dict  # quick, seed, threads, the variant, and what else the benchmark decided on
     floors: list[Floor] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)  # what did not run, with its error
     machine: dict = field(default_factory=dict)  # name, cores, memory_bytes, system
@@ -75,11 +79,22 @@ class RunCard:
         return bool(self.settings.get("quick"))
 
     @property
+    def variant(self) -> dict:
+        """What sets the run apart from the usual one of its gallery and encoder, see `variant_of`."""
+        return {name: self.settings[name] for name in VARIANT if name in self.settings}
+
+    @property
+    def title(self) -> str:
+        """ "scenes × bundled (limit 500, quick run)"."""
+        marks = [name.replace("_", "-") for name in ("stand_in", "synthetic") if self.subject.get(name)]
+        marks += [f"{name} {value}" for name, value in self.variant.items()]
+        marks = ", ".join([*marks, *["quick run"] * self.quick])
+        return f"{self.gallery} × {self.encoder}{f' ({marks})' if marks else ''}"
+
+    @property
     def source(self) -> str:
         """One line under a table or a plot: where its figures come from."""
-        marks = [name.replace("_", "-") for name in ("stand_in", "synthetic") if self.subject.get(name)]
-        marks = ", ".join([*marks, *["quick run"] * self.quick])
-        facts = [f"{self.gallery} × {self.encoder}{f' ({marks})' if marks else ''}"]
+        facts = [self.title]
         if "vectors" in self.subject:
             facts.append(f"{self.subject['vectors']:,} × {self.subject['dim']}")
         facts += [self.machine.get("name", "an unknown machine"), self.at[:10]]
@@ -88,8 +103,11 @@ class RunCard:
     @property
     def path(self) -> Path:
         """Relative to a root."""
-        name = f"{self.benchmark}-quick.json" if self.quick else f"{self.benchmark}.json"
-        return Path(self.gallery.replace("/", "_").replace(":", "-")) / self.encoder / name
+        parts = {name: value for name, value in self.variant.items() if name in KEY_PARTS}
+        folder = Key(self.gallery, self.encoder, **parts).folder
+        if weights := self.variant.get("weights"):
+            folder = folder.with_name(f"{folder.name}-w{weights}")
+        return folder / (f"{self.benchmark}-quick.json" if self.quick else f"{self.benchmark}.json")
 
     def to_json(self) -> dict:
         return asdict(self) | {"floors": [asdict(floor) | {"holds": floor.holds} for floor in self.floors]}
@@ -103,9 +121,19 @@ class RunCard:
         return cls(**content | {"floors": floors})
 
 
-def own_cards() -> Path:
-    """Where cards go: beside the person's own indexes."""
-    return own_root().parent / "cards"
+def variant_of(key: Key, weights: Path | None = None) -> dict:
+    """What is not the usual: those of transform, metric and limit, and of one's own weights 8 digits of their SHA-256.
+
+    Stand-in weights are none of one's own: a run with them is marked, and makes way for one with the real weights.
+    """
+    usual = Key(key.gallery, key.encoder)
+    found = {name: value for name in KEY_PARTS if (value := getattr(key, name)) != getattr(usual, name)}
+    return found | ({"weights": sha256_of(weights)[:8]} if weights else {})
+
+
+def own_cards(out_dir: Path | None = None) -> Path:
+    """Where cards go: into the folder of built indexes that was named, else beside the person's own indexes."""
+    return out_dir / "cards" if out_dir else own_root().parent / "cards"
 
 
 def save(card: RunCard, root: Path) -> Path:
@@ -136,10 +164,14 @@ def cards(*roots: Path, benchmark: str | None = None) -> Iterator[RunCard]:
                     continue
 
 
-def find(benchmark: str, gallery: str, encoder: str, *roots: Path) -> RunCard | None:
-    """The first root's, a full run before a quick one."""
-    found = [c for c in cards(*roots, benchmark=benchmark) if (c.gallery, c.encoder) == (gallery, encoder)]
-    return min(found, key=lambda card: card.quick, default=None)
+def find(benchmark: str, gallery: str, encoder: str, *roots: Path, variant: dict | None = None) -> RunCard | None:
+    """The first root's that has one: its newest full run, else its newest quick one. variant: see `variant_of`."""
+    wanted = (gallery, encoder, variant or {})
+    for root in roots:
+        found = [c for c in cards(root, benchmark=benchmark) if (c.gallery, c.encoder, c.variant) == wanted]
+        if found:
+            return max(found, key=lambda card: (not card.quick, card.at))
+    return None
 
 
 def versions() -> dict[str, str]:

@@ -67,9 +67,17 @@ def app_seconds(data_dir: Path | None = None, out_dir: Path | None = None, app: 
                 time.sleep(POLL_S)
             return time.perf_counter() - started
         finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(page.pid, signal.SIGKILL)
-            page.wait()
+            stop(page)
+
+
+def stop(process: subprocess.Popen) -> None:
+    """At once, and where there are process groups with all that it started."""
+    with contextlib.suppress(ProcessLookupError):
+        if hasattr(os, "killpg"):
+            os.killpg(process.pid, signal.SIGKILL)
+        else:  # Windows
+            process.kill()
+    process.wait()
 
 
 def free_port() -> int:

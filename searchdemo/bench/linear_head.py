@@ -17,6 +17,7 @@ import numpy as np
 
 from searchdemo.build import Progress, balanced_rows
 from searchdemo.encoders.device import pick_device
+from searchdemo.errors import BadQuery
 
 if TYPE_CHECKING:
     import torch
@@ -66,10 +67,11 @@ def fit(
     report: Callable[[Progress], None] = lambda progress: None,
     device: str | None = None,
 ) -> Fitted:
-    """Choose and train on unit rows (n, dim) with labels (n,) in 0 ... classes-1. Two rows a class at least.
+    """Choose and train on unit rows (n, dim) with labels (n,) in 0 ... classes-1. Raises BadQuery, see check_enough.
 
     device: as of an encoder; None: CUDA where there is one. All else is done on the CPU.
     """
+    check_enough(len(rows), classes)
     device = pick_device(device)
     device = device if device.startswith("cuda") else "cpu"
     started = time.perf_counter()
@@ -89,6 +91,16 @@ def fit(
     head = train(rows, labels, classes, best["weight_decay"], best["epochs"], seed, device)
     seconds = time.perf_counter() - started
     return Fitted(head, best["weight_decay"], best["epochs"], seconds, device, trials)
+
+
+def check_enough(rows: int, classes: int) -> None:
+    """Raises BadQuery when nothing would be left to train on beside the row a class that is held out."""
+    if rows <= classes:
+        raise BadQuery(
+            f"A linear head needs more pictures than classes, here {rows:,} and {classes:,}, because one a class is "
+            f"held out to choose it by: take {classes + 1:,} pictures or more, better {2 * classes:,}, with a higher "
+            "--limit or another gallery."
+        )
 
 
 def train(

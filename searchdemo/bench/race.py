@@ -19,6 +19,7 @@ from searchdemo.types import MISSING
 RECALL_QUERIES = 200  # held-out queries that the mean recall is taken over
 MOST_REPEATS = 1000
 MOST_BATCH = 1024
+MOST_CANDIDATES = 10_000_000  # of one call, over all its queries: 12 bytes each, some 120 MB
 ENCODE_REPEATS = 10
 
 
@@ -64,13 +65,32 @@ class Race:
     params: tuple[tuple[str, int], ...] = ()  # (name, value): nprobe, ef_search; each index takes those it has
 
     def check(self) -> None:
-        """Raises BadQuery for numbers out of bounds."""
+        """Raises BadQuery for numbers out of bounds, alone or together, UnknownName for an index."""
         check_k(self.k)
         for name, value, most in (("repeats", self.repeats, MOST_REPEATS), ("batch", self.batch, MOST_BATCH)):
             if not 1 <= value <= most:
                 raise BadQuery(f"{name} = {value:,} is out of bounds: choose from 1 to {most:,}.")
         if not self.indexes:
             raise BadQuery("Choose at least one index to compare.")
+        if self.batch * self.candidates > MOST_CANDIDATES:
+            raise BadQuery(
+                f"batch = {self.batch:,}, k = {self.k:,} and k_factor = {self.candidates // self.k:,} together ask for "
+                f"{self.batch * self.candidates:,} candidates at once, more than the {MOST_CANDIDATES:,} that fit in "
+                f"memory: choose a batch of {max(1, MOST_CANDIDATES // self.candidates):,} or less, "
+                "or lower k or k_factor."
+            )
+
+    @property
+    def candidates(self) -> int:
+        """The most that an index of the race fetches for one query: k, times k_factor where it scores them again."""
+        given = dict(self.params)
+        factors = [
+            given.get(param.name, param.default)
+            for name in self.indexes
+            for param in find(name).params
+            if param.name == "k_factor"
+        ]
+        return self.k * max([1, *factors])
 
     def params_for(self, index: VectorIndex) -> dict[str, int]:
         """Those of the search parameters that this index has."""
@@ -87,14 +107,13 @@ def encode(engine: SearchEngine, query: Query, race: Race) -> tuple[np.ndarray, 
     Raises BadArtifact when the encoder's weights are not those of the stored vectors, and all that embed raises.
     """
     prepared = engine.prepared(race.gallery, race.encoder)
-    prepared = engine.prepared(race.gallery, race.encoder)
+    if query.held_out is None:
+        prepared.artifact.check_weights(engine.encoder(race.encoder).weights_sha256)
+    vector = engine.embed(query, race.gallery, race.encoder).vector  # refuses a number that no held-out query has
     shown = query
     if query.held_out is not None:
         picture = prepared.query_picture(query.held_out) if engine.has_weights(race.encoder) else None
         shown = None if picture is None else Query(picture=picture)
-    else:
-        prepared.artifact.check_weights(engine.encoder(race.encoder).weights_sha256)
-    vector = engine.embed(query, race.gallery, race.encoder).vector
     if shown is None:
         return vector, None
     with thread_limit(race.threads):
@@ -118,10 +137,12 @@ def run(engine: SearchEngine, race: Race, query: np.ndarray) -> Iterator[Row]:
     some = recall_sample(held_out)
     asked = np.concatenate([query, some])
     exact = contestant(engine, race, "brute").search(asked, race.k).rows
+    at_once = max(1, MOST_CANDIDATES // race.candidates)
     for name in race.indexes:
         index = contestant(engine, race, name)
         params = race.params_for(index)
-        found = index.search(asked, race.k, **params).rows
+        parts = (asked[start : start + at_once] for start in range(0, len(asked), at_once))
+        found = np.concatenate([index.search(part, race.k, **params).rows for part in parts])
         with thread_limit(race.threads):
             measured = affordable_latency(
                 lambda index=index, params=params: index.search(batch, race.k, **params), race.repeats

@@ -50,7 +50,9 @@ def measure(name: str, bench: Bench) -> RunCard:
         encoder=bench.encoder,
         parts=figures.parts,
         subject=figures.subject,
-        settings={"quick": bench.quick, "seed": bench.seed, "threads": list(bench.threads)} | figures.settings,
+        settings={"quick": bench.quick, "seed": bench.seed, "threads": list(bench.threads)}
+        | run_card.variant_of(bench.engine.key(bench.gallery, bench.encoder), bench.weights)
+        | figures.settings,
         floors=figures.floors,
         notes=figures.notes,
         machine=run_card.machine_facts(),

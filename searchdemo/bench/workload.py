@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
@@ -100,6 +101,7 @@ class Bench:
     engine: SearchEngine
     gallery: str = "tiny-imagenet"
     encoder: str = "bundled"
+    weights: Path | None = None  # the person's own, which the engine was given too
     quick: bool = False  # under a minute
     synthetic: bool = False  # random vectors where none are built
     threads: tuple[int, ...] = (1,)

@@ -2,6 +2,7 @@
 
 Benchmarks: latency, tradeoff, index, knn, classnames, reduce, scale, embed, peers, floors. Each writes a run card
 (JSON: figures, machine, threads, versions, digests, seed), and all tables and plots are drawn from cards.
+Indexes are measured by the inner product; `tradeoff` compares it with L2, so --metric l2 is refused here.
 
 Example:
   python -m searchdemo bench latency --quick
@@ -37,12 +38,20 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of what is drawn at random (default 0)")
     parser.add_argument("--synthetic", action="store_true", help="random vectors where none are built, and say so")
     parser.add_argument("--stand-in", action="store_true", help="random weights where none are here, and say so")
-    parser.add_argument("--cards", type=Path, metavar="DIR", help="where run cards go (else beside built indexes)")
+    parser.add_argument(
+        "--cards",
+        type=Path,
+        metavar="DIR",
+        help="where run cards go and are looked for (else beside built indexes: --out-dir's DIR/cards)",
+    )
     parser.add_argument(
         "--report", type=Path, metavar="FILE", help="draw tables and plots of this document from cards of --gallery"
     )
     parser.add_argument(
-        "--want", metavar="BOUNDS", help="the fastest setting within, from the newest run of tradeoff, and its code"
+        "--want",
+        metavar="BOUNDS",
+        help="the fastest setting within, and its code: from this run of tradeoff, else from your newest full one, "
+        "your newest quick one, the one that ships",
     )
     add_choice(parser)
 
@@ -54,7 +63,7 @@ def run(arguments: argparse.Namespace) -> Answer:
     from searchdemo.bench.workload import Bench
     from searchdemo.commands.progress import ProgressLine
     from searchdemo.encoders.table import spec_of
-    from searchdemo.errors import BadArtifact, BadQuery, NotHere
+    from searchdemo.errors import BadQuery, SearchDemoError
     from searchdemo.indexes.table import find as find_index
 
     names = list(BENCHMARKS) if arguments.all else arguments.benchmarks
@@ -65,12 +74,13 @@ def run(arguments: argparse.Namespace) -> Answer:
         spec_of(encoder)
     for index in arguments.index:
         find_index(index)
+    check_together(arguments)
     bounds = want.parse(arguments.want) if arguments.want is not None else None
-    root = arguments.cards or run_card.own_cards()
+    root = cards_root(arguments)
     if arguments.report:
-        return draw(arguments.report, root, arguments.gallery)
+        return draw(arguments)
     if bounds and not names:
-        return chosen([newest_tradeoff(arguments.gallery, encoder, root) for encoder in encoders], bounds)
+        return chosen([newest_tradeoff(arguments, encoder) for encoder in encoders], bounds)
     if not names:
         raise BadQuery(f"Name a benchmark, or --all: {', '.join(BENCHMARKS)}.")
     cards, skipped, written = [], [], []
@@ -80,6 +90,7 @@ def run(arguments: argparse.Namespace) -> Answer:
                 engine_for(arguments, encoder, Path(scratch)),
                 arguments.gallery,
                 encoder,
+                weights=arguments.weights,
                 quick=arguments.quick,
                 synthetic=arguments.synthetic,
                 threads=tuple(arguments.threads),
@@ -90,7 +101,7 @@ def run(arguments: argparse.Namespace) -> Answer:
             for name in names:
                 try:
                     card = measure(name, bench)
-                except (NotHere, BadQuery, BadArtifact) as error:
+                except SearchDemoError as error:
                     if not arguments.all:
                         raise
                     skipped.append(f"{name} of {encoder} was skipped: {error}")
@@ -101,16 +112,49 @@ def run(arguments: argparse.Namespace) -> Answer:
     if not bounds:
         return measured
     swept = [card for card in cards if card.benchmark == "tradeoff"]
-    found = chosen(swept or [newest_tradeoff(arguments.gallery, encoder, root) for encoder in encoders], bounds)
+    found = chosen(swept or [newest_tradeoff(arguments, encoder) for encoder in encoders], bounds)
     return Answer(measured.content | found.content, f"{measured.text}\n\n{found.text}")
 
 
-def newest_tradeoff(gallery: str, encoder: str, root: Path) -> RunCard:
-    """A full run before a quick one, the person's own before what ships. Raises NotHere."""
+def check_together(arguments: argparse.Namespace) -> None:
+    """Raises BadQuery for options that would be passed over in silence."""
+    from searchdemo.errors import BadQuery
+
+    if arguments.metric != "ip":
+        raise BadQuery(
+            f"--metric {arguments.metric} cannot be measured with: benchmarks search by the inner product, and "
+            "`bench tradeoff` compares it with L2 by itself; leave --metric out."
+        )
+    beside = [*arguments.benchmarks, *["--all"] * arguments.all, *["--want"] * (arguments.want is not None)]
+    if arguments.report and beside:
+        raise BadQuery(
+            f"{', '.join(beside)} cannot stand beside --report {arguments.report}, which measures nothing and only "
+            "draws what was measured: run one after the other."
+        )
+
+
+def cards_root(arguments: argparse.Namespace) -> Path:
+    from searchdemo.bench.card import own_cards
+
+    return arguments.cards or own_cards(arguments.out_dir)
+
+
+def variant(arguments: argparse.Namespace) -> dict:
+    """Of the runs that these options ask for, see card.variant_of."""
+    from searchdemo.bench.card import variant_of
+    from searchdemo.store import Key
+
+    key = Key(arguments.gallery, arguments.encoder, arguments.transform, arguments.metric, arguments.limit)
+    return variant_of(key, arguments.weights)
+
+
+def newest_tradeoff(arguments: argparse.Namespace, encoder: str) -> RunCard:
+    """A full run before a quick one, and any of the person's own before what ships. Raises NotHere."""
     from searchdemo.bench import card as run_card
     from searchdemo.errors import NotHere
 
-    card = run_card.find("tradeoff", gallery, encoder, root, run_card.SHIPPED)
+    gallery, roots = arguments.gallery, (cards_root(arguments), run_card.SHIPPED)
+    card = run_card.find("tradeoff", gallery, encoder, *roots, variant=variant(arguments))
     if card is None:
         raise NotHere(
             f"No run of the benchmark tradeoff on {gallery!r} × {encoder!r} is here: measure first, with "
@@ -163,8 +207,8 @@ def answer(cards: list[RunCard], written: list[Path], skipped: list[str]) -> Ans
     return Answer(content | {"skipped": skipped}, "\n\n".join([*blocks, *skipped]))
 
 
-def draw(document: Path, root: Path, gallery: str) -> Answer:
-    """Its tables and plots from the gallery's full runs in `root`, else from those that ship.
+def draw(arguments: argparse.Namespace) -> Answer:
+    """The document's tables and plots from one's own full runs of these options, else from those that ship.
 
     Raises BadQuery without a file.
     """
@@ -172,10 +216,14 @@ def draw(document: Path, root: Path, gallery: str) -> Answer:
     from searchdemo.bench.report import draw_plots, fill
     from searchdemo.errors import BadQuery
 
+    document, wanted = arguments.report, (arguments.gallery, variant(arguments), False)
     if not document.is_file():
         raise BadQuery(f"There is no document {str(document)!r} to draw tables into: name a Markdown file with marks.")
-    roots = ([c for c in run_card.cards(r) if c.gallery == gallery and not c.quick] for r in (root, run_card.SHIPPED))
-    full = next(filter(None, roots), [])
+    roots = (cards_root(arguments), run_card.SHIPPED)
+    found = (
+        [card for card in run_card.cards(root) if (card.gallery, card.variant, card.quick) == wanted] for root in roots
+    )
+    full = next(filter(None, found), [])
     text = fill(document.read_text(), full)
     plots = draw_plots(full, document.parent / "plots")
     document.write_text(text)

@@ -7,7 +7,9 @@ Example:
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 from searchdemo.commands.answer import Answer, table
@@ -97,16 +99,19 @@ def built(store: Store) -> list[dict]:
             facts = {key: manifest[key] for key in ("gallery", "encoder", "transform", "metric", "vectors", "queries")}
         except (ValueError, TypeError, KeyError):
             continue
-        further = sorted({index_name(file) for place in places for file in place.glob("*.faiss.json")})
+        further = sorted({name for place in places for name in further_indexes(place)})
         facts |= {"indexes": ["brute", "flat", "ivf", *further], "stand_in": manifest.get("stand_in", False)}
         found.append(facts | {"folder": str(path)})
     return found
 
 
-def index_name(card: Path) -> str:
-    """Of a further index, by the card beside it: as in the table, or faiss:STRING."""
-    name = card.name.removesuffix(".faiss.json")
-    return name if name in INDEXES else f"faiss:{json.loads(card.read_text())['factory']}"
+def further_indexes(folder: Path) -> Iterator[str]:
+    """By the cards beside them: as in the table, or faiss:STRING. One whose card cannot be read is built again."""
+    for card in folder.glob("*.faiss.json"):
+        with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
+            factory = json.loads(card.read_text())["factory"]
+            name = card.name.removesuffix(".faiss.json")
+            yield name if name in INDEXES else f"faiss:{factory}"
 
 
 def as_text(content: dict) -> str:

@@ -26,7 +26,11 @@ def add(page: Page, tabs: gr.Tabs, titles: Sequence[str]) -> None:
     """Makes the button and its box where it is called. Call it when all tabs have named what a link carries."""
     button = gr.Button("Copy link", elem_id="copy-link", size="sm")
     box = gr.Textbox(
-        label="Link to this view, copied", elem_id="link", visible="hidden", buttons=["copy"], interactive=False
+        label="Link, copied (your picture stays here)",
+        elem_id="link",
+        visible="hidden",
+        buttons=["copy"],
+        interactive=False,
     )
     open_tab = gr.Textbox(visible="hidden", elem_id="open-tab")
     carried = {"gallery": page.gallery, "encoder": page.encoder, "index": page.index, "k": page.k}

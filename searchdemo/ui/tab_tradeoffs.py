@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from html import escape
+from typing import NamedTuple
 
 import gradio as gr
 
@@ -24,9 +25,20 @@ from searchdemo.ui.scatter import CSS, Dot, scatter
 TITLE = "Trade-offs"
 LEAST_RECALL = 0.95  # at the start
 TIME, MEMORY = "milliseconds", "megabytes"
-COSTS = {  # what recall is drawn against -> (key of a row, its factor, label of the axis)
-    TIME: ("p50_ms", 1.0, "ms a query, p50 (log)"),
-    MEMORY: ("size_bytes", 1e-6, "MB of the index (log)"),
+
+
+class Cost(NamedTuple):
+    """What recall is drawn against."""
+
+    key: str  # in a row of the card
+    factor: float  # row[key] * factor is in the unit of the axis
+    label: str  # of the axis
+    best: str  # what the row with the least of it is
+
+
+COSTS = {
+    TIME: Cost("p50_ms", 1.0, "ms a query, p50 (log)", "fastest"),
+    MEMORY: Cost("size_bytes", 1e-6, "MB of the index (log)", "smallest"),
 }
 FAMILIES = {"ivf": "inverted file", "hash": "hashing", "tree": "trees"}
 NO_CARD = (
@@ -54,7 +66,7 @@ def add(page: Page) -> None:
                 # gr.Number cannot be empty: it shows 0
                 ms = gr.Textbox(label="Most ms", placeholder="any", min_width=120, elem_id="tradeoffs-ms")
                 mb = gr.Textbox(label="Most MB", placeholder="any", min_width=120, elem_id="tradeoffs-mb")
-            others = gr.Checkbox(False, label="Other libraries", visible="hidden", elem_id="tradeoffs-others")
+            others = gr.Checkbox(False, label="Other libraries", interactive=False, elem_id="tradeoffs-others")
             winner = gr.HTML(elem_id="tradeoffs-winner")
             code = gr.Code(
                 language="python",
@@ -70,14 +82,15 @@ def add(page: Page) -> None:
     def draw(key: str | None, against: str, recall: float | None, ms: str, mb: str, others: bool):
         """Values of `drawn`."""
         if not key:
-            return hint(NO_CARD), "", "", gr.update(visible="hidden"), gr.update(visible="hidden")
+            return hint(NO_CARD), "", "", gr.update(visible="hidden"), others_of([])
         card = tradeoff_cards.chosen(key)
         rows, peers = card.parts["points"], tradeoff_cards.peers_of(card)
         bounds, picked = Bounds(), None
         try:
             bounds = Bounds(recall=recall, ms=bound("Most ms", ms), mb=bound("Most MB", mb))
-            picked = choose(rows, bounds)
-            said = winner_html(picked, exact_of(rows))
+            cost = cost_of(against)
+            picked = choose(rows, bounds, cost.key)
+            said = winner_html(picked, exact_of(rows), cost.best)
         except BadQuery as error:
             said = f"<div class='panel'>{escape(str(error))}</div>"
         return (
@@ -85,17 +98,18 @@ def add(page: Page) -> None:
             source_html(card),
             said,
             gr.update(value=snippet(card, picked), visible=True) if picked else gr.update(visible="hidden"),
-            gr.update(visible=True if peers else "hidden"),
+            others_of(peers),
         )
 
-    def refresh(key: str | None):
-        """The cards that there are now; stays on the chosen one while that is among them."""
-        choices = [(entry.label, entry.key) for entry in tradeoff_cards.listed()]
-        keys = [key for _, key in choices]
-        return gr.update(choices=choices, value=key if key in keys else next(iter(keys), None))
+    def refresh(gallery: str, encoder: str, key: str | None = None):
+        """The cards that there are now, and one of them: `key`, else the first of this gallery and encoder."""
+        there = tradeoff_cards.listed()
+        value = key or tradeoff_cards.first_of(there, gallery, encoder)
+        return gr.update(choices=[(entry.label, entry.key) for entry in there], value=value)
 
-    def idle(gallery: str, encoder: str) -> str:
-        return hint(f"{gallery} × {encoder}: a quick run, a minute or less")
+    def follow(gallery: str, encoder: str):
+        """Values of status and cards."""
+        return hint(f"{gallery} × {encoder}: a quick run, a minute or less"), refresh(gallery, encoder)
 
     def measure(*sidebar) -> Iterator[tuple]:
         """Values of status and cards."""
@@ -105,18 +119,20 @@ def add(page: Page) -> None:
                 yield hint(step), gr.skip()
                 continue
             measured = tradeoff_cards.Listed(step, shipped=False)
-            yield hint(f"{step.gallery} × {step.encoder}: measured in {step.seconds:.0f} s"), refresh(measured.key)
+            said = hint(f"{step.gallery} × {step.encoder}: measured in {step.seconds:.0f} s")
+            yield said, refresh(step.gallery, step.encoder, measured.key)
 
     quiet = {"show_progress": "hidden"}
     drawn = [plot, source, winner, code, others]
     asked = [cards, against, recall, ms, mb, others]
     drawing = {"fn": sentence_errors(draw), "inputs": asked, "outputs": drawn, "trigger_mode": "always_last", **quiet}
     gr.on([component.change for component in asked], **drawing)
-    page.demo.load(refresh, cards, cards, **quiet).success(**drawing)
-    gr.on(fn=idle, inputs=[page.gallery, page.encoder], outputs=status, **quiet)
+    subject = [page.gallery, page.encoder]
+    page.demo.load(follow, subject, [status, cards], **quiet).success(**drawing)
+    gr.on([component.change for component in subject], follow, subject, [status, cards], **quiet)
     measured = go.click(sentence_errors(measure), page.inputs, [status, cards], **quiet)
     measured.success(**drawing)  # the same card measured again has the same key, which is no change
-    measured.failure(idle, [page.gallery, page.encoder], status, **quiet)
+    measured.failure(follow, subject, [status, cards], **quiet)
 
 
 def hint(text: str) -> str:
@@ -135,6 +151,13 @@ def bound(name: str, text: str | None) -> float | None:
     return value
 
 
+def cost_of(against: str) -> Cost:
+    """Raises BadQuery for what is none of COSTS."""
+    if against not in COSTS:
+        raise BadQuery(f"Recall cannot be drawn against {against!r}: choose from {', '.join(COSTS)}.")
+    return COSTS[against]
+
+
 def exact_of(rows: Sequence[dict]) -> dict | None:
     """The fastest exact search of the card."""
     return min((row for row in rows if row["family"] == "exact"), key=lambda row: row["p50_ms"], default=None)
@@ -142,9 +165,7 @@ def exact_of(rows: Sequence[dict]) -> dict | None:
 
 def plot_html(rows: Sequence[dict], peers: Sequence[dict], against: str, bounds: Bounds, picked: dict | None) -> str:
     """rows and peers: of their cards. Raises BadQuery for a cost that is none of COSTS."""
-    if against not in COSTS:
-        raise BadQuery(f"Recall cannot be drawn against {against!r}: choose from {', '.join(COSTS)}.")
-    key, factor, label = COSTS[against]
+    key, factor, label, _ = cost_of(against)
     best = front(rows, cost=key)
     dots = [
         Dot(
@@ -194,13 +215,20 @@ def facts(row: dict) -> list[str]:
     ]
 
 
-def winner_html(row: dict, exact: dict | None) -> str:
+def others_of(peers: Sequence[dict]):
+    """The checkbox, where there is something to show."""
+    return gr.update(
+        interactive=bool(peers), label="Other libraries" if peers else "Other libraries: none measured here"
+    )
+
+
+def winner_html(row: dict, exact: dict | None, best: str = "fastest") -> str:
     """What was picked, and what it costs and saves beside the exact search of the same card."""
     figures = (
         f"recall@10 <b>{row['recall_10']:.3f}</b> in <b>{milliseconds(row['p50_ms'])}</b> with "
         f"<b>{byte_size(row['size_bytes'])}</b>"
     )
-    lines = [f"<b>{escape(setting(row))}</b> is the fastest within the bounds: {figures}."]
+    lines = [f"<b>{escape(setting(row))}</b> is the {best} within the bounds: {figures}."]
     if exact is row:
         lines.append(f"It is the exact search; kNN top-1 {row['knn_top1']:.1f} %.")
     elif exact:

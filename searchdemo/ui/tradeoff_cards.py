@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
@@ -35,8 +35,7 @@ class Listed:
     @property
     def label(self) -> str:
         """ "tiny-imagenet × bundled · AMD EPYC, 2 cores · 2026-11-21 · shipped"."""
-        quick = " (quick run)" if self.card.quick else ""
-        facts = [f"{self.card.gallery} × {self.card.encoder}{quick}", self.card.machine.get("name", "unknown machine")]
+        facts = [self.card.title, self.card.machine.get("name", "unknown machine")]
         return " · ".join([*facts, self.card.at[:10], *["shipped"] * self.shipped])
 
 
@@ -45,6 +44,15 @@ def listed(benchmark: str = BENCHMARK) -> list[Listed]:
     own = sorted(run_card.cards(run_card.own_cards(), benchmark=benchmark), key=lambda card: card.at, reverse=True)
     shipped = run_card.cards(run_card.SHIPPED, benchmark=benchmark)
     return [*(Listed(card, False) for card in own), *(Listed(card, True) for card in shipped)]
+
+
+def first_of(there: Sequence[Listed], gallery: str, encoder: str) -> str | None:
+    """The key of the card to open on: of this gallery and encoder if there is one, and of a full run."""
+
+    def order(entry: Listed) -> tuple:
+        return (entry.card.gallery, entry.card.encoder) != (gallery, encoder), entry.card.quick
+
+    return min(there, key=order).key if there else None
 
 
 def chosen(key: str) -> RunCard:

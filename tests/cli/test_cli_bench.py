@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,9 @@ import pytest
 from searchdemo import cli
 from searchdemo.bench import card as run_card
 from searchdemo.bench import table
-from searchdemo.errors import BadArtifact, NoWeights
+from searchdemo.bench.card import Figures
+from searchdemo.errors import BadArtifact, NoWeights, SearchDemoError
+from searchdemo.galleries.drawing.scene import THINGS
 from searchdemo.indexes.table import INDEXES
 from tests.cli_tools import LIMIT
 
@@ -25,6 +28,16 @@ class Refusing:
         raise self.error
 
 
+class Measuring:
+    """A benchmark that is over at once."""
+
+    def run(self, bench) -> Figures:
+        return Figures({}, {})
+
+    def tables(self, cards) -> list:
+        return []
+
+
 @pytest.fixture
 def few(monkeypatch):
     """Only two indexes are measured, and only latency of the benchmarks."""
@@ -37,10 +50,10 @@ def few(monkeypatch):
 def test_a_quick_run_writes_the_card_that_it_prints(run, built, few, tmp_path):
     content = run("bench", "latency", *built, "--quick", "--cards", str(tmp_path), "--threads", "1", "--seed", "7")
     (path,), (printed,) = map(Path, content["files"]), content["cards"]
-    assert path == tmp_path / "scenes" / "bundled" / "latency-quick.json"
+    assert path == tmp_path / "scenes" / f"bundled-n{LIMIT}" / "latency-quick.json"
     assert json.loads(path.read_text()) == printed
     card = run_card.load(path)
-    assert card.settings == {"quick": True, "seed": 7, "threads": [1], "k": 10}
+    assert card.settings == {"quick": True, "seed": 7, "threads": [1], "limit": LIMIT, "k": 10}
     assert card.subject["vectors"] == LIMIT and card.subject["stand_in"]
     assert [(row["index"], row["recall_10"]) for row in card.parts["search"]] == [("brute", 1), ("flat", 1)]
     assert card.machine["cores"] >= 1 and "numpy" in card.versions and card.at and card.seconds > 0
@@ -49,10 +62,27 @@ def test_a_quick_run_writes_the_card_that_it_prints(run, built, few, tmp_path):
 def test_cards_lie_beside_ones_own_indexes_and_a_person_reads_tables(built, few, capsys):
     assert cli.main(["bench", "latency", *built, "--quick"]) == 0
     text = capsys.readouterr().out
-    assert "scenes × bundled (stand-in, quick run)" in text
+    assert f"scenes × bundled (stand-in, limit {LIMIT}, quick run)" in text
     assert "index" in text and "p50 ms" in text and "flat" in text
-    (card,) = run_card.cards(run_card.own_cards())
-    assert f"Run card: {run_card.own_cards() / card.path}" in text
+    cards = Path(built[-1]) / "cards"
+    (card,) = run_card.cards(cards)
+    assert f"Run card: {cards / card.path}" in text
+    assert not [*run_card.cards(run_card.own_cards())]
+
+
+def test_without_out_dir_cards_lie_in_ones_own_folder(run, few, monkeypatch, tmp_path):
+    monkeypatch.setitem(table.BENCHMARKS, "latency", Measuring())
+    (path,) = run("bench", "latency", "--gallery", "scenes")["files"]
+    assert Path(path) == tmp_path / "home" / "cards" / "scenes" / "bundled" / "latency.json"
+
+
+def test_a_run_with_a_limit_or_ones_own_weights_leaves_the_usual_card_alone(run, few, monkeypatch, tmp_path):
+    monkeypatch.setitem(table.BENCHMARKS, "latency", Measuring())
+    (tmp_path / "mine").write_bytes(b"abc")
+    options = ([], ["--limit", "31"], ["--transform", "full"], ["--weights", str(tmp_path / "mine")])
+    written = [run("bench", "latency", "--gallery", "scenes", *each)["files"][0] for each in options]
+    folders = ["bundled", "bundled-n31", "bundled-full", "bundled-wba7816bf"]
+    assert [Path(path).parent.name for path in written] == folders
 
 
 def test_several_encoders_one_after_the_other(run, built, few, tmp_path):
@@ -68,12 +98,23 @@ def test_several_encoders_one_after_the_other(run, built, few, tmp_path):
 def test_all_goes_on_past_what_cannot_run(run, built, few, monkeypatch):
     monkeypatch.setitem(table.BENCHMARKS, "weightless", Refusing(NoWeights("No weights of it are here.")))
     monkeypatch.setitem(table.BENCHMARKS, "mixed", Refusing(BadArtifact("Made with other weights.")))
+    monkeypatch.setitem(table.BENCHMARKS, "unlucky", Refusing(SearchDemoError("A process of it died.")))
     content = run("bench", "--all", *built, "--quick")
     assert [card["benchmark"] for card in content["cards"]] == ["latency"]
     assert content["skipped"] == [
         "weightless of bundled was skipped: No weights of it are here.",
         "mixed of bundled was skipped: Made with other weights.",
+        "unlucky of bundled was skipped: A process of it died.",
     ]
+
+
+def test_all_is_stopped_by_the_person_and_by_what_no_one_foresaw(built, few, monkeypatch, capsys):
+    monkeypatch.setitem(table.BENCHMARKS, "latency", Refusing(KeyboardInterrupt()))
+    assert cli.main(["bench", "--all", *built]) == cli.INTERRUPTED
+    assert "skipped" not in capsys.readouterr().out
+    monkeypatch.setitem(table.BENCHMARKS, "latency", Refusing(ZeroDivisionError()))
+    with pytest.raises(ZeroDivisionError):
+        cli.main(["bench", "--all", *built])
 
 
 def test_one_that_was_named_and_cannot_run_is_an_error(complaint, built, few, monkeypatch):
@@ -87,6 +128,32 @@ def test_words_that_make_no_sense(complaint, built):
     assert "Name a benchmark, or --all: latency" in complaint("bench", *built)
     assert "'resnet19'" in complaint("bench", "latency", "--encoders", "resnet19", *built)
     assert "is not built" in complaint("bench", "latency", *built[-2:], "--gallery", "scenes", "--encoder", "resnet18")
+
+
+def test_another_metric_is_refused_because_nothing_would_be_measured_by_it(complaint, built):
+    said = complaint("bench", "tradeoff", *built, "--metric", "l2")
+    assert "--metric l2" in said and "inner product" in said and "leave --metric out" in said
+
+
+@pytest.mark.parametrize(
+    ("beside", "named"),
+    [(["latency", "knn"], "latency, knn"), (["--all"], "--all"), (["--want", "ms<=1"], "--want")],
+)
+def test_what_would_be_dropped_beside_a_report_is_refused(complaint, tmp_path, beside, named):
+    document = tmp_path / "figures.md"
+    document.write_text("nothing to draw")
+    said = complaint("bench", *beside, "--report", str(document))
+    assert f"{named} cannot stand beside --report" in said and "one after the other" in said
+
+
+@pytest.mark.parametrize("limit", [1, len(THINGS)])
+def test_too_few_pictures_for_a_head_say_how_many_are_enough(run, complaint, tmp_path, limit):
+    few = ["--gallery", "scenes", "--limit", str(limit), "--out-dir", str(tmp_path / "few")]
+    run("build", *few)
+    said = complaint("bench", "knn", *few, "--quick")
+    assert (
+        f"here {limit} and {len(THINGS)}" in said and f"take {len(THINGS) + 1} pictures" in said and "--limit" in said
+    )
 
 
 def test_a_document_is_drawn_from_full_runs(run, complaint, built, few, monkeypatch, tmp_path):
@@ -106,7 +173,10 @@ def test_a_document_is_drawn_from_full_runs(run, complaint, built, few, monkeypa
     (quick,) = run_card.cards(tmp_path / "cards")
     quick.settings["quick"] = False
     run_card.save(quick, tmp_path / "shipped")
+    usual = {name: value for name, value in quick.settings.items() if name != "limit"}
+    faster = [row | {"p50_ms": 1e-6} for row in quick.parts["search"]]
+    run_card.save(replace(quick, settings=usual, parts=quick.parts | {"search": faster}), tmp_path / "shipped")
     monkeypatch.setattr(run_card, "SHIPPED", tmp_path / "shipped")
     content = run("bench", "--report", str(document), *cards, *built)  # none of one's own: those that ship
     assert content["plots"] == [str(tmp_path / "plots" / "latency.svg")] and Path(content["plots"][0]).is_file()
-    assert "| flat |" in document.read_text()
+    assert "| flat |" in document.read_text() and f"limit {LIMIT}" in document.read_text()  # of the limit asked for

@@ -6,8 +6,10 @@ import json
 import subprocess
 import sys
 
+import pytest
+
 from searchdemo import cli
-from tests.cli_tools import LIMIT, ROOT, folder_of
+from tests.cli_tools import LIMIT, ROOT, SCENES, folder_of
 
 
 def test_list_imports_nothing_heavy():
@@ -31,6 +33,16 @@ def test_list_says_what_is_built(run, built):
     assert galleries["scenes"] and galleries["folder"] is None
     indexes = {index["name"]: index["params"] for index in content["indexes"]}
     assert indexes["ivf"].keys() == {"nprobe"} and indexes["ivf-fastscan"].keys() == {"nprobe", "k_factor"}
+
+
+@pytest.mark.parametrize("content", [b'{"factory": "LS', b"[]", b"{}", b"\xff"], ids=["torn", "list", "empty", "bytes"])
+def test_list_passes_over_an_index_whose_card_is_damaged(run, tmp_path, content):
+    out_dir = ["--out-dir", str(tmp_path / "out")]
+    run("build", *SCENES, *out_dir, "--index", "lsh", "faiss:IVF2,SQ8", "sq8")
+    for name in ("lsh", "faiss_IVF2_SQ8"):
+        (tmp_path / "out" / "scenes" / f"bundled-n{LIMIT}" / f"{name}.faiss.json").write_bytes(content)
+    (mine,) = run("list", *out_dir)["built"]
+    assert mine["indexes"] == ["brute", "flat", "ivf", "sq8"]
 
 
 def test_list_says_where_the_pictures_are(run, tmp_path):

@@ -15,7 +15,7 @@ from searchdemo.bench import peers
 from searchdemo.bench.card import Figures, RunCard
 from searchdemo.bench.plots import COLOURS, legend, lines, panels
 from searchdemo.bench.points import latency_figures, quality, query_latency, search_of, spec, timed_build
-from searchdemo.bench.resident import loading
+from searchdemo.bench.resident import loading, resident_bytes
 from searchdemo.bench.tables import Column, Form, Table, fixed, megabytes, number
 from searchdemo.bench.threads import thread_limit
 from searchdemo.bench.workload import Bench, Workload
@@ -54,6 +54,8 @@ def run(bench: Bench) -> Figures:
         except ImportError as error:
             notes.append(f"annoy: {type(error).__name__}: {error}; pip install -r requirements-bench.txt")
             break
+    if resident_bytes() is None:
+        notes.append("resident bytes: this system does not tell them to Python")
     settings = {"k": K, "build_threads": os.cpu_count() or 1, "timed_threads": 1, "ef_search": EF_SEARCH}
     return Figures(work.subject, parts, settings, notes=notes)
 

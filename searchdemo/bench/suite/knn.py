@@ -36,7 +36,9 @@ AT_ONCE = 2_000  # queries between two reports
 
 
 def run(bench: Bench) -> Figures:
+    """Raises BadQuery for too few pictures, NotBuilt, NotHere."""
     work = bench.workload()
+    linear_head.check_enough(len(work.vectors), len(work.label_names))  # before the neighbours are searched for
     ks = tuple(k for k in KS if k < len(work.vectors))
     notes = [note] if (note := training_note(bench.gallery, bench.encoder)) else []
     asking = train_queries(work, bench.seed)
