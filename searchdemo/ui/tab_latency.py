@@ -115,11 +115,16 @@ def add(page: Page) -> None:
         lost = what_was_lost(engine, done.race, done.query, index, done.found[index])
         return race_view.lost_html(index, str(lost), *race_view.lost_tiles(engine, done.race, done.query, lost))
 
-    def refresh(vectors: str | None, *_sidebar):
+    def refresh(vectors: str | None):
         """What was built since shows up."""
         choices = race_form.built_vectors(engine, galleries)
         kept = vectors if vectors in {value for _, value in choices} else race_form.first_of(choices)
         return gr.update(choices=choices, value=kept)
+
+    def follow(vectors: str | None, gallery: str, encoder: str):
+        """The sidebar's, where they are built."""
+        asked = f"{gallery}|{encoder}"
+        return refresh(asked if engine.built_key(gallery, encoder) else vectors)
 
     def resize(vectors: str | None):
         count = len(prepared_of(vectors).vectors) if vectors else 0
@@ -149,7 +154,9 @@ def add(page: Page) -> None:
     another.click(sentence_errors(surprise), vectors, number, **quiet)
     lost_index.input(sentence_errors(show_lost), [lost_index, finished], lost)
     # without triggers: when the page is loaded, and when one of the inputs changes
-    gr.on(fn=refresh, inputs=[vectors, page.gallery, page.encoder], outputs=vectors, **quiet)
+    gr.on(fn=refresh, inputs=vectors, outputs=vectors, **quiet)
+    sidebar = [page.gallery, page.encoder]
+    gr.on([chosen.change for chosen in sidebar], follow, [vectors, *sidebar], vectors, **quiet)
     gr.on(fn=sentence_errors(resize), inputs=vectors, outputs=size, **quiet)
     gr.on(fn=sentence_errors(draw), inputs=[vectors, number], outputs=shown, **quiet)
     gr.on(

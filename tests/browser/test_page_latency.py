@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import page_server
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -36,6 +37,21 @@ def test_one_click_races_the_three_and_shows_what_was_lost(tab):
     expect(tab.locator("#latency-lost figure")).to_have_count(20)
     loaded = "() => [...document.querySelectorAll('#latency-lost img')].every(i => i.complete && i.naturalWidth > 0)"
     tab.wait_for_function(loaded)
+
+
+def test_the_vectors_are_those_of_the_sidebar_once_it_is_used(visit, tmp_path):
+    engine = page_server.colours_engine(tmp_path)
+    engine.build("scenes", "clip-rn50", limit=60)
+    page = visit.open(page_server.serve(engine))
+    page.get_by_role("tab", name="Latency").click()
+    expect(page.locator("#latency-vectors input")).to_have_value(re.compile("^scenes by bundled: 2,000"))
+    page.get_by_label("Encoder", exact=True).click()
+    page.get_by_role("option", name="clip-rn50", exact=True).click()
+    expect(page.locator("#latency-vectors input")).to_have_value(re.compile("^scenes by clip-rn50: 60"))
+    page.get_by_label("Encoder", exact=True).click()
+    page.get_by_role("option", name="resnet18", exact=True).click()  # not built: the race stays with what is
+    expect(page.get_by_label("Encoder", exact=True)).to_have_value("resnet18")
+    expect(page.locator("#latency-vectors input")).to_have_value(re.compile("^scenes by clip-rn50: 60"))
 
 
 def test_words_are_encoded_and_drawn_beside_the_search(tab):
