@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from time import process_time
+from time import thread_time
 
 import numpy as np
 import pytest
@@ -223,13 +223,13 @@ def one_thread():
 
 @shipped
 def test_one_text_takes_less_than_a_millisecond_of_one_core(encoder, one_thread):
-    """Time of this process's own: what else the machine is doing does not count."""
+    """Time of this thread's own: what else the machine is doing does not count."""
     encoder.encode_texts(["warm up"])
     times = []
     for _ in range(50):
-        started = process_time()
+        started = thread_time()
         encoder.encode_texts(["a yellow bus full of children"])
-        times.append(process_time() - started)
+        times.append(thread_time() - started)
     assert np.median(times) < 0.001
 
 
@@ -242,9 +242,9 @@ def test_one_picture_takes_about_ten_milliseconds_of_one_core(encoder, one_threa
     for _ in range(3):
         times = []
         for _ in range(15):
-            started = process_time()
+            started = thread_time()
             encoder.encode_images([picture])
-            times.append(process_time() - started)
+            times.append(thread_time() - started)
         medians.append(np.median(times))
     assert min(medians) < 3 * 0.010
 

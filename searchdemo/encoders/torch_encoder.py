@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import functools
 import threading
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from PIL import Image
+from threadpoolctl import ThreadpoolController
 from torch import nn
 
 from searchdemo.encoders.base import EncoderSpec
@@ -61,7 +61,6 @@ class TorchEncoder:
         self.net = prepare(net, self.device, self.precision)
         self._to_input = to_input
         self._forward_lock = threading.Lock()  # two passes on all cores are slower than one after the other
-        one_core()  # before visitors come
 
     @classmethod
     def of(cls, spec: EncoderSpec, weights: Weights, net: nn.Module, to_input: Transform, **options) -> TorchEncoder:
@@ -115,7 +114,8 @@ class TorchEncoder:
             return self._unit_rows(forward, batch)
 
     def _on_one_core(self, forward: Callable[..., torch.Tensor], batch) -> np.ndarray:
-        return one_core().submit(self._unit_rows, forward, batch).result()
+        with one_core():
+            return self._unit_rows(forward, batch)
 
     def _unit_rows(self, forward: Callable[..., torch.Tensor], batch) -> np.ndarray:
         if len(batch) == 0:
@@ -130,19 +130,21 @@ class TorchEncoder:
         return contextlib.nullcontext()
 
 
-@functools.cache
-def one_core() -> Executor:
-    """A thread in which torch computes on that thread alone.
+@contextlib.contextmanager
+def one_core() -> Iterator[None]:
+    """Torch computes on the calling thread alone.
 
-    It is one for good: the number of threads that a pass sets for itself is also what threads begin with that touch
-    torch meanwhile, and what those would set back.
+    By OpenMP's setting, which is each thread's own and takes 4 us: torch's is also what those threads begin with, and
+    would set back, that touch torch meanwhile. A thread that waits with one core for work takes 0.7 ms more a picture.
     """
-    pool = ThreadPoolExecutor(1, thread_name_prefix="one-core")
-    with ThreadPoolExecutor(1) as usual:  # not the calling thread, which a measurement may hold to fewer
-        threads = usual.submit(torch.get_num_threads).result()
-        pool.submit(torch.set_num_threads, 1).result()
-        usual.submit(torch.set_num_threads, threads).result()
-    return pool
+    torch.get_num_threads()  # or torch would overwrite the setting in the first operation of this thread
+    with _openmp().limit(limits=1):
+        yield
+
+
+@functools.cache
+def _openmp() -> ThreadpoolController:
+    return ThreadpoolController().select(user_api="openmp")
 
 
 def prepare(net: nn.Module, device: str, precision: str) -> nn.Module:
