@@ -27,6 +27,7 @@ CSS = """
 .prose .timing { font-variant-numeric: tabular-nums; font-size: .85rem; color: var(--body-text-color-subdued); }
 .prose .timing .notice { color: var(--body-text-color); font-weight: 600; }
 .prose .hint { font-size: .85rem; color: var(--body-text-color-subdued); }
+input[role=combobox] { text-overflow: ellipsis; margin-right: 1.75rem !important; } /* its arrow lies over it */
 .panel { border: 1px solid color-mix(in srgb, var(--primary-500) 40%, transparent); padding: .75rem 1rem;
   border-radius: var(--radius-lg); background: color-mix(in srgb, var(--primary-500) 7%, transparent); }
 .narrow { align-self: flex-start !important; flex: none !important; width: auto !important; white-space: nowrap; }
