@@ -19,6 +19,7 @@ from searchdemo.galleries.base import Gallery, GallerySpec
 from searchdemo.indexes.table import INDEXES
 from searchdemo.search import SearchEngine
 from searchdemo.store import Store
+from tests.clock import Clock
 
 # Vectors
 
@@ -45,6 +46,11 @@ def clustered() -> tuple[np.ndarray, np.ndarray]:
 def index_name(request) -> str:
     """Every entry of the INDEXES table in turn."""
     return request.param
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
 
 
 # Pictures

@@ -6,14 +6,25 @@ size and a redirection to another host, which knows ranges.
 
 from __future__ import annotations
 
+import contextlib
 import json
+import socket
 import threading
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from searchdemo.checksums import sha256_of
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+@contextlib.contextmanager
+def nobody() -> Iterator[str]:
+    """An address where every connection is refused: its port is taken, and nobody listens there."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{taken.getsockname()[1]}"
 
 
 class LoopbackHub:

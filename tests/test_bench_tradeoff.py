@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import re
 from dataclasses import replace
 
@@ -43,6 +44,7 @@ def card() -> RunCard:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tradeoff, "QUICK", SMALL)
         patch.setattr(tradeoff, "ROUNDS", 1)
+        patch.setattr(os, "cpu_count", lambda: 2)  # with one core, one thread and all threads are the same way
         work = synthetic(1500, 60, 32)
         figures = tradeoff.run(Bench(None, quick=True, _workload=work))
     return RunCard(

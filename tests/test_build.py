@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import numpy as np
@@ -54,40 +53,63 @@ def test_pictures_that_cannot_be_read_never_shift_rows(world):
         engine.search(Query(row=40), "colours", "mean-colour", "flat", 1)
 
 
-@pytest.mark.parametrize(
-    ("device", "quick_seconds", "alone"), [("cpu", 1, True), ("cpu", 0, False), ("cuda:0", 1, False)]
-)
-def test_small_pictures_are_made_ready_without_threads(world, monkeypatch, device, quick_seconds, alone):
-    monkeypatch.setattr(build, "QUICK_SECONDS", quick_seconds)
+@pytest.mark.parametrize(("device", "cost", "alone"), [("cpu", 0.9, True), ("cpu", 1.1, False), ("cuda:0", 0.9, False)])
+def test_small_pictures_are_made_ready_without_threads(world, monkeypatch, clock, device, cost, alone):
+    """cost: seconds of a core for one picture, as a multiple of QUICK_SECONDS."""
+    monkeypatch.setattr(build, "time", clock)
     monkeypatch.setattr(os, "cpu_count", lambda: 3)
-    world.encoder.device, makers, whole = device, set(), world.encoder.preprocess
+    world.encoder.device, makers, whole = device, [], world.encoder.preprocess
 
     def preprocess(images):
-        makers.add(threading.current_thread())
+        makers.append(threading.current_thread())
+        clock.now += cost * build.QUICK_SECONDS * 10
         return whole(images)
 
+    encode = world.encoder.encode_pixels
+    world.encoder.encode_pixels = lambda pixels: clock.sleep(1) or encode(pixels)
     world.encoder.preprocess = preprocess
-    world.built(batch_size=7)
-    assert alone == (makers == {threading.current_thread()})
+    world.built(batch_size=10)
+    here = makers.count(threading.current_thread())
+    on_a_cpu = 2  # the first batch of the gallery and of the queries: nothing is known of its pictures yet
+    assert len(makers) == 33 and here == (33 if alone else on_a_cpu if device == "cpu" else 0)
     rows, vectors = stored(world)
     assert np.array_equal(rows, np.arange(300))
     assert np.abs(vectors - world.gallery.pictures.rows_of()).max() < 2**-11
 
 
-def test_pictures_of_a_batch_are_not_in_memory_together(world, monkeypatch):
-    opened, whole = [], world.encoder.preprocess
-    monkeypatch.setattr(build, "open_picture", lambda encoded: opened.append(encoded) or open_picture(encoded))
+@pytest.mark.parametrize(("quick_seconds", "workers"), [(float("inf"), 1), (0, 3)], ids=["alone", "threads"])
+def test_pictures_of_a_batch_are_not_in_memory_together(world, monkeypatch, quick_seconds, workers):
+    """One picture per thread: all three threads hold one while they wait for each other here."""
+    monkeypatch.setattr(build, "QUICK_SECONDS", quick_seconds)
+    monkeypatch.setattr(os, "cpu_count", lambda: 3)
+    opened, held, most = [], {}, []  # thread -> pictures that it opened and has not used up
+    lock, together, whole = threading.Lock(), threading.Barrier(workers), world.encoder.preprocess
+
+    def opening(encoded: bytes):
+        with lock:
+            me = threading.get_ident()
+            opened.append(me)
+            held[me] = held.get(me, 0) + 1
+            most.append(sum(held.values()))
+        return open_picture(encoded)
 
     def preprocess(images):
-        made, before = [], len(opened) - 1  # the first is known to be readable
-        for used, image in enumerate(images, 1):
-            assert len(opened) - before == used
+        made = []
+        for image in images:
+            with lock:
+                assert held[threading.get_ident()] == 1
+            if not made and len(opened) <= 300:  # the queries are a single batch
+                together.wait()
             made.append(whole([image]))
+            with lock:
+                held[threading.get_ident()] -= 1
         return np.concatenate(made)
 
+    monkeypatch.setattr(build, "open_picture", opening)
     world.encoder.preprocess = preprocess
     world.built(batch_size=50)
-    assert len(opened) == 330
+    assert len(opened) == 330 and max(most) == workers
+    assert len(set(opened)) >= workers and (threading.get_ident() in opened) == (workers == 1)
 
 
 def test_queries_with_gaps_keep_their_labels(world):
@@ -217,12 +239,19 @@ def test_what_was_begun_with_something_else_is_begun_again(world, change):
     assert np.abs(vectors - world.gallery.pictures.rows_of()[rows]).max() < 2**-11
 
 
-def test_seconds_before_a_kill_count(world):
-    whole = world.encoder.preprocess
-    world.encoder.preprocess = lambda images: time.sleep(0.05) or whole(images)
+@pytest.mark.parametrize("quick_seconds", [float("inf"), 0], ids=["alone", "threads"])
+def test_seconds_before_a_kill_count(world, monkeypatch, clock, quick_seconds):
+    monkeypatch.setattr(build, "time", clock)
+    monkeypatch.setattr(build, "QUICK_SECONDS", quick_seconds)
+    kind = type(world.encoder)
+    encode = kind.encode_pixels
+    monkeypatch.setattr(kind, "encode_pixels", lambda self, pixels: clock.sleep(2) or encode(self, pixels))
     build_and_kill(world, 150)
+    assert clock.now == 2 * 15
+    clock.now = 1000.0  # between the two runs nothing is embedded
     manifest = world.built(batch_size=10).store.open(KEY).manifest
-    assert manifest.embed_seconds >= 1.6  # 33 batches, 15 of them before the kill
+    assert clock.now == 1000 + 2 * 18
+    assert manifest.embed_seconds == 2 * 33  # 33 batches, 15 of them before the kill
 
 
 def test_a_count_never_stands_beside_vectors_of_another_build(world):
@@ -254,7 +283,7 @@ build.build(colour_gallery(), MeanColour(), Store(own=Path(sys.argv[1])), key, r
 """
 
 
-@pytest.mark.parametrize(("save_seconds", "kept"), [("0", 200), ("1000", 0)])
+@pytest.mark.parametrize(("save_seconds", "kept"), [("0", 200), ("inf", 0)])
 def test_after_a_real_kill(world, save_seconds, kept):
     root = Path(__file__).parents[1]
     command = [sys.executable, "-c", KILL_ME, str(world.store.own), save_seconds]

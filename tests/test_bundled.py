@@ -5,13 +5,13 @@ from __future__ import annotations
 import io
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from time import thread_time
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 from safetensors.torch import save_file
+from torch.utils.flop_counter import FlopCounterMode
 
 from searchdemo.encoders.bundled import FILE, BundledEncoder, pack
 from searchdemo.encoders.bundled_net import ImageTower, TextTower, flatten_bags
@@ -213,40 +213,49 @@ def test_visitors_leave_the_number_of_threads_as_it_is(small_file):
         torch.set_num_threads(before)
 
 
+class Passes(list):
+    """(thread that called, cores that torch may use, texts or pictures) of each forward pass of a tower."""
+
+    def of(self, tower: torch.nn.Module, size):
+        def look(module, given) -> None:
+            self.append((threading.get_ident(), torch.get_num_threads(), size(given)))
+
+        return tower.register_forward_pre_hook(look)
+
+
 @pytest.fixture
-def one_thread():
+def two_threads():
     threads = torch.get_num_threads()
-    torch.set_num_threads(1)
+    torch.set_num_threads(2)
     yield
     torch.set_num_threads(threads)
 
 
-@shipped
-def test_one_text_takes_less_than_a_millisecond_of_one_core(encoder, one_thread):
-    """Time of this thread's own: what else the machine is doing does not count."""
-    encoder.encode_texts(["warm up"])
-    times = []
-    for _ in range(50):
-        started = thread_time()
-        encoder.encode_texts(["a yellow bus full of children"])
-        times.append(thread_time() - started)
-    assert np.median(times) < 0.001
+def operations(call) -> int:
+    """Floating-point operations of matrix products and convolutions."""
+    with FlopCounterMode(display=False) as counter:
+        call()
+    return counter.get_total_flops()
 
 
 @shipped
-def test_one_picture_takes_about_ten_milliseconds_of_one_core(encoder, one_thread):
-    """10 ms is the limit of the design and 5 usual; on a busy machine the best of three medians may take longer."""
-    picture = Image.effect_noise((64, 64), 60).convert("RGB")
-    encoder.encode_images([picture])
-    medians = []
-    for _ in range(3):
-        times = []
-        for _ in range(15):
-            started = thread_time()
-            encoder.encode_images([picture])
-            times.append(thread_time() - started)
-        medians.append(np.median(times))
-    assert min(medians) < 3 * 0.010
+def test_one_text_is_one_small_pass_on_one_core(encoder, two_threads):
+    """Two products of 128 x 512; `bench floors` holds the millisecond that it may take."""
+    passes, text = Passes(), "a yellow bus full of children"
+    with passes.of(encoder._text, lambda given: len(given[1])):
+        assert operations(lambda: encoder.encode_texts([text])) == 2 * 2 * 128 * 512
+    assert passes == [(threading.get_ident(), 1, 1)]
+
+
+@shipped
+def test_one_picture_is_one_pass_on_one_core_and_many_share_a_pass_on_all(encoder, two_threads):
+    """0.6 billion operations for a picture; `bench floors` holds the ten milliseconds that they may take."""
+    passes, picture = Passes(), Image.effect_noise((64, 64), 60).convert("RGB")
+    with passes.of(encoder.net, lambda given: len(given[0])):
+        one = operations(lambda: encoder.encode_images([picture]))
+        many = operations(lambda: encoder.encode_images([picture] * 8))
+    assert one == pytest.approx(0.615e9, rel=0.01) and many == 8 * one
+    assert passes == [(threading.get_ident(), 1, 1), (threading.get_ident(), 2, 8)]
 
 
 @shipped

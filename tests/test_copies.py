@@ -20,6 +20,7 @@ from tests.test_tiny_imagenet import (
     REAL,
     encode,
     no_other_copy,  # noqa: F401  no copy of the machine's own
+    with_real_data,
     write_parquet,
     write_zip_layout,
 )
@@ -74,7 +75,7 @@ def test_scenes_shuffled_encoded_again_and_with_gaps(tmp_path, monkeypatch, layo
     assert f"(row {first}, {gallery.class_name(first)};" in gallery.missing
 
 
-@pytest.mark.skipif(not REAL.is_dir(), reason="needs tiny-ImageNet at ../shared/tiny-imagenet")
+@with_real_data
 def test_real_pictures_shuffled_encoded_again_and_with_gaps(tmp_path):
     """Ten whole classes: only within its class may a picture be taken for another."""
     real = open_gallery("tiny-imagenet", data_dir=REAL)

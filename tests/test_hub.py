@@ -7,7 +7,7 @@ import hashlib
 import itertools
 import os
 import socket
-import time
+import threading
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ from PIL import Image
 from searchdemo import hub as hub_module
 from searchdemo.encoders import table
 from searchdemo.errors import NoWeights
-from tests.loopback_hub import LoopbackHub
+from tests.loopback_hub import LoopbackHub, nobody
 from tests.stand_in import stand_in
 
 SIZE = 3_500_000  # bytes: more than three chunks
@@ -134,25 +134,53 @@ def test_a_page_that_is_no_hub(hub, monkeypatch):
         fetch()
 
 
-@pytest.mark.parametrize("how", ["refused", "silent", "no such host"])
-def test_a_hub_out_of_reach_is_said_within_three_seconds(how, hub, monkeypatch):
-    if how == "refused":
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{free.getsockname()[1]}")
-    elif how == "silent":
-        hub.silent.set()
-    else:
-        monkeypatch.setenv("HF_ENDPOINT", "http://hub.invalid")
-    import huggingface_hub.file_download  # noqa: F401 (its import is not what is measured)
+@pytest.fixture
+def look_ups(monkeypatch):
+    """The names of other hosts that are looked up, which never ends for "slow.invalid" and fails for all others."""
+    found, look_up, over = [], socket.getaddrinfo, threading.Event()
 
-    start = time.perf_counter()
-    with pytest.raises(NoWeights) as caught:
-        table.load("resnet18", device="cpu")
-    assert time.perf_counter() - start < 3
+    def getaddrinfo(host, *given, **options):
+        name = host.decode() if isinstance(host, bytes) else host
+        if name in ("127.0.0.1", "localhost"):
+            return look_up(host, *given, **options)
+        found.append(name)
+        if name == "slow.invalid":
+            over.wait()
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    yield found
+    over.set()
+
+
+@pytest.mark.parametrize("how", ["refused", "silent", "no such host", "a look-up without an end"])
+def test_a_hub_out_of_reach_is_asked_once_and_waited_for_no_longer_than_two_seconds(how, hub, look_ups, monkeypatch):
+    assert hub_module.REACH_S == 2  # within three seconds a person knows
+    waits, within = [], hub_module.within
+    monkeypatch.setattr(hub_module, "REACH_S", 0.3)
+    monkeypatch.setattr(hub_module, "within", lambda seconds, ask: waits.append(seconds) or within(seconds, ask))
+    with nobody() as address:
+        if how == "silent":
+            hub.silent.set()
+        else:
+            addresses = {"refused": address, "no such host": "http://hub.invalid"}
+            monkeypatch.setenv("HF_ENDPOINT", addresses.get(how, "http://slow.invalid"))
+        with pytest.raises(NoWeights) as caught:
+            table.load("resnet18", device="cpu")
+    assert waits == [0.3] and len(hub.requests) + len(look_ups) <= 1  # one that comes late is not counted
     sentence = str(caught.value)
     assert "resnet18" in sentence and os.environ["HF_ENDPOINT"] in sentence
     assert "--weights FILE" in sentence and "'bundled'" in sentence and "\n" not in sentence
+
+
+def test_an_answer_is_waited_for_no_longer_than_asked():
+    late = threading.Event()
+    assert hub_module.within(60, lambda: 7) == 7
+    with pytest.raises(ZeroDivisionError):
+        hub_module.within(60, lambda: 1 / 0)
+    with pytest.raises(TimeoutError, match="no answer within 0 s"):
+        hub_module.within(0.01, late.wait)
+    late.set()
 
 
 def test_two_visitors_fetch_once(hub, payload):

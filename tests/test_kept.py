@@ -3,27 +3,43 @@
 from __future__ import annotations
 
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
+from searchdemo import kept as kept_module
 from searchdemo.kept import Kept
 
 
-def test_made_once_for_all_threads():
-    kept, made, start = Kept(4), [], threading.Barrier(8)
+@pytest.fixture
+def waiting(monkeypatch) -> threading.Semaphore:
+    """Released by each thread that is about to wait for what is made."""
+    arrived = threading.Semaphore(0)
+
+    class Watched(Future):
+        def result(self, timeout=None):
+            arrived.release()
+            return super().result(timeout)
+
+    monkeypatch.setattr(kept_module, "Future", Watched)
+    return arrived
+
+
+def wait_for(arrived: threading.Semaphore, threads: int) -> None:
+    for _ in range(threads):
+        assert arrived.acquire(timeout=60)
+
+
+def test_made_once_for_all_threads(waiting):
+    kept, made = Kept(4), []
 
     def make() -> object:
         made.append(threading.get_ident())
-        threading.Event().wait(0.05)
+        wait_for(waiting, 7)  # all others
         return object()
 
-    def ask(_) -> object:
-        start.wait()
-        return kept.get("key", make)
-
     with ThreadPoolExecutor(8) as pool:
-        values = list(pool.map(ask, range(8)))
+        values = list(pool.map(lambda _: kept.get("key", make), range(8)))
     assert len(made) == 1 and len(set(map(id, values))) == 1
     assert "key" in kept and "other" not in kept
 
@@ -31,27 +47,23 @@ def test_made_once_for_all_threads():
 def test_the_making_of_one_does_not_hold_up_another():
     kept, release = Kept(4), threading.Event()
     with ThreadPoolExecutor(1) as pool:
-        slow = pool.submit(kept.get, "slow", lambda: release.wait(10))
+        slow = pool.submit(kept.get, "slow", lambda: release.wait(60))
         assert kept.get("quick", lambda: 1) == 1
         assert "slow" not in kept
         release.set()
         assert slow.result() is True
 
 
-def test_a_failure_is_told_to_all_who_waited_and_tried_again_by_the_next():
-    kept, tries, waiting = Kept(4), [], threading.Event()
+def test_a_failure_is_told_to_all_who_waited_and_tried_again_by_the_next(waiting):
+    kept, tries = Kept(4), []
 
     def fail() -> int:
         tries.append(1)
-        waiting.wait(10)
+        wait_for(waiting, 4)  # all others
         raise ValueError("no")
 
     with ThreadPoolExecutor(5) as pool:
         jobs = [pool.submit(kept.get, "key", fail) for _ in range(5)]
-        while not all(job.running() for job in jobs):
-            threading.Event().wait(0.001)
-        threading.Event().wait(0.05)
-        waiting.set()
         assert [str(job.exception()) for job in jobs] == ["no"] * 5
     assert len(tries) == 1  # five visitors do not wait for five time-outs, one after the other
     assert "key" not in kept

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from pathlib import Path
 
@@ -32,14 +33,19 @@ def test_every_encoder_has_its_line():
     assert lines == [encoder_line(spec) for spec in ENCODERS.values()]
 
 
+def rows_below(header: str, text: str = README) -> list[str]:
+    """The lines of the table with this header, in order."""
+    below = text.split(f"\n{header}\n")[1].splitlines()[1:]  # without the rule
+    return list(itertools.takewhile(lambda line: line.startswith("|"), below))
+
+
 def test_every_index_has_its_line():
-    for spec in INDEXES.values():
-        assert f"| `{spec.name}` | {spec.help} |" in README
+    assert rows_below("| Index | What it does |") == [f"| `{spec.name}` | {spec.help} |" for spec in INDEXES.values()]
 
 
 def test_every_gallery_is_named():
-    for name in GALLERIES:
-        assert f"`{name}" in README
+    named = set(re.findall(r"`([\w-]+)(?::[^`\s]*)?`", README))
+    assert set(GALLERIES) <= named
 
 
 def test_the_space_starts_what_is_there():
@@ -49,8 +55,10 @@ def test_the_space_starts_what_is_there():
 
 
 def test_every_benchmark_has_its_line_and_its_tables():
-    for name in BENCHMARKS:
-        assert f"| `{name}` |" in README and f"(`{name}`)" in MEASURED
+    names = [re.match(r"\| `([\w-]+)` \| \S", line)[1] for line in rows_below("| Benchmark | What it measures |")]
+    assert names == list(BENCHMARKS)
+    chapters = re.findall(r"^## .*\(`([\w-]+)`\)$", MEASURED, re.MULTILINE)
+    assert sorted(chapters) == sorted(BENCHMARKS)
 
 
 def test_the_measured_tables_are_drawn_from_the_cards_that_ship():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-import time
+import threading
 
 import numpy as np
 import pytest
@@ -144,18 +144,26 @@ def test_an_index_that_cannot_be_built_is_left_out_and_said_so(engine):
     assert last.failures[0].replace("'", "&#x27;") in tab_latency.status_html(last)
 
 
-def test_waiting_tells_the_seconds_and_passes_errors_on(monkeypatch):
-    monkeypatch.setattr(tab_latency, "TICK_S", 0.02)
-    seconds = list(tab_latency.waiting(lambda: time.sleep(0.1)))
-    assert len(seconds) >= 2 and seconds == sorted(seconds)
+def test_waiting_tells_the_seconds_and_passes_errors_on(monkeypatch, clock):
+    monkeypatch.setattr(tab_latency, "TICK_S", 0.01)
+    monkeypatch.setattr(tab_latency, "time", clock)
+    go_on = threading.Event()
+    ticks = tab_latency.waiting(go_on.wait)
+    assert next(ticks) == 0
+    clock.now = 7.0
+    assert next(ticks) == 7
+    go_on.set()
+    assert set(ticks) <= {7}  # and it ends
     with pytest.raises(BadQuery, match="as it is"):
         list(tab_latency.waiting(lambda: (_ for _ in ()).throw(BadQuery("as it is"))))
 
 
-def test_slow_calls_are_repeated_less_often(monkeypatch):
-    monkeypatch.setattr("searchdemo.bench.metrics.MOST_SECONDS", 0.05)
-    assert affordable_latency(lambda: time.sleep(0.01), 1000).repeats == 5  # five would fit at most
-    assert affordable_latency(lambda: None, 20).repeats == 20
+@pytest.mark.parametrize(("ms", "repeats"), [(4000, 5), (500, 10), (50, 100), (1, 1000), (0, 1000)])
+def test_slow_calls_are_repeated_less_often(monkeypatch, clock, ms, repeats):
+    """As often as fits into five seconds, five times at least and a thousand times at most."""
+    monkeypatch.setattr("searchdemo.bench.metrics.time", clock)
+    measured = affordable_latency(lambda: clock.sleep(ms / 1000), 1000)
+    assert measured.repeats == repeats and measured.p50_ms == pytest.approx(ms)
 
 
 def test_held_out_tiles(world, engine):

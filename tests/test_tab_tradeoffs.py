@@ -108,7 +108,7 @@ def test_measuring_tells_how_far_it_is_and_keeps_the_card(engine, monkeypatch):
     def measure(name, bench):
         asked.append((name, bench.gallery, bench.encoder, bench.quick))
         bench.report(Progress("hnsw: HNSW32", 7, 20, 0))
-        go_on.wait(20)
+        go_on.wait(100)
         return tradeoff_card("scenes", settings={"quick": True, "threads": [1]})
 
     monkeypatch.setattr(table, "measure", measure)

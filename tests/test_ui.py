@@ -17,6 +17,7 @@ from searchdemo.ui import pieces, start
 from searchdemo.ui.link import linked_value
 from searchdemo.ui.query_box import Origin, query_of
 from searchdemo.ui.tab_text import filled
+from tests.loopback_hub import nobody
 
 
 def encoded(kind: str, size: tuple[int, int] = (40, 20), **options) -> bytes:
@@ -143,8 +144,9 @@ def test_without_vectors_of_tiny_imagenet_the_page_opens_on_scenes(page):
 
 
 def test_a_hub_that_is_not_there_is_out_of_reach(monkeypatch):
-    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
-    assert not start.hub_within_reach()
+    with nobody() as address:
+        monkeypatch.setenv("HF_ENDPOINT", address)
+        assert not start.hub_within_reach()
 
 
 @pytest.fixture

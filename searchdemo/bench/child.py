@@ -26,13 +26,24 @@ OFFLINE = {"HF_HUB_OFFLINE": "1", "GRADIO_ANALYTICS_ENABLED": "False"}
 def python_seconds(code: str) -> float:
     """From starting an interpreter to its end. Raises SearchDemoError when the code fails."""
     started = time.perf_counter()
+    run_python(code)
+    return time.perf_counter() - started
+
+
+def run_python(code: str, *arguments: str) -> str:
+    """What the code prints in an interpreter of its own. Raises SearchDemoError when it fails."""
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, env=os.environ | OFFLINE, capture_output=True, text=True, check=False
+        [sys.executable, "-c", code, *arguments],
+        cwd=ROOT,
+        env=os.environ | OFFLINE,
+        capture_output=True,
+        text=True,
+        check=False,
     )
-    seconds = time.perf_counter() - started
     if done.returncode:
-        raise SearchDemoError(f"`python -c '{code}'` failed: {last_line(done.stderr)}")
-    return seconds
+        shown = code.strip().splitlines()[0]
+        raise SearchDemoError(f"`python -c '{shown}'` failed: {last_line(done.stderr)}")
+    return done.stdout
 
 
 def app_seconds(data_dir: Path | None = None, out_dir: Path | None = None, app: Path = APP) -> float:

@@ -12,13 +12,15 @@ import pytest
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 HOW_TO_GET = "no Chromium: apt-get install chromium (or set SEARCHDEMO_CHROMIUM to one)"
-WAIT_MS = 30_000  # for anything to appear; generous, because both processors may be busy
+WAIT_MS = 60_000  # for anything to appear; generous, because both processors may be busy
+TIMEOUT_S = 600  # for a test: many things appear in one
 
 
 def pytest_collection_modifyitems(items):
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.browser)
+            item.add_marker(pytest.mark.timeout(TIMEOUT_S))
 
 
 @pytest.fixture(scope="session")
@@ -37,8 +39,9 @@ def chromium() -> Iterator:
     path = os.environ.get("SEARCHDEMO_CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
     if path is None:
         (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(HOW_TO_GET)
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=WAIT_MS)  # it does not heed the time-out of the context
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=path, args=["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]

@@ -24,6 +24,29 @@ def upload(page: Page, path) -> None:
     page.locator("#image-picture input[type=file]").set_input_files(path)
 
 
+def remove_picture(page: Page) -> None:
+    """Until both events that follow are over: the page drops what happens to a picture while an earlier one is at work.
+
+    The first forgets where the picture came from, the second empties the results. Each joins the queue by one request;
+    its answer comes on a stream, which the page ends, or breaks off, when it expects nothing more.
+    """
+    joined, over = [], []
+
+    def look(request) -> None:
+        if "/queue/join" in request.url:
+            joined.append(request)
+        elif "/queue/data" in request.url and len(joined) == 2:
+            over.append(request)
+
+    for end in ("requestfinished", "requestfailed"):
+        page.on(end, look)
+    page.locator("#image-picture").get_by_label("Remove Image").or_(page.get_by_label("Clear")).first.click()
+    while not over:  # the test's own time-out ends it
+        page.wait_for_timeout(20)
+    for end in ("requestfinished", "requestfailed"):
+        page.remove_listener(end, look)
+
+
 def search_words(page: Page, words: str) -> None:
     page.get_by_role("tab", name="Text search").click()
     box = page.get_by_label("Words")
@@ -71,9 +94,7 @@ def test_surprise_me_brings_a_query_whose_class_is_known(browser_page, engine):
 def test_without_its_picture_the_results_go_quietly(browser_page):
     browser_page.locator("#image-surprise").click()
     results(browser_page, "image")
-    browser_page.locator("#image-picture").get_by_label("Remove Image").or_(
-        browser_page.get_by_label("Clear")
-    ).first.click()
+    remove_picture(browser_page)
     expect(browser_page.locator("#image-results .thumbnail-item")).to_have_count(0)
     expect(browser_page.locator("#image-timing")).to_be_empty()
     expect(browser_page.get_by_test_id("toast-body")).to_have_count(0)
@@ -86,7 +107,7 @@ def test_while_an_index_is_built_every_tab_with_a_query_says_so(browser_page, en
     search_words(page, "a red boat")
     results(page, "text")
     monkeypatch.setattr(engine, "has_index", lambda *names: built.is_set())
-    monkeypatch.setattr(engine, "index", lambda *names: built.wait(60) and build(*names))
+    monkeypatch.setattr(engine, "index", lambda *names: built.wait(200) and build(*names))
     page.get_by_label("Index", exact=True).click()
     page.get_by_role("option", name="flat", exact=True).click()
     for tab in ("Image search", "Text search"):
@@ -166,7 +187,7 @@ def test_bad_pictures_get_a_sentence_and_the_next_works(browser_page, tmp_path):
     for name, sentence in (("cut.png", "cannot be decoded"), ("words.jpg", "not a picture that can be read")):
         upload(browser_page, tmp_path / name)
         says(browser_page, sentence)
-        browser_page.get_by_label("Remove Image").or_(browser_page.get_by_label("Clear")).first.click()
+        remove_picture(browser_page)
     upload(browser_page, tmp_path / "whole.png")
     assert len(results(browser_page, "image")) == 12
 

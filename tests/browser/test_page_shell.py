@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+import threading
 from pathlib import Path
 
 import numpy as np
 import page_server
 import pytest
+from loopback_hub import nobody
 from playwright.sync_api import Page, expect
 
 SCREENSHOT = Path(__file__).parents[2] / "docs" / "screenshot.png"
@@ -19,8 +21,14 @@ def choose_encoder(page: Page, name: str) -> None:
     page.get_by_role("option", name=name, exact=True).click()
 
 
-def test_an_encoder_that_is_not_built_says_so_and_offers_to_build(browser_page, monkeypatch):
-    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")  # where nothing answers
+@pytest.fixture
+def hub_out_of_reach(monkeypatch):
+    with nobody() as address:
+        monkeypatch.setenv("HF_ENDPOINT", address)
+        yield
+
+
+def test_an_encoder_that_is_not_built_says_so_and_offers_to_build(browser_page, hub_out_of_reach):
     expect(browser_page.locator("#not-built")).to_be_hidden()
     choose_encoder(browser_page, "resnet18")
     panel = browser_page.locator("#not-built")
@@ -32,13 +40,16 @@ def test_an_encoder_that_is_not_built_says_so_and_offers_to_build(browser_page, 
     expect(panel).to_be_hidden()
 
 
-def test_a_build_that_was_started_on_the_page_can_be_searched(browser_page):
+def test_a_build_that_was_started_on_the_page_can_be_searched(browser_page, engine, monkeypatch):
+    seen, build = threading.Event(), engine.build
+    monkeypatch.setattr(engine, "build", lambda *given: seen.wait(200) and build(*given))
     choose_encoder(browser_page, "clip-rn50")
     expect(browser_page.locator("#build-whole")).to_be_visible()
     expect(browser_page.locator("#build-part")).to_be_hidden()  # all of it is no more than the part
     browser_page.locator("#build-whole").click()
     expect(browser_page.locator("#builds")).to_contain_text("Building clip-rn50 for scenes")
-    expect(browser_page.locator("#not-built")).to_be_hidden(timeout=60_000)
+    seen.set()
+    expect(browser_page.locator("#not-built")).to_be_hidden(timeout=120_000)
     browser_page.locator("#image-surprise").click()
     expect(browser_page.locator("#image-results .thumbnail-item")).to_have_count(12)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from playwright.sync_api import Page, expect
 from tradeoff_card import tradeoff_card
 
 from searchdemo.bench import card as run_card
+from searchdemo.bench import table
 
 
 @pytest.fixture
@@ -105,14 +107,17 @@ def test_a_point_says_its_parameters_on_hover_and_on_focus(tab):
     expect(tip).to_be_visible()
 
 
-def test_without_a_card_a_sentence_says_so_and_measuring_adds_one(roots, visit, page_url):
+def test_without_a_card_a_sentence_says_so_and_measuring_adds_one(roots, visit, page_url, monkeypatch):
+    seen, measure = threading.Event(), table.measure
+    monkeypatch.setattr(table, "measure", lambda *given: seen.wait(200) and measure(*given))
     page = visit.open(page_url)
     page.get_by_role("tab", name="Trade-offs").click()
     expect(page.locator("#tradeoffs-plot")).to_contain_text("No run of the trade-off benchmark is on this machine yet")
     expect(page.locator("#tradeoffs-code")).to_be_hidden()
     page.locator("#tradeoffs-measure").click()
     expect(page.locator("#tradeoffs-status")).to_contain_text("so far")
-    expect(page.locator("#tradeoffs-status")).to_contain_text("scenes × bundled: measured in", timeout=120_000)
+    seen.set()
+    expect(page.locator("#tradeoffs-status")).to_contain_text("scenes × bundled: measured in", timeout=180_000)
     expect(page.locator("#tradeoffs-card input")).to_have_value(re.compile(r"^scenes × bundled \(.*quick run\)"))
     expect(page.locator("#tradeoffs-plot .dot.ringed")).to_have_count(1)
     assert dots(page).count() > 10

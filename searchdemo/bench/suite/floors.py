@@ -1,4 +1,4 @@
-"""Bounds that no other benchmark holds: an exact query, the path around it, starting, opening what is stored.
+"""Bounds that no other benchmark holds: an exact query, the path around it, starting, opening what is stored, shaping.
 
 Ratios are of contestants that take turns on this machine; times are medians. Other benchmarks hold their own bounds.
 """
@@ -20,11 +20,13 @@ from searchdemo.bench.card import Figures, Floor, RunCard
 from searchdemo.bench.child import app_seconds, python_seconds
 from searchdemo.bench.metrics import latency
 from searchdemo.bench.points import Search, query_latency, search_of, timed_build
+from searchdemo.bench.shaping import shaping_ms
 from searchdemo.bench.tables import Column, Table, fixed, number
 from searchdemo.bench.threads import thread_limit
 from searchdemo.bench.workload import Bench, Workload
 from searchdemo.build import Progress
 from searchdemo.errors import SearchDemoError
+from searchdemo.galleries.table import open_gallery
 from searchdemo.indexes.vectors import StoredVectors
 from searchdemo.pictures import open_picture
 from searchdemo.search import Query, exact_index
@@ -181,6 +183,21 @@ def open_stored(bench: Bench) -> Outcome:
     return [row], [Floor("opening the stored vectors", opened.p50_ms / 1000, 0.3, unit="s")]
 
 
+def open_rows(bench: Bench) -> Outcome:
+    """A gallery's rows, labels and fingerprint; no picture is read. A person's own folder may be of any size."""
+    opened = latency(lambda: open_gallery(bench.gallery, bench.engine.data_dir), 3 if bench.quick else 10, warm_up=1)
+    row = {"contestant": f"{bench.gallery}, without its pictures", "p50_ms": opened.p50_ms}
+    bounded = not bench.gallery.startswith("folder:")
+    return [row], [Floor("opening the gallery", opened.p50_ms / 1000, 1, unit="s")] * bounded
+
+
+def shape(bench: Bench) -> Outcome:
+    """A result becomes what the browser is sent: with its pictures, with blurred stand-ins, with neither."""
+    times = shaping_ms(SHOWN, 50 if bench.quick else 200)
+    rows = [{"contestant": f"{SHOWN} {kind}", "p50_ms": ms} for kind, ms in times.items()]
+    return rows, [Floor(f"shaping {SHOWN} {kind} for the page", ms, 3, unit="ms") for kind, ms in times.items()]
+
+
 STEPS: dict[str, Callable[[Bench], Outcome]] = {
     "one exact query": exact_query,
     "outside encoding and searching": outside,
@@ -188,6 +205,8 @@ STEPS: dict[str, Callable[[Bench], Outcome]] = {
     "starting the page": start_page,
     "encoding one": encode,
     "opening the stored vectors": open_stored,
+    "opening the gallery": open_rows,
+    "shaping results for the page": shape,
 }
 
 
