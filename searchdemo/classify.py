@@ -62,7 +62,7 @@ def classify(
         raise BadQuery(
             f"The gallery {gallery!r} has no classes: put the pictures of each class in a folder of its own."
         )
-    result, vector = engine.search_with_vector(query, gallery, encoder, index, k, **params)
+    result = engine.search(query, gallery, encoder, index, k, **params)
     shares = vote_weights(np.array([[hit.score for hit in result.hits]]), temperature)[0] if result.hits else ()
     votes: dict[tuple[str, str], float] = {}
     for hit, share in zip(result.hits, shares, strict=True):
@@ -73,7 +73,7 @@ def classify(
         tuple(Guess(label, name, share) for (label, name), share in best),
         result,
         tuple(float(share) for share in shares),
-        by_class_names(engine, vector, gallery, encoder),
+        by_class_names(engine, result.vector, gallery, encoder),
     )
 
 

@@ -256,19 +256,6 @@ class SearchEngine:
 
         pictures: with their files' bytes, or what stands in for them; False: read none, for answers that show none.
         """
-        return self.search_with_vector(query, gallery, encoder, index, k, pictures, **params)[0]
-
-    def search_with_vector(
-        self,
-        query: Query,
-        gallery: str,
-        encoder: str,
-        index: str,
-        k: int = 10,
-        pictures: bool = True,
-        **params: int,
-    ) -> tuple[SearchResult, np.ndarray]:
-        """What `search` returns, and the query's unit row (dim,)."""
         check_k(k)
         find(index)
         prepared = self.prepared(gallery, encoder)
@@ -289,7 +276,7 @@ class SearchEngine:
         fetch_ms = (time.perf_counter() - started) * 1000
         notice = shortfall(len(hits), min(k, len(prepared.vectors) - one_more), searched)
         timing = Timing(embedded.preprocess_ms, embedded.encode_ms, search_ms, fetch_ms)
-        return SearchResult(hits, timing, notice), embedded.vector[0]
+        return SearchResult(hits, timing, notice, embedded.vector[0])
 
     def _hits(self, prepared: Prepared, positions: np.ndarray, query: np.ndarray) -> tuple[Hit, ...]:
         """Cosines come from the stored vectors: quantised indexes only estimate them."""

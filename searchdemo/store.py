@@ -18,7 +18,6 @@ import os
 import re
 import shlex
 import shutil
-import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
@@ -27,6 +26,7 @@ from typing import TypeVar
 
 from searchdemo.checksums import sha256_of
 from searchdemo.errors import BadArtifact, NotBuilt, SearchDemoError
+from searchdemo.replacing import replacing
 
 SHIPPED = Path(__file__).parents[1] / "indexes"
 FORMAT = 1
@@ -179,17 +179,18 @@ class Store:
     def _settled(self, key: Key, look: Callable[[], T]) -> T:
         """What `look` finds. Between the two renames of `publish` there is nothing, so it looks again till they end."""
         found, latest = look(), time.monotonic() + SWAP_SECONDS
-        while not found and self._old(key).exists() and time.monotonic() < latest:
+        while not found and self.beside(key, OLD).exists() and time.monotonic() < latest:
             time.sleep(0.01)
             found = look()
         return found or look()  # they may have ended between the last look and the question
 
-    def _old(self, key: Key) -> Path:
-        return self.own / key.folder.parent / (key.folder.name + OLD)
+    def beside(self, key: Key, suffix: str) -> Path:
+        """A folder of one's own beside that of the vectors, which outlasts them."""
+        return self.own / key.folder.with_name(key.folder.name + suffix)
 
     def work_folder(self, key: Key) -> Path:
         """Where a build of this key is prepared, and found again after a kill."""
-        return make_folder(self.own / key.folder.parent / (key.folder.name + BUILDING))
+        return make_folder(self.beside(key, BUILDING))
 
     @contextlib.contextmanager
     def building(self, key: Key) -> Iterator[Path]:
@@ -201,7 +202,7 @@ class Store:
     def publish(self, key: Key, work: Path, manifest: Manifest) -> Artifact:
         """Write the manifest into the prepared folder and move the folder into place, with all of the old one gone."""
         write_json(work / "manifest.json", asdict(manifest))
-        folder, old = self.own / key.folder, self._old(key)
+        folder, old = self.own / key.folder, self.beside(key, OLD)
         shutil.rmtree(old, ignore_errors=True)  # of a process that was killed between the two renames
         if folder.exists():
             folder.rename(old)
@@ -287,10 +288,5 @@ def index_file(index: str) -> str:
 
 
 def write_json(path: Path, content: dict) -> None:
-    """A reader sees the old file or the new one, and of several writers at once the last one's."""
-    temporary = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}.partial")
-    try:
+    with replacing(path) as temporary:
         temporary.write_text(json.dumps(content, indent=1) + "\n")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -55,9 +55,10 @@ class SearchResult:
     hits: tuple[Hit, ...]
     timing: Timing
     notice: str = ""  # what the person should know: "only 7 of 10 were found; raise nprobe"
+    vector: np.ndarray | None = field(default=None, repr=False, compare=False)  # the query's unit row (dim,)
 
     def to_json(self) -> dict:
-        """The JSON of the command line and of the API; pictures stay out."""
+        """The JSON of the command line and of the API; pictures and the vector stay out."""
         hits = [
             {"rank": h.rank, "row": h.row, "label": h.label, "class_name": h.class_name, "score": h.score}
             | ({"file": h.file} if h.file else {})

@@ -27,7 +27,7 @@ BELOW["bench"] = {"search", *BELOW["search"]}
 BELOW["app"] = {"bench", *BELOW["bench"]}
 ROOM = {
     **dict.fromkeys(("types", "errors"), "root"),
-    **dict.fromkeys(("pictures", "kept", "hub", "checksums"), "tools"),
+    **dict.fromkeys(("pictures", "kept", "hub", "checksums", "replacing"), "tools"),
     **dict.fromkeys(("search", "prepared", "build", "classify", "knn", "jobs", "accuracy"), "search"),
     **dict.fromkeys(("cli", "commands", "ui", "__main__"), "app"),
 }

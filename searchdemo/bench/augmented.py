@@ -26,6 +26,7 @@ from searchdemo.errors import NoPictures
 from searchdemo.galleries.base import Pictures
 from searchdemo.indexes.vectors import unit
 from searchdemo.prepared import Prepared
+from searchdemo.replacing import replacing
 from searchdemo.search import SearchEngine
 from searchdemo.store import Store, exclusive, make_folder, write_json
 
@@ -66,8 +67,7 @@ class Augmented:
 
     @property
     def folder(self) -> Path:
-        folder = self.store.own / self.prepared.artifact.key.folder
-        return folder.with_name(folder.name + ".augmented")
+        return self.store.beside(self.prepared.artifact.key, ".augmented")
 
     @property
     def rows(self) -> np.ndarray:
@@ -105,10 +105,8 @@ class Augmented:
     def keep(self, name: str, vectors: np.ndarray) -> None:
         path = self.folder / f"{name}.npy"
         path.with_suffix(".json").unlink(missing_ok=True)  # it must never stand beside vectors of another make
-        temporary = path.with_suffix(".npy.new")
-        with temporary.open("wb") as file:
+        with replacing(path) as temporary, temporary.open("wb") as file:
             np.save(file, vectors.astype(np.float16))
-        temporary.replace(path)
         write_json(path.with_suffix(".json"), self._identity(name))
 
     def fingerprint(self, name: str) -> str:

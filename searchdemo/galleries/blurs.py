@@ -15,6 +15,7 @@ from PIL import Image
 
 from searchdemo.errors import BadArtifact
 from searchdemo.pictures import open_picture
+from searchdemo.replacing import replacing
 from searchdemo.types import Blur
 
 BLUR_BYTES = 24  # of a square picture without transparency
@@ -68,8 +69,6 @@ class Blurs:
 def save_blurs(pictures: Iterable[bytes], fingerprint: str, path: Path) -> int:
     """Write the file from the encoded pictures in row order, and return how many there were."""
     blurs = [np.frombuffer(blur_of(picture), np.uint8) for picture in pictures]
-    partial = path.with_name(path.name + ".partial")
-    with partial.open("wb") as file:
+    with replacing(path) as temporary, temporary.open("wb") as file:
         np.savez(file, blurs=np.stack(blurs), fingerprint=fingerprint)
-    partial.replace(path)  # a reader never sees half of it
     return len(blurs)

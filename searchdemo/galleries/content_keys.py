@@ -17,6 +17,7 @@ import numpy as np
 from PIL import Image
 
 from searchdemo.errors import BadArtifact
+from searchdemo.replacing import replacing
 
 ABSENT = -1  # a position in a copy that stands for "this row's picture is not in it"
 MAX_BITS = 6  # two looks of one picture; see match_looks
@@ -37,11 +38,9 @@ class Rows:
 
 
 def save_rows(rows: Rows, path: Path) -> None:
-    """Writes an .npz (hashes do not compress) under a temporary name, then renames: a reader never sees half of it."""
-    partial = path.with_name(path.name + ".partial")
-    with partial.open("wb") as file:
+    """Writes an .npz (hashes do not compress)."""
+    with replacing(path) as temporary, temporary.open("wb") as file:
         np.savez(file, labels=rows.labels, keys=rows.keys, looks=rows.looks, gallery_size=rows.gallery_size)
-    partial.replace(path)
 
 
 def load_rows(path: Path) -> Rows:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import os
 import re
 import threading
 import time
@@ -15,6 +14,7 @@ import numpy as np
 
 from searchdemo.errors import BadArtifact, BadQuery, UnknownName
 from searchdemo.indexes.base import METRICS, IndexSpec, SearchParam, checked_params, params_of
+from searchdemo.replacing import replacing
 from searchdemo.types import MISSING, Neighbors
 
 
@@ -23,31 +23,27 @@ def build(spec: IndexSpec, vectors: np.ndarray, metric: str = "ip"):
 
     Raises UnknownName for a metric, BadQuery when the factory string is wrong or there are too few vectors to train.
     """
+    index = trained(spec, vectors, metric)
     with _told(spec, vectors):
-        index = _trained(spec, vectors, metric)
         index.add(vectors)
-        return index
+    return index
 
 
 def trained(spec: IndexSpec, vectors: np.ndarray, metric: str = "ip"):
     """As build, which adds the vectors too. Raises the same."""
-    with _told(spec, vectors):
-        return _trained(spec, vectors, metric)
-
-
-def _trained(spec: IndexSpec, vectors: np.ndarray, metric: str):
     import faiss
 
     if metric not in METRICS:
         raise UnknownName("metric", metric, METRICS)
     dim, factory = vectors.shape[1], spec.factory(*vectors.shape)
     inner_product = metric == "ip" and not is_hash(factory)  # FAISS refuses LSH under inner product
-    index = faiss.index_factory(dim, factory, faiss.METRIC_INNER_PRODUCT if inner_product else faiss.METRIC_L2)
-    for name, value in spec.build_params:
-        faiss.ParameterSpace().set_index_parameter(index, name, value)
-    in_use = _set_clustering(index)
-    index.train(vectors)
-    del in_use
+    with _told(spec, vectors):
+        index = faiss.index_factory(dim, factory, faiss.METRIC_INNER_PRODUCT if inner_product else faiss.METRIC_L2)
+        for name, value in spec.build_params:
+            faiss.ParameterSpace().set_index_parameter(index, name, value)
+        in_use = _set_clustering(index)
+        index.train(vectors)
+        del in_use
     return index
 
 
@@ -109,12 +105,10 @@ def transforms(index) -> list:
 
 
 def save(index, path: Path) -> None:
-    """Write under a temporary name, then rename: a killed process leaves no half file under the true name."""
     import faiss
 
-    temporary = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}.partial")  # two may build it at once
-    faiss.write_index(index, str(temporary))
-    temporary.replace(path)
+    with replacing(path) as temporary:
+        faiss.write_index(index, str(temporary))
 
 
 def read(path: Path, mapped: bool = True):

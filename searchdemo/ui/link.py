@@ -72,9 +72,12 @@ def linked_value(component: gr.components.Component, asked: str | None):
 
 
 def unless_empty(handler, outputs: int):
-    """The handler, when the text that a link carries is there."""
+    """The handler, a generator, when the text that a link carries is there."""
 
     def run(words: str, *values):
-        return handler(*values) if words else [gr.skip()] * outputs
+        if words:
+            yield from handler(*values)
+        else:
+            yield [gr.skip()] * outputs
 
     return run

@@ -7,7 +7,7 @@ import gradio as gr
 from searchdemo.encoders.table import ENCODERS
 from searchdemo.errors import BadQuery
 from searchdemo.search import Query
-from searchdemo.ui.page import Choice, NoQuery, Page
+from searchdemo.ui.page import NoQuery, Page
 from searchdemo.ui.pieces import Thumbnails, sentence_errors, tiles, timing
 
 TITLE = "Text search"
@@ -54,23 +54,13 @@ def add(page: Page) -> None:
         results = Thumbnails(label="Nearest pictures", elem_id="text-results", columns=8)
 
     def search(words: str, template: str, *sidebar):
-        chosen, query = asked(words, template, *sidebar)
-        yield from page.ready(chosen, line, outputs)
-        yield answer(query, chosen)
-
-    def search_at_once(words: str, template: str, *sidebar):  # for links, whose handlers are plain functions
-        chosen, query = asked(words, template, *sidebar)
-        return answer(query, chosen)
-
-    def asked(words: str, template: str, *sidebar) -> tuple[Choice, Query]:
         chosen = page.choice(*sidebar)
         if not reads_words(chosen.encoder):
             raise NoQuery(f"{chosen.encoder} reads no words: choose an encoder that does, such as {FALLBACK}.")
-        return chosen, Query(text=filled(template, words))
-
-    def answer(query: Query, chosen: Choice):
+        query = Query(text=filled(template, words))
+        yield from page.ready(chosen, line, outputs)
         result = page.search(query, chosen)
-        return tiles(result), timing(result)
+        yield tiles(result), timing(result)
 
     def example_texts(gallery: str) -> gr.Dataset:
         texts = page.engine.gallery(gallery).example_texts if gallery in page.galleries else ()
@@ -98,4 +88,4 @@ def add(page: Page) -> None:
     page.on_sidebar(search, query, outputs, ([], ""), **options)
     page.on_gallery(example_texts, examples)
     page.linked |= {"text": words, "template": template}
-    page.after_link.append((words, sentence_errors(search_at_once), query, outputs))
+    page.after_link.append((words, handler, query, outputs))
