@@ -6,6 +6,7 @@ SearchDemoError
 │   └── BadPicture     bytes that no picture can be read from
 ├── NotHere            something right that is not on this machine
 │   ├── NotBuilt       this encoder has no vectors for this gallery yet
+│   ├── NotInstalled   a Python package that an optional part needs
 │   ├── NoWeights      weights that are neither on the machine nor within reach
 │   └── NoPictures     pictures that are neither on the machine nor within reach
 └── BadArtifact        a file that is missing, damaged, or belongs to something else
@@ -44,6 +45,10 @@ class NotHere(SearchDemoError):
 
 
 class NotBuilt(NotHere):
+    pass
+
+
+class NotInstalled(NotHere):
     pass
 
 

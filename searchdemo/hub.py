@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from searchdemo.checksums import sha256_of
+from searchdemo.files import sha256_of
 
 Progress = Callable[[int, int], None]  # (bytes here, bytes in all)
 T = TypeVar("T")

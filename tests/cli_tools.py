@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from searchdemo.build import balanced_rows
-from searchdemo.checksums import sha256_of
+from searchdemo.collection.build import balanced_rows
+from searchdemo.files import sha256_of
 from searchdemo.galleries.table import open_gallery
 from searchdemo.pictures import open_picture
 from tests.colours import Colours

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from searchdemo.search import SearchEngine
-from searchdemo.store import Store
+from searchdemo.collection.library import SearchEngine
+from searchdemo.collection.store import Store
 
 NAMED = {"red": (1, 0, 0), "green": (0, 1, 0), "blue": (0, 0, 1), "yellow": (1, 1, 0), "white": (1, 1, 1)}
 

@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 from PIL import Image, ImageColor
 
+from searchdemo.collection.library import SearchEngine
+from searchdemo.collection.store import Store
 from searchdemo.encoders import table as encoder_table
 from searchdemo.encoders.base import EncoderSpec
 from searchdemo.errors import BadQuery
 from searchdemo.galleries import table as gallery_table
 from searchdemo.galleries.base import Gallery, GallerySpec
 from searchdemo.indexes.table import INDEXES
-from searchdemo.search import SearchEngine
-from searchdemo.store import Store
 from tests.clock import Clock
 
 # Vectors

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from searchdemo.checksums import sha256_of
+from searchdemo.files import sha256_of
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from colours import Colours
 
-from searchdemo.search import SearchEngine
-from searchdemo.store import Store
+from searchdemo.collection.library import SearchEngine
+from searchdemo.collection.store import Store
 
 
 class ColoursEngine(SearchEngine):

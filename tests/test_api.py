@@ -7,7 +7,7 @@ import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
-from searchdemo.search import Query
+from searchdemo.collection.library import Query
 
 WHAT = {"gallery": "scenes", "encoder": "bundled", "index": "flat", "k": 4}
 

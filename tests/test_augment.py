@@ -15,10 +15,10 @@ from PIL import Image
 
 from searchdemo.bench.augment import AUGMENTATIONS, ORIGINAL
 from searchdemo.bench.augmented import WANTED, Augmented, AugmentedPictures, embed_missing
+from searchdemo.collection.library import SearchEngine
+from searchdemo.collection.store import Store
 from searchdemo.errors import BadArtifact, NoPictures, NotBuilt, SearchDemoError
 from searchdemo.pictures import open_picture
-from searchdemo.search import SearchEngine
-from searchdemo.store import Store
 from tests.conftest import colour_gallery, unit
 
 DRAWN = ("crop-90", "rotate", "brighter", "darker", "contrast", "blur", "jpeg")  # at random

@@ -7,12 +7,13 @@ from dataclasses import replace
 
 import pytest
 
-from searchdemo.bench import card as run_card
+from searchdemo import assets
 from searchdemo.bench import table
-from searchdemo.bench.card import Figures, Floor, RunCard
 from searchdemo.bench.workload import Bench
+from searchdemo.collection.store import Key
 from searchdemo.errors import BadArtifact
-from searchdemo.store import Key
+from searchdemo.measure import cards as run_card
+from searchdemo.measure.cards import Figures, Floor, RunCard
 
 CARD = RunCard(
     benchmark="latency",
@@ -130,8 +131,8 @@ def test_what_is_unusual_is_told_by_the_key_and_ones_own_weights(tmp_path):
 
 
 def test_cards_that_ship_lie_where_they_would_be_written():
-    for card in (found := list(run_card.cards(run_card.SHIPPED))):
-        assert (run_card.SHIPPED / card.path).is_file() and card.variant == {}
+    for card in (found := list(run_card.cards(assets.CARDS))):
+        assert (assets.CARDS / card.path).is_file() and card.variant == {}
     assert found
 
 
@@ -145,7 +146,7 @@ def test_a_run_tells_what_was_unusual_about_its_vectors(world, monkeypatch):
 
 def test_without_roots_ones_own_and_those_that_ship(tmp_path, monkeypatch):
     monkeypatch.setenv("SEARCHDEMO_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr(run_card, "SHIPPED", tmp_path / "shipped")
+    monkeypatch.setattr(assets, "CARDS", tmp_path / "shipped")
     run_card.save(replace(CARD, seconds=9), tmp_path / "shipped")
     run_card.save(CARD, run_card.own_cards())
     assert [card.seconds for card in run_card.cards()] == [1.5, 9]

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from searchdemo.bench import card as run_card
 from searchdemo.bench.suite import embed
 from searchdemo.bench.table import measure
 from searchdemo.bench.workload import Bench
+from searchdemo.collection.library import SearchEngine
 from searchdemo.encoders import table as encoder_table
-from searchdemo.search import SearchEngine
+from searchdemo.measure import cards as run_card
 from tests.stand_in import stand_in
 
 PICTURES = 16

@@ -8,14 +8,14 @@ import time
 
 import pytest
 
-from searchdemo.bench import card as run_card
 from searchdemo.bench import child
 from searchdemo.bench.shaping import shaping_ms
 from searchdemo.bench.suite import floors
 from searchdemo.bench.table import measure
 from searchdemo.bench.workload import Bench
-from searchdemo.checksums import sha256_of
 from searchdemo.errors import NotHere, SearchDemoError
+from searchdemo.files import sha256_of
+from searchdemo.measure import cards as run_card
 from tests.clock import Clock
 from tests.conftest import exact_rows, png
 
@@ -104,7 +104,7 @@ def test_what_cannot_run_here_is_a_note(bench, monkeypatch):
 
 def test_each_opening_reads_the_checksum_again(bench, monkeypatch):
     summed = []
-    monkeypatch.setattr("searchdemo.checksums.hashlib.file_digest", _counting(summed))
+    monkeypatch.setattr("searchdemo.files.hashlib.file_digest", _counting(summed))
     floors.open_stored(bench)
     assert len(summed) >= 3
     stored = bench.engine.prepared("colours", "mean-colour").artifact

@@ -7,7 +7,6 @@ import sys
 import numpy as np
 import pytest
 
-from searchdemo.bench import card as run_card
 from searchdemo.bench import resident
 from searchdemo.bench.points import quality
 from searchdemo.bench.resident import loading
@@ -17,6 +16,7 @@ from searchdemo.bench.workload import Bench, synthetic
 from searchdemo.errors import SearchDemoError
 from searchdemo.indexes import faiss_index
 from searchdemo.indexes.table import INDEXES, find
+from searchdemo.measure import cards as run_card
 
 STEPS = [f"{step}_s" for step in ("train", "add", "save", "load", "mapped_load")]
 

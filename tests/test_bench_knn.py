@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from searchdemo import classify
 from searchdemo.bench import linear_head
 from searchdemo.bench.suite import knn
 from searchdemo.bench.table import measure
 from searchdemo.bench.workload import Bench, Workload
+from searchdemo.collection import classify
 from searchdemo.errors import BadQuery
 from searchdemo.types import Neighbors
 from tests.conftest import unit

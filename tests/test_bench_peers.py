@@ -11,12 +11,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from searchdemo.bench import card as run_card
-from searchdemo.bench.metrics import Latency, recall_at_k
 from searchdemo.bench.peers import PEERS, Faiss, Peer, padded, saved_bytes
 from searchdemo.bench.suite import peers
 from searchdemo.bench.table import measure
 from searchdemo.bench.workload import Bench, synthetic
+from searchdemo.measure import cards as run_card
+from searchdemo.measure.metrics import Latency, recall_at_k
 from tests.conftest import exact_rows
 
 K = 10

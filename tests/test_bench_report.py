@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from searchdemo.bench import report
-from searchdemo.bench.card import Floor, RunCard
 from searchdemo.errors import BadArtifact, NotHere
+from searchdemo.measure.cards import Floor, RunCard
 
 SEARCH = {"family": "exact", "factory": "Flat", "threads": 1, "p50_ms": 4.0, "p95_ms": 5.0, "p99_ms": 6.0}
 SEARCH |= {"repeats": 9, "qps": 250.0, "recall_10": 1.0, "precision_10": 0.5, "size_bytes": 51_200_000, "build_s": 0.1}

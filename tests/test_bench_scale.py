@@ -9,12 +9,12 @@ import pytest
 
 from searchdemo.bench.augment import AUGMENTATIONS
 from searchdemo.bench.augmented import embed_missing
-from searchdemo.bench.card import RunCard
 from searchdemo.bench.suite import scale
 from searchdemo.bench.table import measure
 from searchdemo.bench.workload import Bench, Workload, synthetic
 from searchdemo.errors import NoPictures, NotBuilt
 from searchdemo.indexes.table import find
+from searchdemo.measure.cards import RunCard
 from searchdemo.types import MISSING, Neighbors
 from tests.conftest import colour_gallery, exact_rows
 

@@ -10,16 +10,16 @@ from dataclasses import replace
 import pytest
 
 from searchdemo.bench import sweep
-from searchdemo.bench.card import RunCard
-from searchdemo.bench.pareto import front
 from searchdemo.bench.suite import tradeoff
 from searchdemo.bench.sweep import FULL, QUICK, Grid
 from searchdemo.bench.tradeoff_drawn import accuracy_rows, nearest
-from searchdemo.bench.want import search_parameters_source
 from searchdemo.bench.workload import Bench, synthetic
 from searchdemo.indexes.base import params_of
 from searchdemo.indexes.faiss_index import is_hash
 from searchdemo.indexes.table import nlist
+from searchdemo.measure.cards import RunCard
+from searchdemo.measure.pareto import front
+from searchdemo.measure.recommend import search_parameters_source
 
 POINT_KEYS = {
     *("index", "family", "factory", "build_params", "params", "metric"),

@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from searchdemo.collection.library import Query
 from searchdemo.errors import BadArtifact
 from searchdemo.galleries import tiny_imagenet
 from searchdemo.galleries.blurs import BLUR_BYTES, Blurs, blur_of, save_blurs, unblurred
 from searchdemo.galleries.table import open_gallery
 from searchdemo.pictures import open_picture
-from searchdemo.search import Query
 from searchdemo.types import Blur
-from searchdemo.ui import pieces
+from searchdemo.ui.components import pieces
 from tests.conftest import ColourPictures, colour_gallery
 from tests.test_tiny_imagenet import REAL, blotches, encode, no_other_copy, with_real_data  # noqa: F401  no copy of the machine's own
 

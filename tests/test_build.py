@@ -13,13 +13,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from searchdemo import build
-from searchdemo.build import Progress, balanced_rows, clock
+from searchdemo.collection import build
+from searchdemo.collection.build import Progress, balanced_rows, clock
+from searchdemo.collection.library import Query
+from searchdemo.collection.store import Key
 from searchdemo.errors import BadQuery, NoPictures
 from searchdemo.indexes.vectors import StoredVectors
 from searchdemo.pictures import open_picture
-from searchdemo.search import Query
-from searchdemo.store import Key
 from tests.conftest import colour_gallery, colour_pictures, unit
 
 KEY = Key("colours", "mean-colour")
@@ -269,8 +269,8 @@ KILL_ME = """
 import os, signal, sys
 from pathlib import Path
 from tests.conftest import MeanColour, colour_gallery
-from searchdemo import build
-from searchdemo.store import Key, Store
+from searchdemo.collection import build
+from searchdemo.collection.store import Key, Store
 
 build.SAVE_SECONDS = float(sys.argv[2])
 

@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from searchdemo.classify import classify
+from searchdemo.collection.classify import classify
+from searchdemo.collection.library import Query
 from searchdemo.encoders import table as encoder_table
 from searchdemo.errors import BadArtifact, BadQuery, NoWeights
-from searchdemo.search import Query
 from tests.conftest import ColourPictures
 
 WHERE = ("colours", "mean-colour", "flat")
@@ -63,7 +63,7 @@ def test_by_class_names(engine):
 @pytest.fixture(autouse=True)
 def names_as_they_are(monkeypatch):
     """MeanColour reads colours, not sentences around them."""
-    monkeypatch.setattr("searchdemo.search.class_rows", lambda encoder, names: encoder.encode_texts(names))
+    monkeypatch.setattr("searchdemo.collection.library.class_rows", lambda encoder, names: encoder.encode_texts(names))
 
 
 def test_class_names_that_the_encoder_cannot_read(world, engine, monkeypatch):

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from searchdemo.bench.distances import pairwise
+from searchdemo.collection.library import Query
 from searchdemo.errors import BadArtifact, BadQuery
-from searchdemo.search import Query
-from searchdemo.ui.distances import Picked, grid_html, looked_up, some_three, with_one_more
+from searchdemo.measure.distances import pairwise
+from searchdemo.ui.tradeoffs.distances import Picked, grid_html, looked_up, some_three, with_one_more
 from tests.conftest import CLASSES, colour_gallery, colour_pictures
 
 A, B = np.array([1.0, 0, 0]), np.array([0, 1.0, 0])

@@ -20,16 +20,16 @@ BELOW = {
     "encoders": {"root", "tools"},
     "galleries": {"root", "tools"},
     "indexes": {"root", "tools"},
-    "store": {"root", "tools"},
-    "search": {"root", "tools", "encoders", "galleries", "indexes", "store"},
 }
-BELOW["bench"] = {"search", *BELOW["search"]}
-BELOW["app"] = {"bench", *BELOW["bench"]}
+BELOW["collection"] = {*BELOW}
+BELOW["measure"] = {*BELOW}
+BELOW["bench"] = {*BELOW}
+BELOW["ui"] = {*BELOW}
+BELOW["cli"] = {*BELOW}
 ROOM = {
-    **dict.fromkeys(("types", "errors"), "root"),
-    **dict.fromkeys(("pictures", "kept", "hub", "checksums", "replacing"), "tools"),
-    **dict.fromkeys(("search", "prepared", "build", "classify", "knn", "jobs", "accuracy"), "search"),
-    **dict.fromkeys(("cli", "commands", "ui", "__main__"), "app"),
+    **dict.fromkeys(("types", "errors", "table", "assets", "extras"), "root"),
+    **dict.fromkeys(("pictures", "cache", "hub", "files"), "tools"),
+    "__main__": "cli",
 }
 HOME = {  # library -> the only places that may import it
     "gradio": {"ui"},
@@ -68,7 +68,7 @@ def test_reading_imports(tmp_path, monkeypatch):
     path.parent.mkdir(parents=True)
     path.write_text("import os.path as p\nfrom a.b import c, d\ndef f():\n  from .page import e\n  from .. import g\n")
     assert list(imports(path)) == ["os.path", "a.b.c", "a.b.d", "searchdemo.ui.page.e", "searchdemo.g"]
-    assert room("searchdemo.indexes.table.find") == "indexes" and room("searchdemo.cli") == "app"
+    assert room("searchdemo.indexes.table.find") == "indexes" and room("searchdemo.__main__") == "cli"
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT / "searchdemo")))
@@ -93,18 +93,18 @@ def test_the_command_line_and_the_page_do_not_import_each_other():
         inside = path.relative_to(ROOT / "searchdemo").parts[0]
         for name in imports(path):
             if inside == "ui":
-                assert not name.startswith(("searchdemo.cli", "searchdemo.commands")), f"{path} imports {name}"
+                assert not name.startswith("searchdemo.cli"), f"{path} imports {name}"
 
 
 @pytest.mark.parametrize(
     "module",
     [
         "searchdemo",
-        "searchdemo.search",
-        "searchdemo.jobs",
-        "searchdemo.bench.race",
+        "searchdemo.collection.library",
+        "searchdemo.collection.jobs",
+        "searchdemo.measure.race",
         "searchdemo.bench.table",
-        "searchdemo.classify",
+        "searchdemo.collection.classify",
     ],
 )
 def test_heavy_libraries_wait_for_their_first_use(module):
@@ -116,7 +116,8 @@ def test_heavy_libraries_wait_for_their_first_use(module):
 def test_importing_reaches_no_network():
     code = (
         "import socket; socket.socket.connect = socket.getaddrinfo = lambda *args, **options: 1 / 0\n"
-        "import searchdemo.search, searchdemo.jobs, searchdemo.bench.race, searchdemo.encoders.table"
+        "import searchdemo.collection.library, searchdemo.collection.jobs, searchdemo.measure.race\n"
+        "import searchdemo.encoders.table, searchdemo.indexes.table, searchdemo.galleries.table"
     )
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
 

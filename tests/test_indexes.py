@@ -10,13 +10,13 @@ import faiss
 import numpy as np
 import pytest
 
-from searchdemo.bench.metrics import recall_at_k
 from searchdemo.errors import BadQuery, UnknownName
 from searchdemo.indexes import exact, faiss_index
 from searchdemo.indexes.base import SEARCH_PARAMS, IndexSpec
 from searchdemo.indexes.exact import BruteForce
 from searchdemo.indexes.faiss_index import FaissIndex
 from searchdemo.indexes.table import INDEXES, find, nlist
+from searchdemo.measure.metrics import recall_at_k
 from tests.conftest import exact_rows, unit
 
 K = 10

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from searchdemo import jobs as jobs_module
-from searchdemo.jobs import Builds, Job, megabytes
-from searchdemo.search import Query
+from searchdemo.collection import jobs as jobs_module
+from searchdemo.collection.jobs import Builds, Job, megabytes
+from searchdemo.collection.library import Query
 from tests.conftest import colour_gallery
 
 WHERE = ("colours", "mean-colour")
@@ -141,8 +141,8 @@ def test_unknown_names_fail_as_sentences(world):
 LEAVE = """
 import threading
 from types import SimpleNamespace
-from searchdemo.jobs import Builds
-from searchdemo.store import Key
+from searchdemo.collection.jobs import Builds
+from searchdemo.collection.store import Key
 
 started = threading.Event()
 

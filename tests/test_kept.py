@@ -7,8 +7,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
-from searchdemo import kept as kept_module
-from searchdemo.kept import Kept
+from searchdemo import cache as kept_module
+from searchdemo.cache import Kept
 
 
 @pytest.fixture

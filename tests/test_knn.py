@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from searchdemo.accuracy import rescored
-from searchdemo.knn import TEMPERATURE, class_votes, evaluate, ranked_classes, vote_weights
+from searchdemo.collection.accuracy import rescored
+from searchdemo.collection.knn import TEMPERATURE, class_votes, evaluate, ranked_classes, vote_weights
 
 
 def test_weighted_shares_by_hand():

@@ -8,9 +8,9 @@ import faiss
 import numpy as np
 import pytest
 
-from searchdemo.bench.metrics import latency, recall_at_k
-from searchdemo.bench.threads import thread_limit
 from searchdemo.errors import BadQuery
+from searchdemo.measure.metrics import latency, recall_at_k
+from searchdemo.measure.threads import thread_limit
 
 EXACT = np.array([[0, 1, 2, 3], [4, 5, 6, 7]])
 
@@ -48,7 +48,7 @@ def test_latency_percentiles_of_known_times(monkeypatch):
         return next(times) + (next(lasting) / 1000 if clock.calls % 2 == 0 else 0)  # ... and lasts i ms
 
     clock.calls, calls = 0, []
-    monkeypatch.setattr("searchdemo.bench.metrics.time.perf_counter", clock)
+    monkeypatch.setattr("searchdemo.measure.metrics.time.perf_counter", clock)
     measured = latency(lambda: calls.append(clock.calls), repeats=101, warm_up=3)
     assert (measured.p50_ms, measured.p95_ms, measured.p99_ms) == pytest.approx((50, 95, 99))
     assert measured.repeats == 101

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from searchdemo.types import Blur, Hit, SearchResult, Timing
-from searchdemo.ui import pieces
+from searchdemo.ui.components import pieces
 
 SHOWN = 24
 WITH_LIBRARY = importlib.util.find_spec("thumbhash") is not None  # without it a blur is a grey tile

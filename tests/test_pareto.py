@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
-from searchdemo.bench.pareto import front
+from searchdemo.measure.pareto import front
 
 
 def rows(*points: tuple[float | None, float | None]) -> list[dict]:

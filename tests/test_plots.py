@@ -7,7 +7,17 @@ import re
 import pytest
 
 from searchdemo.indexes.table import INDEXES
-from searchdemo.ui.plots import COLOURS, Share, Time, byte_size, decades, milliseconds, percent, share_bars, time_bars
+from searchdemo.ui.components.plots import (
+    COLOURS,
+    Share,
+    Time,
+    byte_size,
+    decades,
+    milliseconds,
+    percent,
+    share_bars,
+    time_bars,
+)
 
 
 def widths(html: str, of: str = "fill") -> list[float]:

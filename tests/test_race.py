@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from searchdemo.bench.lost import what_was_lost
-from searchdemo.bench.metrics import recall_at_k
-from searchdemo.bench.race import Race, run, subset
 from searchdemo.errors import BadQuery
+from searchdemo.measure.metrics import recall_at_k
+from searchdemo.measure.missed import what_was_lost
+from searchdemo.measure.race import Race, run, subset
 from tests.conftest import colour_gallery, exact_rows
 
 WHERE = ("colours", "mean-colour")
@@ -136,7 +136,7 @@ def test_a_k_factor_out_of_bounds(engine, query):
 def test_the_mean_recall_is_the_same_in_parts(engine, query, monkeypatch):
     race = Race(*WHERE, indexes=("ivf-fastscan",), repeats=1, params=(("nprobe", 2), ("k_factor", 4)))
     whole = next(run(engine, race, query))
-    monkeypatch.setattr("searchdemo.bench.race.MOST_CANDIDATES", 7 * race.candidates)
+    monkeypatch.setattr("searchdemo.measure.race.MOST_CANDIDATES", 7 * race.candidates)
     parts = next(run(engine, race, query))
     assert race.candidates == 40
     assert (parts.mean_recall, parts.recall) == (whole.mean_recall, whole.recall)

@@ -6,13 +6,14 @@ import itertools
 import re
 from pathlib import Path
 
-from searchdemo.bench import card
+from searchdemo import assets
 from searchdemo.bench.report import fill
 from searchdemo.bench.table import BENCHMARKS
 from searchdemo.encoders.base import EncoderSpec
 from searchdemo.encoders.table import ENCODERS
 from searchdemo.galleries.table import GALLERIES
 from searchdemo.indexes.table import INDEXES
+from searchdemo.measure import cards as card
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -62,7 +63,7 @@ def test_every_benchmark_has_its_line_and_its_tables():
 
 
 def test_the_measured_tables_are_drawn_from_the_cards_that_ship():
-    cards = [found for found in card.cards(card.SHIPPED) if not found.quick]
+    cards = [found for found in card.cards(assets.CARDS) if not found.quick]
     assert {found.benchmark for found in cards} == set(BENCHMARKS)
     assert fill(MEASURED, cards) == MEASURED
 

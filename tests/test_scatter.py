@@ -8,8 +8,8 @@ import pytest
 
 from searchdemo.bench import plots as for_documents
 from searchdemo.indexes.table import INDEXES
-from searchdemo.ui import plots
-from searchdemo.ui.scatter import Axis, Dot, log_axis, scatter, share_axis
+from searchdemo.ui.components import plots
+from searchdemo.ui.components.scatter import Axis, Dot, log_axis, scatter, share_axis
 
 
 def dot(cost: float = 1.0, gain: float = 0.9, family: str = "ivf", name: str = "a", **marks: bool) -> Dot:

@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from searchdemo.collection.library import Query, SearchEngine
 from searchdemo.errors import BadArtifact, BadPicture, BadQuery, NotBuilt, SearchDemoError, UnknownName
-from searchdemo.search import Query, SearchEngine
 from tests.conftest import ColourPictures, colour_gallery, colour_pictures, png, unit
 
 WHERE = ("colours", "mean-colour")
@@ -210,7 +210,7 @@ def test_a_folder_that_was_built_again_by_another_process_is_opened_again(world,
     def nearest(engine, text: str) -> str:
         return engine.search(Query(text=text), *where, "flat", 1).hits[0].file
 
-    monkeypatch.setattr("searchdemo.search.class_rows", lambda encoder, names: encoder.encode_texts(names))
+    monkeypatch.setattr("searchdemo.collection.library.class_rows", lambda encoder, names: encoder.encode_texts(names))
     where = (f"folder:{tmp_path}", "mean-colour")
     add("red/1.png", (255, 0, 0))
     engine = world.engine()
@@ -232,7 +232,7 @@ def test_a_folder_that_was_built_again_by_another_process_is_opened_again(world,
 def test_a_folder_is_not_opened_again_without_need(world, monkeypatch):
     engine = world.built()
     engine.search(Query(text="red"), *WHERE, "flat", 3)
-    monkeypatch.setattr("searchdemo.search.open_gallery", lambda *args: pytest.fail("opened again"))
+    monkeypatch.setattr("searchdemo.collection.library.open_gallery", lambda *args: pytest.fail("opened again"))
     assert len(engine.search(Query(text="red"), *WHERE, "flat", 3).hits) == 3
 
 

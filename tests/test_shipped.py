@@ -10,8 +10,11 @@ import faiss
 import numpy as np
 import pytest
 
-from searchdemo.accuracy import knn_accuracy
-from searchdemo.bench.metrics import recall_at_k
+from searchdemo.assets import INDEXES as SHIPPED
+from searchdemo.collection.accuracy import knn_accuracy
+from searchdemo.collection.knn import evaluate
+from searchdemo.collection.library import SearchEngine
+from searchdemo.collection.store import VECTORS, Store
 from searchdemo.encoders.bundled import FILE, BundledEncoder
 from searchdemo.galleries.base import Pictures
 from searchdemo.galleries.table import open_gallery
@@ -19,10 +22,8 @@ from searchdemo.indexes.exact import BruteForce
 from searchdemo.indexes.faiss_index import FaissIndex
 from searchdemo.indexes.table import find
 from searchdemo.indexes.vectors import StoredVectors
-from searchdemo.knn import evaluate
+from searchdemo.measure.metrics import recall_at_k
 from searchdemo.pictures import open_picture
-from searchdemo.search import SearchEngine
-from searchdemo.store import SHIPPED, VECTORS, Store
 from searchdemo.types import Neighbors
 from tests.test_tiny_imagenet import REAL, no_other_copy, with_real_data  # noqa: F401  no caches of the machine's own
 

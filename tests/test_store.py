@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from searchdemo import store as store_module
-from searchdemo.checksums import sha256_of
+from searchdemo.collection import store as store_module
+from searchdemo.collection.library import Query
+from searchdemo.collection.store import Key, Store, own_root
 from searchdemo.errors import BadArtifact, NotBuilt, SearchDemoError
-from searchdemo.search import Query
-from searchdemo.store import Key, Store, own_root, write_json
+from searchdemo.files import sha256_of, write_json
 
 KEY = Key("colours", "mean-colour")
 REBUILD = "python -m searchdemo build --gallery colours --encoder mean-colour --rebuild"

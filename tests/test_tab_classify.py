@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from searchdemo.classify import Classification, Guess, training_note
+from searchdemo.collection.classify import Classification, Guess, training_note
 from searchdemo.encoders.table import ENCODERS
 from searchdemo.errors import BadQuery
 from searchdemo.galleries.table import GALLERIES

@@ -8,15 +8,17 @@ import threading
 import numpy as np
 import pytest
 
-from searchdemo.bench.lost import Lost, Remedy, what_was_lost
-from searchdemo.bench.metrics import affordable_latency
-from searchdemo.bench.race import Race, encode
+from searchdemo.collection.collection import Prepared
+from searchdemo.collection.library import Query
 from searchdemo.errors import BadArtifact, BadQuery, NotBuilt, UnknownName
-from searchdemo.prepared import Prepared
-from searchdemo.search import Query
+from searchdemo.measure.metrics import affordable_latency
+from searchdemo.measure.missed import Lost, Remedy, what_was_lost
+from searchdemo.measure.race import Race, encode
 from searchdemo.types import MISSING
-from searchdemo.ui import race_form, race_view, tab_latency
-from searchdemo.ui.race_form import checked_query, checked_race, checked_vectors
+from searchdemo.ui.latency import form as race_form
+from searchdemo.ui.latency import tab as tab_latency
+from searchdemo.ui.latency import view as race_view
+from searchdemo.ui.latency.form import checked_query, checked_race, checked_vectors
 from tests.conftest import MeanColour, colour_gallery
 
 WHERE = ("colours", "mean-colour")
@@ -161,7 +163,7 @@ def test_waiting_tells_the_seconds_and_passes_errors_on(monkeypatch, clock):
 @pytest.mark.parametrize(("ms", "repeats"), [(4000, 5), (500, 10), (50, 100), (1, 1000), (0, 1000)])
 def test_slow_calls_are_repeated_less_often(monkeypatch, clock, ms, repeats):
     """As often as fits into five seconds, five times at least and a thousand times at most."""
-    monkeypatch.setattr("searchdemo.bench.metrics.time", clock)
+    monkeypatch.setattr("searchdemo.measure.metrics.time", clock)
     measured = affordable_latency(lambda: clock.sleep(ms / 1000), 1000)
     assert measured.repeats == repeats and measured.p50_ms == pytest.approx(ms)
 

@@ -9,14 +9,15 @@ import page_server
 import pytest
 from tradeoff_card import BEATEN, EXACT, FAST, GRAPH, MIDDLE, ROWS, SUBJECT, row, tradeoff_card
 
-from searchdemo.bench import card as run_card
+from searchdemo import assets
 from searchdemo.bench import table
-from searchdemo.bench.card import RunCard
-from searchdemo.bench.want import Bounds
-from searchdemo.build import Progress
+from searchdemo.collection.build import Progress
 from searchdemo.errors import BadQuery, NotBuilt, UnknownName
-from searchdemo.ui import tradeoff_cards
-from searchdemo.ui.tab_tradeoffs import (
+from searchdemo.measure import cards as run_card
+from searchdemo.measure.cards import RunCard
+from searchdemo.measure.recommend import Bounds
+from searchdemo.ui.tradeoffs import cards as tradeoff_cards
+from searchdemo.ui.tradeoffs.tab import (
     MEMORY,
     TIME,
     accuracy_cost,
@@ -34,8 +35,8 @@ PEER = {"peer": "hnswlib", "family": "graph", "setting": "M 32, ef 64", "p50_ms"
 def roots(tmp_path, monkeypatch):
     """(own, shipped): empty ones."""
     monkeypatch.setenv("SEARCHDEMO_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr(run_card, "SHIPPED", tmp_path / "shipped")
-    return run_card.own_cards(), run_card.SHIPPED
+    monkeypatch.setattr(assets, "CARDS", tmp_path / "shipped")
+    return run_card.own_cards(), assets.CARDS
 
 
 # Cards

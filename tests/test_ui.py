@@ -11,11 +11,12 @@ import pytest
 from gradio.data_classes import ImageData
 from PIL import Image
 
+from searchdemo.collection.library import Query
 from searchdemo.errors import BadQuery, UnknownName
-from searchdemo.search import Query
-from searchdemo.ui import pieces, start
+from searchdemo.ui import start
+from searchdemo.ui.components import pieces
+from searchdemo.ui.components.query_box import Origin, query_of
 from searchdemo.ui.link import linked_value
-from searchdemo.ui.query_box import Origin, query_of
 from searchdemo.ui.tab_text import filled
 from tests.loopback_hub import nobody
 
@@ -151,7 +152,7 @@ def test_a_hub_that_is_not_there_is_out_of_reach(monkeypatch):
 
 @pytest.fixture
 def page():
-    from searchdemo.jobs import Builds
+    from searchdemo.collection.jobs import Builds
     from searchdemo.ui.page import Page
 
     with gr.Blocks() as demo:

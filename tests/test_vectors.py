@@ -9,12 +9,12 @@ import faiss
 import numpy as np
 import pytest
 
-from searchdemo.bench.metrics import recall_at_k
 from searchdemo.errors import BadArtifact
 from searchdemo.indexes import faiss_index
 from searchdemo.indexes.faiss_index import FaissIndex
 from searchdemo.indexes.table import find
 from searchdemo.indexes.vectors import StoredVectors
+from searchdemo.measure.metrics import recall_at_k
 from tests.conftest import exact_rows
 
 K = 10

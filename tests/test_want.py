@@ -6,15 +6,15 @@ import json
 
 import pytest
 
-from searchdemo import cli
-from searchdemo.bench import card as run_card
-from searchdemo.bench.card import Figures, RunCard
+from searchdemo import assets, cli
 from searchdemo.bench.points import point, spec, timed_build
 from searchdemo.bench.suite import tradeoff
-from searchdemo.bench.want import Bounds, choose, parse, search_parameters_source, setting, snippet
 from searchdemo.bench.workload import stored
 from searchdemo.errors import BadQuery
 from searchdemo.indexes.faiss_index import is_hash
+from searchdemo.measure import cards as run_card
+from searchdemo.measure.cards import Figures, RunCard
+from searchdemo.measure.recommend import Bounds, choose, parse, search_parameters_source, setting, snippet
 
 
 def row(factory: str, recall: float, ms: float, mb: float = 10, top1: float = 50, **params: int) -> dict:
@@ -152,7 +152,7 @@ def test_a_snippet_runs_and_finds_what_was_measured(world, monkeypatch, capsys, 
     measured = point(index, KINDS[factory], work, repeats=5)
     about = {"factory": factory, "build_params": build, "params": KINDS[factory]}
     about["metric"] = "l2" if is_hash(factory) else metric
-    monkeypatch.setattr("searchdemo.search.SearchEngine", world.engine)
+    monkeypatch.setattr("searchdemo.collection.library.SearchEngine", world.engine)
     exec(compile(snippet(card([]), about | measured), "snippet", "exec"), {})
     printed = float(capsys.readouterr().out.rpartition("= ")[2])
     # OPQ is trained shorter in the demo, and 4-bit codes have many ties, which its way of scanning breaks otherwise.
@@ -180,7 +180,7 @@ def test_a_snippet_says_when_it_was_measured_on_a_part():
 
 @pytest.fixture
 def want(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(run_card, "SHIPPED", tmp_path / "shipped")
+    monkeypatch.setattr(assets, "CARDS", tmp_path / "shipped")
     run_card.save(card(POINTS, "tiny-imagenet", "bundled", quick=True), tmp_path / "own")
     run_card.save(card(POINTS[:1], "tiny-imagenet", "bundled"), tmp_path / "shipped")
 

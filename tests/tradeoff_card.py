@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from searchdemo.bench.card import RunCard
+from searchdemo.measure.cards import RunCard
 
 SUBJECT = {"vectors": 10_000, "dim": 48, "queries": 200, "vectors_sha256": "ab"}
 

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from searchdemo.accuracy import knn_accuracy
+from searchdemo.collection.accuracy import knn_accuracy
+from searchdemo.collection.knn import evaluate
+from searchdemo.collection.library import SearchEngine
 from searchdemo.galleries.drawing.captions import describe
 from searchdemo.galleries.scenes import load_scenes
-from searchdemo.knn import evaluate
-from searchdemo.search import SearchEngine
 from training.queries import QUERIES, Query
 
 KS = (1, 5, 20, 50)

@@ -15,11 +15,12 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 
+from searchdemo.assets import INDEXES as SHIPPED
+from searchdemo.collection.library import SearchEngine
+from searchdemo.collection.store import Store
 from searchdemo.encoders.bundled import FILE, pack
 from searchdemo.encoders.bundled_net import ImageTower, TextTower
 from searchdemo.galleries.class_names import CLASS_NAMES
-from searchdemo.search import SearchEngine
-from searchdemo.store import SHIPPED, Store
 from training import data
 from training.evaluate import knn_top1, names_top1, scenes_figures, shipped_top1, words_to_pictures
 from training.image_tower import standardise

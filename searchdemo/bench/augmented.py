@@ -21,14 +21,14 @@ from pathlib import Path
 import numpy as np
 
 from searchdemo.bench.augment import AUGMENTATIONS, ORIGINAL, Augmentation
-from searchdemo.build import BATCH_SIZE, Progress, Report, available, embed, readable
+from searchdemo.collection.build import BATCH_SIZE, Progress, Report, available, embed, readable
+from searchdemo.collection.collection import Prepared
+from searchdemo.collection.library import SearchEngine
+from searchdemo.collection.store import Store
 from searchdemo.errors import NoPictures
+from searchdemo.files import exclusive, make_folder, replacing, write_json
 from searchdemo.galleries.base import Pictures
 from searchdemo.indexes.vectors import unit
-from searchdemo.prepared import Prepared
-from searchdemo.replacing import replacing
-from searchdemo.search import SearchEngine
-from searchdemo.store import Store, exclusive, make_folder, write_json
 
 WANTED = tuple(name for name in AUGMENTATIONS if name != ORIGINAL)
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from searchdemo.build import Progress, balanced_rows
+from searchdemo.collection.build import Progress, balanced_rows
 from searchdemo.encoders.device import pick_device
 from searchdemo.errors import BadQuery
 

@@ -12,15 +12,15 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from searchdemo.accuracy import rescored
-from searchdemo.bench.metrics import Latency, affordable_latency, recall_at_k
-from searchdemo.bench.threads import thread_limit
 from searchdemo.bench.workload import Workload
+from searchdemo.collection.accuracy import rescored
+from searchdemo.collection.knn import TEMPERATURE, evaluate
+from searchdemo.collection.library import exact_index
 from searchdemo.indexes.base import IndexSpec, VectorIndex
 from searchdemo.indexes.faiss_index import FaissIndex
 from searchdemo.indexes.table import find
-from searchdemo.knn import TEMPERATURE, evaluate
-from searchdemo.search import exact_index
+from searchdemo.measure.metrics import Latency, affordable_latency, recall_at_k
+from searchdemo.measure.threads import thread_limit
 from searchdemo.types import MISSING
 
 REPEATS = 500

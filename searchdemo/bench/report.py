@@ -12,10 +12,10 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from searchdemo.bench.card import RunCard
 from searchdemo.bench.table import BENCHMARKS
 from searchdemo.bench.tables import Column, Table, number
 from searchdemo.errors import BadArtifact, NotHere
+from searchdemo.measure.cards import RunCard
 
 # A mark without its end must not take what belongs to the next one.
 MARK = re.compile(r"<!-- (table:)?([\w.-]+) -->\n(?:(?!<!--).)*<!-- end -->", re.DOTALL)

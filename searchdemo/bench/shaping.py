@@ -15,9 +15,9 @@ import io, json, sys
 import numpy as np
 from PIL import Image
 
-from searchdemo.bench.metrics import latency
+from searchdemo.measure.metrics import latency
 from searchdemo.types import Blur, Hit, SearchResult, Timing
-from searchdemo.ui import pieces
+from searchdemo.ui.components import pieces
 
 shown, repeats = map(int, sys.argv[1:])
 noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)

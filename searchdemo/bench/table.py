@@ -13,11 +13,11 @@ import time
 from datetime import UTC, datetime
 from types import ModuleType
 
-from searchdemo.bench import card as run_card
-from searchdemo.bench.card import RunCard
 from searchdemo.bench.suite import classnames, embed, floors, index, knn, latency, peers, reduce, scale, tradeoff
 from searchdemo.bench.workload import Bench
 from searchdemo.errors import UnknownName
+from searchdemo.measure import cards as run_card
+from searchdemo.measure.cards import RunCard
 
 BENCHMARKS: dict[str, ModuleType] = {
     "latency": latency,

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
-from searchdemo.bench.card import RunCard
-from searchdemo.bench.pareto import front
 from searchdemo.bench.plots import COLOURS, legend, panels, scatter_families
 from searchdemo.bench.tables import Column, Table, fixed, megabytes, number
-from searchdemo.bench.want import setting
+from searchdemo.measure.cards import RunCard
+from searchdemo.measure.pareto import front
+from searchdemo.measure.recommend import setting
 
 TARGETS = (0.5, 0.7, 0.8, 0.9, 0.95, 0.99)  # recall@10 at which kNN accuracy is looked at
 NEAR = 0.03  # how far a point may be from its target

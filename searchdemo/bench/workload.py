@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from searchdemo.build import Progress, balanced_rows
+from searchdemo.collection.build import Progress, balanced_rows
+from searchdemo.collection.library import SearchEngine
 from searchdemo.encoders.table import spec_of
 from searchdemo.errors import NotBuilt
 from searchdemo.indexes.exact import BruteForce
 from searchdemo.indexes.table import INDEXES
-from searchdemo.search import SearchEngine
 
 SYNTHETIC_CLASSES = 200
 

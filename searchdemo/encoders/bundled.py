@@ -10,6 +10,7 @@ from pathlib import Path
 
 import torch
 
+from searchdemo import assets
 from searchdemo.encoders import transforms
 from searchdemo.encoders.bundled_net import (
     DIM,
@@ -27,7 +28,7 @@ from searchdemo.encoders.weights import fit, read_weights
 from searchdemo.encoders.words import NGRAM_ROWS, table_rows
 from searchdemo.errors import BadArtifact, BadQuery, NoWeights
 
-FILE = Path(__file__).parents[2] / "weights" / "bundled.safetensors"
+FILE = assets.WEIGHTS / "bundled.safetensors"
 VOCABULARY = "text.vocabulary"  # uint8: the words, with a blank between them, in the order of the table's rows
 
 

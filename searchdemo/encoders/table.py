@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from searchdemo import hub
+from searchdemo import assets, hub
 from searchdemo.encoders.base import Encoder, EncoderSpec
 from searchdemo.encoders.transforms import TRANSFORMS
 from searchdemo.errors import NoWeights, UnknownName
@@ -140,7 +140,7 @@ ENCODERS: dict[str, EncoderSpec] = {spec.name: spec for spec in _SPECS}
 
 # Of each family, the one file of a hub repository that holds the weights; never the pickle beside it.
 HUB_FILE = {"timm": "model.safetensors", "open_clip": "open_clip_model.safetensors"}
-BUNDLED_FILE = Path(__file__).parents[2] / "weights" / "bundled.safetensors"
+BUNDLED_FILE = assets.WEIGHTS / "bundled.safetensors"
 
 
 def spec_of(name: str) -> EncoderSpec:

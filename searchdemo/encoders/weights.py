@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from searchdemo.checksums import sha256_of
 from searchdemo.errors import BadArtifact
+from searchdemo.files import sha256_of
 
 if TYPE_CHECKING:
     import torch

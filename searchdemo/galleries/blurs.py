@@ -14,8 +14,8 @@ import numpy as np
 from PIL import Image
 
 from searchdemo.errors import BadArtifact
+from searchdemo.files import replacing
 from searchdemo.pictures import open_picture
-from searchdemo.replacing import replacing
 from searchdemo.types import Blur
 
 BLUR_BYTES = 24  # of a square picture without transparency

@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 
 from searchdemo.errors import BadArtifact
-from searchdemo.replacing import replacing
+from searchdemo.files import replacing
 
 ABSENT = -1  # a position in a copy that stands for "this row's picture is not in it"
 MAX_BITS = 6  # two looks of one picture; see match_looks

@@ -20,13 +20,14 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from searchdemo import assets
 from searchdemo.errors import BadArtifact, NoPictures
 from searchdemo.galleries.base import Gallery
 from searchdemo.galleries.drawing.captions import describe
 from searchdemo.galleries.drawing.picture import draw
 from searchdemo.galleries.drawing.scene import THINGS, Scene, random_scene, sample
 
-FILE = Path(__file__).parents[2] / "indexes" / "scenes" / "scenes.zip"
+FILE = assets.INDEXES / "scenes" / "scenes.zip"
 GALLERY_SEED, GALLERY_SIZE, COPIES = 44, 2000, 6  # of 60 seeds tried, one with answers to EXAMPLES
 QUERY_SEED, QUERY_SIZE = 1, 200
 PX = 96  # a side

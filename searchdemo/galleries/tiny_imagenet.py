@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
+from searchdemo import assets
 from searchdemo.errors import NoPictures
 from searchdemo.galleries import content_keys
 from searchdemo.galleries.base import Gallery
@@ -28,7 +29,7 @@ from searchdemo.galleries.copies import Copy, DatasetCopy, open_copy
 from searchdemo.galleries.hub_copy import REPO, cached_copy, download_copy
 from searchdemo.hub import Progress
 
-ROWS_PATH = Path(__file__).parents[2] / "indexes" / "tiny-imagenet" / "gallery.npz"
+ROWS_PATH = assets.INDEXES / "tiny-imagenet" / "gallery.npz"
 BLURS_PATH = ROWS_PATH.with_name("blurs.npz")
 LABEL_NAMES = tuple(CLASS_NAMES)
 NAMED = 3  # of the pictures that a copy lacks, in `missing`

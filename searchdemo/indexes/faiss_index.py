@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from searchdemo.errors import BadArtifact, BadQuery, UnknownName
+from searchdemo.files import replacing
 from searchdemo.indexes.base import METRICS, IndexSpec, SearchParam, checked_params, params_of
-from searchdemo.replacing import replacing
 from searchdemo.types import MISSING, Neighbors
 
 

@@ -20,8 +20,8 @@ def launch(
     out_dir: where builds go; None: the person's cache folder
     Raises NoPictures (data_dir holds none), UnknownName.
     """
-    from searchdemo.search import SearchEngine
-    from searchdemo.store import Store
+    from searchdemo.collection.library import SearchEngine
+    from searchdemo.collection.store import Store
     from searchdemo.ui.demo import LAUNCH, build_demo
 
     demo = build_demo(SearchEngine(Store(own=out_dir), data_dir=data_dir), gallery)

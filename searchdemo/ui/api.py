@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import gradio as gr
 
-from searchdemo.bench.race import Race, run
-from searchdemo.classify import classify
+from searchdemo.collection.classify import classify
+from searchdemo.collection.knn import TEMPERATURE
+from searchdemo.collection.library import Query
 from searchdemo.errors import BadQuery
-from searchdemo.knn import TEMPERATURE
-from searchdemo.search import Query
+from searchdemo.measure.race import Race, run
+from searchdemo.ui.components.pieces import QueryPicture, sentence_errors
 from searchdemo.ui.page import Page, whole
-from searchdemo.ui.pieces import QueryPicture, sentence_errors
 
 NAMES = ("search_by_text", "search_by_image", "classify", "compare_latency")
 

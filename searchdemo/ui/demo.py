@@ -6,12 +6,14 @@ import threading
 
 import gradio as gr
 
+from searchdemo.collection.jobs import Builds
+from searchdemo.collection.library import SearchEngine
 from searchdemo.galleries.table import GALLERIES
-from searchdemo.jobs import Builds
-from searchdemo.search import SearchEngine
-from searchdemo.ui import api, link, start, status, tab_classify, tab_image, tab_latency, tab_text, tab_tradeoffs
+from searchdemo.ui import api, link, start, status, tab_classify, tab_image, tab_text
+from searchdemo.ui.latency import tab as tab_latency
 from searchdemo.ui.page import Page
 from searchdemo.ui.style import CSS, THEME
+from searchdemo.ui.tradeoffs import tab as tab_tradeoffs
 
 # A module each, with TITLE and add(page).
 TABS = (tab_image, tab_text, tab_classify, tab_latency, tab_tradeoffs)

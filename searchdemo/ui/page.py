@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 
 import gradio as gr
 
+from searchdemo.collection.jobs import Builds
+from searchdemo.collection.library import Query, SearchEngine
 from searchdemo.encoders.table import ENCODERS
 from searchdemo.errors import BadQuery, NotHere, UnknownName
 from searchdemo.indexes.base import SEARCH_PARAMS
 from searchdemo.indexes.table import INDEXES
-from searchdemo.jobs import Builds
-from searchdemo.search import Query, SearchEngine
 from searchdemo.types import SearchResult
-from searchdemo.ui.pieces import sentence_errors
+from searchdemo.ui.components.pieces import sentence_errors
 
 INDEX = "ivf"  # at the start
 K = 12  # results at the start: two full rows

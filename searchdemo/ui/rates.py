@@ -5,11 +5,11 @@ from __future__ import annotations
 import threading
 import time
 
-from searchdemo.build import clock
+from searchdemo.collection.build import clock
+from searchdemo.collection.library import SearchEngine
 from searchdemo.encoders.table import weights_path
 from searchdemo.errors import SearchDemoError
 from searchdemo.pictures import open_picture
-from searchdemo.search import SearchEngine
 
 SAMPLE = 32  # pictures that are timed; a build works in larger batches and is somewhat faster
 

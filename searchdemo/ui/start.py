@@ -10,9 +10,9 @@ from urllib.parse import urlparse
 
 from PIL import Image
 
+from searchdemo.collection.library import Query, SearchEngine
 from searchdemo.encoders.device import pick_device, pick_precision
 from searchdemo.errors import SearchDemoError
-from searchdemo.search import Query, SearchEngine
 from searchdemo.ui.page import INDEX, Page
 
 WANTED, FALLBACK = "tiny-imagenet", "scenes"

@@ -7,10 +7,10 @@ import os
 
 import gradio as gr
 
+from searchdemo.collection.jobs import Job
 from searchdemo.encoders.table import ENCODERS, weights_path
-from searchdemo.jobs import Job
+from searchdemo.ui.components.pieces import sentence_errors
 from searchdemo.ui.page import Page
-from searchdemo.ui.pieces import sentence_errors
 from searchdemo.ui.rates import Rates
 
 PART = 2000  # pictures of the quick build

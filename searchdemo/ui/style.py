@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gradio as gr
 
-from searchdemo.ui import plots
+from searchdemo.ui.components import plots
 
 THEME = gr.themes.Default(
     primary_hue=gr.themes.colors.indigo,

@@ -6,14 +6,14 @@ from html import escape
 
 import gradio as gr
 
-from searchdemo.classify import Classification, Guess, classify, training_note
+from searchdemo.collection.classify import Classification, Guess, classify, training_note
+from searchdemo.collection.knn import TEMPERATURE
+from searchdemo.collection.library import Query
 from searchdemo.errors import BadQuery
-from searchdemo.knn import TEMPERATURE
-from searchdemo.search import Query
-from searchdemo.ui import plots
+from searchdemo.ui.components import plots
+from searchdemo.ui.components.pieces import Thumbnails, Tile
+from searchdemo.ui.components.query_box import QueryBox
 from searchdemo.ui.page import Choice, Page
-from searchdemo.ui.pieces import Thumbnails, Tile
-from searchdemo.ui.query_box import QueryBox
 
 TITLE = "Classify"
 K = 20  # the k that the accuracy of an encoder is usually told at

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import gradio as gr
 
-from searchdemo.search import Query
+from searchdemo.collection.library import Query
+from searchdemo.ui.components.pieces import Thumbnails, Tile, sentence_errors, tiles, timing
+from searchdemo.ui.components.query_box import Origin, QueryBox
 from searchdemo.ui.page import Choice, Page
-from searchdemo.ui.pieces import Thumbnails, Tile, sentence_errors, tiles, timing
-from searchdemo.ui.query_box import Origin, QueryBox
 
 TITLE = "Image search"
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import gradio as gr
 
+from searchdemo.collection.library import Query
 from searchdemo.encoders.table import ENCODERS
 from searchdemo.errors import BadQuery
-from searchdemo.search import Query
+from searchdemo.ui.components.pieces import Thumbnails, sentence_errors, tiles, timing
 from searchdemo.ui.page import NoQuery, Page
-from searchdemo.ui.pieces import Thumbnails, sentence_errors, tiles, timing
 
 TITLE = "Text search"
 FALLBACK = "bundled"  # an encoder that reads words and comes with searchdemo

@@ -127,7 +127,7 @@ def test_a_long_text_leaves_the_button_as_it_is(browser_page):
 
 
 def test_words_find_what_the_engine_finds(browser_page, engine):
-    from searchdemo.search import Query
+    from searchdemo.collection.library import Query
 
     search_words(browser_page, "a red boat")
     expected = engine.search(Query(text="a red boat"), "scenes", "bundled", "ivf", k=12)

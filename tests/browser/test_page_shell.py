@@ -96,7 +96,7 @@ def test_on_a_telephone_nothing_is_wider_than_the_screen(visit, page_url):
 @pytest.mark.skipif("SEARCHDEMO_SCREENSHOT" not in os.environ, reason="SEARCHDEMO_SCREENSHOT=1 writes the screenshot")
 def test_screenshot(visit):
     """With the real weights, on pictures that may be shown."""
-    from searchdemo.search import SearchEngine
+    from searchdemo.collection.library import SearchEngine
 
     page = visit.open(page_server.serve(SearchEngine(), "scenes"), size=(1280, 800))
     page.get_by_role("tab", name="Text search").click()

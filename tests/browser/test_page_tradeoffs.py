@@ -10,16 +10,17 @@ import pytest
 from playwright.sync_api import Page, expect
 from tradeoff_card import tradeoff_card
 
-from searchdemo.bench import card as run_card
+from searchdemo import assets
 from searchdemo.bench import table
+from searchdemo.measure import cards as run_card
 
 
 @pytest.fixture
 def roots(tmp_path, monkeypatch):
     """(own, shipped) of the page that runs in this process."""
     monkeypatch.setenv("SEARCHDEMO_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr(run_card, "SHIPPED", tmp_path / "shipped")
-    return run_card.own_cards(), run_card.SHIPPED
+    monkeypatch.setattr(assets, "CARDS", tmp_path / "shipped")
+    return run_card.own_cards(), assets.CARDS
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import json
 
 import pytest
 
-from searchdemo import cli, store
+from searchdemo import assets, cli
 from tests.cli_tools import SCENES, colours_for_bundled
 
 
@@ -16,7 +16,7 @@ from tests.cli_tools import SCENES, colours_for_bundled
 def colours(monkeypatch, tmp_path):
     colours_for_bundled(monkeypatch)
     monkeypatch.setenv("SEARCHDEMO_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr(store, "SHIPPED", tmp_path / "nothing-ships")
+    monkeypatch.setattr(assets, "INDEXES", tmp_path / "nothing-ships")
     monkeypatch.delenv("SEARCHDEMO_DATA", raising=False)
 
 

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from searchdemo import cli
-from searchdemo.bench import card as run_card
+from searchdemo import assets, cli
 from searchdemo.bench import table
-from searchdemo.bench.card import Figures
 from searchdemo.errors import BadArtifact, NoWeights, SearchDemoError
 from searchdemo.galleries.drawing.scene import THINGS
 from searchdemo.indexes.table import INDEXES
+from searchdemo.measure import cards as run_card
+from searchdemo.measure.cards import Figures
 from tests.cli_tools import LIMIT
 
 
@@ -167,7 +167,7 @@ def test_a_document_is_drawn_from_full_runs(run, complaint, built, few, monkeypa
     marked = "# Figures\n\n<!-- table:latency-search-bundled -->\n<!-- end -->\n"
     assert "There is no document" in complaint("bench", "--report", str(document), *cards, *built)
     document.write_text(marked)
-    monkeypatch.setattr(run_card, "SHIPPED", tmp_path / "nothing-ships")
+    monkeypatch.setattr(assets, "CARDS", tmp_path / "nothing-ships")
 
     run("bench", "latency", *built, "--quick", *cards)
     assert "no run card has" in complaint(
@@ -181,7 +181,7 @@ def test_a_document_is_drawn_from_full_runs(run, complaint, built, few, monkeypa
     usual = {name: value for name, value in quick.settings.items() if name != "limit"}
     faster = [row | {"p50_ms": 1e-6} for row in quick.parts["search"]]
     run_card.save(replace(quick, settings=usual, parts=quick.parts | {"search": faster}), tmp_path / "shipped")
-    monkeypatch.setattr(run_card, "SHIPPED", tmp_path / "shipped")
+    monkeypatch.setattr(assets, "CARDS", tmp_path / "shipped")
     content = run("bench", "--report", str(document), *cards, *built)  # none of one's own: those that ship
     assert content["plots"] == [str(tmp_path / "plots" / "latency.svg")] and Path(content["plots"][0]).is_file()
     assert "| flat |" in document.read_text() and f"limit {LIMIT}" in document.read_text()  # of the limit asked for

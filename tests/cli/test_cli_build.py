@@ -8,8 +8,8 @@ import sys
 
 import numpy as np
 
+from searchdemo.collection.store import Store
 from searchdemo.galleries.table import open_gallery
-from searchdemo.store import Store
 from tests.cli_tools import LIMIT, ROOT, SCENES, CountingColours, embedded, folder_of, scene_rows
 from tests.colours import Colours
 
@@ -65,7 +65,8 @@ def test_ones_own_pictures(run, complaint, tmp_path):
 
 KILLED_BUILD = """
 import os, signal
-from searchdemo import build, cli
+from searchdemo import cli
+from searchdemo.collection import build
 from searchdemo.encoders import table
 from tests.colours import Colours
 

@@ -96,7 +96,7 @@ def test_ctrl_c_leaves_no_traceback(monkeypatch, capsys):
 
 
 def test_what_nobody_foresaw_keeps_its_traceback(monkeypatch):
-    monkeypatch.setattr("searchdemo.commands.list.encoders", lambda: 1 / 0)
+    monkeypatch.setattr("searchdemo.cli.list.encoders", lambda: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         cli.main(["list"])
 

@@ -6,9 +6,9 @@ import io
 
 import pytest
 
-from searchdemo.build import Progress
-from searchdemo.commands import progress as progress_module
-from searchdemo.commands.progress import LINE_EVERY_S, REDRAW_S, ProgressLine, bar
+from searchdemo.cli import progress as progress_module
+from searchdemo.cli.progress import LINE_EVERY_S, REDRAW_S, ProgressLine, bar
+from searchdemo.collection.build import Progress
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from searchdemo import cli
-from searchdemo.build import balanced_rows
+from searchdemo.collection.build import balanced_rows
 from searchdemo.galleries.table import open_gallery
 from searchdemo.indexes.faiss_index import FaissIndex
 from searchdemo.indexes.vectors import StoredVectors
@@ -116,7 +116,7 @@ def test_per_class_accuracies_average_to_the_whole(run, built):
 
 
 def test_rescoring_sorts_by_cosine_and_leaves_the_missing_last():
-    from searchdemo.accuracy import rescored
+    from searchdemo.collection.accuracy import rescored
 
     vectors = np.eye(3, dtype=np.float32)
     queries = np.array([[0.6, 0.8, 0], [0, 0, 1]], np.float32)

@@ -12,17 +12,17 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from searchdemo.bench.card import Figures, RunCard
 from searchdemo.bench.plots import SERIES, legend, panels
 from searchdemo.bench.tables import Column, Table, fixed, megabytes, number
 from searchdemo.bench.workload import Bench, Workload
-from searchdemo.build import Progress
-from searchdemo.classify import TRAINED_ON, training_note
+from searchdemo.collection.build import Progress
+from searchdemo.collection.classify import TRAINED_ON, training_note
+from searchdemo.collection.knn import evaluate
 from searchdemo.encoders.base import Encoder
 from searchdemo.encoders.table import spec_of, weights_path
 from searchdemo.encoders.templates import class_rows, templates_of
 from searchdemo.errors import BadQuery
-from searchdemo.knn import evaluate
+from searchdemo.measure.cards import Figures, RunCard
 
 NAME_ALONE = "{}"
 CURVE_POINTS = 200  # at most, on a card

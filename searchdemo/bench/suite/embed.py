@@ -19,15 +19,15 @@ from pathlib import Path
 
 import numpy as np
 
-from searchdemo.bench.card import Figures, Floor, RunCard
 from searchdemo.bench.plots import SERIES, panels
 from searchdemo.bench.tables import Column, Table, fixed, number
-from searchdemo.bench.threads import thread_limit
 from searchdemo.bench.workload import Bench
-from searchdemo.build import BATCH_SIZE, Progress, Report, embed, readable
+from searchdemo.collection.build import BATCH_SIZE, Progress, Report, embed, readable
 from searchdemo.encoders import table as encoder_table
 from searchdemo.encoders.base import Encoder
 from searchdemo.errors import NoPictures
+from searchdemo.measure.cards import Figures, Floor, RunCard
+from searchdemo.measure.threads import thread_limit
 from searchdemo.pictures import open_picture
 
 ROUNDS = 2

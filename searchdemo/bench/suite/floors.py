@@ -16,21 +16,21 @@ from pathlib import Path
 
 import numpy as np
 
-from searchdemo.bench.card import Figures, Floor, RunCard
 from searchdemo.bench.child import app_seconds, python_seconds
-from searchdemo.bench.metrics import latency
 from searchdemo.bench.points import Search, query_latency, search_of, timed_build
 from searchdemo.bench.shaping import shaping_ms
 from searchdemo.bench.tables import Column, Table, fixed, number
-from searchdemo.bench.threads import thread_limit
 from searchdemo.bench.workload import Bench, Workload
-from searchdemo.build import Progress
+from searchdemo.collection.build import Progress
+from searchdemo.collection.library import Query, exact_index
+from searchdemo.collection.store import VECTORS
 from searchdemo.errors import SearchDemoError
 from searchdemo.galleries.table import open_gallery
 from searchdemo.indexes.vectors import StoredVectors
+from searchdemo.measure.cards import Figures, Floor, RunCard
+from searchdemo.measure.metrics import latency
+from searchdemo.measure.threads import thread_limit
 from searchdemo.pictures import open_picture
-from searchdemo.search import Query, exact_index
-from searchdemo.store import VECTORS
 
 K = 10
 SHOWN = 24  # results on the page

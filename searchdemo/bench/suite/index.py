@@ -12,18 +12,18 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from searchdemo.bench import peers
-from searchdemo.bench.card import Figures, RunCard
 from searchdemo.bench.plots import COLOURS, legend, lines, panels
 from searchdemo.bench.points import latency_figures, quality, query_latency, search_of, spec, timed_build
 from searchdemo.bench.resident import loading, resident_bytes
 from searchdemo.bench.tables import Column, Form, Table, fixed, megabytes, number
-from searchdemo.bench.threads import thread_limit
 from searchdemo.bench.workload import Bench, Workload
-from searchdemo.build import Progress
+from searchdemo.collection.build import Progress
 from searchdemo.errors import BadQuery
 from searchdemo.indexes.base import IndexSpec
 from searchdemo.indexes.faiss_index import save, trained
 from searchdemo.indexes.table import INDEXES, nlist
+from searchdemo.measure.cards import Figures, RunCard
+from searchdemo.measure.threads import thread_limit
 
 K = 10
 QUERIES = 1_000

@@ -12,18 +12,18 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from searchdemo.bench import linear_head
-from searchdemo.bench.card import Figures, RunCard
 from searchdemo.bench.plots import SERIES, legend, lines, panels
 from searchdemo.bench.points import timed_build
 from searchdemo.bench.tables import Column, Table, fixed, number
-from searchdemo.bench.threads import thread_limit
 from searchdemo.bench.workload import Bench, Workload
-from searchdemo.build import Progress, balanced_rows
-from searchdemo.classify import TRAINED_ON, training_note
+from searchdemo.collection.build import Progress, balanced_rows
+from searchdemo.collection.classify import TRAINED_ON, training_note
+from searchdemo.collection.knn import TEMPERATURE, evaluate
+from searchdemo.collection.library import exact_index
 from searchdemo.encoders.device import pick_device
 from searchdemo.indexes.base import VectorIndex
-from searchdemo.knn import TEMPERATURE, evaluate
-from searchdemo.search import exact_index
+from searchdemo.measure.cards import Figures, RunCard
+from searchdemo.measure.threads import thread_limit
 from searchdemo.types import Neighbors
 
 KS = (1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 70, 100, 150, 200)

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from searchdemo.bench.card import Figures, RunCard
-from searchdemo.bench.metrics import latency
 from searchdemo.bench.plots import COLOURS, panels
 from searchdemo.bench.points import (
     latency_figures,
@@ -20,11 +18,13 @@ from searchdemo.bench.points import (
     timed_build,
 )
 from searchdemo.bench.tables import Column, Table, fixed, megabytes, number
-from searchdemo.bench.threads import thread_limit
 from searchdemo.bench.workload import Bench
-from searchdemo.build import BATCH_SIZE, Progress
+from searchdemo.collection.build import BATCH_SIZE, Progress
 from searchdemo.errors import NoWeights
 from searchdemo.indexes.table import INDEXES, find
+from searchdemo.measure.cards import Figures, RunCard
+from searchdemo.measure.metrics import latency
+from searchdemo.measure.threads import thread_limit
 from searchdemo.pictures import open_picture
 
 K = 10

@@ -16,16 +16,16 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 
-from searchdemo.bench.card import Figures, Floor, RunCard
-from searchdemo.bench.machine import installed
-from searchdemo.bench.pareto import front
 from searchdemo.bench.peers import EF_CONSTRUCTION, OURS, PEERS, M, Peer, Settings
 from searchdemo.bench.plots import SERIES, legend, panels
 from searchdemo.bench.points import Search, latency_figures, quality, query_latency
 from searchdemo.bench.tables import Column, Table, fixed, megabytes, number
-from searchdemo.bench.threads import thread_limit
 from searchdemo.bench.workload import Bench, Workload
-from searchdemo.build import Progress
+from searchdemo.collection.build import Progress
+from searchdemo.measure.cards import Figures, Floor, RunCard
+from searchdemo.measure.machine import installed
+from searchdemo.measure.pareto import front
+from searchdemo.measure.threads import thread_limit
 
 K = 10
 QUERIES = 2_000

@@ -12,15 +12,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from searchdemo.bench.card import Figures, RunCard
-from searchdemo.bench.metrics import recall_at_k
 from searchdemo.bench.plots import SERIES, legend, lines, panels
 from searchdemo.bench.points import KNN_K, spec, timed_build
 from searchdemo.bench.tables import Column, Table, fixed
 from searchdemo.bench.workload import Bench, Workload
-from searchdemo.build import Progress, clock
+from searchdemo.collection.build import Progress, clock
+from searchdemo.collection.knn import TEMPERATURE, evaluate
 from searchdemo.indexes.vectors import unit
-from searchdemo.knn import TEMPERATURE, evaluate
+from searchdemo.measure.cards import Figures, RunCard
+from searchdemo.measure.metrics import recall_at_k
 from searchdemo.types import Neighbors
 
 DIMS = (8, 16, 32, 64, 96, 128, 256, 512, 1024)

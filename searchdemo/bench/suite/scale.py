@@ -13,16 +13,16 @@ import numpy as np
 
 from searchdemo.bench.augment import AUGMENTATIONS
 from searchdemo.bench.augmented import Augmented, embed_missing
-from searchdemo.bench.card import Figures, RunCard
 from searchdemo.bench.plots import legend, lines, panels
 from searchdemo.bench.points import Search, latency_figures, quality, query_latency, search_of, timed_build
 from searchdemo.bench.tables import Column, Table, fixed, megabytes, number
 from searchdemo.bench.workload import Bench, Workload, stored, synthetic
-from searchdemo.build import Progress
+from searchdemo.collection.build import Progress
 from searchdemo.encoders.table import spec_of
 from searchdemo.errors import BadQuery, NotBuilt, NotHere
 from searchdemo.indexes.base import IndexSpec, VectorIndex
 from searchdemo.indexes.table import find
+from searchdemo.measure.cards import Figures, RunCard
 
 MEASURED = ("brute", "flat", "ivf", "hnsw", "sq8", "ivfpq", "ivf-fastscan")
 QUICK_SIZES = (2_000, 5_000, 10_000)

@@ -12,17 +12,17 @@ import time
 from collections.abc import Sequence
 
 from searchdemo.bench import tradeoff_drawn as drawn
-from searchdemo.bench.card import Figures, Floor, RunCard
 from searchdemo.bench.points import latency_figures, point, quality, query_latency, search_of, timed_build
 from searchdemo.bench.sweep import FULL, QUICK, Grid
 from searchdemo.bench.tables import Table
 from searchdemo.bench.workload import Bench, Workload
-from searchdemo.build import Progress
+from searchdemo.collection.build import Progress
 from searchdemo.errors import BadQuery
 from searchdemo.indexes.base import IndexSpec
 from searchdemo.indexes.faiss_index import FaissIndex, is_hash
 from searchdemo.indexes.shards import ShardedIndex, shards
 from searchdemo.indexes.table import INDEXES
+from searchdemo.measure.cards import Figures, Floor, RunCard
 
 K = 10
 QUERIES = 2_000

@@ -1,0 +1,232 @@
+"""Measure on this machine: the field's tables, with a run card for each.
+
+Benchmarks: latency, tradeoff, index, knn, classnames, reduce, scale, embed, peers, floors. Each writes a run card
+(JSON: figures, machine, threads, versions, digests, seed), and all tables and plots are drawn from cards.
+Indexes are measured by the inner product; `tradeoff` compares it with L2, so --metric l2 is refused here.
+
+Example:
+  python -m searchdemo bench latency --quick
+  python -m searchdemo bench --all --quick
+  python -m searchdemo bench latency --encoders bundled resnet18 --stand-in --synthetic --threads 1 2
+  python -m searchdemo bench --want "recall>=0.95,ms<=1,mb<=60"
+  python -m searchdemo bench --report docs/benchmarks.md
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from searchdemo import assets
+from searchdemo.cli.answer import Answer, table
+from searchdemo.cli.options import add_choice, make_engine, whole_number
+
+if TYPE_CHECKING:
+    from searchdemo.collection.library import SearchEngine
+    from searchdemo.measure.cards import RunCard
+    from searchdemo.measure.recommend import Bounds
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("benchmarks", nargs="*", metavar="BENCHMARK", help="see above")
+    parser.add_argument("--all", action="store_true", help="every benchmark")
+    parser.add_argument("--quick", action="store_true", help="under a minute each, on a part of the vectors")
+    parser.add_argument("--encoders", nargs="+", metavar="E", help="one after the other, in place of --encoder")
+    parser.add_argument("--threads", nargs="+", type=whole_number, default=[1], metavar="N", help="(default 1)")
+    parser.add_argument("--index", nargs="+", default=[], metavar="I", help="for latency: only these (default all)")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of what is drawn at random (default 0)")
+    parser.add_argument("--synthetic", action="store_true", help="random vectors where none are built, and say so")
+    parser.add_argument("--stand-in", action="store_true", help="random weights where none are here, and say so")
+    parser.add_argument(
+        "--cards",
+        type=Path,
+        metavar="DIR",
+        help="where run cards go and are looked for (else beside built indexes: --out-dir's DIR/cards)",
+    )
+    parser.add_argument(
+        "--report", type=Path, metavar="FILE", help="draw tables and plots of this document from cards of --gallery"
+    )
+    parser.add_argument(
+        "--want",
+        metavar="BOUNDS",
+        help="the fastest setting within, and its code: from this run of tradeoff, else from your newest full one, "
+        "your newest quick one, the one that ships",
+    )
+    add_choice(parser)
+
+
+def run(arguments: argparse.Namespace) -> Answer:
+    from searchdemo.bench.table import BENCHMARKS, find, measure
+    from searchdemo.bench.workload import Bench
+    from searchdemo.cli.progress import ProgressLine
+    from searchdemo.encoders.table import spec_of
+    from searchdemo.errors import BadQuery, SearchDemoError
+    from searchdemo.indexes.table import find as find_index
+    from searchdemo.measure import cards as run_card
+    from searchdemo.measure import recommend as want
+
+    names = list(BENCHMARKS) if arguments.all else arguments.benchmarks
+    encoders = arguments.encoders or [arguments.encoder]
+    for name in names:  # before an hour of work
+        find(name)
+    for encoder in encoders:
+        spec_of(encoder)
+    for index in arguments.index:
+        find_index(index)
+    check_together(arguments)
+    bounds = want.parse(arguments.want) if arguments.want is not None else None
+    root = cards_root(arguments)
+    if arguments.report:
+        return draw(arguments)
+    if bounds and not names:
+        return chosen([newest_tradeoff(arguments, encoder) for encoder in encoders], bounds)
+    if not names:
+        raise BadQuery(f"Name a benchmark, or --all: {', '.join(BENCHMARKS)}.")
+    cards, skipped, written = [], [], []
+    with tempfile.TemporaryDirectory() as scratch, ProgressLine() as progress:
+        for encoder in encoders:
+            bench = Bench(
+                engine_for(arguments, encoder, Path(scratch)),
+                arguments.gallery,
+                encoder,
+                weights=arguments.weights,
+                quick=arguments.quick,
+                synthetic=arguments.synthetic,
+                threads=tuple(arguments.threads),
+                indexes=tuple(arguments.index),
+                seed=arguments.seed,
+                report=progress,
+            )
+            for name in names:
+                try:
+                    card = measure(name, bench)
+                except SearchDemoError as error:
+                    if not arguments.all:
+                        raise
+                    skipped.append(f"{name} of {encoder} was skipped: {error}")
+                    continue
+                cards.append(card)
+                written.append(run_card.save(card, root))
+    measured = answer(cards, written, skipped)
+    if not bounds:
+        return measured
+    swept = [card for card in cards if card.benchmark == "tradeoff"]
+    found = chosen(swept or [newest_tradeoff(arguments, encoder) for encoder in encoders], bounds)
+    return Answer(measured.content | found.content, f"{measured.text}\n\n{found.text}")
+
+
+def check_together(arguments: argparse.Namespace) -> None:
+    """Raises BadQuery for options that would be passed over in silence."""
+    from searchdemo.errors import BadQuery
+
+    if arguments.metric != "ip":
+        raise BadQuery(
+            f"--metric {arguments.metric} cannot be measured with: benchmarks search by the inner product, and "
+            "`bench tradeoff` compares it with L2 by itself; leave --metric out."
+        )
+    beside = [*arguments.benchmarks, *["--all"] * arguments.all, *["--want"] * (arguments.want is not None)]
+    if arguments.report and beside:
+        raise BadQuery(
+            f"{', '.join(beside)} cannot stand beside --report {arguments.report}, which measures nothing and only "
+            "draws what was measured: run one after the other."
+        )
+
+
+def cards_root(arguments: argparse.Namespace) -> Path:
+    from searchdemo.measure.cards import own_cards
+
+    return arguments.cards or own_cards(arguments.out_dir)
+
+
+def variant(arguments: argparse.Namespace) -> dict:
+    """Of the runs that these options ask for, see card.variant_of."""
+    from searchdemo.collection.store import Key
+    from searchdemo.measure.cards import variant_of
+
+    key = Key(arguments.gallery, arguments.encoder, arguments.transform, arguments.metric, arguments.limit)
+    return variant_of(key, arguments.weights)
+
+
+def newest_tradeoff(arguments: argparse.Namespace, encoder: str) -> RunCard:
+    """A full run before a quick one, and any of the person's own before what ships. Raises NotHere."""
+    from searchdemo.errors import NotHere
+    from searchdemo.measure import cards as run_card
+
+    gallery, roots = arguments.gallery, (cards_root(arguments), assets.CARDS)
+    card = run_card.find("tradeoff", gallery, encoder, *roots, variant=variant(arguments))
+    if card is None:
+        raise NotHere(
+            f"No run of the benchmark tradeoff on {gallery!r} × {encoder!r} is here: measure first, with "
+            f"`python -m searchdemo bench tradeoff --gallery {gallery} --encoder {encoder} --want ...`."
+        )
+    return card
+
+
+def chosen(cards: list[RunCard], bounds: Bounds) -> Answer:
+    """Of each card the fastest point within the bounds, and code that builds it. Raises BadQuery when there is none."""
+    from searchdemo.measure.recommend import choose, setting, snippet
+
+    content, blocks = [], []
+    for card in cards:
+        row = choose(card.parts["points"], bounds)
+        code = snippet(card, row)
+        content.append({"encoder": card.encoder, "source": card.source, "wanted": str(bounds), **row, "snippet": code})
+        facts = (
+            f"recall@10 {row['recall_10']:.3f}, p50 {row['p50_ms']:.3g} ms, p95 {row['p95_ms']:.3g} ms, "
+            f"{row['size_bytes'] / 1e6:.3g} MB, built in {row['build_s']:.2g} s, kNN top-1 {row['knn_top1']:.1f} %"
+        )
+        head = f"{bounds}: {row['index']}, {setting(row)}"
+        blocks.append(f"{head}\n{facts}\nfrom {card.source}\n\n{code}")
+    return Answer({"chosen": content}, "\n".join(blocks).rstrip())
+
+
+def engine_for(arguments: argparse.Namespace, encoder: str, scratch: Path) -> SearchEngine:
+    """With --stand-in, random weights in `scratch` take the place of those that are not on this machine."""
+    from searchdemo.encoders.stand_in import write_stand_in
+
+    chosen = argparse.Namespace(**vars(arguments) | {"encoder": encoder})
+    engine = make_engine(chosen)
+    if arguments.stand_in and not engine.has_weights(encoder):
+        chosen.weights = write_stand_in(encoder, scratch / f"{encoder}.safetensors")
+        return make_engine(chosen)
+    return engine
+
+
+def answer(cards: list[RunCard], written: list[Path], skipped: list[str]) -> Answer:
+    from searchdemo.bench.table import BENCHMARKS
+
+    blocks = []
+    for card, path in zip(cards, written, strict=True):
+        for drawn in BENCHMARKS[card.benchmark].tables([card]):
+            heads = [column.head for column in drawn.columns]
+            right = [column.numeric for column in drawn.columns]
+            blocks.append(f"{drawn.title}\n{drawn.source}\n\n{table(heads, drawn.cells(), right)}")
+        blocks.append("\n".join([*card.notes, *map(str, card.floors), f"{card.seconds:.1f} s. Run card: {path}"]))
+    content = {"cards": [card.to_json() for card in cards], "files": [str(path) for path in written]}
+    return Answer(content | {"skipped": skipped}, "\n\n".join([*blocks, *skipped]))
+
+
+def draw(arguments: argparse.Namespace) -> Answer:
+    """The document's tables and plots from one's own full runs of these options, else from those that ship.
+
+    Raises BadQuery without a file.
+    """
+    from searchdemo.bench.report import draw_plots, fill
+    from searchdemo.errors import BadQuery
+    from searchdemo.measure import cards as run_card
+
+    document, wanted = arguments.report, (arguments.gallery, variant(arguments), False)
+    if not document.is_file():
+        raise BadQuery(f"There is no document {str(document)!r} to draw tables into: name a Markdown file with marks.")
+    roots = (cards_root(arguments), assets.CARDS)
+    found = (
+        [card for card in run_card.cards(root) if (card.gallery, card.variant, card.quick) == wanted] for root in roots
+    )
+    full = next(filter(None, found), [])
+    text = fill(document.read_text(), full)
+    plots = draw_plots(full, document.parent / "plots")
+    document.write_text(text)
+    content = {"document": str(document), "plots": [str(path) for path in plots]}
+    return Answer(content, f"Drew {document} and {len(plots)} plots from {len(full)} run cards.")

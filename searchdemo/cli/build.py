@@ -1,0 +1,133 @@
+"""Embed the pictures of a gallery, and build indexes over the vectors.
+
+A killed build goes on where it stopped when the same command runs again. The vectors are stored as the index 'ivf',
+and 'brute' and 'flat' come from them at once; --index adds others. tiny-ImageNet's pictures are downloaded when they
+are not on this machine.
+
+Example:
+  python -m searchdemo build --gallery scenes --encoder bundled --index hnsw pq
+  python -m searchdemo build --gallery folder:~/Pictures --encoder clip-vit-b32
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from searchdemo.cli.answer import Answer, stand_in_notice, table
+from searchdemo.cli.options import add_choice, make_engine, whole_number
+
+if TYPE_CHECKING:
+    from searchdemo.cli.progress import ProgressLine
+    from searchdemo.collection.library import SearchEngine
+    from searchdemo.collection.store import Artifact
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    add_choice(parser)
+    parser.add_argument(
+        "--index", nargs="+", default=[], metavar="I", help="further indexes: see `list`, or faiss:STRING"
+    )
+    parser.add_argument(
+        "--batch-size", type=whole_number, metavar="N", help="pictures in one forward pass (default 64)"
+    )
+    parser.add_argument("--rebuild", action="store_true", help="build again, even where vectors are already stored")
+
+
+def run(arguments: argparse.Namespace) -> Answer:
+    from searchdemo.cli.progress import ProgressLine
+    from searchdemo.encoders.table import spec_of
+    from searchdemo.indexes.table import find
+
+    spec_of(arguments.encoder)  # names are checked before hours of work
+    for index in arguments.index:
+        find(index)
+    engine = make_engine(arguments)
+    with ProgressLine() as progress:
+        try:
+            artifact = None if arguments.rebuild else up_to_date(engine, arguments)
+            found = artifact is not None
+            artifact = artifact or embed(engine, arguments, progress)
+            indexes = [build_index(engine, arguments, index, progress) for index in arguments.index]
+        except KeyboardInterrupt:
+            print("\nWhat is embedded is kept: the same command goes on from there.", file=sys.stderr)
+            raise
+    return answer(artifact, found, indexes, engine.gallery(arguments.gallery).missing)
+
+
+def up_to_date(engine: SearchEngine, arguments: argparse.Namespace) -> Artifact | None:
+    """What is built already, or None when nothing is.
+
+    Raises BadArtifact, with the way to mend it, when that is damaged or belongs to other pictures or weights.
+    """
+    from searchdemo.encoders.table import weights_path
+    from searchdemo.files import sha256_of
+
+    key = engine.key(arguments.gallery, arguments.encoder)
+    if not engine.store.has(key):
+        return None
+    artifact = engine.store.open(key)
+    artifact.check_gallery(engine.gallery(arguments.gallery).fingerprint)
+    if weights := arguments.weights or weights_path(arguments.encoder):
+        artifact.check_weights(sha256_of(weights))
+    for name in artifact.manifest.files:
+        artifact.file(name)
+    return artifact
+
+
+def embed(engine: SearchEngine, arguments: argparse.Namespace, progress: ProgressLine) -> Artifact:
+    folder = arguments.gallery.startswith("folder:")
+    counter = (
+        progress.counter("looking at the files") if folder else progress.counter("downloading pictures, MB", 10**6)
+    )
+    engine.gallery(arguments.gallery, download=True, progress=counter)
+    engine.encoder(arguments.encoder, progress.counter("downloading weights, MB", 10**6))
+    options = {"batch_size": arguments.batch_size} if arguments.batch_size else {}
+    return engine.build(arguments.gallery, arguments.encoder, arguments.limit, progress, **options)
+
+
+def build_index(engine: SearchEngine, arguments: argparse.Namespace, index: str, progress: ProgressLine) -> dict:
+    from searchdemo.collection.build import Progress
+
+    known = engine.has_index(arguments.gallery, arguments.encoder, index)
+    progress(Progress(f"{'loading' if known else 'building'} {index}", 0, 1, 0))
+    started = time.perf_counter()
+    built = engine.index(arguments.gallery, arguments.encoder, index)
+    seconds = round(time.perf_counter() - started, 2)
+    return {"index": index, "built": not known, "seconds": seconds, "size_bytes": built.size_bytes}
+
+
+def answer(artifact: Artifact, found: bool, indexes: list[dict], missing: str) -> Answer:
+    manifest = artifact.manifest
+    content = {
+        "gallery": manifest.gallery,
+        "encoder": manifest.encoder,
+        "folder": str(artifact.folder),
+        "built": not found,
+        "vectors": manifest.vectors,
+        "queries": manifest.queries,
+        "dim": manifest.dim,
+        "embed_seconds": manifest.embed_seconds,
+        "indexes": indexes,
+    }
+    lines = [
+        f"{'Up to date' if found else 'Built'}: {manifest.vectors:,} vectors and {manifest.queries:,} queries of "
+        f"{manifest.dim} dimensions, embedded in {manifest.embed_seconds:.1f} s, in {artifact.folder}"
+    ]
+    if found:
+        lines.append("--rebuild would build them again.")
+    if missing:
+        content["missing"] = missing
+        lines.append(missing)
+    if manifest.stand_in:
+        content["stand_in"] = True
+        lines.append(stand_in_notice(manifest.encoder))
+    if indexes:
+        rows = [
+            (i["index"], "built" if i["built"] else "loaded", f"{i['seconds']:.2f}", f"{i['size_bytes'] / 1e6:,.1f}")
+            for i in indexes
+        ]
+        lines += ["", table(("index", "", "seconds", "MB"), rows, right="seconds MB")]
+    return Answer(content, "\n".join(lines))

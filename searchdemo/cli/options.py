@@ -1,0 +1,105 @@
+"""Options that several commands share, and the SearchEngine that they ask for."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from searchdemo.encoders.transforms import TRANSFORMS
+from searchdemo.indexes.base import METRICS, SEARCH_PARAMS
+
+if TYPE_CHECKING:
+    from searchdemo.collection.library import SearchEngine
+
+
+def add_places(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--data",
+        type=existing_folder,
+        metavar="DIR",
+        help="a copy of tiny-ImageNet (else SEARCHDEMO_DATA, else the Hugging Face cache)",
+    )
+    parser.add_argument(
+        "--out-dir",
+        type=Path,
+        metavar="DIR",
+        help="where built vectors and indexes go and are looked for (else SEARCHDEMO_HOME, else the user's cache)",
+    )
+
+
+def add_choice(parser: argparse.ArgumentParser) -> None:
+    """Which vectors: gallery, encoder, and all that tells one set of vectors from another."""
+    parser.add_argument(
+        "--gallery",
+        type=gallery_name,
+        default="tiny-imagenet",
+        metavar="G",
+        help="see `list`, or folder:PATH (default %(default)s)",
+    )
+    parser.add_argument("--encoder", default="bundled", metavar="E", help="see `list` (default %(default)s)")
+    parser.add_argument("--transform", choices=TRANSFORMS, default="own", help="full: without cropping (default own)")
+    parser.add_argument("--metric", choices=METRICS, default="ip", help="of the indexes (default %(default)s)")
+    parser.add_argument("--limit", type=whole_number, metavar="N", help="only N pictures, balanced over the classes")
+    parser.add_argument("--weights", type=existing_file, metavar="FILE", help="your own weights, safetensors")
+    parser.add_argument("--device", metavar="D", help="cuda, cuda:1, mps or cpu (default: the fastest there is)")
+    add_places(parser)
+
+
+def add_index(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--index",
+        default="ivf",
+        metavar="I",
+        help="see `list`, or faiss:STRING, a factory string (default %(default)s)",
+    )
+    for param in SEARCH_PARAMS:
+        option = f"--{param.name.replace('_', '-')}"
+        parser.add_argument(option, type=int, metavar="N", help=f"{param.help} (default {param.default})")
+
+
+def search_params(arguments: argparse.Namespace) -> dict[str, int]:
+    """Those that were given: the index has its own defaults, and refuses what it does not know."""
+    given = {param.name: getattr(arguments, param.name) for param in SEARCH_PARAMS}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def make_engine(arguments: argparse.Namespace) -> SearchEngine:
+    from searchdemo.collection.library import SearchEngine
+    from searchdemo.collection.store import Store
+
+    return SearchEngine(
+        Store(own=arguments.out_dir),
+        data_dir=arguments.data,
+        device=arguments.device,
+        transform=arguments.transform,
+        metric=arguments.metric,
+        weights={arguments.encoder: arguments.weights} if arguments.weights else None,
+        limit=arguments.limit,
+    )
+
+
+def gallery_name(text: str) -> str:
+    """folder:PATH with the whole path, so that it names the same pictures wherever the next command runs."""
+    base, _, path = text.partition(":")
+    return f"{base}:{Path(path).expanduser().resolve()}" if base == "folder" and path else text
+
+
+def whole_number(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 1 or more")
+    return int(text)
+
+
+def existing_file(text: str) -> Path:
+    path = Path(text).expanduser()
+    if not path.is_file():
+        raise argparse.ArgumentTypeError(f"there is no file {text!r}")
+    return path
+
+
+def existing_folder(text: str) -> Path:
+    path = Path(text).expanduser()
+    if not path.is_dir():
+        raise argparse.ArgumentTypeError(f"there is no folder {text!r}")
+    return path

@@ -1,0 +1,50 @@
+"""Find the pictures of a gallery nearest to a picture or to words.
+
+Scores are cosine similarities, computed from the stored vectors.
+
+Example:
+  python -m searchdemo search --gallery scenes --text "a red boat on the sea at night" -k 5
+  python -m searchdemo search --image cat.jpg --index hnsw --ef-search 128 --json
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from searchdemo.cli.answer import Answer, stand_in_notice, table
+from searchdemo.cli.options import add_choice, add_index, make_engine, search_params
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    query = parser.add_mutually_exclusive_group(required=True)
+    query.add_argument("--image", type=Path, metavar="FILE", help="a picture to search with")
+    query.add_argument("--text", nargs="+", metavar="WORDS", help="words to search with")
+    parser.add_argument("-k", type=int, default=10, help="how many pictures (default %(default)s)")
+    add_index(parser)
+    add_choice(parser)
+
+
+def run(arguments: argparse.Namespace) -> Answer:
+    from searchdemo.collection.library import Query
+
+    engine = make_engine(arguments)
+    query = Query(text=" ".join(arguments.text)) if arguments.text else Query(picture=arguments.image.expanduser())
+    choice = (arguments.gallery, arguments.encoder)
+    result = engine.search(query, *choice, arguments.index, arguments.k, pictures=False, **search_params(arguments))
+    content = result.to_json()
+    files = any(hit.file for hit in result.hits)  # a folder of the person's own: the file says more than its class
+    said = [(hit.file,) if files else (hit.label, hit.class_name) for hit in result.hits]
+    rows = [(hit.rank, hit.row, f"{hit.score:.4f}", *words) for hit, words in zip(result.hits, said, strict=True)]
+    names = ("file",) if files else ("label", "class")
+    lines = [
+        table(("rank", "row", "score", *names), rows, right="rank row score"),
+        "",
+        f"{result.timing} (the first query of a process is the slowest)",
+    ]
+    if result.notice:
+        lines.append(result.notice)
+    if engine.prepared(*choice).artifact.manifest.stand_in:
+        content["stand_in"] = True
+        lines.append(stand_in_notice(arguments.encoder))
+    return Answer(content, "\n".join(lines))

@@ -1,0 +1,264 @@
+"""Embed a gallery and build its indexes: batches overlap, a killed run goes on where it stopped."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import os
+import platform
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from searchdemo.collection.store import VECTORS, Artifact, Key, Manifest, Store
+from searchdemo.encoders.base import Encoder
+from searchdemo.errors import BadPicture, BadQuery, NoPictures
+from searchdemo.files import sha256_of, write_json
+from searchdemo.galleries.base import Gallery, Pictures
+from searchdemo.pictures import open_picture
+
+BATCH_SIZE = 64
+MOST_WORKERS = 8  # threads that open pictures; each holds a batch
+QUICK_SECONDS = 0.3e-3  # of a core, to make a picture ready: less is mostly Python's own work
+SAVE_SECONDS = 1.0  # between two saves of what is embedded; a kill loses no more
+
+
+@dataclass(frozen=True)
+class Progress:
+    stage: str  # "embedding the gallery", "building ivf" ...
+    done: int
+    total: int
+    rate: float  # a second; 0 when unknown
+
+    @property
+    def seconds_left(self) -> float:
+        return (self.total - self.done) / self.rate if self.rate else float("nan")
+
+    def __str__(self) -> str:
+        if not self.rate:
+            return self.stage
+        return (
+            f"{self.stage}: {self.done:,} of {self.total:,}, {self.rate:.0f} a second, {clock(self.seconds_left)} left"
+        )
+
+
+def clock(seconds: float) -> str:
+    """87 -> "1:27"."""
+    minutes, seconds = divmod(int(seconds + 0.5), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+
+
+Report = Callable[[Progress], None]
+
+
+def balanced_rows(labels: np.ndarray, limit: int | None, seed: int = 0) -> np.ndarray:
+    """At most `limit` rows, as evenly over the classes as they go, in ascending order; (m,) int64."""
+    if limit is None or limit >= len(labels):
+        return np.arange(len(labels))
+    shuffled = np.random.default_rng(seed).permutation(len(labels))
+    turn = np.empty(len(labels), dtype=np.int64)  # how many of its class come before a row in the shuffle
+    for label in np.unique(labels):
+        members = shuffled[labels[shuffled] == label]
+        turn[members] = np.arange(len(members))
+    return np.sort(shuffled[np.argsort(turn[shuffled], kind="stable")][:limit])
+
+
+def batches(pictures: Pictures, rows: np.ndarray, encoder: Encoder, batch_size: int) -> Iterator[tuple]:
+    """(which of the batch's rows can be read (b,) bool, network input of those or None), made by several threads.
+
+    For a GPU they are made while it computes. On a CPU a forward pass wants all cores, and its threads would wait for
+    each other at every layer where one of them shares its core: there a batch a thread is made before the next pass.
+    Small pictures are made without threads, which would hand Python's lock to and fro: 64 px take 0.10 ms in place of
+    0.13 (two cores).
+    """
+    cost = 0.0  # seconds of a core a picture, in the batch made last
+
+    def prepare(start: int) -> tuple[np.ndarray, object]:
+        nonlocal cost
+        there, began = [], time.thread_time()
+
+        def opened() -> Iterator[Image.Image]:  # one by one: a batch of photographs would take gigabytes
+            for row in rows[start : start + batch_size]:
+                image = readable(pictures.encoded(int(row)))
+                there.append(image is not None)
+                if image is not None:
+                    yield image
+
+        images = opened()
+        first = next(images, None)
+        pixels = None if first is None else encoder.preprocess(itertools.chain([first], images))
+        cost = (time.thread_time() - began) / len(there)
+        return np.array(there), pixels
+
+    starts = range(0, len(rows), batch_size)
+    workers = min(os.cpu_count() or 1, MOST_WORKERS)
+    with ThreadPoolExecutor(workers) as pool:
+        if encoder.device == "cpu":
+            while starts:
+                at_once = 1 if cost < QUICK_SECONDS else workers
+                made, starts = starts[:at_once], starts[at_once:]
+                yield from [prepare(start) for start in made] if at_once == 1 else list(pool.map(prepare, made))
+            return
+        waiting: deque = deque()
+        for start in starts:
+            waiting.append(pool.submit(prepare, start))
+            if len(waiting) > workers + 1:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+def readable(encoded: bytes | None) -> Image.Image | None:
+    try:
+        return None if encoded is None else open_picture(encoded)
+    except BadPicture:
+        return None
+
+
+def embed(
+    pictures: Pictures,
+    rows: np.ndarray,
+    encoder: Encoder,
+    scratch: Path,
+    report: Report,
+    stage: str,
+    batch_size: int,
+    fingerprint: str = "",
+) -> np.ndarray:
+    """Unit rows (len(rows), dim) float32, NaN where a picture cannot be read.
+
+    They are kept in the file `scratch` as they come, with their count and the seconds that they took, those before a
+    kill too, in the .json beside it; after a kill they are found there.
+    """
+    count_path = scratch.with_suffix(".json")
+    identity = {
+        "rows": hashlib.sha256(np.ascontiguousarray(rows, dtype=np.int64)).hexdigest(),
+        "gallery": fingerprint,
+        "weights": encoder.weights_sha256,
+        "precision": encoder.precision,
+        "dim": encoder.dim,
+    }
+    done, seconds = 0, 0.0
+    if scratch.exists() and count_path.exists():
+        found = json.loads(count_path.read_text())
+        begun = found.pop("done"), found.pop("seconds", 0.0)
+        done, seconds = begun if found == identity else (0, 0.0)
+    if not done:
+        count_path.unlink(missing_ok=True)  # it must never stand beside vectors that it does not count
+    shape = (len(rows), encoder.dim)
+    vectors = np.lib.format.open_memmap(scratch, mode="r+" if done else "w+", dtype=np.float32, shape=shape)
+
+    def save() -> None:
+        vectors.flush()  # before the count, so that a count on disk is never ahead of its vectors
+        write_json(count_path, identity | {"done": done, "seconds": seconds + time.perf_counter() - started})
+
+    started, first = time.perf_counter(), done
+    saved = started
+    try:
+        for there, pixels in batches(pictures, rows[done:], encoder, batch_size):
+            batch = vectors[done : done + len(there)]
+            batch[~there] = np.nan
+            if there.any():
+                batch[there] = encoder.encode_pixels(pixels)
+            done += len(there)
+            now = time.perf_counter()
+            if now - saved >= SAVE_SECONDS:
+                save()
+                saved = now
+            report(Progress(stage, done, len(rows), (done - first) / (now - started)))
+    finally:  # stopped by a person too
+        save()
+    return vectors
+
+
+def build(
+    gallery: Gallery,
+    encoder: Encoder,
+    store: Store,
+    key: Key,
+    report: Report = lambda progress: None,
+    batch_size: int = BATCH_SIZE,
+) -> Artifact:
+    """Embed gallery and queries, build the inverted file that stores the vectors, publish both.
+
+    Pictures that cannot be read are left out. Raises NoPictures when the gallery's pictures are not on this machine,
+    BadQuery for a limit or a batch size below 1, SearchDemoError when another process builds the same.
+    """
+    if key.limit is not None and key.limit < 1:
+        raise BadQuery(f"limit = {key.limit} leaves no picture: choose 1 or more.")
+    if batch_size < 1:
+        raise BadQuery(f"A batch of {batch_size} pictures is not one: choose 1 or more.")
+    with store.building(key) as work:
+        return _build(gallery, encoder, store, key, work, report, batch_size)
+
+
+def _build(
+    gallery: Gallery, encoder: Encoder, store: Store, key: Key, work: Path, report: Report, batch_size: int
+) -> Artifact:
+    from searchdemo.indexes import faiss_index, table
+
+    def unit_rows(pictures: Pictures, name: str, stage: str) -> tuple[np.ndarray, np.ndarray, float]:
+        """(m,) rows that could be read, ascending, their vectors (m, dim) float32, and the seconds that took."""
+        rows = available(pictures, balanced_rows(pictures.labels, key.limit))
+        if not len(rows):
+            return rows, np.empty((0, encoder.dim), np.float32), 0.0
+        scratch = work / f"{name}.npy.partial"
+        vectors = embed(pictures, rows, encoder, scratch, report, stage, batch_size, gallery.fingerprint)
+        read = ~np.isnan(vectors[:, 0])
+        return rows[read], np.asarray(vectors[read]), json.loads(scratch.with_suffix(".json").read_text())["seconds"]
+
+    rows, vectors, seconds = unit_rows(gallery.pictures, "vectors", "embedding the gallery")
+    if not len(rows):
+        raise NoPictures(gallery.missing or f"The gallery {gallery.name!r} has no pictures.")
+    queries, query_vectors, query_seconds = unit_rows(gallery.queries, "queries", "embedding the queries")
+    report(Progress("building ivf", 0, 1, 0))
+    faiss_index.save(faiss_index.build(table.INDEXES["ivf"], vectors, key.metric), work / VECTORS)
+    arrays = {}
+    if len(rows) < len(gallery.pictures):
+        arrays["rows.npy"] = rows
+    if len(queries):
+        arrays["queries.npy"] = query_vectors.astype(np.float16)
+        if len(queries) < len(gallery.queries):
+            arrays["query_rows.npy"] = queries
+    for name, array in arrays.items():
+        np.save(work / name, array)
+    manifest = Manifest(
+        gallery=gallery.name,
+        gallery_fingerprint=gallery.fingerprint,
+        encoder=encoder.name,
+        weights_sha256=encoder.weights_sha256,
+        transform=encoder.transform,
+        metric=key.metric,
+        dim=encoder.dim,
+        vectors=len(rows),
+        queries=len(queries),
+        files={name: sha256_of(work / name) for name in (VECTORS, *arrays)},
+        stand_in=encoder.stand_in,
+        precision=f"{encoder.precision} on {encoder.device}",
+        embed_seconds=round(seconds + query_seconds, 1),
+        built={
+            "at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "machine": platform.machine(),
+            "python": platform.python_version(),
+            "revision": getattr(gallery.pictures, "revision", ""),  # of the pictures, where they were downloaded
+        },
+    )
+    artifact = store.publish(key, work, manifest)
+    for scratch in [*artifact.folder.glob("*.npy.*"), *artifact.folder.glob("*.partial")]:
+        scratch.unlink(missing_ok=True)
+    return artifact
+
+
+def available(pictures: Pictures, rows: np.ndarray) -> np.ndarray:
+    """Those of the rows whose picture is on this machine."""
+    here = np.array([pictures.encoded(int(row)) is not None for row in rows], dtype=bool)
+    return rows[here]

@@ -1,0 +1,94 @@
+"""Builds in the background: one at a time, seen by all visitors, resumable after a restart."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from searchdemo.collection.build import Progress, Report
+from searchdemo.collection.library import SearchEngine
+from searchdemo.collection.store import Key
+from searchdemo.errors import SearchDemoError
+
+
+@dataclass(frozen=True)
+class Job:
+    """A build as a visitor sees it."""
+
+    key: Key
+    progress: Progress
+    error: str = ""  # one sentence when it failed
+    finished: bool = False
+
+
+class Builds:
+    """Starts builds of an engine and tells how far they are. Builds share the processor, so they queue."""
+
+    def __init__(self, engine: SearchEngine):
+        self._engine = engine
+        self._jobs: dict[Key, Job] = {}
+        self._lock = threading.Lock()
+        self._turn = threading.Lock()
+
+    def start(self, gallery: str, encoder: str, limit: int | None = None) -> Job:
+        """The running build of this key, or a new one."""
+        key = self._engine.key(gallery, encoder, limit)
+        with self._lock:
+            job = self._jobs.get(key)
+            if job is None or job.finished:
+                self._jobs.pop(key, None)  # of a second try the place is the last again
+                job = self._jobs[key] = Job(key, Progress("waiting for its turn", 0, 0, 0))
+                # A daemon: leaving the program does not wait for the end of a build, which is found again anyway.
+                threading.Thread(target=self._run, args=(key,), name=f"build {key.folder}", daemon=True).start()
+            return job
+
+    def jobs(self) -> list[Job]:
+        """All of this process, the latest last."""
+        with self._lock:
+            return list(self._jobs.values())
+
+    def running(self) -> list[Job]:
+        return [job for job in self.jobs() if not job.finished]
+
+    def job(self, key: Key) -> Job | None:
+        with self._lock:
+            return self._jobs.get(key)
+
+    def _run(self, key: Key) -> None:
+        def tell(job: Job) -> None:
+            with self._lock:
+                self._jobs[key] = job
+
+        def report(progress: Progress) -> None:
+            tell(Job(key, progress))
+
+        def fail(sentence: str) -> None:
+            tell(Job(key, Progress("stopped", 0, 0, 0), error=sentence, finished=True))
+
+        try:
+            with self._turn:
+                report(Progress(f"loading {key.encoder}", 0, 0, 0))
+                self._engine.encoder(key.encoder, megabytes(f"fetching {key.encoder}, MB", report))
+                self._engine.build(key.gallery, key.encoder, key.limit, report)
+        except SearchDemoError as error:
+            fail(str(error))
+        except Exception as error:  # a bug, a full disk: the visitor is told, the terminal shows where
+            fail(f"The build stopped ({type(error).__name__}: {error}); start it again to go on from there.")
+            raise
+        else:
+            tell(Job(key, Progress("built", 1, 1, 0), finished=True))
+
+
+def megabytes(stage: str, report: Report) -> Callable[[int, int], None]:
+    """A progress(bytes here, bytes in all) of a download that is told as a stage of the build."""
+    started, first = time.perf_counter(), None
+
+    def told(done: int, total: int) -> None:
+        nonlocal first
+        first = done if first is None else first  # what an earlier try left does not count as speed
+        rate = (done - first) / max(time.perf_counter() - started, 1e-3) / 1e6
+        report(Progress(stage, done // 10**6, total // 10**6, rate))
+
+    return told

@@ -1,0 +1,262 @@
+"""What is on disk of a gallery seen by an encoder: manifest, checksums, atomic writes.
+
+    <root>/<gallery>/<encoder>/manifest.json   what the vectors belong to, and the SHA-256 of every file
+                               ivf.faiss       the stored vectors, and the inverted file at once
+                               queries.npy     embeddings of the held-out queries, half floats (q, dim)
+                               rows.npy        gallery row of each position; absent when position = row
+                               <index>.faiss   other indexes that were built, each with <index>.json beside it
+
+There are two roots: `indexes/` beside the package, which ships, and the person's own, which builds go to.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+import shlex
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from searchdemo import assets
+from searchdemo.errors import BadArtifact, NotBuilt
+from searchdemo.files import exclusive, make_folder, sha256_of, write_json
+
+FORMAT = 1
+VECTORS = "ivf.faiss"
+BUILDING, OLD = ".building", ".old"  # suffixes of folders that are not in place
+SWAP_SECONDS = 1.0  # a reader waits at most so long for a folder that is being replaced
+NAME_BYTES = 60  # of a person's folder in the name of ours; file systems take 255 in all
+
+T = TypeVar("T")
+
+
+def own_root() -> Path:
+    """Where builds go: $SEARCHDEMO_HOME, else the user's cache folder."""
+    home = os.environ.get("SEARCHDEMO_HOME")
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return (Path(home) if home else cache / "searchdemo") / "indexes"
+
+
+@dataclass(frozen=True)
+class Key:
+    """What makes one set of vectors differ from another."""
+
+    gallery: str
+    encoder: str
+    transform: str = "own"  # of the encoder: "own" | "full"
+    metric: str = "ip"
+    limit: int | None = None  # only this many pictures, balanced over classes
+
+    @property
+    def folder(self) -> Path:
+        """gallery/encoder, with what is not the usual after the encoder's name."""
+        unusual = [self.transform] * (self.transform != "own") + [self.metric] * (self.metric != "ip")
+        unusual += [f"n{self.limit}"] * (self.limit is not None)
+        gallery = self.gallery
+        if gallery.startswith("folder:"):
+            gallery = name_for(Path(gallery.removeprefix("folder:")))
+        return Path(gallery) / "-".join([self.encoder, *unusual])
+
+    @property
+    def build_command(self) -> str:
+        words = ["python -m searchdemo build", f"--gallery {shlex.quote(self.gallery)}", f"--encoder {self.encoder}"]
+        words += [f"--transform {self.transform}"] * (self.transform != "own")
+        words += [f"--metric {self.metric}"] * (self.metric != "ip")
+        words += [f"--limit {self.limit}"] * (self.limit is not None)
+        return " ".join(words)
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What the vectors in a folder belong to."""
+
+    gallery: str
+    gallery_fingerprint: str
+    encoder: str
+    weights_sha256: str
+    transform: str
+    metric: str
+    dim: int
+    vectors: int
+    queries: int
+    files: dict[str, str]  # name -> SHA-256
+    stand_in: bool = False  # made with a test's weights
+    precision: str = ""  # of the encoder's forward pass
+    embed_seconds: float = 0.0  # gallery and queries together
+    built: dict = field(default_factory=dict)  # when, on what, with which versions
+    format: int = FORMAT
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A folder whose manifest was read. Files are verified when they are asked for."""
+
+    key: Key
+    folder: Path
+    manifest: Manifest
+
+    def file(self, name: str) -> Path:
+        """The path of a file whose checksum holds. Raises BadArtifact."""
+        path = self.folder / name
+        if not path.is_file():
+            raise BadArtifact(f"{path} is missing; build it again with `{self.key.build_command} --rebuild`.")
+        if sha256_of(path) != self.manifest.files.get(name):
+            raise BadArtifact(f"{path} does not match its checksum; mend it with `{self.key.build_command} --rebuild`.")
+        return path
+
+    def has(self, name: str) -> bool:
+        return name in self.manifest.files
+
+    @property
+    def vectors_sha256(self) -> str:
+        """Two artifacts of equal digest hold the same vectors in the same order."""
+        return self.manifest.files[VECTORS]
+
+    def check_gallery(self, fingerprint: str) -> None:
+        if self.manifest.gallery_fingerprint != fingerprint:
+            raise BadArtifact(
+                f"The vectors in {self.folder} were made from other pictures than {self.key.gallery!r} holds now; "
+                f"mend it with `{self.key.build_command} --rebuild`."
+            )
+
+    def check_weights(self, weights_sha256: str) -> None:
+        if self.manifest.weights_sha256 != weights_sha256:
+            raise BadArtifact(
+                f"The vectors in {self.folder} were made with other weights of {self.key.encoder!r} "
+                f"({self.manifest.weights_sha256[:12]}) than are loaded ({weights_sha256[:12]}); "
+                f"load those with --weights FILE, or mend it with `{self.key.build_command} --rebuild` "
+                "and the --weights, if any, that you search with."
+            )
+
+
+class Store:
+    """Finds artifacts in its roots, first the person's own, and adds to the last place that may be written."""
+
+    def __init__(self, own: Path | None = None, shipped: Path | None = None):
+        self.own = own or own_root()
+        self.roots = (self.own, shipped or assets.INDEXES)
+
+    def folders(self) -> list[Path]:
+        """Folders (gallery/encoder) that hold vectors, in either root."""
+        found = {path.parent.relative_to(root) for root in self.roots for path in root.glob("*/*/manifest.json")}
+        return sorted(folder for folder in found if folder.suffix not in (BUILDING, OLD))
+
+    def has(self, key: Key) -> bool:
+        paths = [root / key.folder / "manifest.json" for root in self.roots]
+        return self._settled(key, lambda: any(path.is_file() for path in paths))
+
+    def open(self, key: Key) -> Artifact:
+        """Raises NotBuilt when there is none, BadArtifact when its manifest cannot be read."""
+        artifact = self._settled(key, lambda: self._find(key))
+        if artifact is None:
+            raise NotBuilt(
+                f"{key.encoder!r} has no vectors for {key.gallery!r} yet; build them with `{key.build_command}`."
+            )
+        return artifact
+
+    def _find(self, key: Key) -> Artifact | None:
+        for root in self.roots:
+            path = root / key.folder / "manifest.json"
+            try:
+                return Artifact(key, path.parent, read_manifest(path, key))
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+            except (ValueError, TypeError, AttributeError) as error:
+                raise BadArtifact(
+                    f"{path} is not a manifest that this version reads ({error}); "
+                    f"build it again with `{key.build_command} --rebuild`."
+                ) from error
+        return None
+
+    def _settled(self, key: Key, look: Callable[[], T]) -> T:
+        """What `look` finds. Between the two renames of `publish` there is nothing, so it looks again till they end."""
+        found, latest = look(), time.monotonic() + SWAP_SECONDS
+        while not found and self.beside(key, OLD).exists() and time.monotonic() < latest:
+            time.sleep(0.01)
+            found = look()
+        return found or look()  # they may have ended between the last look and the question
+
+    def beside(self, key: Key, suffix: str) -> Path:
+        """A folder of one's own beside that of the vectors, which outlasts them."""
+        return self.own / key.folder.with_name(key.folder.name + suffix)
+
+    def work_folder(self, key: Key) -> Path:
+        """Where a build of this key is prepared, and found again after a kill."""
+        return make_folder(self.beside(key, BUILDING))
+
+    @contextlib.contextmanager
+    def building(self, key: Key) -> Iterator[Path]:
+        """The work folder, for one build at a time. Raises SearchDemoError when another process has it."""
+        folder = self.work_folder(key)
+        with exclusive(folder.with_name(folder.name + ".lock"), f"{key.encoder!r} is being built for {key.gallery!r}"):
+            yield self.work_folder(key)  # made again: the other process may have moved it into place meanwhile
+
+    def publish(self, key: Key, work: Path, manifest: Manifest) -> Artifact:
+        """Write the manifest into the prepared folder and move the folder into place, with all of the old one gone."""
+        write_json(work / "manifest.json", asdict(manifest))
+        folder, old = self.own / key.folder, self.beside(key, OLD)
+        shutil.rmtree(old, ignore_errors=True)  # of a process that was killed between the two renames
+        if folder.exists():
+            folder.rename(old)
+        work.rename(folder)
+        shutil.rmtree(old, ignore_errors=True)
+        return Artifact(key, folder, manifest)
+
+    def extra_index(self, artifact: Artifact, index: str, factory: str) -> Path | None:
+        """A verified further index over these very vectors, or None when there is none."""
+        name = index_file(index)
+        for root in self.roots:
+            path, card_path = root / artifact.key.folder / name, root / artifact.key.folder / f"{name}.json"
+            if not (path.is_file() and card_path.is_file()):
+                continue
+            wanted = index_card(artifact, path, factory)
+            with contextlib.suppress(ValueError, TypeError, AttributeError):  # a card that cannot be read
+                if wanted.items() <= json.loads(card_path.read_text()).items():
+                    return path
+        return None  # one of older vectors, or a damaged one, is simply built again
+
+    def extra_index_path(self, artifact: Artifact, index: str) -> Path:
+        """Where a further index over these vectors is to be written."""
+        return make_folder(self.own / artifact.key.folder) / index_file(index)
+
+    def add_index(self, artifact: Artifact, path: Path, factory: str, build_seconds: float) -> None:
+        """Register a further index that was written to extra_index_path."""
+        card = index_card(artifact, path, factory)
+        write_json(path.with_name(path.name + ".json"), card | {"build_seconds": build_seconds})
+
+
+def read_manifest(path: Path, key: Key) -> Manifest:
+    """Raises ValueError, TypeError or AttributeError when it is not one, or not one of this key."""
+    content = json.loads(path.read_text())
+    if content.get("format") != FORMAT:
+        raise ValueError(f"format {content.get('format')}, wanted {FORMAT}")
+    manifest = Manifest(**content)
+    for name, wanted in (("transform", key.transform), ("metric", key.metric)):
+        if getattr(manifest, name) != wanted:
+            raise ValueError(f"{name} {getattr(manifest, name)!r}, wanted {wanted!r}")
+    if VECTORS not in manifest.files:
+        raise ValueError(f"no checksum of {VECTORS}")
+    return manifest
+
+
+def name_for(pictures: Path) -> str:
+    """Of the folder that holds the vectors of a person's own: legible, never too long, of no other path."""
+    digest = hashlib.sha256(os.fsencode(pictures.resolve())).hexdigest()[:8]
+    legible = re.sub(r"\W+", "-", f"folder-{pictures.name}").encode()[:NAME_BYTES].decode(errors="ignore")
+    return f"{legible}-{digest}"
+
+
+def index_card(artifact: Artifact, path: Path, factory: str) -> dict[str, str]:
+    """What the card beside a further index says of it: how it was made, its bytes, and over which vectors."""
+    return {"factory": factory, "sha256": sha256_of(path), "vectors_sha256": artifact.vectors_sha256}
+
+
+def index_file(index: str) -> str:
+    return re.sub(r"[^\w-]+", "_", index) + ".faiss"

@@ -1,0 +1,74 @@
+"""Files and folders, each thing once: checksums, whole-or-absent writes, locks between processes."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+from searchdemo.errors import SearchDemoError
+
+_digests: dict[tuple[int, int, int, int], str] = {}
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file, 64 hexadecimal digits.
+
+    It is remembered as long as the file keeps its inode, its size and its time of change.
+    """
+    stat = path.stat()
+    key = (stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns)  # a file that was only moved keeps all four
+    if key not in _digests:
+        with path.open("rb") as file:
+            _digests[key] = hashlib.file_digest(file, "sha256").hexdigest()
+    return _digests[key]
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary file beside `path` to write to. It takes the place of `path` when the block ends without an error.
+
+    A reader sees the old file or the new one, never half of one. When several write at once, the last one stays.
+    """
+    temporary = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}.partial")
+    try:
+        yield temporary
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_json(path: Path, content: dict) -> None:
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=1) + "\n")
+
+
+def make_folder(folder: Path) -> Path:
+    """Raises SearchDemoError when it cannot be made."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SearchDemoError(
+            f"{folder} cannot be made ({error.strerror}): set SEARCHDEMO_HOME to a folder that can be written to."
+        ) from error
+    return folder
+
+
+@contextlib.contextmanager
+def exclusive(lock: Path, what: str) -> Iterator[None]:
+    """Hold a lock file, which is free again when this process ends.
+
+    Raises SearchDemoError, "<what> by another process", when another process holds it.
+    """
+    from filelock import FileLock, Timeout
+
+    try:
+        held = FileLock(lock).acquire(timeout=0)
+    except Timeout as error:
+        raise SearchDemoError(f"{what} by another process: wait for it to finish.") from error
+    with held:
+        yield
