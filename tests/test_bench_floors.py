@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import sys
 import textwrap
 import time
+from pathlib import Path
 
 import pytest
 
@@ -143,10 +145,10 @@ def test_seconds_of_a_fresh_python(monkeypatch, clock, tmp_path):
 
 
 PAGE = """
-    import http.server, os, sys
+    import http.server, os, pathlib, sys
     port = int(sys.argv[sys.argv.index("--port") + 1])
-    open("pid", "w").write(str(os.getpid()))
-    assert sys.argv[-2:] == ["--data", "pictures"], sys.argv
+    (folder := pathlib.Path(__file__).parent).joinpath("pid").write_text(str(os.getpid()))
+    assert sys.argv[-2:] == ["--data", str(folder / "pictures")], sys.argv
 
     class Page(http.server.BaseHTTPRequestHandler):
         asked = 0
@@ -169,12 +171,13 @@ class PageClock(Clock):
 
 
 def test_seconds_until_the_page_answers(tmp_path, monkeypatch):
-    app, clock, looks, answers = tmp_path / "app.py", PageClock(), [], child.answers
-    app.write_text(textwrap.dedent(PAGE))
+    monkeypatch.chdir(tmp_path)  # where a relative path is meant from
+    app, clock, looks, answers = [sys.executable, str(tmp_path / "page.py")], PageClock(), [], child.answers
+    Path(app[-1]).write_text(textwrap.dedent(PAGE))
     monkeypatch.setattr(child, "time", clock)
     monkeypatch.setattr(child, "PATIENCE_S", float("inf"))
     monkeypatch.setattr(child, "answers", lambda port: looks.append(answers(port)) or looks[-1])
-    seconds = child.app_seconds("pictures", app=app)
+    seconds = child.app_seconds(Path("pictures"), app=app)
     assert looks[-1] and not any(looks[:-1]) and clock.slept == len(looks) - 1 >= 2  # it answered 503 twice
     assert seconds == pytest.approx(clock.slept * child.POLL_S)
     with pytest.raises(ProcessLookupError):
@@ -186,15 +189,13 @@ def test_where_there_are_no_process_groups_the_page_alone_is_stopped(tmp_path, m
     test_seconds_until_the_page_answers(tmp_path, monkeypatch)
 
 
-def test_a_page_that_never_answers(tmp_path, monkeypatch):
-    app = tmp_path / "app.py"
-    with pytest.raises(NotHere, match="not from an installed package"):
-        child.app_seconds(app=app)
-    app.write_text("raise SystemExit('no room for a page')")
-    with pytest.raises(SearchDemoError, match="no room for a page"):
-        child.app_seconds(app=app)
-    app.write_text("import time; time.sleep(1000)")
+def test_a_page_that_never_answers(monkeypatch):
+    def page(code: str) -> list[str]:
+        return [sys.executable, "-c", code]
+
+    with pytest.raises(SearchDemoError, match="ended before it answered: no room for a page"):
+        child.app_seconds(app=page("raise SystemExit('no room for a page')"))
     monkeypatch.setattr(child, "time", Clock())
     monkeypatch.setattr(child, "PATIENCE_S", 0.2)
     with pytest.raises(SearchDemoError, match=r"did not answer within 0\.2 s"):
-        child.app_seconds(app=app)
+        child.app_seconds(app=page("import time; time.sleep(1000)"))

@@ -11,12 +11,13 @@ import sys
 import tempfile
 import time
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 
-from searchdemo.errors import NotHere, SearchDemoError
+from searchdemo.errors import SearchDemoError
 
-ROOT = Path(__file__).parents[2]
-APP = ROOT / "app.py"
+ROOT = Path(__file__).parents[2]  # where `import searchdemo` finds it, in a checkout and where it is installed
+APP = (sys.executable, "-m", "searchdemo", "app")
 PATIENCE_S = 120.0
 POLL_S = 0.02
 # Nothing is fetched while a clock runs.
@@ -46,23 +47,21 @@ def run_python(code: str, *arguments: str) -> str:
     return done.stdout
 
 
-def app_seconds(data_dir: Path | None = None, out_dir: Path | None = None, app: Path = APP) -> float:
-    """From starting `python app.py` until its page answers; then it is stopped.
+def app_seconds(data_dir: Path | None = None, out_dir: Path | None = None, app: Sequence[str] = APP) -> float:
+    """From starting `python -m searchdemo app` until its page answers; then it is stopped.
 
-    Raises NotHere without the file, SearchDemoError when it ends before or does not answer in PATIENCE_S.
+    Raises SearchDemoError when it ends before or does not answer in PATIENCE_S.
     """
-    if not app.is_file():
-        raise NotHere(
-            f"{app} is not there: the page's start is measured from a checkout, not from an installed package."
-        )
     port = free_port()
-    command = [sys.executable, str(app), "--port", str(port)]
-    command += ["--data", str(data_dir)] * (data_dir is not None) + ["--out-dir", str(out_dir)] * (out_dir is not None)
+    command = [*app, "--port", str(port)]
+    for option, folder in (("--data", data_dir), ("--out-dir", out_dir)):
+        if folder is not None:
+            command += [option, str(Path(folder).absolute())]  # the process runs in another folder than this one
     with tempfile.TemporaryFile("w+") as said:
         started = time.perf_counter()
         page = subprocess.Popen(
             command,
-            cwd=app.parent,
+            cwd=ROOT,
             env=os.environ | OFFLINE,
             stdout=subprocess.DEVNULL,
             stderr=said,
@@ -72,9 +71,9 @@ def app_seconds(data_dir: Path | None = None, out_dir: Path | None = None, app: 
             while not answers(port):
                 if page.poll() is not None:
                     said.seek(0)
-                    raise SearchDemoError(f"`python app.py` ended before its page answered: {last_line(said.read())}")
+                    raise SearchDemoError(f"The page ended before it answered: {last_line(said.read())}")
                 if time.perf_counter() - started > PATIENCE_S:
-                    raise SearchDemoError(f"The page did not answer within {PATIENCE_S:g} s of `python app.py`.")
+                    raise SearchDemoError(f"The page did not answer within {PATIENCE_S:g} s of its start.")
                 time.sleep(POLL_S)
             return time.perf_counter() - started
         finally:
