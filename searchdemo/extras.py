@@ -6,13 +6,21 @@ import importlib
 import importlib.util
 from types import ModuleType
 
+from searchdemo import assets
 from searchdemo.errors import NotInstalled
+
+# Extra of pyproject.toml -> the file that brings the same packages in a checkout, where searchdemo is not installed.
+REQUIREMENTS = {
+    "encoders": "requirements.txt",
+    "indexes": "requirements-bench.txt",
+    "bench": "requirements-bench.txt",
+}
 
 
 def imported(module: str, part: str, command: str) -> ModuleType:
-    """The module, `part` of searchdemo needs it. Raises NotInstalled, with the pip command that brings it.
+    """The module, which `part` of searchdemo needs. Raises NotInstalled, with the pip command that brings it.
 
-    part: the subject of the sentence, "The index 'annoy'"; command: "pip install annoy".
+    part: the subject of the sentence, "The index 'annoy'"; command: "pip install annoy", or pip_command("encoders").
     """
     try:
         return importlib.import_module(module)
@@ -21,6 +29,14 @@ def imported(module: str, part: str, command: str) -> ModuleType:
         raise NotInstalled(
             f"{part} needs the Python package {error.name!r}, which is not installed: run `{command}`."
         ) from error
+
+
+def pip_command(extra: str) -> str:
+    """The command that installs the packages of an extra. Raises KeyError for a name that is not in REQUIREMENTS."""
+    file = REQUIREMENTS[extra]
+    if (assets.ROOT / file).is_file():
+        return f"pip install -r {file}"
+    return f'pip install "searchdemo[{extra}]"'
 
 
 def is_installed(module: str) -> bool:

@@ -74,8 +74,8 @@ def test_reading_imports(tmp_path, monkeypatch):
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT / "searchdemo")))
 def test_imports_point_down_and_libraries_stay_in_their_rooms(path):
     inside = path.relative_to(ROOT / "searchdemo")
-    if inside == Path("__init__.py"):
-        assert not list(imports(path))
+    if inside == Path("__init__.py"):  # the public face hands out classes of other rooms, imported on first use
+        assert not [node for node in ast.parse(path.read_text()).body if isinstance(node, ast.Import | ast.ImportFrom)]
         return
     own = room(".".join(("searchdemo", *inside.with_suffix("").parts)))
     assert own in BELOW, f"{inside}: say in this test which rooms it may look into"
