@@ -15,9 +15,8 @@ import numpy as np
 from searchdemo.bench.workload import Workload
 from searchdemo.collection.accuracy import rescored
 from searchdemo.collection.knn import TEMPERATURE, evaluate
-from searchdemo.collection.library import exact_index
-from searchdemo.indexes.base import IndexSpec, VectorIndex
-from searchdemo.indexes.faiss_index import FaissIndex
+from searchdemo.indexes.base import Index, IndexSpec
+from searchdemo.indexes.factory import from_factory
 from searchdemo.indexes.table import find
 from searchdemo.measure.metrics import Latency, affordable_latency, recall_at_k
 from searchdemo.measure.threads import thread_limit
@@ -30,23 +29,16 @@ RECALL_KS = (1, 10, 100)
 Search = Callable[[np.ndarray, int], np.ndarray]  # queries (q, dim), k -> rows (q, k)
 
 
-def spec(factory: str, family: str, **build_params: int) -> IndexSpec:
-    """A point of a sweep over factory strings: as an entry of the INDEXES table, but not in it."""
-    return IndexSpec(f"faiss:{factory}", family, lambda n, d: factory, "", tuple(build_params.items()))
+spec = from_factory
 
 
-def timed_build(
-    entry: IndexSpec | str, vectors: np.ndarray, metric: str = "ip", device: str | None = None
-) -> tuple[VectorIndex, float]:
-    """An index over (n, dim) unit rows as the engine would make it, and the seconds of training and adding."""
-    entry = find(entry) if isinstance(entry, str) else entry
-    started = time.perf_counter()
-    brute = entry.name == "brute"
-    index = exact_index(vectors, device) if brute else FaissIndex.from_vectors(entry, vectors, metric)
-    return index, time.perf_counter() - started
+def timed_build(entry: IndexSpec | str, vectors: np.ndarray, metric: str = "ip") -> tuple[Index, float]:
+    """An index over (n, dim) unit rows, and the seconds of training and adding."""
+    index = (find(entry) if isinstance(entry, str) else entry).build(vectors, metric)
+    return index, index.load_ms / 1000
 
 
-def search_of(index: VectorIndex, **params: int) -> Search:
+def search_of(index: Index, **params: int) -> Search:
     return lambda queries, k: index.search(queries, k, **params).rows
 
 
@@ -96,7 +88,7 @@ def latency_figures(measured: Latency) -> dict[str, float]:
     return {name: getattr(measured, name) for name in ("p50_ms", "p95_ms", "p99_ms", "repeats")}
 
 
-def point(index: VectorIndex, params: dict[str, int], workload: Workload, **options) -> dict[str, float]:
+def point(index: Index, params: dict[str, int], workload: Workload, **options) -> dict[str, float]:
     """Latency (k = 10, options of query_latency) and quality of one index at one setting."""
     search = search_of(index, **params)
     measured = query_latency(search, workload.queries, **options)

@@ -31,11 +31,11 @@ from searchdemo.indexes.table import find
 
 path, factory, mapped, k = Path(sys.argv[1]), sys.argv[2], sys.argv[3] == "mapped", int(sys.argv[4])
 queries = np.load(sys.argv[5])
-faiss_index.FaissIndex.from_vectors(find("flat"), queries).search(queries, k)  # threads and buffers of the libraries
+find("flat").build(queries).search(queries, k)  # threads and buffers of the libraries
 before, started = resident_bytes(), time.perf_counter()
 index = faiss_index.read(path, mapped)
 seconds, loaded = time.perf_counter() - started, grown(before)
-faiss_index.FaissIndex(find("faiss:" + factory), index, 0, 0).search(queries, k)
+faiss_index.FaissIndex(find("faiss:" + factory), index).search(queries, k)
 print(json.dumps({"load_s": seconds, "loaded_bytes": loaded, "resident_bytes": grown(before)}))
 """
 

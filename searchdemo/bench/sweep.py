@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from itertools import product
 
 from searchdemo.indexes.base import IndexSpec
+from searchdemo.indexes.factory import from_factory
 from searchdemo.indexes.table import nlist
 
 Values = tuple[int, ...]
@@ -40,7 +41,7 @@ class Grid:
             values = {"nlist": max(1, int(cells * nlist(n))), "m": max(1, int(m * dim)), "bits": int(bits * dim)}
             factory = self.factory.format(**values)
             for params in combinations(self.build_params):
-                yield IndexSpec(self.index, self.family, lambda n, d, made=factory: made, "", tuple(params.items()))
+                yield from_factory(factory, self.family, self.index, **params)
 
     def settings(self, spec: IndexSpec, n: int, dim: int) -> list[dict[str, int]]:
         """The search parameters that one of `specs` is tried with: no more cells visited than there are."""

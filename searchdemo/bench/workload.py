@@ -12,7 +12,6 @@ from searchdemo.collection.build import Progress, balanced_rows
 from searchdemo.collection.library import SearchEngine
 from searchdemo.encoders.table import spec_of
 from searchdemo.errors import NotBuilt
-from searchdemo.indexes.exact import BruteForce
 from searchdemo.indexes.table import INDEXES
 
 SYNTHETIC_CLASSES = 200
@@ -40,7 +39,7 @@ class Workload:
         known = max((known for known in self._exact if known >= k), default=None)
         if known is None:
             known = k
-            self._exact[k] = BruteForce(INDEXES["brute"], self.vectors).search(self.queries, k).rows
+            self._exact[k] = INDEXES["brute"].build(self.vectors).search(self.queries, k).rows
         return self._exact[known][:, :k]
 
     def part(self, size: int | None = None, queries: int | None = None, seed: int = 0) -> Workload:

@@ -204,7 +204,7 @@ def build(
 def _build(
     gallery: Gallery, encoder: Encoder, store: Store, key: Key, work: Path, report: Report, batch_size: int
 ) -> Artifact:
-    from searchdemo.indexes import faiss_index, table
+    from searchdemo.indexes.table import find
 
     def unit_rows(pictures: Pictures, name: str, stage: str) -> tuple[np.ndarray, np.ndarray, float]:
         """(m,) rows that could be read, ascending, their vectors (m, dim) float32, and the seconds that took."""
@@ -221,7 +221,7 @@ def _build(
         raise NoPictures(gallery.missing or f"The gallery {gallery.name!r} has no pictures.")
     queries, query_vectors, query_seconds = unit_rows(gallery.queries, "queries", "embedding the queries")
     report(Progress("building ivf", 0, 1, 0))
-    faiss_index.save(faiss_index.build(table.INDEXES["ivf"], vectors, key.metric), work / VECTORS)
+    find("ivf").build(vectors, key.metric).save(work / VECTORS)
     arrays = {}
     if len(rows) < len(gallery.pictures):
         arrays["rows.npy"] = rows

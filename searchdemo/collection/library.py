@@ -20,15 +20,12 @@ from searchdemo.collection.collection import Prepared
 from searchdemo.collection.store import VECTORS, Artifact, Key, Store
 from searchdemo.encoders import table as encoder_table
 from searchdemo.encoders.base import Encoder
-from searchdemo.encoders.device import pick_device, pick_precision
+from searchdemo.encoders.device import pick_device
 from searchdemo.encoders.templates import class_rows
 from searchdemo.errors import BadQuery, NotBuilt
 from searchdemo.galleries.base import Gallery
 from searchdemo.galleries.table import open_gallery
-from searchdemo.indexes import faiss_index
-from searchdemo.indexes.base import VectorIndex
-from searchdemo.indexes.exact import BruteForce
-from searchdemo.indexes.faiss_index import FaissIndex
+from searchdemo.indexes.base import Index
 from searchdemo.indexes.table import find
 from searchdemo.indexes.vectors import StoredVectors
 from searchdemo.pictures import open_picture
@@ -83,7 +80,7 @@ class SearchEngine:
         self._downloads: Kept[Gallery] = Kept(8)
         self._encoders: Kept[Encoder] = Kept(3)
         self._stored: Kept[tuple[StoredVectors, np.ndarray | None]] = Kept(8)
-        self._indexes: Kept[VectorIndex] = Kept(24)
+        self._indexes: Kept[Index] = Kept(24)
         self._class_rows: Kept[np.ndarray] = Kept(8)
 
     # What is loaded
@@ -166,49 +163,46 @@ class SearchEngine:
 
         return Prepared(opened, artifact, *self._stored.get((key, *artifact.manifest.files.items()), load))
 
-    def index(self, gallery: str, encoder: str, index: str) -> VectorIndex:
+    def index(self, gallery: str, encoder: str, index: str) -> Index:
         """Loaded, or built from the stored vectors and saved for the next time. Raises NotBuilt, BadQuery."""
         find(index)
         return self._index_over(self.prepared(gallery, encoder), index)
 
-    def _index_over(self, prepared: Prepared, index: str) -> VectorIndex:
+    def _index_over(self, prepared: Prepared, index: str) -> Index:
         spec = find(index)
 
-        def open_index() -> VectorIndex:
+        def open_index() -> Index:
             artifact, vectors = prepared.artifact, prepared.vectors
-            started = time.perf_counter()
-            if index == "brute":
-                exact = vectors.all()
-                return exact_index(exact, self.device, (time.perf_counter() - started) * 1000)
             if index == "ivf":
-                opened = FaissIndex.from_file(spec, artifact.file(VECTORS))
-            elif index == "flat":
-                opened = FaissIndex.from_vectors(spec, vectors.all(), self.metric)
+                opened = vectors.as_index(spec)
+            elif not spec.saved:
+                opened = spec.build(vectors.all(), self.metric)
             else:
-                factory = spec.factory(len(vectors), vectors.dim)
-                path = self.store.extra_index(artifact, index, factory)
+                recipe = spec.recipe(len(vectors), vectors.dim)
+                path = self.store.extra_index(artifact, index, recipe)
                 if path is None:
                     path = self.store.extra_index_path(artifact, index)
-                    faiss_index.save(faiss_index.build(spec, vectors.all(), self.metric), path)
-                    self.store.add_index(artifact, path, factory, time.perf_counter() - started)
-                opened = FaissIndex.from_file(spec, path)
-            opened.to_gpu()
+                    built = spec.build(vectors.all(), self.metric)
+                    built.save(path)
+                    self.store.add_index(artifact, path, recipe, built.load_ms / 1000)
+                opened = spec.load(path, len(vectors), vectors.dim)
+            if self.device is None or self.device.startswith("cuda"):
+                opened.to_gpu(self.device or "cuda:0")
             return opened
 
         artifact = prepared.artifact
         return self._indexes.get((artifact.folder, artifact.vectors_sha256, index), open_index)
 
-    def kept_index(self, key: Hashable, make: Callable[[], VectorIndex]) -> VectorIndex:
+    def kept_index(self, key: Hashable, make: Callable[[], Index]) -> Index:
         """An index that only a benchmark needs, kept among the others."""
         return self._indexes.get(key, make)
 
     def has_index(self, gallery: str, encoder: str, index: str) -> bool:
         """Whether `index` would answer without being built first."""
         prepared = self.prepared(gallery, encoder)
-        factory = find(index).factory(len(prepared.vectors), prepared.vectors.dim)
-        return (
-            index in ("brute", "flat", "ivf") or self.store.extra_index(prepared.artifact, index, factory) is not None
-        )
+        spec = find(index)
+        recipe = spec.recipe(len(prepared.vectors), prepared.vectors.dim)
+        return index == "ivf" or not spec.saved or self.store.extra_index(prepared.artifact, index, recipe) is not None
 
     def build(
         self, gallery: str, encoder: str, limit: int | None = None, report: Report = lambda p: None, **options
@@ -304,10 +298,12 @@ def with_picture(hit: Hit, gallery: Gallery) -> Hit:
     return replace(hit, picture=picture, blur=gallery.blur(hit.row) if picture is None else None)
 
 
-def exact_index(vectors: np.ndarray, device: str | None = None, load_ms: float = 0.0) -> BruteForce:
-    """Brute force over (n, dim) unit rows as this machine does it best: on a GPU, in bfloat16 first, or in NumPy."""
-    device = pick_device(device)
-    return BruteForce(find("brute"), vectors, load_ms, device, bfloat16=pick_precision(device) == "bfloat16")
+def exact_index(vectors: np.ndarray, device: str | None = None) -> Index:
+    """Exact search over (n, dim) unit rows as this machine does it best: on a GPU, in bfloat16 first, or in NumPy."""
+    index, device = find("exact-bf16").build(vectors), pick_device(device)
+    if device.startswith("cuda"):
+        index.to_gpu(device)
+    return index
 
 
 def check_k(k: int) -> None:
@@ -325,7 +321,7 @@ def checked_text(text: str) -> str:
     return text
 
 
-def shortfall(found: int, wanted: int, index: VectorIndex) -> str:
+def shortfall(found: int, wanted: int, index: Index) -> str:
     """What to tell a person when an approximate index found fewer than asked for."""
     if found >= wanted:
         return ""

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import functools
 import os
-from pathlib import Path
 
 from searchdemo.errors import UnknownName
+from searchdemo.processor import multiplies_bfloat16
 
 PRECISIONS = ("auto", "bfloat16", "float32")
 
@@ -43,13 +42,5 @@ def pick_precision(device: str, precision: str | None = None) -> str:
 
         fast = torch.cuda.is_bf16_supported(including_emulation=False)
     else:
-        fast = device == "cpu" and cpu_has_bf16()
+        fast = device == "cpu" and multiplies_bfloat16()
     return "bfloat16" if fast else "float32"
-
-
-@functools.cache
-def cpu_has_bf16() -> bool:
-    """Whether the processor has bfloat16 instructions: without them torch emulates, slower than float32."""
-    cpuinfo = Path("/proc/cpuinfo")
-    words = set(cpuinfo.read_text().split()) if cpuinfo.is_file() else set()
-    return not words.isdisjoint({"avx512_bf16", "amx_bf16", "bf16"})  # the last is ARM's name for it

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import functools
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Protocol
+import tempfile
+import threading
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from searchdemo.errors import BadQuery, UnknownName
-from searchdemo.types import Neighbors
+from searchdemo.errors import BadArtifact, BadQuery, SearchDemoError, UnknownName
+from searchdemo.extras import imported, is_installed
+from searchdemo.files import replacing
+from searchdemo.types import MISSING, Neighbors
 
 METRICS = ("ip", "l2")  # inner product, squared Euclidean distance: on unit rows both order alike
 
@@ -24,19 +33,13 @@ class SearchParam:
     minimum: int
     maximum: int
     help: str  # one line
-    appears_in: str  # a pattern: the factory strings that have this parameter
 
 
-SEARCH_PARAMS = (
-    SearchParam("nprobe", 16, 1, 4096, "cells visited: more finds more and takes longer", r"IVF\d+|IMI"),
-    SearchParam("ef_search", 64, 1, 4096, "candidates kept while walking the graph", r"HNSW"),
-    SearchParam("k_factor", 8, 1, 256, "candidates a result that are scored again exactly", r"Refine|RFlat"),
-)
-
-
-def params_of(factory: str) -> tuple[SearchParam, ...]:
-    """The search parameters that an index of this FAISS factory string has."""
-    return tuple(param for param in SEARCH_PARAMS if re.search(param.appears_in, factory))
+NPROBE = SearchParam("nprobe", 16, 1, 4096, "cells visited: more finds more and takes longer")
+EF_SEARCH = SearchParam("ef_search", 64, 1, 4096, "candidates kept while walking the graph")
+K_FACTOR = SearchParam("k_factor", 8, 1, 256, "candidates per result that are scored again exactly")
+SEARCH_K = SearchParam("search_k", 4000, 1, 1_000_000, "vectors looked at, over all trees")
+SEARCH_PARAMS = (NPROBE, EF_SEARCH, K_FACTOR, SEARCH_K)
 
 
 def checked_params(index: str, known: tuple[SearchParam, ...], given: dict[str, int]) -> dict[str, int]:
@@ -53,33 +56,181 @@ def checked_params(index: str, known: tuple[SearchParam, ...], given: dict[str, 
 
 @dataclass(frozen=True)
 class IndexSpec:
-    """One entry of the INDEXES table."""
+    """One entry of the INDEXES table: a kind of index, how it is built, and what can be asked of it."""
 
     name: str
-    family: str  # for the colour in a plot: "exact" | "ivf" | "graph" | "quantised" | "hash"
-    factory: Callable[[int, int], str]  # (vectors, dim) -> FAISS factory string; "" for our own brute force
+    family: str  # for the colour in a plot: "exact" | "ivf" | "graph" | "quantised" | "hash" | "tree"
     help: str  # one line for people
-    build_params: tuple[tuple[str, int], ...] = ()  # FAISS's own names, set before training
+    made_by: str  # the file in this folder and the class in it, imported on first use: "annoy_index.AnnoyIndex"
+    factory: Callable[[int, int], str] | None = None  # (vectors, dim) -> the factory string, of FAISS's indexes
+    build_params: tuple[tuple[str, int | str], ...] = ()  # by the names that the library or its class here gives them
+    params: tuple[SearchParam, ...] = ()
+    exact: bool = False  # whether it finds all of the nearest
+    saved: bool = True  # whether an index of this kind is kept on disk; the others are made from the vectors each time
+    library: str = ""  # the Python module that it needs
+    package: str = ""  # what pip calls that library; "": it comes with requirements.txt
 
     @property
-    def params(self) -> tuple[SearchParam, ...]:
-        return params_of(self.factory(100_000, 128))
+    def installed(self) -> bool:
+        return not self.library or is_installed(self.library)
 
-    @property
-    def exact(self) -> bool:
-        return self.family == "exact"
+    def recipe(self, vectors: int, dim: int) -> str:
+        """How it is built over so many vectors, for people and for the card: FAISS's factory string, or parameters."""
+        if self.factory:
+            return self.factory(vectors, dim)
+        return ", ".join(f"{name} {value}" for name, value in self.build_params)
+
+    def built_with(self, **build_params: int | str) -> IndexSpec:
+        """The same kind of index, built with these parameters instead."""
+        return replace(self, build_params=tuple(build_params.items()))
+
+    def build(self, vectors: np.ndarray, metric: str = "ip") -> Index:
+        """An index over unit rows (n, dim) float32, whose positions it returns. All cores may build.
+
+        Raises NotInstalled, UnknownName for a metric, BadQuery when these vectors cannot be indexed this way.
+        """
+        if metric not in METRICS:
+            raise UnknownName("metric", metric, METRICS)
+        kind = self._kind()  # before the clock: a build does not contain a first import
+        started = time.perf_counter()
+        with self.refusals(vectors):
+            index = kind.from_vectors(self, vectors, metric)
+        index.load_ms = (time.perf_counter() - started) * 1000
+        return index
+
+    def load(self, path: Path, vectors: int, dim: int) -> Index:
+        """An index that was saved over (vectors, dim) unit rows. The libraries trust their files: verify them first.
+
+        Raises NotInstalled, BadArtifact.
+        """
+        kind = self._kind()
+        started = time.perf_counter()
+        try:
+            index = kind.from_file(self, path, vectors, dim)
+        except SearchDemoError:
+            raise
+        except Exception as error:  # of whatever kind a library raises
+            raise BadArtifact(
+                f"{path} cannot be read as an index {self.name!r} ({reason(error)}); "
+                "build it again with `python -m searchdemo build --rebuild`."
+            ) from error
+        if (index.count, index.dim) != (vectors, dim):
+            raise BadArtifact(
+                f"{path} holds {index.count:,} vectors of {index.dim} dimensions, not {vectors:,} of {dim}; "
+                "build it again with `python -m searchdemo build --rebuild`."
+            )
+        index.load_ms = (time.perf_counter() - started) * 1000
+        index.size_bytes = path.stat().st_size
+        return index
+
+    def _kind(self) -> type[Index]:
+        file, _, name = self.made_by.partition(".")
+        command = f"pip install {self.package or '-r requirements.txt'}"
+        return getattr(imported(f"searchdemo.indexes.{file}", f"The index {self.name!r}", command), name)
+
+    @contextmanager
+    def refusals(self, vectors: np.ndarray) -> Iterator[None]:
+        """Turns what a library raises while it builds an index over (n, dim) into BadQuery."""
+        try:
+            yield
+        except (RuntimeError, ValueError) as error:
+            n, dim = vectors.shape
+            raise BadQuery(
+                f"The index {self.name!r} cannot be built as {self.recipe(n, dim)!r} from {n:,} vectors of {dim} "
+                f"dimensions: {reason(error)}. The index 'flat' works with any number."
+            ) from error
 
 
-class VectorIndex(Protocol):
-    """An index in memory, over positions 0 ... n-1 of the stored vectors. Safe for concurrent readers."""
+def reason(error: Exception) -> str:
+    """A library's own words, without the C++ around them: "Error in void f() at a.cpp:1: Error: 'x > 0' failed: ..."""
+    words = re.split(r"\.cpp:\d+: (?:Error: )?", str(error))[-1].strip() or type(error).__name__
+    return re.sub(r"^'.*' failed:\s*(?=\S)", "", words.splitlines()[0]).rstrip(".:")
 
-    spec: IndexSpec
-    size_bytes: int  # by its own account: serialised length, or bytes of the vectors
-    load_ms: float  # from a verified file, or from the stored vectors, to ready
+
+class Index(ABC):
+    """An index over positions 0 ... n-1 of some vectors. Safe for concurrent readers: parameters travel per call.
+
+    A library adds a class: `from_vectors`, `_search`, and where it keeps its index on disk, `from_file` and `_write`.
+    """
+
+    load_ms = 0.0  # from a verified file, or from vectors in memory, to ready
+
+    def __init__(
+        self, spec: IndexSpec, index: Any, shape: tuple[int, int], size_bytes: int | None = None, recipe: str = ""
+    ):
+        """index: the library's own object; shape: (vectors, dim); size_bytes: None means counted when asked for."""
+        self.spec, self.index, (self.count, self.dim) = spec, index, shape
+        self.recipe = recipe or spec.recipe(*shape)
+        self._size_bytes = size_bytes
+        self._lock = threading.Lock()  # for libraries that keep search parameters in the index
+        make = lambda **given: self._parameters(checked_params(spec.name, spec.params, given))  # noqa: E731
+        self._made = functools.lru_cache(maxsize=256)(make)
+
+    @classmethod
+    @abstractmethod
+    def from_vectors(cls, spec: IndexSpec, vectors: np.ndarray, metric: str) -> Index:
+        """Through IndexSpec.build, which tells time and errors."""
+
+    @classmethod
+    def from_file(cls, spec: IndexSpec, path: Path, vectors: int, dim: int) -> Index:
+        """Through IndexSpec.load, which tells time and errors."""
+        raise NotImplementedError(f"the index {spec.name!r} is not kept on disk")
+
+    @abstractmethod
+    def _search(self, queries: np.ndarray, k: int, made: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Rows (q, k) int64 and scores (q, k) float32 for q >= 1 and k <= n; `made`: of `_parameters`."""
+
+    def _parameters(self, values: dict[str, int]) -> Any:
+        """Makes what `_search` gets of the checked parameters, once for the same values."""
+        return values
+
+    def _write(self, path: Path) -> None:
+        raise NotImplementedError(f"the index {self.spec.name!r} is not kept on disk")
 
     def search(self, queries: np.ndarray, k: int, **params: int) -> Neighbors:
         """Unit rows (q, dim) float32 -> Neighbors (q, k) of positions; k is cut to the number of vectors.
 
-        Scores are the index's own estimate of the cosine (LSH: minus the Hamming distance).
+        Scores are the index's own estimate of the cosine (LSH: minus the Hamming distance). Where fewer than k are
+        found, the last are MISSING, with the score -inf.
         Raises UnknownName for a parameter that this index does not have, BadQuery for a value outside its bounds.
         """
+        made, k = self._made(**params), min(k, self.count)
+        if not len(queries):
+            return Neighbors(*filled([], k))
+        return Neighbors(*self._search(np.ascontiguousarray(queries, dtype=np.float32), k, made))
+
+    def save(self, path: Path) -> None:
+        """Writes one file, whole or not at all; it may be of any index whose kind is kept on disk."""
+        with replacing(path) as temporary:
+            self._write(temporary)
+
+    @property
+    def size_bytes(self) -> int:
+        """By its own account: of the file that it is saved as, or of the vectors that it searches."""
+        if self._size_bytes is None:
+            with tempfile.TemporaryDirectory() as folder:
+                self._write(path := Path(folder) / "index")
+                self._size_bytes = path.stat().st_size
+        return self._size_bytes
+
+    @size_bytes.setter
+    def size_bytes(self, value: int) -> None:
+        self._size_bytes = value
+
+    def cell_ranks(self, query: np.ndarray, vectors: np.ndarray) -> np.ndarray | None:
+        """For inverted files: at which nprobe each vector's cell is first visited, (m,) from 1. None for others.
+
+        query (dim,), vectors (m, dim): stored vectors, whose cell is that of their nearest centroid.
+        """
+        return None
+
+    def to_gpu(self, device: str = "cuda:0") -> None:  # noqa: B027 not abstract: most stay where they are
+        """Moves to this GPU where the library can; others stay where they are."""
+
+
+def filled(found: Sequence[tuple[Sequence[int] | np.ndarray, Any]], k: int) -> tuple[np.ndarray, np.ndarray]:
+    """(rows, scores) per query, of any length up to k, as arrays (q, k) that end with MISSING and -inf."""
+    rows, scores = np.full((len(found), k), MISSING, np.int64), np.full((len(found), k), -np.inf, np.float32)
+    for number, (some_rows, some_scores) in enumerate(found):
+        rows[number, : len(some_rows)], scores[number, : len(some_rows)] = some_rows, some_scores
+    return rows, scores

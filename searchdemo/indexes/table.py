@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from searchdemo.errors import UnknownName
-from searchdemo.indexes.base import IndexSpec
+from searchdemo.indexes.base import EF_SEARCH, K_FACTOR, NPROBE, SEARCH_K, IndexSpec, SearchParam
+from searchdemo.indexes.factory import by_faiss, from_factory
+from searchdemo.table import Table
 
 TRAINING_POINTS_PER_CELL = 39  # FAISS's own least number for k-means
+GRAPH = {"m": 32, "ef_construction": 200}  # of all graphs, so that they compare
 
 
 def nlist(vectors: int) -> int:
@@ -20,55 +24,112 @@ def nlist(vectors: int) -> int:
     return 2 ** max(int(math.log2(max(wanted, 1))), 0)
 
 
+def by_library(
+    name: str,
+    family: str,
+    help_: str,
+    made_by: str,
+    package: str,
+    build: dict[str, int | str],
+    *params: SearchParam,
+    **options: Any,
+) -> IndexSpec:
+    """Of a library that people install themselves. build: the parameters of a build."""
+    options = {"library": package} | options
+    return IndexSpec(name, family, help_, made_by, None, tuple(build.items()), params, package=package, **options)
+
+
 # "np": without polysemous training, which costs most of the building time and serves a filter that is not used here.
-def _specs() -> tuple[IndexSpec, ...]:
-    return (
-        IndexSpec(
-            "brute",
-            "exact",
-            lambda n, d: "",
-            "every vector: NumPy, or torch where it multiplies in bfloat16 or on a GPU",
-        ),
-        IndexSpec("flat", "exact", lambda n, d: "Flat", "every vector, by FAISS"),
-        IndexSpec("ivf", "ivf", lambda n, d: f"IVF{nlist(n)},SQfp16", "inverted file: only the nearest cells"),
-        # Half floats: half the memory to fetch at each step of the walk, 0.032 ms in place of 0.041 at recall 0.95.
-        IndexSpec(
-            "hnsw", "graph", lambda n, d: "HNSW32_SQfp16", "a graph of near neighbours", (("efConstruction", 200),)
-        ),
-        IndexSpec("sq8", "quantised", lambda n, d: "SQ8", "one byte a dimension"),
-        IndexSpec("pq", "quantised", lambda n, d: f"PQ{d // 4}np", "product quantisation: one byte for 4 dimensions"),
-        IndexSpec(
-            "ivfpq", "ivf", lambda n, d: f"IVF{nlist(n)},PQ{d // 4}np", "inverted file of product-quantised vectors"
-        ),
-        IndexSpec(
-            "opq-ivfpq",
-            "ivf",
-            lambda n, d: f"OPQ{d // 4},IVF{nlist(n)},PQ{d // 4}np",
-            "the same after a learned rotation",
-        ),
-        IndexSpec(
-            "ivf-fastscan",
-            "ivf",
-            # Fewer cells than `ivf`: scanning 4-bit codes is cheaper than finding cells. r: codes of what is left after
-            # the centroid. d sub-quantisers: half as many are 3 % faster at recall@10 0.95 and lose the first neighbour
-            # more often (recall@1 0.87 against 0.95); docs/benchmarks.md.
-            lambda n, d: f"IVF{max(1, nlist(n) // 2)},PQ{d}x4fsr,Refine(SQfp16)",
-            "4-bit codes scanned in registers, the best scored again",
-        ),
-        IndexSpec("lsh", "hash", lambda n, d: f"LSH{4 * d}rt", "locality-sensitive hashing: 4 bits a dimension"),
-    )
+_SPECS = (
+    IndexSpec("brute", "exact", "every vector, by NumPy", "numpy_index.Brute", exact=True, saved=False),
+    IndexSpec(
+        "exact-bf16",
+        "exact",
+        "every vector, by torch: bfloat16 first where the processor has it, or on a GPU",
+        "bf16_index.ExactBfloat16",
+        exact=True,
+        saved=False,
+        library="torch",
+    ),
+    by_faiss("flat", "exact", "every vector, by FAISS", lambda n, d: "Flat", exact=True, saved=False),
+    by_faiss("ivf", "ivf", "inverted file: only the nearest cells", lambda n, d: f"IVF{nlist(n)},SQfp16", NPROBE),
+    # Half floats: half the memory to fetch at each step of the walk, 0.032 ms in place of 0.041 at recall 0.95.
+    by_faiss(
+        "hnsw",
+        "graph",
+        "a graph of near neighbours",
+        lambda n, d: f"HNSW{GRAPH['m']}_SQfp16",
+        EF_SEARCH,
+        build_params=(("efConstruction", GRAPH["ef_construction"]),),
+    ),
+    by_faiss("sq8", "quantised", "one byte per dimension", lambda n, d: "SQ8"),
+    by_faiss("pq", "quantised", "product quantisation: one byte for 4 dimensions", lambda n, d: f"PQ{d // 4}np"),
+    by_faiss(
+        "ivfpq",
+        "ivf",
+        "inverted file of product-quantised vectors",
+        lambda n, d: f"IVF{nlist(n)},PQ{d // 4}np",
+        NPROBE,
+    ),
+    by_faiss(
+        "opq-ivfpq",
+        "ivf",
+        "the same after a learned rotation",
+        lambda n, d: f"OPQ{d // 4},IVF{nlist(n)},PQ{d // 4}np",
+        NPROBE,
+    ),
+    by_faiss(
+        "ivf-fastscan",
+        "ivf",
+        "4-bit codes scanned in registers, the best scored again",
+        # Fewer cells than `ivf`: scanning 4-bit codes is cheaper than finding cells. r: codes of what is left after
+        # the centroid. d sub-quantisers: half as many are 3 % faster at recall@10 0.95 and lose the first neighbour
+        # more often (recall@1 0.87 against 0.95); docs/benchmarks.md.
+        lambda n, d: f"IVF{max(1, nlist(n) // 2)},PQ{d}x4fsr,Refine(SQfp16)",
+        NPROBE,
+        K_FACTOR,
+    ),
+    by_faiss("lsh", "hash", "locality-sensitive hashing: 4 bits per dimension", lambda n, d: f"LSH{4 * d}rt"),
+    by_library("hnswlib", "graph", "HNSW by its authors", "hnswlib_index.HnswlibIndex", "hnswlib", GRAPH, EF_SEARCH),
+    by_library("usearch", "graph", "HNSW by USearch", "usearch_index.UsearchIndex", "usearch", GRAPH, EF_SEARCH),
+    by_library("nmslib", "graph", "HNSW by NMSLIB", "nmslib_index.NmslibIndex", "nmslib", GRAPH, EF_SEARCH),
+    by_library(
+        "annoy", "tree", "trees of random planes, by Annoy", "annoy_index.AnnoyIndex", "annoy", {"trees": 50}, SEARCH_K
+    ),
+    by_library(
+        "scann",
+        "quantised",
+        "4-bit codes in the nearest leaves, the best scored again, by ScaNN",
+        "scann_index.ScannIndex",
+        "scann",
+        {"leaves": "sqrt(n)"},  # as its guidelines say
+        NPROBE,
+        K_FACTOR,
+    ),
+    *(
+        by_library(
+            name,
+            "tree",
+            f"every vector in reach, by scikit-learn's {title}: slow beyond some 20 dimensions",
+            "sklearn_index.TreeIndex",
+            "scikit-learn",
+            {"leaf_size": 40},
+            library="sklearn",
+            exact=True,
+            saved=False,
+        )
+        for name, title in (("kd-tree", "k-d tree"), ("ball-tree", "ball tree"))
+    ),
+)
 
-
-INDEXES: dict[str, IndexSpec] = {spec.name: spec for spec in _specs()}
+INDEXES = Table("index", ((spec.name, spec) for spec in _SPECS))
 
 
 def find(name: str) -> IndexSpec:
     """The entry of this name; `faiss:STRING` makes one for any factory string. Raises UnknownName."""
     if name.startswith("faiss:"):
         factory = name.removeprefix("faiss:")
-        return IndexSpec(
-            name, "ivf" if "IVF" in factory else "quantised", lambda n, d: factory, "a FAISS factory string"
-        )
+        return from_factory(factory, "ivf" if "IVF" in factory else "quantised")
     if name not in INDEXES:
         raise UnknownName("index", name, [*INDEXES, "faiss:STRING (command line)"])
     return INDEXES[name]

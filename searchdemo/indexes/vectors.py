@@ -1,4 +1,4 @@
-"""The stored vectors. One `IVF...,SQfp16` file holds them: half floats, once, read by position.
+"""The vectors that indexes are made from. One `IVF...,SQfp16` file holds them: half floats, once, read by position.
 
 recall@10 of an exact search over half floats against float32 is above 0.99 (a test holds it), and the file is the
 prebuilt inverted-file index at the same time.
@@ -7,45 +7,94 @@ prebuilt inverted-file index at the same time.
 from __future__ import annotations
 
 import threading
+import time
 from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from searchdemo.indexes.faiss_index import read
+from searchdemo.indexes.base import IndexSpec
+
+if TYPE_CHECKING:
+    from searchdemo.indexes.faiss_index import FaissIndex
+
+
+class Vectors(Protocol):
+    """Unit rows by position. Safe for concurrent readers."""
+
+    dim: int
+
+    def __len__(self) -> int: ...
+
+    def take(self, positions: np.ndarray) -> np.ndarray:
+        """(m,) positions -> (m, dim) float32 unit rows."""
+        ...
+
+    def all(self) -> np.ndarray:
+        """(n, dim) float32 unit rows, read only."""
+        ...
+
+
+class ArrayVectors:
+    """Vectors in memory, as a part of a gallery has them."""
+
+    def __init__(self, rows: np.ndarray):
+        """rows: (n, dim) float32 unit rows, kept, not copied."""
+        self._rows = rows.view()
+        self._rows.flags.writeable = False
+        self.dim: int = rows.shape[1]
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def take(self, positions: np.ndarray) -> np.ndarray:
+        return self._rows[positions]
+
+    def all(self) -> np.ndarray:
+        return self._rows
 
 
 class StoredVectors:
-    """Unit rows by position, decoded to float32 on the way out. Safe for concurrent readers."""
+    """Vectors in a mapped file, decoded to float32 on the way out."""
 
     def __init__(self, path: Path):
         """path: a verified `IVF...,SQfp16` file; it is mapped, not read. Raises BadArtifact."""
         import faiss
 
+        from searchdemo.indexes.faiss_index import read
+
+        started = time.perf_counter()
         self._owner = read(path)  # downcast_index returns a view that does not keep its index alive
+        self._load_ms = (time.perf_counter() - started) * 1000
         self._index = faiss.downcast_index(self._owner)
         self._index.make_direct_map()
+        self._file_bytes = path.stat().st_size
+        self.dim: int = self._index.d
         self._all: np.ndarray | None = None
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
         return self._index.ntotal
 
-    @property
-    def dim(self) -> int:
-        return self._index.d
-
     def take(self, positions: np.ndarray) -> np.ndarray:
-        """(m,) positions -> (m, dim) float32 unit rows."""
         return unit(self._index.reconstruct_batch(np.ascontiguousarray(positions, dtype=np.int64)))
 
     def all(self) -> np.ndarray:
-        """(n, dim) float32 unit rows, decoded once and kept: brute force and flat search these very bytes."""
+        """Decoded once and kept: brute force and flat search these very bytes."""
         with self._lock:
             if self._all is None:
                 rows = unit(self._index.reconstruct_n(0, len(self)))
                 rows.flags.writeable = False
                 self._all = rows
             return self._all
+
+    def as_index(self, spec: IndexSpec) -> FaissIndex:
+        """The inverted file that they lie in, as the index `ivf`: searched in the same map, not opened again."""
+        from searchdemo.indexes.faiss_index import FaissIndex
+
+        index = FaissIndex(spec, self._owner, self._file_bytes)
+        index.load_ms = self._load_ms
+        return index
 
 
 def unit(rows: np.ndarray) -> np.ndarray:

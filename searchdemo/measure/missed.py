@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from searchdemo.collection.library import SearchEngine
-from searchdemo.indexes.base import VectorIndex
-from searchdemo.indexes.faiss_index import FaissIndex
+from searchdemo.indexes.base import Index
 from searchdemo.measure.race import Race, contestant, positions_in_gallery
 
 
@@ -50,11 +49,8 @@ def what_was_lost(engine: SearchEngine, race: Race, query: np.ndarray, index: st
     exact = contestant(engine, race, "brute").search(query, race.k).rows[0]
     missed = frozenset(int(position) for position in exact) - {int(position) for position in found}
     searched = contestant(engine, race, index)
-    ranks = None
-    if isinstance(searched, FaissIndex):
-        vectors = engine.prepared(race.gallery, race.encoder).vectors
-        stored = positions_in_gallery(engine, race, exact)
-        ranks = searched.cell_ranks(query[0], vectors.take(stored))
+    vectors = engine.prepared(race.gallery, race.encoder).vectors
+    ranks = searched.cell_ranks(query[0], vectors.take(positions_in_gallery(engine, race, exact)))
     by_position = None if ranks is None else {int(p): int(rank) for p, rank in zip(exact, ranks, strict=True)}
     return Lost(
         exact, found, missed, by_position, _remedy(searched, race, query, exact, by_position) if missed else None
@@ -62,7 +58,7 @@ def what_was_lost(engine: SearchEngine, race: Race, query: np.ndarray, index: st
 
 
 def _remedy(
-    index: VectorIndex, race: Race, query: np.ndarray, exact: np.ndarray, cell_ranks: dict[int, int] | None
+    index: Index, race: Race, query: np.ndarray, exact: np.ndarray, cell_ranks: dict[int, int] | None
 ) -> Remedy | None:
     """Searches again. nprobe: until the last cell of the exact answer; ef_search: doubled until all are found."""
     params, known = race.params_for(index), {param.name: param for param in index.spec.params}

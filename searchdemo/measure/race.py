@@ -7,10 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from searchdemo.collection.library import Query, SearchEngine, check_k, exact_index
+from searchdemo.collection.library import Query, SearchEngine, check_k
 from searchdemo.errors import BadQuery
-from searchdemo.indexes.base import VectorIndex
-from searchdemo.indexes.faiss_index import FaissIndex
+from searchdemo.indexes.base import Index
 from searchdemo.indexes.table import find
 from searchdemo.measure.metrics import Latency, affordable_latency, latency, recall_at_k
 from searchdemo.measure.threads import thread_limit
@@ -92,7 +91,7 @@ class Race:
         ]
         return self.k * max([1, *factors])
 
-    def params_for(self, index: VectorIndex) -> dict[str, int]:
+    def params_for(self, index: Index) -> dict[str, int]:
         """Those of the search parameters that this index has."""
         known = {param.name for param in index.spec.params}
         return {name: value for name, value in self.params if name in known}
@@ -149,7 +148,7 @@ def run(engine: SearchEngine, race: Race, query: np.ndarray) -> Iterator[Row]:
             )
         yield Row(
             name,
-            getattr(index, "factory", "NumPy"),
+            index.recipe,
             measured,
             recall_at_k(found[:1], exact[:1]),
             recall_at_k(found[1:], exact[1:]) if len(some) else float("nan"),
@@ -164,7 +163,7 @@ def recall_sample(held_out: np.ndarray) -> np.ndarray:
     return held_out[:: max(1, len(held_out) // RECALL_QUERIES)][:RECALL_QUERIES]
 
 
-def contestant(engine: SearchEngine, race: Race, name: str) -> VectorIndex:
+def contestant(engine: SearchEngine, race: Race, name: str) -> Index:
     """The engine's own index, or one over the first `size` of a fixed shuffle of the vectors."""
     prepared = engine.prepared(race.gallery, race.encoder)
     vectors = prepared.vectors
@@ -173,11 +172,9 @@ def contestant(engine: SearchEngine, race: Race, name: str) -> VectorIndex:
     if race.size < 1:
         raise BadQuery(f"A gallery of {race.size:,} pictures cannot be searched: choose 1 or more.")
 
-    def build_smaller() -> VectorIndex:
+    def build_smaller() -> Index:
         chosen = vectors.all()[subset(len(vectors), race.size)]
-        if name == "brute":
-            return exact_index(chosen, engine.device)
-        return FaissIndex.from_vectors(find(name), chosen, engine.metric)
+        return find(name).build(chosen, engine.metric)
 
     return engine.kept_index((prepared.artifact.vectors_sha256, name, race.size), build_smaller)
 

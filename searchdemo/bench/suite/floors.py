@@ -72,7 +72,7 @@ def exact_query(bench: Bench) -> Outcome:
     work = _workload(bench)
     own = exact_index(work.vectors, bench.engine.device)
     searches = {
-        f"brute ({own.factory})": search_of(own),
+        f"exact-bf16 ({own.recipe})": search_of(own),
         "plain NumPy": plain_numpy(work.vectors),
         "FAISS flat": search_of(timed_build("flat", work.vectors)[0]),
     }

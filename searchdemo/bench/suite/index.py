@@ -11,16 +11,14 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from searchdemo.bench import peers
 from searchdemo.bench.plots import COLOURS, legend, lines, panels
-from searchdemo.bench.points import latency_figures, quality, query_latency, search_of, spec, timed_build
+from searchdemo.bench.points import Search, latency_figures, quality, query_latency, search_of, spec, timed_build
 from searchdemo.bench.resident import loading, resident_bytes
 from searchdemo.bench.tables import Column, Form, Table, fixed, megabytes, number
 from searchdemo.bench.workload import Bench, Workload
 from searchdemo.collection.build import Progress
-from searchdemo.errors import BadQuery
+from searchdemo.errors import BadQuery, NotInstalled
 from searchdemo.indexes.base import IndexSpec
-from searchdemo.indexes.faiss_index import save, trained
 from searchdemo.indexes.table import INDEXES, nlist
 from searchdemo.measure.cards import Figures, RunCard
 from searchdemo.measure.threads import thread_limit
@@ -51,8 +49,8 @@ def run(bench: Bench) -> Figures:
         bench.report(Progress(f"annoy with {trees} trees", done, steps, 0))
         try:
             parts["annoy_trees"].append(annoy_row(trees, work))
-        except ImportError as error:
-            notes.append(f"annoy: {type(error).__name__}: {error}; pip install -r requirements-bench.txt")
+        except NotInstalled as error:
+            notes.append(f"annoy: {error}")
             break
     if resident_bytes() is None:
         notes.append("resident bytes: this system does not tell them to Python")
@@ -61,10 +59,8 @@ def run(bench: Bench) -> Figures:
 
 
 def families(vectors: int, dim: int) -> Iterator[IndexSpec]:
-    """The INDEXES table, and relatives of its entries."""
-    for name, entry in INDEXES.items():
-        if name != "brute":
-            yield entry
+    """FAISS's entries of the INDEXES table, and relatives of them."""
+    yield from (entry for entry in INDEXES.values() if entry.factory)
     yield spec("SQfp16", "quantised")
     yield spec(f"IVF{nlist(vectors)},Flat", "ivf")
     yield spec("HNSW32_SQ8", "graph", **dict(INDEXES["hnsw"].build_params))
@@ -74,15 +70,18 @@ def families(vectors: int, dim: int) -> Iterator[IndexSpec]:
 
 def build_row(entry: IndexSpec, work: Workload) -> dict:
     """Raises BadQuery."""
+    from searchdemo.indexes.faiss_index import FaissIndex, trained
+
     started = time.perf_counter()
-    index = trained(entry, work.vectors)
+    with entry.refusals(work.vectors):
+        index = trained(entry, work.vectors)
     train_s, started = time.perf_counter() - started, time.perf_counter()
     index.add(work.vectors)
     add_s, factory = time.perf_counter() - started, entry.factory(*work.vectors.shape)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "index.faiss"
         started = time.perf_counter()
-        save(index, path)
+        FaissIndex(entry, index).save(path)
         save_s, disk_bytes = time.perf_counter() - started, path.stat().st_size
         whole, mapped = (loading(path, factory, work.queries, way) for way in (False, True))
     return {
@@ -109,18 +108,13 @@ def hnsw_row(m: int, work: Workload) -> dict:
 
 
 def annoy_row(trees: int, work: Workload) -> dict:
-    """At Annoy's own search effort, which is k times the number of trees. Raises ImportError."""
-    import annoy  # noqa: F401 before the clock runs
-
-    started = time.perf_counter()
-    contestant = peers.Annoy(work.vectors, trees)
-    build_s = time.perf_counter() - started
-    return {"trees": trees, "size_bytes": contestant.size_bytes, "build_s": build_s} | searched(
-        contestant.at(search_k=-1), work
-    )
+    """At Annoy's own search effort, which is k times the number of trees. Raises NotInstalled."""
+    index, build_s = timed_build(INDEXES["annoy"].built_with(trees=trees), work.vectors)
+    search = search_of(index, search_k=K * trees)
+    return {"trees": trees, "size_bytes": index.size_bytes, "build_s": build_s} | searched(search, work)
 
 
-def searched(search: peers.Search, work: Workload) -> dict:
+def searched(search: Search, work: Workload) -> dict:
     measured = latency_figures(query_latency(search, work.queries, K, 1, repeats=300))
     with thread_limit(1):
         return measured | quality(search, work, ks=(K,), knn=False)

@@ -21,7 +21,7 @@ from searchdemo.collection.classify import TRAINED_ON, training_note
 from searchdemo.collection.knn import TEMPERATURE, evaluate
 from searchdemo.collection.library import exact_index
 from searchdemo.encoders.device import pick_device
-from searchdemo.indexes.base import VectorIndex
+from searchdemo.indexes.base import Index
 from searchdemo.measure.cards import Figures, RunCard
 from searchdemo.measure.threads import thread_limit
 from searchdemo.types import Neighbors
@@ -106,7 +106,7 @@ def without_themselves(found: Neighbors, own: np.ndarray) -> Neighbors:
 
 
 def _search_both(
-    index: VectorIndex, work: Workload, asking: np.ndarray, k: int, name: str, report: Callable
+    index: Index, work: Workload, asking: np.ndarray, k: int, name: str, report: Callable
 ) -> tuple[dict[str, tuple[Neighbors, np.ndarray]], dict]:
     """Split -> (neighbours (q, k), truth (q,)), and seconds, with as many threads as the libraries take."""
     with thread_limit(None):
@@ -124,7 +124,7 @@ def _search_both(
     }
 
 
-def _search(index: VectorIndex, queries: np.ndarray, k: int, stage: str, report: Callable) -> tuple[Neighbors, float]:
+def _search(index: Index, queries: np.ndarray, k: int, stage: str, report: Callable) -> tuple[Neighbors, float]:
     index.search(queries[:8], k)
     parts, seconds = [], 0.0
     for start in range(0, len(queries), AT_ONCE):

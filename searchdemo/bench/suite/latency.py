@@ -38,16 +38,17 @@ def run(bench: Bench) -> Figures:
     except NoWeights as error:
         extraction, notes = [], [f"extraction: {error}"]
     searches = []
-    chosen = {name: find(name) for name in bench.indexes or INDEXES}
+    own = [name for name, entry in INDEXES.items() if not entry.package]  # `bench peers` has the others
+    chosen = {name: find(name) for name in bench.indexes or own}
     for done, (name, entry) in enumerate(chosen.items()):
         bench.report(Progress(f"{name} on {len(work.vectors):,} vectors", done, len(chosen), 0))
-        index, seconds = timed_build(entry, work.vectors, device=bench.engine.device)
+        index, seconds = timed_build(entry, work.vectors)
         search = search_of(index)
         found = quality(search, work, ks=(K,), knn=False)
         for threads in bench.threads:
             measured = query_latency(search, work.queries, K, threads, repeats=100 if bench.quick else 500)
             searches.append(
-                {"index": name, "family": entry.family, "factory": index.factory, "threads": threads}
+                {"index": name, "family": entry.family, "factory": index.recipe, "threads": threads}
                 | latency_figures(measured)
                 | {"qps": queries_per_second(search, work.queries[:500], K, threads)}
                 | found

@@ -7,21 +7,22 @@ take turns, each at the setting of its sweep that was fastest at the wanted reca
 from __future__ import annotations
 
 import contextlib
-import importlib
 import os
 import re
 import statistics
 import sys
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
 
-from searchdemo.bench.peers import EF_CONSTRUCTION, OURS, PEERS, M, Peer, Settings
+from searchdemo.bench.peers import OURS, PEERS, Peer
 from searchdemo.bench.plots import SERIES, legend, panels
-from searchdemo.bench.points import Search, latency_figures, quality, query_latency
+from searchdemo.bench.points import Search, latency_figures, quality, query_latency, search_of, timed_build
 from searchdemo.bench.tables import Column, Table, fixed, megabytes, number
 from searchdemo.bench.workload import Bench, Workload
 from searchdemo.collection.build import Progress
+from searchdemo.errors import NotInstalled
+from searchdemo.indexes.base import Index, IndexSpec
+from searchdemo.indexes.table import INDEXES
 from searchdemo.measure.cards import Figures, Floor, RunCard
 from searchdemo.measure.machine import installed
 from searchdemo.measure.pareto import front
@@ -32,7 +33,7 @@ QUERIES = 2_000
 RECALLS = (0.9, 0.95, 0.99)
 HELD_AT = (0.95, 0.99)  # recalls at which bounds are held
 ROUNDS = 9
-LIKE_FOR_LIKE = {"m": M, "ef_construction": EF_CONSTRUCTION}  # the graphs that ours is held against
+LIKE_FOR_LIKE = INDEXES["hnswlib"].recipe(0, 0)  # the graphs that ours is held against
 GRAPHS = ("hnswlib", "usearch", "faiss hnsw (own defaults)")
 
 
@@ -45,9 +46,10 @@ def run(bench: Bench) -> Figures:
         bench.report(Progress(peer.name, done, len(PEERS), 0))
         try:
             sweep.measure(peer)
+        except NotInstalled as error:
+            sweep.notes.append(f"{peer.name}: {error}")
         except Exception as error:  # of whatever kind that a foreign library raises: the others go on
-            why = "; pip install -r requirements-bench.txt" if isinstance(error, ImportError) else ""
-            sweep.notes.append(f"{peer.name}: {type(error).__name__}: {error}{why}")
+            sweep.notes.append(f"{peer.name}: {type(error).__name__}: {error}")
     bench.report(Progress("taking turns", len(PEERS), len(PEERS), 0))
     libraries = installed(dict.fromkeys(peer.package for peer in PEERS))
     settings = {"k": K, "timed_threads": 1, "build_threads": os.cpu_count() or 1, "libraries": libraries}
@@ -60,36 +62,33 @@ class Sweep:
         self.repeats = 100 if bench.quick else 500
         self.rows: list[dict] = []
         self.notes: list[str] = []
-        self._built: dict[tuple[str, str], object] = {}  # (peer, build) -> what bounds are held with
+        self._built: dict[tuple[str, str], Index] = {}  # (peer, build) -> what bounds are held with
 
     def measure(self, peer: Peer) -> None:
         """All points of one. Raises whatever its library raises."""
-        with foreign_words() as said:
-            importlib.import_module(peer.module)
-        self.notes += [f"{peer.name}: {words}" for words in re.findall("^Your CPU supports .*", said(), re.MULTILINE)]
         asked = self.work.part(None, peer.queries, self.bench.seed)
-        for build, settings in peer.grid(*self.work.vectors.shape):
-            with foreign_words():
-                started = time.perf_counter()
-                contestant = peer.build(self.work.vectors, **build)
-                build_s = time.perf_counter() - started
+        for entry, settings in peer.grid(*self.work.vectors.shape):
+            with foreign_words() as said:
+                index, build_s = timed_build(entry, self.work.vectors)
+            warnings = re.findall("^Your CPU supports .*", said(), re.MULTILINE)  # at the first import
+            self.notes += [f"{peer.name}: {words}" for words in warnings]
+            build = built(entry, *self.work.vectors.shape)
             for params in settings[:: 2 if self.bench.quick else 1]:
-                search = contestant.at(**params)
+                search = search_of(index, **params)
                 with thread_limit(1):
                     found = quality(search, asked, ks=(K,), knn=False)
                 self.rows.append(
-                    {"peer": peer.name, "family": peer.family, "setting": text(build | params)}
-                    | {"build": text(build), "params": params}
+                    {"peer": peer.name, "family": peer.family, "setting": setting(build, params)}
+                    | {"build": build, "params": params}
                     | latency_figures(query_latency(search, asked.queries, K, 1, self.repeats))
                     | found
-                    | {"queries": len(asked.queries), "size_bytes": contestant.size_bytes, "build_s": build_s}
+                    | {"queries": len(asked.queries), "size_bytes": index.size_bytes, "build_s": build_s}
                 )
             if peer.name in (*OURS, *GRAPHS, "scann"):
-                self._built[peer.name, text(build)] = contestant
+                self._built[peer.name, build] = index
 
     def floors(self) -> list[Floor]:
-        like = text(LIKE_FOR_LIKE)
-        graphs = [(name, None if name.startswith("faiss") else like) for name in GRAPHS]
+        graphs = [(name, None if name.startswith("faiss") else LIKE_FOR_LIKE) for name in GRAPHS]
         found = []
         for recall in HELD_AT:
             found += self._held(
@@ -118,7 +117,7 @@ class Sweep:
 
     def _fastest(self, peer: str, recall: float, build: str | None = None) -> Search | None:
         row = best([row for row in self.rows if row["peer"] == peer and build in (None, row["build"])], recall)
-        return row and self._built[peer, row["build"]].at(**row["params"])
+        return row and search_of(self._built[peer, row["build"]], **row["params"])
 
 
 def best(rows: Sequence[dict], recall: float) -> dict | None:
@@ -126,10 +125,13 @@ def best(rows: Sequence[dict], recall: float) -> dict | None:
     return min((row for row in rows if row["recall_10"] >= recall), key=lambda row: row["p50_ms"], default=None)
 
 
-def text(settings: Settings) -> str:
-    """ "m 32, ef_construction 200": names of one's own values are left out where the value speaks for itself."""
-    silent = ("factory", "kind", "dtype")
-    return ", ".join(str(value) if name in silent else f"{name} {value}" for name, value in settings.items())
+def built(entry: IndexSpec, vectors: int, dim: int) -> str:
+    """ "m 32, ef_construction 200", "HNSW32, efConstruction 40"."""
+    return setting(entry.factory(vectors, dim) if entry.factory else "", dict(entry.build_params))
+
+
+def setting(build: str, params: dict) -> str:
+    return ", ".join([build] * bool(build) + [f"{name} {value}" for name, value in params.items()])
 
 
 @contextlib.contextmanager

@@ -20,7 +20,7 @@ from searchdemo.bench.workload import Bench, Workload, stored, synthetic
 from searchdemo.collection.build import Progress
 from searchdemo.encoders.table import spec_of
 from searchdemo.errors import BadQuery, NotBuilt, NotHere
-from searchdemo.indexes.base import IndexSpec, VectorIndex
+from searchdemo.indexes.base import Index, IndexSpec
 from searchdemo.indexes.table import find
 from searchdemo.measure.cards import Figures, RunCard
 
@@ -98,7 +98,7 @@ def _measured(entry: IndexSpec, work: Workload, repeats: int) -> dict:
         return query_latency(search, work.queries, K, 1, repeats).p50_ms
 
     recall = _recall(search, work)
-    row = {"index": entry.name, "family": entry.family, "factory": index.factory, "vectors": len(work.vectors)}
+    row = {"index": entry.name, "family": entry.family, "factory": index.recipe, "vectors": len(work.vectors)}
     row |= latency_figures(query_latency(search, work.queries, K, 1, repeats)) | {"recall_10": recall}
     row |= {"build_s": seconds, "size_bytes": index.size_bytes}
     return row | _at_target(index, work, row, p50_ms)
@@ -108,7 +108,7 @@ def _recall(search: Search, work: Workload) -> float:
     return quality(search, work, ks=(K,), knn=False)[f"recall_{K}"]
 
 
-def _at_target(index: VectorIndex, work: Workload, row: dict, p50_ms: Callable[[Search], float]) -> dict:
+def _at_target(index: Index, work: Workload, row: dict, p50_ms: Callable[[Search], float]) -> dict:
     """The least search effort, doubled from EFFORTS, that reaches TARGET; None where none does.
 
     An index without a parameter of effort reaches it as it is, or never.

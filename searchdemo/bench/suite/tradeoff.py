@@ -18,9 +18,8 @@ from searchdemo.bench.tables import Table
 from searchdemo.bench.workload import Bench, Workload
 from searchdemo.collection.build import Progress
 from searchdemo.errors import BadQuery
-from searchdemo.indexes.base import IndexSpec
-from searchdemo.indexes.faiss_index import FaissIndex, is_hash
-from searchdemo.indexes.shards import ShardedIndex, shards
+from searchdemo.indexes.base import Index, IndexSpec
+from searchdemo.indexes.factory import is_hash
 from searchdemo.indexes.table import INDEXES
 from searchdemo.measure.cards import Figures, Floor, RunCard
 
@@ -56,8 +55,8 @@ class Sweep:
         self.bench, self.work, self.threads = bench, work, bench.threads[0]
         self.repeats = 100 if bench.quick else 500
         self.notes: list[str] = []
-        self._kept: dict[str, tuple[FaissIndex, float]] = {}  # entries of the INDEXES table
-        self._rivals: list[tuple[FaissIndex, int]] = []  # inverted files, each at its least nprobe for ENOUGH
+        self._kept: dict[str, tuple[Index, float]] = {}  # entries of the INDEXES table
+        self._rivals: list[tuple[Index, int]] = []  # inverted files, each at its least nprobe for ENOUGH
 
     def points(self, grids: Sequence[Grid]) -> list[dict]:
         n, dim = self.work.vectors.shape
@@ -84,26 +83,26 @@ class Sweep:
         self.bench.report(Progress("all points", total, total, total / (time.perf_counter() - started)))
         return rows
 
-    def _row(self, spec: IndexSpec, index: FaissIndex, params: dict[str, int], metric: str = "ip") -> dict:
+    def _row(self, spec: IndexSpec, index: Index, params: dict[str, int], metric: str = "ip") -> dict:
         settings = {
             "index": spec.name,
             "family": spec.family,
-            "factory": index.factory,
+            "factory": index.recipe,
             "build_params": dict(spec.build_params),
             "params": params,
-            "metric": "l2" if is_hash(index.factory) else metric,
+            "metric": "l2" if is_hash(index.recipe) else metric,
         }
         return settings | point(index, params, self.work, threads=self.threads, repeats=self.repeats)
 
-    def _keep(self, spec: IndexSpec, index: FaissIndex, build_s: float, rows: list[dict]) -> None:
+    def _keep(self, spec: IndexSpec, index: Index, build_s: float, rows: list[dict]) -> None:
         ours = INDEXES[spec.name] if spec.name in AT else None
-        if ours and (ours.factory(*self.work.vectors.shape), ours.build_params) == (index.factory, spec.build_params):
+        if ours and (ours.factory(*self.work.vectors.shape), ours.build_params) == (index.recipe, spec.build_params):
             self._kept[spec.name] = index, build_s
         enough = [row["params"]["nprobe"] for row in rows if row["recall_10"] >= ENOUGH and spec.name == "ivf"]
         if enough:
             self._rivals.append((index, min(enough)))
 
-    def _entry(self, name: str) -> tuple[FaissIndex, float]:
+    def _entry(self, name: str) -> tuple[Index, float]:
         """Of the INDEXES table. Raises BadQuery when it cannot be built."""
         if name not in self._kept:
             self._kept[name] = timed_build(name, self.work.vectors)
@@ -119,7 +118,7 @@ class Sweep:
                 measured = query_latency(search, self.work.queries, k, self.threads, self.repeats)
                 found = quality(search, self.work, ks=(k,), knn=False)
                 rows.append(
-                    {"index": name, "family": index.spec.family, "factory": index.factory, "params": params, "k": k}
+                    {"index": name, "family": index.spec.family, "factory": index.recipe, "params": params, "k": k}
                     | latency_figures(measured)
                     | {"recall": found[f"recall_{k}"], "precision": found[f"precision_{k}"]}
                 )
@@ -127,6 +126,8 @@ class Sweep:
 
     def by_shards(self, numbers: Sequence[int]) -> list[dict]:
         """A row an index, a number of shards, and a way: one thread; all threads; a thread a shard."""
+        from searchdemo.indexes.shards import merged, shards  # not on top: FAISS waits for its first use
+
         rows, cores = [], os.cpu_count() or 1
         for name in ORDERED:
             for number in numbers:
@@ -139,11 +140,11 @@ class Sweep:
                     continue
                 build_s = time.perf_counter() - started
                 for threaded, threads in ((False, 1), (False, cores), (True, cores)):
-                    index = ShardedIndex(spec, parts, threaded)
+                    index = merged(parts, threaded)
                     search = search_of(index, **AT[name])
                     measured = query_latency(search, self.work.queries, K, threads, self.repeats)
                     rows.append(
-                        {"index": name, "factory": spec.factory(parts[0].ntotal, parts[0].d), "params": AT[name]}
+                        {"index": name, "factory": index.recipe, "params": AT[name]}
                         | {"shards": number, "threaded": threaded, "threads": threads}
                         | latency_figures(measured)
                         | {"recall_10": quality(search, self.work, ks=(K,), knn=False)["recall_10"]}
@@ -168,17 +169,17 @@ class Sweep:
     def floors(self) -> list[Floor]:
         """Our number of cells against all that were tried, each at the smallest nprobe that was tried and is enough."""
         ours = INDEXES["ivf"].factory(*self.work.vectors.shape)
-        if ours not in [index.factory for index, _ in self._rivals]:
+        if ours not in [index.recipe for index, _ in self._rivals]:
             self.notes.append(f"floor of ivf: no nprobe that was tried brings {ours} to recall@10 {ENOUGH}")
             return []
-        times: dict[str, list[float]] = {index.factory: [] for index, _ in self._rivals}
+        times: dict[str, list[float]] = {index.recipe: [] for index, _ in self._rivals}
         for turn in range(ROUNDS):
             self.bench.report(Progress("close rivals in turns", turn, ROUNDS, 0))
             for index, nprobe in self._rivals:
                 measured = query_latency(
                     search_of(index, nprobe=nprobe), self.work.queries, K, self.threads, self.repeats
                 )
-                times[index.factory].append(measured.p50_ms)
+                times[index.recipe].append(measured.p50_ms)
         medians = {factory: statistics.median(found) for factory, found in times.items()}
         ratio = medians[ours] / min(medians.values())
         return [Floor(f"ivf ({ours}) over the best number of cells, p50 at recall@10 >= {ENOUGH}", ratio, 1.1)]

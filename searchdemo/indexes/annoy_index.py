@@ -1,0 +1,52 @@
+"""Annoy: trees of random planes between vectors, searched in a mapped file."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import BinaryIO
+
+import annoy
+import numpy as np
+
+from searchdemo.indexes.base import Index, IndexSpec, filled
+
+
+class AnnoyIndex(Index):
+    """Annoy closes its index when it saves it, under the readers: so one that is built lives in a file at once."""
+
+    def __init__(self, spec: IndexSpec, index: annoy.AnnoyIndex, file: BinaryIO):
+        """file: the one that the index has mapped, which may have lost its name."""
+        super().__init__(spec, index, (index.get_n_items(), index.f), os.fstat(file.fileno()).st_size)
+        self._file = file
+
+    @classmethod
+    def from_vectors(cls, spec: IndexSpec, vectors: np.ndarray, metric: str) -> AnnoyIndex:
+        index = annoy.AnnoyIndex(vectors.shape[1], "angular")
+        index.set_seed(1)
+        for row, vector in enumerate(vectors.tolist()):
+            index.add_item(row, vector)
+        index.build(dict(spec.build_params)["trees"])
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:  # Windows keeps what is open
+            path = Path(folder) / "index"
+            index.save(str(path))
+            return cls(spec, index, path.open("rb"))
+
+    @classmethod
+    def from_file(cls, spec: IndexSpec, path: Path, vectors: int, dim: int) -> AnnoyIndex:
+        index = annoy.AnnoyIndex(dim, "angular")
+        index.load(str(path))
+        return cls(spec, index, path.open("rb"))
+
+    def _write(self, path: Path) -> None:
+        with self._lock, path.open("wb") as copy:
+            self._file.seek(0)
+            shutil.copyfileobj(self._file, copy)
+
+    def _search(self, queries: np.ndarray, k: int, made: dict[str, int]) -> tuple[np.ndarray, np.ndarray]:
+        search_k = made["search_k"]
+        found = (self.index.get_nns_by_vector(query, k, search_k, True) for query in queries.tolist())
+        # The distance is Euclid's, between unit rows: |a - b|^2 = 2 - 2 cos.
+        return filled([(rows, 1 - np.square(distances) / 2) for rows, distances in found], k)

@@ -1,0 +1,44 @@
+"""USearch: another implementation of HNSW, which searches in a mapped file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from usearch.index import Index as Graph
+
+from searchdemo.indexes.base import Index, IndexSpec, filled
+from searchdemo.types import MISSING
+
+
+class UsearchIndex(Index):
+    @classmethod
+    def from_vectors(cls, spec: IndexSpec, vectors: np.ndarray, metric: str) -> UsearchIndex:
+        n, dim = vectors.shape
+        params = dict(spec.build_params)
+        dtype, ef_construction = params.get("dtype", "f32"), params["ef_construction"]
+        index = Graph(ndim=dim, metric="ip", dtype=dtype, connectivity=params["m"], expansion_add=ef_construction)
+        index.add(np.arange(n), vectors)
+        return cls(spec, index, (n, dim), index.serialized_length)
+
+    @classmethod
+    def from_file(cls, spec: IndexSpec, path: Path, vectors: int, dim: int) -> UsearchIndex:
+        index = Graph.restore(str(path), view=True)
+        if index is None:
+            raise ValueError("it is none")
+        return cls(spec, index, (len(index), index.ndim))
+
+    def _write(self, path: Path) -> None:
+        self.index.save(str(path))
+
+    def _search(self, queries: np.ndarray, k: int, made: dict[str, int]) -> tuple[np.ndarray, np.ndarray]:
+        alone = len(queries) == 1  # which takes longer as a batch
+        with self._lock:
+            self.index.expansion_search = max(made["ef_search"], k)
+            found = self.index.search(queries[0] if alone else queries, k, threads=1)
+        if alone:
+            return filled([(found.keys, 1 - found.distances)], k)
+        rows, scores = found.keys.astype(np.int64), 1 - found.distances
+        beyond = np.arange(k) >= found.counts[:, None]  # USearch leaves there what was in memory
+        rows[beyond], scores[beyond] = MISSING, -np.inf
+        return rows, scores
