@@ -17,7 +17,7 @@ from searchdemo.encoders import table as encoder_table
 from searchdemo.encoders.base import EncoderSpec
 from searchdemo.errors import BadQuery
 from searchdemo.galleries import table as gallery_table
-from searchdemo.galleries.base import Gallery, GallerySpec
+from searchdemo.galleries.base import Gallery, GallerySpec, Pictures
 from searchdemo.indexes.table import INDEXES
 from tests.clock import Clock
 
@@ -89,15 +89,19 @@ def png(colour: tuple[int, ...]) -> bytes:
     return buffer.getvalue()
 
 
-class ColourPictures:
+class ColourPictures(Pictures):
     """One colour a picture; rows in `absent` have no picture, rows in `broken` have bytes that are none."""
 
-    def __init__(self, colours: np.ndarray, labels: np.ndarray, absent=(), broken=()):
+    def __init__(self, colours: np.ndarray, labels: np.ndarray, absent=(), broken=(), missing=""):
         self.colours, self.labels = colours, np.asarray(labels, np.int16)
-        self.absent, self.broken = set(absent), set(broken)
+        self.absent, self.broken, self._missing = set(absent), set(broken), missing
 
-    def __len__(self) -> int:
-        return len(self.labels)
+    @property
+    def missing(self) -> str:
+        return self._missing
+
+    def has(self, row: int) -> bool:
+        return row not in self.absent
 
     def encoded(self, row: int) -> bytes | None:
         if row in self.absent:

@@ -226,7 +226,7 @@ def test_without_vectors_or_pictures(world):
     world.gallery = colour_gallery(broken=[3])
     with pytest.raises(NoPictures, match="1 pictures of 'colours' cannot be read"):
         augmented(world)
-    world.change(missing="They are on the moon.", pictures=colour_gallery(absent=[3]).pictures)
+    world.gallery = colour_gallery(absent=[3], missing="They are on the moon.")
     with pytest.raises(NoPictures, match="on the moon"):
         augmented(world)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,7 @@ from searchdemo.bench.suite import classnames
 from searchdemo.bench.suite.classnames import at_thresholds, auc, pair_figures, pairs
 from searchdemo.bench.table import measure
 from searchdemo.bench.workload import Bench, Workload
+from searchdemo.encoders.table import ENCODERS
 from searchdemo.errors import BadArtifact, BadQuery
 from tests.conftest import MeanColour, unit
 
@@ -105,7 +108,8 @@ def test_a_class_without_queries_does_not_fail():
 def card(world, monkeypatch):
     """Classes by the strongest channel, and texts that name the pure channels: words are always right."""
     world.change(class_names=("red", "lime", "blue"))
-    monkeypatch.setattr(classnames, "templates_of", lambda encoder: ("{}", "dark{}"))
+    spec = replace(ENCODERS["mean-colour"], prompts=("{}", "dark{}"))
+    monkeypatch.setitem(ENCODERS, "mean-colour", spec)
     monkeypatch.setattr(world.encoder, "encode_texts", lambda texts: unit(np.stack([channel(t) for t in texts])))
     return measure("classnames", Bench(world.built(), "colours", "mean-colour"))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,7 @@ from searchdemo.bench import linear_head
 from searchdemo.bench.suite import knn
 from searchdemo.bench.table import measure
 from searchdemo.bench.workload import Bench, Workload
-from searchdemo.collection import classify
+from searchdemo.encoders.table import ENCODERS
 from searchdemo.errors import BadQuery
 from searchdemo.types import Neighbors
 from tests.conftest import unit
@@ -114,7 +116,8 @@ def test_a_gpu_has_a_row_of_its_own(world, monkeypatch):
 
 
 def test_of_a_built_gallery_the_seconds_of_embedding_are_told(world, monkeypatch):
-    monkeypatch.setitem(classify.TRAINED_ON, "mean-colour", "colours")
+    spec = replace(ENCODERS["mean-colour"], trained_on="colours")
+    monkeypatch.setitem(ENCODERS, "mean-colour", spec)
     card = measure("knn", Bench(world.built(), "colours", "mean-colour"))
     assert card.parts["times"][0]["embed_pictures"] == 330
     assert "trained on the pictures and labels" in card.notes[0]

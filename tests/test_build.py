@@ -125,7 +125,7 @@ def test_a_gallery_without_any_picture(world, gap):
     world.gallery = colour_gallery(20, **{gap: range(20)})
     with pytest.raises(NoPictures, match="The gallery 'colours' has no pictures"):
         world.built()
-    world.change(missing="They are on the moon.")
+    world.gallery = colour_gallery(20, **{gap: range(20)}, missing="They are on the moon.")
     with pytest.raises(NoPictures, match="They are on the moon"):
         world.built()
 

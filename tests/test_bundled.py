@@ -3,33 +3,45 @@
 from __future__ import annotations
 
 import io
+import json
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
-from safetensors.torch import save_file
+from safetensors.numpy import save_file
 from torch.utils.flop_counter import FlopCounterMode
 
-from searchdemo.encoders.bundled import FILE, BundledEncoder, pack
-from searchdemo.encoders.bundled_net import ImageTower, TextTower, flatten_bags
+from searchdemo import assets
+from searchdemo.collection.store import VECTORS
+from searchdemo.encoders.bundled import BundledEncoder, pack
+from searchdemo.encoders.bundled_image import ImageTower
 from searchdemo.encoders.quantised import dequantise, quantise
-from searchdemo.encoders.table import ENCODERS
+from searchdemo.encoders.table import ENCODERS, load, weights_path
 from searchdemo.encoders.templates import class_rows
+from searchdemo.encoders.weights import read_weights
 from searchdemo.encoders.words import NGRAM_ROWS, ngrams, split_words, table_rows
 from searchdemo.errors import BadArtifact, BadQuery, NoWeights
+from searchdemo.galleries.class_names import CLASS_NAMES
 from searchdemo.galleries.scenes import open_scenes
+from searchdemo.galleries.table import open_gallery
+from searchdemo.galleries.tiny_imagenet import EXAMPLE_TEXTS
+from searchdemo.indexes.vectors import StoredVectors
+from training.text_tower import TextTower, flatten_bags
 
 WORDS = ["dog", "cat", "red"]
 
-shipped = pytest.mark.skipif(not FILE.is_file(), reason="the weights are not made yet: python -m training")
+shipped = pytest.mark.skipif(not weights_path("bundled"), reason="the weights are not made yet: python -m training")
 
 
 @pytest.fixture(scope="module")
 def encoder() -> BundledEncoder:
-    return BundledEncoder(device="cpu")
+    return load("bundled", device="cpu")
 
 
 @pytest.fixture
@@ -42,27 +54,27 @@ def small_file(tmp_path):
 
 
 def test_quantising_is_exact_where_rows_are_multiples_of_their_scale():
-    weights = torch.tensor([[127.0, -1.0, 0.0], [-12.7, 0.1, 6.4]])
-    bias = torch.tensor([0.123])
+    weights = np.array([[127, -1, 0], [-12.7, 0.1, 6.4]], np.float32)
+    bias = np.array([0.123], np.float32)
     stored = quantise({"w": weights, "b": bias})
     assert stored["w"].tolist() == [[127, -1, 0], [-127, 1, 64]]
-    assert torch.allclose(stored["w.scale"], torch.tensor([1.0, 0.1]))
+    assert np.allclose(stored["w.scale"], [1.0, 0.1])
     back = dequantise(stored)
     assert back.keys() == {"w", "b"}
-    assert torch.allclose(back["w"], weights, atol=1e-5)
-    assert torch.equal(back["b"], bias)
+    assert np.allclose(back["w"], weights, atol=1e-5)
+    assert np.array_equal(back["b"], bias)
 
 
 def test_quantising_is_off_by_at_most_half_a_scale():
-    weights = torch.randn(5, 4, 3, 3, generator=torch.Generator().manual_seed(1))
+    weights = np.random.default_rng(1).standard_normal((5, 4, 3, 3), np.float32)
     stored = quantise({"w": weights})
-    off = (dequantise(stored)["w"] - weights).abs().flatten(1).amax(1)
+    off = np.abs(dequantise(stored)["w"] - weights).reshape(5, -1).max(1)
     assert (off <= stored["w.scale"] / 2 + 1e-6).all()
-    assert stored["w"].dtype == torch.int8
+    assert stored["w"].dtype == np.int8
 
 
 def test_a_row_of_zeros_stays_zero():
-    assert dequantise(quantise({"w": torch.zeros(2, 3)}))["w"].abs().max() == 0
+    assert dequantise(quantise({"w": np.zeros((2, 3), np.float32)}))["w"].tolist() == [[0] * 3] * 2
 
 
 @pytest.mark.parametrize(
@@ -95,17 +107,100 @@ def test_a_misspelt_word_shares_most_ngrams():
     assert len(right & other) < 0.2 * len(right)
 
 
-def test_texts_in_one_batch_do_not_mix():
-    tower = TextTower(10 + NGRAM_ROWS)
-    bags = [([1, 2], [1.0, 1.0]), ([], []), ([3], [1.0])]
-    together = tower(*flatten_bags(bags))
-    alone = torch.cat([tower(*flatten_bags([bag])) for bag in bags])
-    assert torch.allclose(together, alone, atol=1e-6)
+def torch_rows(weights, texts: list[str]) -> np.ndarray:
+    """What the tower that was trained makes of the texts."""
+    words = bytes(weights.tensors["text.vocabulary"]).decode().split(" ")
+    tensors = dequantise(weights.part("text."))
+    tower = TextTower(len(words) + NGRAM_ROWS, hidden=len(tensors["expand.bias"]))
+    tower.load_state_dict({name: torch.from_numpy(tensors[name]) for name in tower.state_dict()})
+    vocabulary = {word: row for row, word in enumerate(words)}
+    with torch.inference_mode():
+        return tower(*flatten_bags([table_rows(text, vocabulary) for text in texts])).numpy()
+
+
+@shipped
+def test_words_are_the_same_in_numpy_as_in_training(encoder):
+    prompts = ENCODERS["bundled"].prompts
+    texts = [prompt.replace("{}", name) for name in CLASS_NAMES.values() for prompt in prompts]
+    texts += [*EXAMPLE_TEXTS, *open_scenes().captions, "qzxv refridgerator", "🎈 a", "a " * 5000]
+    wanted = torch_rows(read_weights(weights_path("bundled"), "numpy"), texts)
+    assert len(texts) > 2500 and np.abs(encoder.encode_texts(texts) - wanted).max() < 1e-5
+
+
+@shipped
+@pytest.mark.parametrize("gallery", ["scenes", "tiny-imagenet"])
+def test_both_text_towers_find_the_same_pictures(encoder, gallery):
+    """The ten nearest of the vectors that ship, in the same order, for each example on the page."""
+    texts = list(open_gallery(gallery).example_texts)
+    vectors = StoredVectors(assets.INDEXES / gallery / "bundled" / VECTORS).all()
+    wanted = torch_rows(read_weights(weights_path("bundled"), "numpy"), texts)
+    ours, theirs = (np.argsort(-(rows @ vectors.T), axis=1)[:, :10] for rows in (encoder.encode_texts(texts), wanted))
+    assert len(texts) >= 6 and np.array_equal(ours, theirs)
+
+
+WITHOUT_TORCH = """
+import sys
+sys.modules |= dict.fromkeys(["torch", "torchvision", "timm", "open_clip"])
+from searchdemo import cli
+sys.exit(cli.main(sys.argv[1:]))
+"""
+
+
+def without_torch(*words: str) -> subprocess.CompletedProcess:
+    """A command of searchdemo where the libraries of the encoders are not installed."""
+    command = [sys.executable, "-c", WITHOUT_TORCH, *words]
+    return subprocess.run(command, cwd=Path(__file__).parents[1], capture_output=True, text=True)
+
+
+@shipped
+def test_words_need_no_torch(encoder):
+    said = without_torch("search", "--gallery", "scenes", "--text", "a red boat", "--index", "flat", "--json")
+    vectors = StoredVectors(assets.INDEXES / "scenes" / "bundled" / VECTORS).all()
+    nearest = np.argsort(-(vectors @ encoder.encode_texts(["a red boat"])[0]))[:10]
+    assert [hit["row"] for hit in json.loads(said.stdout)["hits"]] == nearest.tolist()
+
+
+@shipped
+def test_a_picture_names_the_command_that_brings_torch(tmp_path):
+    Image.new("RGB", (64, 64), "red").save(tmp_path / "red.png")
+    search = ("search", "--gallery", "scenes", "--image", str(tmp_path / "red.png"))
+    for words, part in [
+        (search, "The image tower of the encoder 'bundled'"),
+        ((*search, "--device", "cuda"), "The device 'cuda'"),
+        (("build", "--gallery", "scenes", "--encoder", "resnet18"), "The encoder 'resnet18'"),
+        (("build", "--gallery", "scenes", "--encoder", "clip-vit-b32"), "The encoder 'clip-vit-b32'"),
+    ]:
+        said = without_torch(*words)
+        assert said.returncode == 2 and said.stdout == ""
+        assert said.stderr.startswith(f"searchdemo: {part} needs the Python package ")
+        assert said.stderr.endswith("which is not installed: run `pip install -r requirements.txt`.\n")
+
+
+@shipped
+def test_words_alone_import_no_torch_and_make_no_image_tower():
+    code = """
+import hashlib, sys
+from searchdemo.encoders.table import load, weights_path
+encoder = load("bundled")
+assert encoder.encode_texts(["a dog"]).shape == (1, encoder.dim) and encoder.has_text and not encoder.stand_in
+assert encoder.weights_sha256 == hashlib.sha256(weights_path("bundled").read_bytes()).hexdigest()
+assert "torch" not in sys.modules
+sys.modules["torch"] = None
+assert (encoder.device, encoder.precision) == ("cpu", "float32")
+"""
+    subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[1], check=True)
+
+
+def test_a_row_does_not_depend_on_the_other_texts(encoder):
+    texts = ["a dog", "a cat on a mat", "qzxv"]
+    alone = np.concatenate([encoder.encode_texts([text]) for text in texts])
+    assert np.array_equal(encoder.encode_texts(texts), alone)
+    assert encoder.encode_texts([]).shape == (0, 128)
 
 
 def test_a_file_of_towers_of_any_size_is_read_back(small_file):
     path, image, text = small_file
-    encoder = BundledEncoder(weights=path, device="cpu", precision="float32")
+    encoder = load("bundled", weights=path, device="cpu", precision="float32")
     picture = Image.effect_noise((64, 64), 60).convert("RGB")
     pixels = encoder.preprocess([picture])
     with torch.inference_mode():
@@ -118,7 +213,7 @@ def test_a_file_of_towers_of_any_size_is_read_back(small_file):
 def test_preprocessing_leaves_a_picture_of_64_px_as_it_is(small_file):
     pixels = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
     for transform in ("own", "full"):
-        encoder = BundledEncoder(weights=small_file[0], device="cpu", precision="float32", transform=transform)
+        encoder = load("bundled", weights=small_file[0], device="cpu", precision="float32", transform=transform)
         seen = encoder.preprocess([Image.fromarray(pixels)])[0].permute(1, 2, 0).numpy()
         assert np.allclose(seen, (pixels / 255 - 0.45) / 0.27, atol=1e-5)
 
@@ -127,7 +222,7 @@ def test_own_cuts_out_the_middle_and_full_keeps_all(small_file):
     wide = Image.new("RGB", (256, 64), "black")
     wide.paste("white", (0, 0, 64, 64))  # only the left end
     own, full = (
-        BundledEncoder(weights=small_file[0], device="cpu", transform=transform).preprocess([wide])
+        load("bundled", weights=small_file[0], device="cpu", transform=transform).preprocess([wide])
         for transform in ("own", "full")
     )
     assert own.float().std() == 0
@@ -136,12 +231,12 @@ def test_own_cuts_out_the_middle_and_full_keeps_all(small_file):
 
 
 def test_missing_and_foreign_files_are_said_in_one_sentence(tmp_path, monkeypatch):
-    monkeypatch.setattr("searchdemo.encoders.bundled.FILE", tmp_path / "bundled.safetensors")
-    with pytest.raises(NoWeights, match="python -m training"):
-        BundledEncoder()
-    save_file({"x": torch.zeros(1)}, tmp_path / "other.safetensors")
+    monkeypatch.setattr(assets, "WEIGHTS", tmp_path)
+    with pytest.raises(NoWeights, match=r"bundled\.safetensors.*python -m training"):
+        load("bundled")
+    save_file({"x": np.zeros(1)}, tmp_path / "other.safetensors")
     with pytest.raises(BadArtifact, match="not a file of the bundled encoder"):
-        BundledEncoder(weights=tmp_path / "other.safetensors")
+        load("bundled", weights=tmp_path / "other.safetensors")
 
 
 class TwoWords:
@@ -187,13 +282,13 @@ def test_any_text_gives_a_unit_row(encoder):
 def test_both_precisions_agree_on_scenes():
     gallery = open_scenes()
     pictures = [Image.open(io.BytesIO(gallery.pictures.encoded(row))).convert("RGB") for row in range(0, 2000, 40)]
-    rows = [BundledEncoder(device="cpu", precision=p).encode_images(pictures) for p in ("bfloat16", "float32")]
+    rows = [load("bundled", device="cpu", precision=p).encode_images(pictures) for p in ("bfloat16", "float32")]
     assert (rows[0] * rows[1]).sum(axis=1).min() >= 0.999
 
 
 def test_visitors_leave_the_number_of_threads_as_it_is(small_file):
     """A thread that first touches torch while another computes on one core must not take that for the usual."""
-    small = BundledEncoder(device="cpu", weights=small_file[0])
+    small = load("bundled", device="cpu", weights=small_file[0])
     before, together = torch.get_num_threads(), threading.Barrier(4)
     torch.set_num_threads(2)
 
@@ -213,16 +308,6 @@ def test_visitors_leave_the_number_of_threads_as_it_is(small_file):
         torch.set_num_threads(before)
 
 
-class Passes(list):
-    """(thread that called, cores that torch may use, texts or pictures) of each forward pass of a tower."""
-
-    def of(self, tower: torch.nn.Module, size):
-        def look(module, given) -> None:
-            self.append((threading.get_ident(), torch.get_num_threads(), size(given)))
-
-        return tower.register_forward_pre_hook(look)
-
-
 @pytest.fixture
 def two_threads():
     threads = torch.get_num_threads()
@@ -231,41 +316,30 @@ def two_threads():
     torch.set_num_threads(threads)
 
 
-def operations(call) -> int:
-    """Floating-point operations of matrix products and convolutions."""
-    with FlopCounterMode(display=False) as counter:
-        call()
-    return counter.get_total_flops()
-
-
-@shipped
-def test_one_text_is_one_small_pass_on_one_core(encoder, two_threads):
-    """Two products of 128 x 512; `bench floors` holds the millisecond that it may take."""
-    passes, text = Passes(), "a yellow bus full of children"
-    with passes.of(encoder._text, lambda given: len(given[1])):
-        assert operations(lambda: encoder.encode_texts([text])) == 2 * 2 * 128 * 512
-    assert passes == [(threading.get_ident(), 1, 1)]
-
-
 @shipped
 def test_one_picture_is_one_pass_on_one_core_and_many_share_a_pass_on_all(encoder, two_threads):
-    """0.6 billion operations for a picture; `bench floors` holds the ten milliseconds that they may take."""
-    passes, picture = Passes(), Image.effect_noise((64, 64), 60).convert("RGB")
-    with passes.of(encoder.net, lambda given: len(given[0])):
-        one = operations(lambda: encoder.encode_images([picture]))
-        many = operations(lambda: encoder.encode_images([picture] * 8))
+    """0.6 billion operations per picture; `bench floors` holds the milliseconds that they may take."""
+    passes, picture = [], Image.effect_noise((64, 64), 60).convert("RGB")
+
+    def look(net, given) -> None:
+        passes.append((threading.get_ident(), torch.get_num_threads(), len(given[0])))
+
+    def operations(count: int) -> int:
+        with FlopCounterMode(display=False) as counter:
+            encoder.encode_images([picture] * count)
+        return counter.get_total_flops()
+
+    with encoder.image_encoder.net.register_forward_pre_hook(look):
+        one, many = operations(1), operations(8)
     assert one == pytest.approx(0.615e9, rel=0.01) and many == 8 * one
     assert passes == [(threading.get_ident(), 1, 1), (threading.get_ident(), 2, 8)]
 
 
 @shipped
-def test_the_table_counts_the_parameters_that_ship():
-    from searchdemo.encoders.bundled import towers
-    from searchdemo.encoders.quantised import dequantise
-    from searchdemo.encoders.weights import read_weights
-
-    image, text, _ = towers(dequantise(read_weights(FILE).tensors), FILE)
-    counted = sum(parameter.numel() for tower in (image, text) for parameter in tower.parameters())
+def test_the_table_counts_the_parameters_that_ship(encoder):
+    tower = encoder.image_encoder.net
+    counted = sum(parameter.numel() for parameter in tower.parameters())
+    counted += sum(np.prod(shape) for shape in encoder.text_tower.shapes.values())
     assert counted == ENCODERS["bundled"].parameters
 
 
@@ -273,4 +347,4 @@ def test_the_table_counts_the_parameters_that_ship():
 @pytest.mark.parametrize("text", ["\N{SLIGHTLY SMILING FACE}", "!?", "\u732b"])
 def test_a_text_without_words_is_refused(text):
     with pytest.raises(BadQuery, match="finds no word"):
-        BundledEncoder(device="cpu").encode_texts(["a dog", text])
+        load("bundled", device="cpu").encode_texts(["a dog", text])

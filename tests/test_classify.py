@@ -60,12 +60,6 @@ def test_by_class_names(engine):
     ]
 
 
-@pytest.fixture(autouse=True)
-def names_as_they_are(monkeypatch):
-    """MeanColour reads colours, not sentences around them."""
-    monkeypatch.setattr("searchdemo.collection.library.class_rows", lambda encoder, names: encoder.encode_texts(names))
-
-
 def test_class_names_that_the_encoder_cannot_read(world, engine, monkeypatch):
     world.change(class_names=("猫", *world.gallery.class_names[1:]))
     found = classify(world.engine(), Query(row=0), "colours", "mean-colour", "flat", k=5)

@@ -10,6 +10,9 @@ import hashlib
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import open_clip  # here, like timm: older torch cannot import it once the meta device is set
@@ -27,7 +30,7 @@ from searchdemo.encoders.transforms import LONGEST, centre
 from searchdemo.errors import BadArtifact, BadQuery, UnknownName
 from tests.stand_in import stand_in
 
-FROM_LIBRARIES = [name for name, spec in ENCODERS.items() if spec.family != "bundled"]
+FROM_LIBRARIES = [name for name, spec in ENCODERS.items() if not spec.shipped]
 CLIPS = [name for name in FROM_LIBRARIES if name.startswith("clip-")]
 
 
@@ -38,11 +41,7 @@ def noise(count: int, size=(64, 48), seed: int = 0) -> list[Image.Image]:
 
 def transform_of(name: str, transform: str):
     """Upright RGB picture -> (3, px, px) float32."""
-    if ENCODERS[name].family == "timm":
-        from searchdemo.encoders import timm_encoder as adapter
-    else:
-        from searchdemo.encoders import open_clip_encoder as adapter
-    to_input = adapter.transform_of(ENCODERS[name], transform)
+    to_input = table.module_of(ENCODERS[name]).transform_of(ENCODERS[name], transform)
     return lambda picture: to_input.standardised(to_input.pixels([picture]), torch.float32)[0]
 
 
@@ -74,7 +73,7 @@ def test_the_facts_in_the_table_are_those_of_the_network(name):
         assert rows.shape == (2, spec.dim)
         assert sum(parameter.numel() for parameter in net.parameters()) == spec.parameters
         assert hasattr(net, "encode_text") == spec.text
-        if spec.family == "timm":  # the hub's file is of the whole network, at its own size
+        if spec.module == "timm_encoder":  # the hub's file is of the whole network, at its own size
             import timm
 
             net = timm.create_model(spec.model)
@@ -84,7 +83,7 @@ def test_the_facts_in_the_table_are_those_of_the_network(name):
 @pytest.mark.parametrize("name", FROM_LIBRARIES)
 def test_the_library_knows_where_the_weights_lie_and_on_which_terms(name):
     spec = ENCODERS[name]
-    if spec.family == "timm":
+    if spec.module == "timm_encoder":
         import timm
 
         config = timm.get_pretrained_cfg(spec.model)
@@ -95,7 +94,7 @@ def test_the_library_knows_where_the_weights_lie_and_on_which_terms(name):
         from searchdemo.encoders.open_clip_encoder import pretrained_cfg
 
         assert pretrained_cfg(spec)["hf_hub"].rstrip("/") == spec.weights
-        assert table.HUB_FILE["open_clip"] == HF_SAFE_WEIGHTS_NAME
+        assert spec.hub_file == HF_SAFE_WEIGHTS_NAME
 
 
 @pytest.mark.parametrize("name", CLIPS)
@@ -120,7 +119,7 @@ def test_every_transform_gives_the_input_square(name, transform):
 @pytest.mark.parametrize("name", FROM_LIBRARIES)
 def test_own_makes_of_a_picture_what_the_library_makes_of_it(name):
     spec = ENCODERS[name]
-    if spec.family == "timm":
+    if spec.module == "timm_encoder":
         config = timm.get_pretrained_cfg(spec.model).to_dict() | {"input_size": (3, spec.input_px, spec.input_px)}
         theirs = timm.data.create_transform(**timm.data.resolve_data_config(config))
     else:
@@ -134,7 +133,7 @@ def test_own_makes_of_a_picture_what_the_library_makes_of_it(name):
 
 @pytest.mark.parametrize("name", FROM_LIBRARIES)
 def test_white_becomes_what_the_weights_were_trained_with(name):
-    mean, std = (0.485, 0.229) if ENCODERS[name].family == "timm" else (0.48145466, 0.26862954)  # of red
+    mean, std = (0.485, 0.229) if ENCODERS[name].module == "timm_encoder" else (0.48145466, 0.26862954)  # of red
     if name == "mobileclip2-s0":
         mean, std = 0.0, 1.0  # not what open_clip takes for a local file
     for transform in ("own", "full"):
@@ -221,6 +220,32 @@ def test_device_and_precision_can_be_chosen(monkeypatch):
     assert pick_precision("cpu", "bfloat16") == "bfloat16"  # the argument is stronger
     with pytest.raises(UnknownName, match="fp8"):
         pick_precision("cpu", "fp8")
+
+
+def test_the_families_declare_what_differs_between_them():
+    facts = {(s.module, s.prompt, len(s.prompts), s.temperature, s.trained_on) for s in ENCODERS.values()}
+    assert facts == {
+        ("bundled", "{}", 3, 0.07, "tiny-imagenet"),
+        ("timm_encoder", "{}", 1, 0.07, ""),
+        ("open_clip_encoder", "a photo of a {}.", 7, 0.01, ""),
+    }
+    for spec in ENCODERS.values():
+        assert bool(spec.shipped) != bool(spec.hub_file)
+        assert all("{}" in prompt for prompt in (spec.prompt, *spec.prompts))
+
+
+def test_a_new_family_is_a_file_and_an_entry(monkeypatch):
+    """Nothing but the table knows the families."""
+    family = SimpleNamespace(load=lambda spec, path, **options: (spec.name, path, options["transform"]))
+    monkeypatch.setitem(sys.modules, "searchdemo.encoders.toy", family)
+    spec = replace(ENCODERS["resnet18"], name="toy", module="toy")
+    monkeypatch.setitem(ENCODERS, "toy", spec)
+    assert table.load("toy", weights=Path("toy.safetensors")) == ("toy", Path("toy.safetensors"), "own")
+
+
+def test_an_encoder_that_ships_has_no_stand_in():
+    with pytest.raises(BadQuery, match="'bundled' comes with its weights"):
+        build_net("bundled")
 
 
 def test_unknown_names():

@@ -57,7 +57,7 @@ def fetch(progress=None):
 def test_a_full_size_encoder_comes_from_the_hub_once(name, monkeypatch):
     spec = table.ENCODERS[name]
     seen = []
-    with serve({spec.weights: {table.HUB_FILE[spec.family]: stand_in(name)}}, monkeypatch) as hub:
+    with serve({spec.weights: {spec.hub_file: stand_in(name)}}, monkeypatch) as hub:
         assert table.weights_path(name) is None
         fetched = table.load(name, device="cpu", progress=lambda done, total: seen.append((done, total)))
         asked = len(hub.requests)

@@ -27,7 +27,7 @@ BELOW["bench"] = {*BELOW}
 BELOW["ui"] = {*BELOW}
 BELOW["cli"] = {*BELOW}
 ROOM = {
-    **dict.fromkeys(("types", "errors", "table", "assets", "extras"), "root"),
+    **dict.fromkeys(("types", "errors", "table", "assets", "extras", "processor"), "root"),
     **dict.fromkeys(("pictures", "cache", "hub", "files"), "tools"),
     "__main__": "cli",
 }

@@ -111,8 +111,7 @@ def test_builds_queue(world, gate):
 
 
 def test_a_failure_is_a_sentence_and_can_be_tried_again(world):
-    whole, world.gallery = world.gallery, colour_gallery(10, absent=range(10))
-    world.change(missing="The pictures are on the moon.")
+    whole, world.gallery = world.gallery, colour_gallery(10, absent=range(10), missing="The pictures are on the moon.")
     engine = world.engine()
     builds = Builds(engine)
     failed = finished(builds, builds.start(*WHERE))

@@ -250,7 +250,7 @@ def test_indexes_are_loaded_once_by_many_visitors(world, monkeypatch):
 def test_a_download_takes_the_place_of_the_gallery_without_pictures(world):
     whole = world.gallery
     engine = world.built()
-    bare = replace(whole, pictures=colour_pictures(300, seed=0, absent=range(300)), missing="Not here.")
+    bare = replace(whole, pictures=colour_pictures(300, seed=0, absent=range(300), missing="Not here."))
     engine = world.engine()
     world.gallery = bare
     assert engine.search(Query(text="orange"), *WHERE, "flat", 3).hits[0].picture is None

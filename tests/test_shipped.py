@@ -9,16 +9,17 @@ from pathlib import Path
 import faiss
 import numpy as np
 import pytest
+from searchdemo.indexes.exact import BruteForce
 
 from searchdemo.assets import INDEXES as SHIPPED
+from searchdemo.assets import WEIGHTS
 from searchdemo.collection.accuracy import knn_accuracy
 from searchdemo.collection.knn import evaluate
 from searchdemo.collection.library import SearchEngine
 from searchdemo.collection.store import VECTORS, Store
-from searchdemo.encoders.bundled import FILE, BundledEncoder
+from searchdemo.encoders import table as encoder_table
 from searchdemo.galleries.base import Pictures
 from searchdemo.galleries.table import open_gallery
-from searchdemo.indexes.exact import BruteForce
 from searchdemo.indexes.faiss_index import FaissIndex
 from searchdemo.indexes.table import find
 from searchdemo.indexes.vectors import StoredVectors
@@ -28,6 +29,7 @@ from searchdemo.types import Neighbors
 from tests.test_tiny_imagenet import REAL, no_other_copy, with_real_data  # noqa: F401  no caches of the machine's own
 
 VECTORS_FILE = SHIPPED / "tiny-imagenet" / "bundled" / VECTORS
+FILE = WEIGHTS / encoder_table.ENCODERS["bundled"].shipped
 CARD = FILE.with_name("MODEL_CARD.md")
 WHERE = ("tiny-imagenet", "bundled")
 GALLERY, QUERIES = 1000, 1000  # pictures that are embedded again
@@ -88,7 +90,7 @@ def test_shipped_half_floats_find_what_float32_finds(engine):
     gallery, prepared = open_gallery("tiny-imagenet", data_dir=REAL), engine.prepared(*WHERE)
     rng = np.random.default_rng(0)
     rows, numbers = rng.choice(100_000, GALLERY, replace=False), rng.choice(10_000, QUERIES, replace=False)
-    encoder = BundledEncoder(device="cpu", precision="float32")
+    encoder = encoder_table.load("bundled", device="cpu", precision="float32")
 
     def embedded(pictures: Pictures, chosen: np.ndarray) -> np.ndarray:
         images = [open_picture(pictures.encoded(int(row))) for row in chosen]

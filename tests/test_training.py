@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from searchdemo.encoders.bundled_net import TextTower, flatten_bags
 from searchdemo.galleries.drawing.scene import THINGS, sample
 from training import evaluate, image_tower, joint, scene_data, text_data
 from training.prototypes import follow, unit
 from training.queries import QUERIES, Query
 from training.text_data import Subject
+from training.text_tower import TextTower, flatten_bags
 
 
 @pytest.fixture(autouse=True)

@@ -112,8 +112,8 @@ class Run:
         import torch
         from safetensors.torch import load_file
 
-        from searchdemo.encoders.bundled_net import TextTower
         from training.image_tower import Trainer
+        from training.text_tower import TextTower
 
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         steps = len(self.train_set[1]) // self.recipe.batch_size

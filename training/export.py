@@ -13,18 +13,20 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
+from safetensors.numpy import save_file
 
 from searchdemo.assets import INDEXES as SHIPPED
 from searchdemo.collection.library import SearchEngine
 from searchdemo.collection.store import Store
-from searchdemo.encoders.bundled import FILE, pack
-from searchdemo.encoders.bundled_net import ImageTower, TextTower
+from searchdemo.encoders.bundled import pack
+from searchdemo.encoders.bundled_image import ImageTower
+from searchdemo.encoders.table import weights_path
 from searchdemo.galleries.class_names import CLASS_NAMES
 from training import data
 from training.evaluate import knn_top1, names_top1, scenes_figures, shipped_top1, words_to_pictures
 from training.image_tower import standardise
 from training.model_card import render
+from training.text_tower import TextTower
 
 FORMAT = "searchdemo bundled encoder, 1"
 
@@ -116,8 +118,9 @@ def main() -> None:
     parser.add_argument("--wordnet", type=Path, required=True, help="nouns.jsonl and tiny_imagenet_synsets.json")
     names = first_names(parser.parse_args().wordnet)
     engine = SearchEngine(Store(own=SHIPPED))  # a person's own builds are not what ships
-    card = json.loads(FILE.with_name("run-card.json").read_text())
-    write_cards(FILE, card | {"figures": figures(engine, names)})
+    weights = weights_path("bundled")
+    card = json.loads(weights.with_name("run-card.json").read_text())
+    write_cards(weights, card | {"figures": figures(engine, names)})
 
 
 if __name__ == "__main__":

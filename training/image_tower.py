@@ -15,7 +15,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import nn
 
-from searchdemo.encoders.bundled_net import PIXEL_MEAN, PIXEL_STD, ImageTower
+from searchdemo.encoders.bundled_image import PIXEL_MEAN, PIXEL_STD, ImageTower
 
 
 @dataclass(frozen=True)

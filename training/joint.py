@@ -13,11 +13,11 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from searchdemo.encoders.bundled_net import TextTower, flatten_bags
 from training import text_tower
 from training.image_tower import Trainer, random_crops, top1
 from training.scene_data import ATTRIBUTES, caption, codes, truth
 from training.text_data import Lessons, noisy_rows, write
+from training.text_tower import TextTower, flatten_bags
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from searchdemo.encoders.bundled_net import DIM
+from searchdemo.encoders.bundled_image import DIM
 
 CONCRETE = ("animal", "artifact", "food", "plant", "object", "body", "person", "substance")  # lexfiles with pictures
 

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 import torch.nn.functional as F
+from torch import nn
 
-from searchdemo.encoders.bundled_net import TextTower, flatten_bags
+from searchdemo.encoders.bundled_image import DIM
 from searchdemo.encoders.words import NGRAM_ROWS, ngrams
 from training.text_data import Lessons
 
@@ -24,6 +25,33 @@ class TextRecipe:
     head_lr: float = 1e-3
     scale: float = 12.0  # inverse temperature of the cosines to the prototypes
     answers_weight: float = 0.15  # of the answers' loss beside the cosine to the target
+
+
+class TextTower(nn.Module):
+    """A bag of words: the sum of the words' rows and a small network on top.
+
+    One row per word, distilled from a sentence model (as model2vec does); the length of a row is the word's weight.
+    Knows no word order. searchdemo/encoders/bundled_text.py runs it in NumPy.
+    """
+
+    def __init__(self, rows: int, hidden: int = 512):
+        super().__init__()
+        self.table = nn.EmbeddingBag(rows, DIM, mode="sum")
+        self.expand = nn.Linear(DIM, hidden)
+        self.contract = nn.Linear(hidden, DIM)
+
+    def forward(self, rows: torch.Tensor, offsets: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+        """Table rows of n texts end to end, each text's start, each row's weight -> unit rows (n, 128), float32."""
+        bags = F.normalize(self.table(rows, offsets, per_sample_weights=weights), dim=1)
+        return F.normalize(bags + self.contract(F.gelu(self.expand(bags))), dim=1)
+
+
+def flatten_bags(bags: list[tuple[list[int], list[float]]]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """What words.table_rows returned for n texts -> the three arguments of TextTower."""
+    lengths = torch.tensor([0] + [len(rows) for rows, _ in bags[:-1]], dtype=torch.long)
+    rows = torch.tensor([row for rows, _ in bags for row in rows], dtype=torch.long)
+    weights = torch.tensor([weight for _, weights in bags for weight in weights], dtype=torch.float32)
+    return rows, lengths.cumsum(0), weights
 
 
 def initial_tower(lessons: Lessons) -> TextTower:

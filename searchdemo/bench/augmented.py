@@ -33,19 +33,14 @@ from searchdemo.indexes.vectors import unit
 WANTED = tuple(name for name in AUGMENTATIONS if name != ORIGINAL)
 
 
-@dataclass(frozen=True)
-class AugmentedPictures:
+class AugmentedPictures(Pictures):
     """Pictures of a gallery under one augmentation, each made when it is asked for."""
 
-    pictures: Pictures
-    augmentation: Augmentation
+    def __init__(self, pictures: Pictures, augmentation: Augmentation):
+        self.labels, self.pictures, self.augmentation = pictures.labels, pictures, augmentation
 
-    @property
-    def labels(self) -> np.ndarray:
-        return self.pictures.labels
-
-    def __len__(self) -> int:
-        return len(self.pictures)
+    def has(self, row: int) -> bool:
+        return self.pictures.has(row)
 
     def encoded(self, row: int) -> bytes | None:
         """As PPM, which loses nothing and takes no time; bytes that are no picture stay as they are."""

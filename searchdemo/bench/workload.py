@@ -10,7 +10,7 @@ import numpy as np
 
 from searchdemo.collection.build import Progress, balanced_rows
 from searchdemo.collection.library import SearchEngine
-from searchdemo.encoders.table import spec_of
+from searchdemo.encoders.table import ENCODERS
 from searchdemo.errors import NotBuilt
 from searchdemo.indexes.table import INDEXES
 
@@ -118,7 +118,7 @@ class Bench:
             except NotBuilt:
                 if not self.synthetic:
                     raise
-                self._workload = synthetic(100_000, 2_000, spec_of(self.encoder).dim, self.seed)
+                self._workload = synthetic(100_000, 2_000, ENCODERS.find(self.encoder).dim, self.seed)
         return self._workload.part(quick_size, quick_queries, self.seed) if self.quick else self._workload
 
     def pictures(self, number: int) -> tuple[list[bytes], str]:

@@ -61,7 +61,7 @@ def run(arguments: argparse.Namespace) -> Answer:
     from searchdemo.bench.table import BENCHMARKS, find, measure
     from searchdemo.bench.workload import Bench
     from searchdemo.cli.progress import ProgressLine
-    from searchdemo.encoders.table import spec_of
+    from searchdemo.encoders.table import ENCODERS
     from searchdemo.errors import BadQuery, SearchDemoError
     from searchdemo.indexes.table import find as find_index
     from searchdemo.measure import cards as run_card
@@ -72,7 +72,7 @@ def run(arguments: argparse.Namespace) -> Answer:
     for name in names:  # before an hour of work
         find(name)
     for encoder in encoders:
-        spec_of(encoder)
+        ENCODERS.find(encoder)
     for index in arguments.index:
         find_index(index)
     check_together(arguments)

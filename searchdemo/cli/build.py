@@ -38,10 +38,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> Answer:
     from searchdemo.cli.progress import ProgressLine
-    from searchdemo.encoders.table import spec_of
+    from searchdemo.encoders.table import ENCODERS
     from searchdemo.indexes.table import find
 
-    spec_of(arguments.encoder)  # names are checked before hours of work
+    ENCODERS.find(arguments.encoder)  # names are checked before hours of work
     for index in arguments.index:
         find(index)
     engine = make_engine(arguments)

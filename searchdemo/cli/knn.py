@@ -34,7 +34,7 @@ def whole_numbers(text: str) -> tuple[int, ...]:
 
 def run(arguments: argparse.Namespace) -> Answer:
     from searchdemo.collection.accuracy import knn_accuracy
-    from searchdemo.encoders.table import spec_of
+    from searchdemo.encoders.table import ENCODERS
 
     engine = make_engine(arguments)
     choice = (arguments.gallery, arguments.encoder)
@@ -47,7 +47,7 @@ def run(arguments: argparse.Namespace) -> Answer:
         arguments.per_class,
         **search_params(arguments),
     )
-    manifest, note = engine.prepared(*choice).artifact.manifest, spec_of(arguments.encoder).note
+    manifest, note = engine.prepared(*choice).artifact.manifest, ENCODERS.find(arguments.encoder).note
     seconds = content["seconds"]
     lines = [
         f"kNN accuracy of {arguments.encoder}{f' ({note})' if note else ''} on {arguments.gallery}",

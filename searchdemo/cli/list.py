@@ -50,13 +50,12 @@ def galleries(data_dir: Path | None) -> list[dict]:
 
 def pictures(name: str, data_dir: Path | None) -> str | None:
     """Where a gallery's pictures are; "" when they are not on this machine, None when that depends on a path."""
-    if GALLERIES[name].size is None:
+    if GALLERIES[name].accepts_argument:
         return None
     try:
-        opened = open_gallery(name, data_dir)
+        return open_gallery(name, data_dir).source
     except SearchDemoError:
         return ""
-    return getattr(opened.pictures, "source", "with searchdemo")  # those that come along have no other source
 
 
 def encoders() -> list[dict]:

@@ -249,7 +249,7 @@ def _build(
             "at": datetime.now(UTC).isoformat(timespec="seconds"),
             "machine": platform.machine(),
             "python": platform.python_version(),
-            "revision": getattr(gallery.pictures, "revision", ""),  # of the pictures, where they were downloaded
+            "revision": gallery.revision,  # of the pictures, where they were downloaded
         },
     )
     artifact = store.publish(key, work, manifest)
@@ -259,6 +259,6 @@ def _build(
 
 
 def available(pictures: Pictures, rows: np.ndarray) -> np.ndarray:
-    """Those of the rows whose picture is on this machine."""
-    here = np.array([pictures.encoded(int(row)) is not None for row in rows], dtype=bool)
+    """Those of the rows whose picture is on this machine. No picture is read."""
+    here = np.array([pictures.has(int(row)) for row in rows], dtype=bool)
     return rows[here]

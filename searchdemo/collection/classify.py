@@ -8,12 +8,9 @@ import numpy as np
 
 from searchdemo.collection.knn import TEMPERATURE, vote_weights
 from searchdemo.collection.library import Query, SearchEngine
-from searchdemo.encoders.table import spec_of
+from searchdemo.encoders.table import ENCODERS
 from searchdemo.errors import BadQuery, NotHere
 from searchdemo.types import SearchResult
-
-TRAINED_ON = {"bundled": "tiny-imagenet"}  # encoder -> the gallery whose pictures and labels it was trained with
-CLIP_TEMPERATURE = 0.01  # what CLIP's own training ends at (Radford et al. 2021, section 2.5)
 
 
 @dataclass(frozen=True)
@@ -79,7 +76,7 @@ def classify(
 
 def by_class_names(engine: SearchEngine, vector: np.ndarray, gallery: str, encoder: str) -> tuple[Guess, ...]:
     """The 5 classes whose names lie nearest to a query (dim,); empty when the encoder cannot read them."""
-    if not spec_of(encoder).text:
+    if not ENCODERS.find(encoder).text:
         return ()
     opened = engine.gallery(gallery)
     try:
@@ -91,14 +88,14 @@ def by_class_names(engine: SearchEngine, vector: np.ndarray, gallery: str, encod
         cosines = engine.class_name_rows(gallery, encoder) @ vector
     except BadQuery:  # names of folders in a script that it does not know: the neighbours vote all the same
         return ()
-    shares = vote_weights(cosines[None], CLIP_TEMPERATURE if spec_of(encoder).family == "open_clip" else TEMPERATURE)[0]
+    shares = vote_weights(cosines[None], ENCODERS.find(encoder).temperature)[0]
     best = np.argsort(-shares)[:5]
     return tuple(Guess(opened.label_names[i], opened.class_names[i], float(shares[i])) for i in best)
 
 
 def training_note(gallery: str, encoder: str) -> str:
     """One sentence when a vote flatters the encoder, because it has seen the gallery with its labels; else ""."""
-    if TRAINED_ON.get(encoder) != gallery:
+    if ENCODERS.find(encoder).trained_on != gallery:
         return ""
     return (
         f"The encoder {encoder!r} was trained on the pictures and labels of this gallery, so this is not zero-shot; "

@@ -144,7 +144,7 @@ class SearchEngine:
 
     def prepared(self, gallery: str, encoder: str) -> Prepared:
         """Raises NotBuilt, BadArtifact."""
-        encoder_table.spec_of(encoder)
+        encoder_table.ENCODERS.find(encoder)
         opened = self.gallery(gallery)
         key = self.built_key(gallery, encoder)
         if key is None:
@@ -288,8 +288,8 @@ class SearchEngine:
 
     def class_name_rows(self, gallery: str, encoder: str) -> np.ndarray:
         """(classes, dim) unit rows of the gallery's class names. Raises BadQuery without a text tower."""
-        names = self.gallery(gallery).class_names
-        return self._class_rows.get((encoder, names), lambda: class_rows(self.encoder(encoder), names))
+        names, prompts = self.gallery(gallery).class_names, encoder_table.ENCODERS.find(encoder).prompts
+        return self._class_rows.get((encoder, names), lambda: class_rows(self.encoder(encoder), names, prompts))
 
 
 def with_picture(hit: Hit, gallery: Gallery) -> Hit:

@@ -12,12 +12,12 @@ from PIL import Image
 
 @dataclass(frozen=True)
 class EncoderSpec:
-    """One entry of the ENCODERS table: static facts that `list` prints without importing torch."""
+    """One entry of the ENCODERS table: all that is known of an encoder without loading it, its family's facts too."""
 
     name: str
-    family: str  # "bundled" | "timm" | "open_clip": which adapter loads it
+    module: str  # the file in encoders/ that loads it, see table.py; imported on first use
     model: str  # the library's own id
-    weights: str  # open_clip's tag, or where the weights lie on the hub
+    weights: str  # the hub's repository, or for people where they come from
     parameters: int  # of what is loaded, heads left out
     dim: int  # of the embedding
     input_px: int  # a side
@@ -25,6 +25,13 @@ class EncoderSpec:
     download_bytes: int  # 0: comes with searchdemo
     licence: str  # of the weights
     note: str = ""
+    hub_file: str = ""  # the one file of the repository that is fetched; never the pickle beside it
+    shipped: str = ""  # the file in assets.WEIGHTS of an encoder that comes with searchdemo
+    prompts: tuple[str, ...] = ("{}",)  # sentences about a class, {} is its name
+    prompt: str = "{}"  # what a visitor's own words are put into
+    temperature: float = 0.07  # of the softmax over class names
+    trained_on: str = ""  # the gallery whose pictures and labels it was trained with
+    extra: str = "encoders"  # of pyproject.toml: brings the libraries that it needs
 
 
 class Encoder(Protocol):

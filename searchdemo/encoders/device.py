@@ -5,18 +5,21 @@ from __future__ import annotations
 import os
 
 from searchdemo.errors import UnknownName
+from searchdemo.extras import imported, is_installed, pip_command
 from searchdemo.processor import multiplies_bfloat16
 
 PRECISIONS = ("auto", "bfloat16", "float32")
 
 
 def pick_device(name: str | None = None) -> str:
-    """CUDA when there is one, then MPS, then the CPU: "cuda:0" | "mps" | "cpu".
+    """CUDA when there is one, then MPS, then the CPU: "cuda:0" | "mps" | "cpu". Without torch it is the CPU.
 
-    `name` forces one ("cuda", "cuda:1", "mps", "cpu"). Raises UnknownName for a device that this machine has not.
+    `name` forces one ("cuda", "cuda:1", "mps", "cpu"). Raises UnknownName for a device that this machine does not have,
+    NotInstalled for any but the CPU without torch.
     """
-    import torch
-
+    if name == "cpu" or (name is None and not is_installed("torch")):
+        return "cpu"
+    torch = imported("torch", f"The device {name!r}", pip_command("encoders"))
     known = [f"cuda:{number}" for number in range(torch.cuda.device_count())]
     known += ["mps"] * torch.backends.mps.is_available() + ["cpu"]
     if name is None:
@@ -28,7 +31,7 @@ def pick_device(name: str | None = None) -> str:
 
 
 def pick_precision(device: str, precision: str | None = None) -> str:
-    """ "bfloat16" where the hardware multiplies in it, else "float32".
+    """ "bfloat16" where torch is installed and the hardware multiplies in it, else "float32".
 
     `precision` or the environment variable SEARCHDEMO_PRECISION ("auto" | "bfloat16" | "float32") decides otherwise.
     """
@@ -42,5 +45,5 @@ def pick_precision(device: str, precision: str | None = None) -> str:
 
         fast = torch.cuda.is_bf16_supported(including_emulation=False)
     else:
-        fast = device == "cpu" and multiplies_bfloat16()
+        fast = device == "cpu" and multiplies_bfloat16() and is_installed("torch")
     return "bfloat16" if fast else "float32"

@@ -37,7 +37,7 @@ def load(
     """The encoder with the weights of a safetensors file. Raises BadArtifact when they do not fit."""
     net, weights = empty_net(lambda: build(spec)), read_weights(path)
     fit(net, weights.tensors, name=spec.name, path=path)
-    return OpenClipEncoder.of(
+    return OpenClipEncoder(
         spec,
         weights,
         net,

@@ -5,31 +5,33 @@ A matrix "x" is stored as "x" (int8) and "x.scale" (rows,): x = int8 * scale. Ve
 
 from __future__ import annotations
 
-import torch
+import numpy as np
 
 SCALE = ".scale"
 
 
-def quantise(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """float tensors -> int8 with scales where they have rows; other tensors as they are."""
+def quantise(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Float arrays -> int8 with scales where they have rows; other arrays as they are."""
     stored = {}
     for name, value in tensors.items():
-        if value.ndim < 2 or not value.is_floating_point():
-            stored[name] = value.contiguous()
+        if value.ndim < 2 or not np.issubdtype(value.dtype, np.floating):
+            stored[name] = value
             continue
-        rows = value.float().flatten(1)
-        scale = rows.abs().amax(dim=1).clamp(min=1e-12) / 127
-        stored[name] = (rows / scale[:, None]).round().to(torch.int8).reshape(value.shape).contiguous()
+        rows = value.astype(np.float32).reshape(len(value), -1)
+        scale = np.abs(rows).max(axis=1).clip(min=1e-12) / 127
+        stored[name] = (rows / scale[:, None]).round().astype(np.int8).reshape(value.shape)
         stored[name + SCALE] = scale
     return stored
 
 
-def dequantise(stored: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """What quantise made -> float32 tensors, each off by at most half a scale. Plain float weights pass unchanged."""
+def dequantise(stored: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """What quantise made -> float32 arrays, each off by at most half a scale. Plain float weights pass unchanged."""
     tensors = {}
     for name, value in stored.items():
         if name.removesuffix(SCALE) in stored and name.endswith(SCALE):
             continue
         scale = stored.get(name + SCALE)
-        tensors[name] = value if scale is None else value.float() * scale.reshape(-1, *[1] * (value.ndim - 1))
+        if scale is not None:
+            value = value.astype(np.float32) * scale.reshape(-1, *[1] * (value.ndim - 1))
+        tensors[name] = value
     return tensors

@@ -7,22 +7,26 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from searchdemo.encoders.table import spec_of
+from searchdemo.encoders.table import ENCODERS, module_of
 from searchdemo.encoders.weights import STAND_IN
+from searchdemo.errors import BadQuery
+from searchdemo.extras import imported, pip_command
 
 
 def build_net(name: str):
-    """The network of an encoder from timm or open_clip, with random weights. Raises UnknownName."""
-    if spec_of(name).family == "timm":
-        from searchdemo.encoders.timm_encoder import build
-    else:
-        from searchdemo.encoders.open_clip_encoder import build
-    return build(spec_of(name))
+    """The torch network of an encoder, with random weights. Raises UnknownName, NotInstalled, BadQuery."""
+    spec = ENCODERS.find(name)
+    if spec.shipped:
+        raise BadQuery(f"The encoder {name!r} comes with its weights and has no random ones: choose another.")
+    return module_of(spec).build(spec)
 
 
 def write_stand_in(name: str, path: Path, seed: int = 0) -> Path:
-    """A safetensors file that `load(name, weights=path)` takes, and whose encoder says `stand_in`. Returns the path."""
-    import torch
+    """A safetensors file that `load(name, weights=path)` takes, and whose encoder says `stand_in`. Returns the path.
+
+    Raises as build_net does.
+    """
+    torch = imported("torch", "A network with random weights", pip_command("encoders"))
     from safetensors.torch import save_file
 
     with torch.random.fork_rng():

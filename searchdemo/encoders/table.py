@@ -1,16 +1,41 @@
-"""The encoders that can be chosen, and the one way to load them. Importing this costs nothing: no torch, no network."""
+"""The encoders that can be chosen, and the one way to load them. Importing this costs nothing: no torch, no network.
+
+A file in encoders/ that an entry names as its `module` has two functions:
+
+    load(spec, path, *, transform, device, precision) -> Encoder    with the weights of a safetensors file
+    build(spec) -> torch.nn.Module                                  with random weights, for stand_in.py
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
+from types import ModuleType
 
 from searchdemo import assets, hub
 from searchdemo.encoders.base import Encoder, EncoderSpec
 from searchdemo.encoders.transforms import TRANSFORMS
 from searchdemo.errors import NoWeights, UnknownName
+from searchdemo.extras import imported, pip_command
+from searchdemo.table import Table
 
-_OPENAI = {"family": "open_clip", "text": True, "licence": "MIT"}
-_TIMM = {"family": "timm", "text": False, "licence": "Apache-2.0"}
+TIMM = {"module": "timm_encoder", "hub_file": "model.safetensors", "text": False, "licence": "Apache-2.0"}
+OPEN_CLIP = {
+    "module": "open_clip_encoder",
+    "hub_file": "open_clip_model.safetensors",
+    "text": True,
+    "licence": "MIT",
+    "prompt": "a photo of a {}.",  # CLIP learned from captions of photographs
+    "prompts": (  # the seven that Radford et al. chose for ImageNet from eighty, published with CLIP's code
+        "itap of a {}.",
+        "a bad photo of the {}.",
+        "a origami {}.",
+        "a photo of the large {}.",
+        "a {} in a video game.",
+        "art of the {}.",
+        "a photo of the small {}.",
+    ),
+    "temperature": 0.01,  # what CLIP's own training ends at (Radford et al. 2021, section 2.5)
+}
 
 # `model` is the library's id. open_clip's names without "-quickgelu" also load, and give wrong features: OpenAI
 # trained with x * sigmoid(1.702 x) for GELU. download_bytes: the tensors of the file, the classifier's head of
@@ -18,7 +43,7 @@ _TIMM = {"family": "timm", "text": False, "licence": "Apache-2.0"}
 _SPECS = (
     EncoderSpec(
         name="bundled",
-        family="bundled",
+        module="bundled",
         model="image tower + text tower",
         weights="comes with searchdemo",
         parameters=14_678_288,
@@ -28,6 +53,9 @@ _SPECS = (
         download_bytes=0,
         licence="MIT",
         note="small, trained on tiny-ImageNet",
+        shipped="bundled.safetensors",
+        prompts=("{}", "a photo of a {}.", "a picture of a {}."),
+        trained_on="tiny-imagenet",
     ),
     EncoderSpec(
         name="resnet18",
@@ -38,7 +66,7 @@ _SPECS = (
         input_px=224,
         download_bytes=46_796_608,
         note="torchvision's weights, trained on the labels of ImageNet-1k",
-        **_TIMM | {"licence": "BSD-3-Clause"},
+        **TIMM | {"licence": "BSD-3-Clause"},
     ),
     EncoderSpec(
         name="mobilenetv3-large",
@@ -48,8 +76,8 @@ _SPECS = (
         dim=1280,
         input_px=224,
         download_bytes=22_030_096,
-        note="for telephones, trained on the labels of ImageNet-1k",
-        **_TIMM,
+        note="for mobile phones, trained on the labels of ImageNet-1k",
+        **TIMM,
     ),
     EncoderSpec(
         name="dino-vits16",
@@ -60,7 +88,7 @@ _SPECS = (
         input_px=224,
         download_bytes=86_662_656,
         note="trained without labels",
-        **_TIMM,
+        **TIMM,
     ),
     EncoderSpec(
         name="dinov2-vits14",
@@ -71,7 +99,7 @@ _SPECS = (
         input_px=224,
         download_bytes=88_224_768,
         note="trained without labels at 518 px, run at 224",
-        **_TIMM,
+        **TIMM,
     ),
     EncoderSpec(
         name="clip-vit-b32",
@@ -81,7 +109,7 @@ _SPECS = (
         dim=512,
         input_px=224,
         download_bytes=605_109_252,
-        **_OPENAI,
+        **OPEN_CLIP,
     ),
     EncoderSpec(
         name="clip-vit-b16",
@@ -91,7 +119,7 @@ _SPECS = (
         dim=512,
         input_px=224,
         download_bytes=598_482_948,
-        **_OPENAI,
+        **OPEN_CLIP,
     ),
     EncoderSpec(
         name="clip-vit-l14",
@@ -101,7 +129,7 @@ _SPECS = (
         dim=768,
         input_px=224,
         download_bytes=1_710_466_052,
-        **_OPENAI,
+        **OPEN_CLIP,
     ),
     EncoderSpec(
         name="clip-rn50",
@@ -111,7 +139,7 @@ _SPECS = (
         dim=1024,
         input_px=224,
         download_bytes=408_241_980,
-        **_OPENAI,
+        **OPEN_CLIP,
     ),
     EncoderSpec(
         name="clip-rn50x4",
@@ -121,7 +149,7 @@ _SPECS = (
         dim=640,
         input_px=288,
         download_bytes=713_642_124,
-        **_OPENAI,
+        **OPEN_CLIP,
     ),
     EncoderSpec(
         name="mobileclip2-s0",
@@ -131,31 +159,21 @@ _SPECS = (
         dim=512,
         input_px=256,
         download_bytes=299_543_956,
-        note="for telephones; its licence allows research only",
-        **_OPENAI | {"licence": "Apple AMLR (research only)"},
+        note="for mobile phones; its licence allows research only",
+        **OPEN_CLIP | {"licence": "Apple AMLR (research only)"},
     ),
 )
 
-ENCODERS: dict[str, EncoderSpec] = {spec.name: spec for spec in _SPECS}
-
-# Of each family, the one file of a hub repository that holds the weights; never the pickle beside it.
-HUB_FILE = {"timm": "model.safetensors", "open_clip": "open_clip_model.safetensors"}
-BUNDLED_FILE = assets.WEIGHTS / "bundled.safetensors"
-
-
-def spec_of(name: str) -> EncoderSpec:
-    """Raises UnknownName."""
-    if name not in ENCODERS:
-        raise UnknownName("encoder", name, ENCODERS)
-    return ENCODERS[name]
+ENCODERS: Table[EncoderSpec] = Table("encoder", ((spec.name, spec) for spec in _SPECS))
 
 
 def weights_path(name: str) -> Path | None:
-    """The weights file of an encoder if this machine has it. Cheap: `list` asks it of all."""
-    spec = spec_of(name)
-    if spec.family == "bundled":
-        return BUNDLED_FILE if BUNDLED_FILE.is_file() else None
-    return hub.cached(spec.weights, HUB_FILE[spec.family])
+    """The weights file of an encoder if this machine has it. Cheap: `list` asks it of all. Raises UnknownName."""
+    spec = ENCODERS.find(name)
+    if not spec.shipped:
+        return hub.cached(spec.weights, spec.hub_file)
+    path = assets.WEIGHTS / spec.shipped
+    return path if path.is_file() else None
 
 
 def load(
@@ -175,27 +193,30 @@ def load(
     precision: "auto" | "bfloat16" | "float32"; None: SEARCHDEMO_PRECISION, else "auto"
     progress: called with (bytes here, bytes in all) while the weights are fetched
 
-    Raises UnknownName, NoWeights (neither here nor within reach), BadArtifact (a file that does not fit).
+    Raises UnknownName, NotInstalled, NoWeights (neither here nor within reach), BadArtifact (a file that does not fit).
     """
-    spec = spec_of(name)
+    spec = ENCODERS.find(name)
     if transform not in TRANSFORMS:
         raise UnknownName("transform", transform, TRANSFORMS)
-    if spec.family == "bundled":
-        from searchdemo.encoders.bundled import BundledEncoder
+    module = module_of(spec)  # before a download that would be for nothing
+    path = Path(weights) if weights else fetch_weights(spec, progress)
+    return module.load(spec, path, transform=transform, device=device, precision=precision)
 
-        return BundledEncoder(device=device, transform=transform, weights=weights, precision=precision)
-    path = weights or fetch_weights(spec, progress)
-    if spec.family == "timm":
-        from searchdemo.encoders import timm_encoder as adapter
-    else:
-        from searchdemo.encoders import open_clip_encoder as adapter
-    return adapter.load(spec, Path(path), transform=transform, device=device, precision=precision)
+
+def module_of(spec: EncoderSpec) -> ModuleType:
+    """The file that loads this encoder. Raises NotInstalled when a library that it needs is missing."""
+    return imported(f"{__package__}.{spec.module}", f"The encoder {spec.name!r}", pip_command(spec.extra))
 
 
 def fetch_weights(spec: EncoderSpec, progress: hub.Progress | None = None) -> Path:
-    """From the hub's cache or the hub. Raises NoWeights."""
+    """The file that ships, or from the hub's cache or the hub. Raises NoWeights."""
+    if path := weights_path(spec.name):
+        return path
+    if spec.shipped:
+        path = assets.WEIGHTS / spec.shipped
+        raise NoWeights(f"The weights of {spec.name}, {path}, are not there; make them with python -m training.")
     try:
-        return hub.fetch(spec.weights, HUB_FILE[spec.family], progress)
+        return hub.fetch(spec.weights, spec.hub_file, progress)
     except OSError as error:
         raise NoWeights(
             f"The weights of {spec.name} are not on this machine and could not be fetched: {error}; "

@@ -24,7 +24,7 @@ def load(spec: EncoderSpec, path: Path, *, transform: str, device: str | None, p
     convert = getattr(sys.modules[type(net).__module__], "checkpoint_filter_fn", None)
     tensors = convert(weights.tensors, net) if convert else weights.tensors
     fit(net, tensors, name=spec.name, path=path)
-    encoder = TorchEncoder.of(
+    encoder = TorchEncoder(
         spec,
         weights,
         folded(net),

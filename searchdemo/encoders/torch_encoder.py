@@ -20,7 +20,7 @@ from searchdemo.encoders.transforms import Transform
 from searchdemo.encoders.weights import Weights
 from searchdemo.errors import BadQuery
 
-TEXT_BATCH = 256  # texts a forward pass: a list of any length fits in memory
+TEXT_BATCH = 256  # texts per forward pass: a list of any length fits in memory
 
 # Up to four pictures of 64 px pass on one thread. Two need each other at every layer, and beside a web server one is
 # always late: a picture on the page took 30 ms with two threads and 6 ms with one (two cores, bfloat16).
@@ -34,46 +34,31 @@ CACHED_PIXELS = 16 * 3 * 224 * 224
 class TorchEncoder:
     """An Encoder (see base.py) around a torch network. A subclass may override `forward_images` and `forward_texts`.
 
+    weights: those that were read into `net`
     net: pixels (n, 3, height, width) -> (n, dim); moved to the device and to its precision here
     to_input: its transform, see transforms.py; used from several threads
     """
 
     has_text = False
-    quick_texts = False  # a text tower so small that more than one thread slows it down
 
     def __init__(
         self,
-        name: str,
-        dim: int,
+        spec: EncoderSpec,
+        weights: Weights,
         net: nn.Module,
         to_input: Transform,
         *,
-        weights_sha256: str,
-        stand_in: bool = False,
-        transform: str = "own",
-        device: str | None = None,
-        precision: str | None = None,
+        transform: str,
+        device: str | None,
+        precision: str | None,
     ):
-        self.name, self.dim, self.transform = name, dim, transform
-        self.weights_sha256, self.stand_in = weights_sha256, stand_in
+        self.name, self.dim, self.transform = spec.name, spec.dim, transform
+        self.weights_sha256, self.stand_in = weights.sha256, weights.stand_in
         self.device = pick_device(device)
         self.precision = pick_precision(self.device, precision)
         self.net = prepare(net, self.device, self.precision)
         self._to_input = to_input
         self._forward_lock = threading.Lock()  # two passes on all cores are slower than one after the other
-
-    @classmethod
-    def of(cls, spec: EncoderSpec, weights: Weights, net: nn.Module, to_input: Transform, **options) -> TorchEncoder:
-        """A table's entry with the weights that were read into `net`; options: the rest of __init__'s."""
-        return cls(
-            spec.name,
-            spec.dim,
-            net,
-            to_input,
-            weights_sha256=weights.sha256,
-            stand_in=weights.stand_in,
-            **options,
-        )
 
     def preprocess(self, images: Iterable[Image.Image]) -> torch.Tensor:
         """Upright RGB pictures, one at least -> (n, 3, height, width) on the device."""
@@ -96,9 +81,8 @@ class TorchEncoder:
         """(n, dim) float32 unit rows. Raises BadQuery when the encoder has no text tower."""
         if not self.has_text:
             raise BadQuery(f"{self.name} cannot read words: it has no text tower; choose an encoder that has one.")
-        encode = self._on_one_core if self.quick_texts else self._in_turn
         batches = [texts[start : start + TEXT_BATCH] for start in range(0, len(texts), TEXT_BATCH)]
-        rows = [encode(self.forward_texts, batch) for batch in batches]
+        rows = [self._in_turn(self.forward_texts, batch) for batch in batches]
         return np.concatenate([np.empty((0, self.dim), np.float32), *rows])
 
     def forward_images(self, pixels: torch.Tensor) -> torch.Tensor:

@@ -11,6 +11,7 @@ from searchdemo.errors import BadArtifact
 from searchdemo.files import sha256_of
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
 
 STAND_IN = {"searchdemo": "stand-in"}  # the metadata of weights that a test made
@@ -20,21 +21,29 @@ UNUSED = ("num_batches_tracked", "logit_scale")  # of training alone: a file wit
 @dataclass(frozen=True)
 class Weights:
     path: Path
-    tensors: dict[str, torch.Tensor]
+    tensors: dict[str, torch.Tensor] | dict[str, np.ndarray]
     sha256: str
     stand_in: bool
 
+    def part(self, prefix: str) -> dict:
+        """The tensors whose names begin so, under the rest of their names."""
+        return {key.removeprefix(prefix): value for key, value in self.tensors.items() if key.startswith(prefix)}
 
-def read_weights(path: Path) -> Weights:
-    """Raises BadArtifact when the file is missing, damaged, or a pickle: unpickling a checkpoint runs its code."""
+
+def read_weights(path: Path, framework: str = "pt") -> Weights:
+    """framework: "pt" for torch tensors, "numpy" for arrays.
+
+    Raises BadArtifact when the file is missing, damaged, or a pickle: unpickling a checkpoint runs its code."""
     from safetensors import SafetensorError, safe_open
 
     if not path.is_file():
         raise BadArtifact(f"There is no weights file {str(path)!r}; give the path of a .safetensors file.")
     try:
-        with safe_open(path, framework="pt") as file:
+        with safe_open(path, framework=framework) as file:
             metadata = file.metadata() or {}
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict)
+    except TypeError as error:
+        raise BadArtifact(f"{str(path)!r} has numbers of a kind that NumPy lacks ({error}); save float32.") from error
     except SafetensorError as error:
         raise BadArtifact(
             f"{str(path)!r} is not a whole safetensors file ({error}); pickled checkpoints (.pt, .pth, .bin) are "
@@ -63,8 +72,14 @@ def fit(net: torch.nn.Module, tensors: dict[str, torch.Tensor], *, name: str, pa
     Raises BadArtifact when one that it needs is missing or has another shape.
     """
     wanted = net.state_dict()
+    check_shapes({key: tuple(value.shape) for key, value in wanted.items()}, tensors, name=name, path=path)
+    net.load_state_dict({key: tensors[key] for key in wanted if key in tensors}, strict=False)
+
+
+def check_shapes(wanted: dict[str, tuple[int, ...]], tensors: dict, *, name: str, path: Path) -> None:
+    """Raises BadArtifact when one of the wanted tensors is missing or has another shape. UNUSED ones may be missing."""
     missing = [key for key in wanted if key not in tensors and not key.endswith(UNUSED)]
-    misshapen = [key for key in wanted if key in tensors and tensors[key].shape != wanted[key].shape]
+    misshapen = [key for key in wanted if key in tensors and tuple(tensors[key].shape) != wanted[key]]
     complaints = []
     if missing:
         complaints.append(f"{len(missing)} of its {len(wanted)} tensors are missing (first {missing[0]!r})")
@@ -72,10 +87,9 @@ def fit(net: torch.nn.Module, tensors: dict[str, torch.Tensor], *, name: str, pa
         key = misshapen[0]
         complaints.append(
             f"{len(misshapen)} have another shape (first {key!r}: {tuple(tensors[key].shape)} "
-            f"where {tuple(wanted[key].shape)} is needed)"
+            f"where {wanted[key]} is needed)"
         )
     if complaints:
         raise BadArtifact(
             f"{str(path)!r} does not fit {name}: {' and '.join(complaints)}; give weights saved from this architecture."
         )
-    net.load_state_dict({key: tensors[key] for key in wanted if key in tensors}, strict=False)

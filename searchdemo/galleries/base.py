@@ -3,24 +3,48 @@
 from __future__ import annotations
 
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 
 from searchdemo.types import Blur
 
 
-class Pictures(Protocol):
-    """Pictures by row, read lazily: memory does not grow with their number."""
+class Pictures(ABC):
+    """Pictures by row, read lazily: memory does not grow with their number.
+
+    A subclass sets `labels` and reads files; it overrides the other facts where they differ from the defaults here.
+    """
 
     labels: np.ndarray  # (n,) int16: index into Gallery.label_names; -1 where unknown
+    source: str = ""  # for people: where the pictures come from; "" when none is on this machine
+    revision: str = ""  # of the hub's repository that they came from, for manifests
 
-    def __len__(self) -> int: ...
+    def __len__(self) -> int:
+        return len(self.labels)
 
+    @property
+    def missing(self) -> str:
+        """One sentence when pictures are not on this machine: what, and how to get them; else ""."""
+        return ""
+
+    @abstractmethod
     def encoded(self, row: int) -> bytes | None:
         """The file's own bytes (JPEG, PNG, WebP ...), or None when this row's picture is not on the machine."""
+
+    def has(self, row: int) -> bool:
+        """Whether this row's picture is on the machine, without reading it."""
+        return True
+
+    def file(self, row: int) -> str:
+        """The path within the folder, for people, where the pictures are a person's own files; else ""."""
+        return ""
+
+    def blur(self, row: int) -> Blur | None:
+        """A blurred stand-in for a picture that is not on the machine, where the gallery comes with them."""
+        return None
 
 
 @dataclass(frozen=True)
@@ -33,23 +57,30 @@ class Gallery:
     pictures: Pictures  # what is searched
     queries: Pictures  # held out, same classes; may be empty
     fingerprint: str  # SHA-256 over the content in row order: an index belongs to one
-    missing: str = ""  # one sentence when pictures are not on this machine: what, and how to get them
-    captions: tuple[str, ...] = ()  # a sentence a picture, where the gallery has them
+    captions: tuple[str, ...] = ()  # a sentence per picture, where the gallery has them
     example_texts: tuple[str, ...] = ()  # queries in words to click
+
+    @property
+    def source(self) -> str:
+        return self.pictures.source
+
+    @property
+    def revision(self) -> str:
+        return self.pictures.revision
+
+    @property
+    def missing(self) -> str:
+        return self.pictures.missing
+
+    def file(self, row: int) -> str:
+        return self.pictures.file(row)
+
+    def blur(self, row: int) -> Blur | None:
+        return self.pictures.blur(row)
 
     def label(self, row: int) -> str:
         number = self.pictures.labels[row]
         return self.label_names[number] if number >= 0 else ""
-
-    def file(self, row: int) -> str:
-        """The path within the folder, for people, where the pictures are a person's own files; else ""."""
-        paths = getattr(self.pictures, "paths", None)
-        return printable(paths[row]) if paths else ""
-
-    def blur(self, row: int) -> Blur | None:
-        """A blurred stand-in for a picture that is not on the machine, where the gallery comes with them."""
-        blurs = getattr(self.pictures, "blurs", None)
-        return blurs[row] if blurs else None
 
     def class_name(self, row: int) -> str:
         number = self.pictures.labels[row]
@@ -68,6 +99,7 @@ class GallerySpec:
     name: str
     title: str  # one line for people
     size: int | None  # pictures; None when only opening tells
-    open: Callable[..., Gallery]  # open(argument: str = "", data_dir: Path | None = None) -> Gallery
+    open: Callable[..., Gallery]  # open(argument="", data_dir=None, download=False, progress=None), see table.py
+    accepts_argument: bool = False  # "folder:PATH": what follows the colon goes to `open`
     on_page: bool = True  # False: command line only
     terms: str = ""  # where the pictures come from and what may be done with them

@@ -13,11 +13,13 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
+from types import ModuleType
 from typing import Protocol
 
 import numpy as np
 
 from searchdemo.errors import NoPictures
+from searchdemo.extras import imported, pip_command
 
 PICTURE_SUFFIXES = {".jpeg", ".jpg", ".png", ".webp", ".bmp", ".gif"}
 DEPTH = 4  # train/n01443537/images/n01443537_0.JPEG; deeper is not looked for, so a wrong folder is refused soon
@@ -25,7 +27,10 @@ BATCH = 1000  # pictures in memory at a time while all of them are gone through
 
 
 class Copy(Protocol):
-    """Positions are the copy's own and mean nothing elsewhere. Raises NoPictures when it turns out unreadable."""
+    """Positions are the copy's own and mean nothing elsewhere.
+
+    Reading raises NoPictures when the copy turns out unreadable, NotInstalled without the library that reads it.
+    """
 
     where: str  # for people
     revision: str  # of the hub's repository; "" when it did not come from there
@@ -95,8 +100,9 @@ class DatasetCopy:
 
     @cached_property
     def _loaded(self) -> list:
+        datasets = imported("datasets", f"The data set '{self.where}'", pip_command("encoders"))
         try:
-            splits = _load_splits(self._folder)
+            splits = _load_splits(self._folder, datasets)
         except Exception as error:  # `datasets` passes on whatever pyarrow, fsspec and the file system raise
             reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
             raise NoPictures(
@@ -117,9 +123,7 @@ class DatasetCopy:
         return pyarrow.chunked_array([chunk for s in self._splits for chunk in s.data.column("image").chunks])
 
 
-def _load_splits(folder: Path) -> list:
-    import datasets
-
+def _load_splits(folder: Path, datasets: ModuleType) -> list:
     if (folder / "dataset_dict.json").exists():
         return list(datasets.load_from_disk(str(folder)).values())
     if (folder / "state.json").exists():
@@ -161,7 +165,7 @@ class FilesCopy:
     def labels(self, label_names: Sequence[str]) -> np.ndarray:
         """A WordNet id anywhere in the path tells; else the zip's own list of its val pictures does."""
         number = {name: i for i, name in enumerate(label_names)}
-        listed = self._folder / "val" / "val_annotations.txt"  # "val_0.JPEG \t n03444034 \t box", a line each
+        listed = self._folder / "val" / "val_annotations.txt"  # "val_0.JPEG \t n03444034 \t box", one per line
         lines = listed.read_text().splitlines() if listed.is_file() else []
         val = {f"val/images/{line.split()[0]}": line.split()[1] for line in lines if len(line.split()) > 1}
         ids = (val.get(name) or (re.findall(r"n\d{8}", name) or [""])[0] for name in self._names)

@@ -1,4 +1,4 @@
-"""Anyone's own pictures: a folder, flat or with one sub-folder a class.
+"""Anyone's own pictures: a folder, flat or with one sub-folder per class.
 
 Rows are the readable picture files, sorted by relative path. What is readable is decided once, when the folder is
 opened, so a bad file never shifts the rows of the others, then or later.
@@ -7,14 +7,15 @@ opened, so a bad file never shifts the rows of the others, then or later.
 from __future__ import annotations
 
 import hashlib
+import io
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 from searchdemo.errors import BadPicture, NoPictures
-from searchdemo.galleries.base import Gallery, printable
+from searchdemo.galleries.base import Gallery, Pictures, printable
+from searchdemo.hub import Progress
 from searchdemo.pictures import open_header, open_picture
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".jp2", ".ppm", ".pgm", ".tga"}
@@ -22,8 +23,8 @@ EDGE_BYTES = 65_536  # of the beginning and of the end of a file, for the finger
 NAMED = 3  # of the unreadable files, in `missing`
 
 
-def open_folder(argument: str, progress: Callable[[int, int], None] | None = None) -> Gallery:
-    """argument: the folder's path. progress: (files looked at, files in all).
+def open_folder(argument: str, progress: Progress | None = None, **options: object) -> Gallery:
+    """argument: the folder's path. progress: (files looked at, files in all). The options are those of other galleries.
 
     Hidden files, links to folders and files that are not named like pictures are passed over in silence; pictures that
     cannot be read are left out and told in `missing`.
@@ -56,29 +57,35 @@ def open_folder(argument: str, progress: Callable[[int, int], None] | None = Non
         name=f"folder:{argument}",
         label_names=label_names,
         class_names=tuple(name.replace("_", " ") for name in label_names),
-        pictures=FolderPictures(root, readable, labels),
+        pictures=FolderPictures(root, readable, labels, _missing(argument, unreadable)),
         queries=FolderPictures(root, [], labels[:0]),
         fingerprint=digest.hexdigest(),
-        missing=_missing(argument, unreadable),
     )
 
 
-class FolderPictures:
+class FolderPictures(Pictures):
     """Files by row; only their names are kept in memory."""
 
-    def __init__(self, root: Path, paths: list[str], labels: np.ndarray):
-        self.labels = labels
+    def __init__(self, root: Path, paths: list[str], labels: np.ndarray, missing: str = ""):
+        self.labels, self.source = labels, str(root)
         self.paths = paths  # relative, "/" between folders, exact: they open the files
-        self._root = root
+        self._root, self._missing = root, missing
 
-    def __len__(self) -> int:
-        return len(self.paths)
+    @property
+    def missing(self) -> str:
+        return self._missing
 
     def encoded(self, row: int) -> bytes | None:
         try:
             return (self._root / self.paths[row]).read_bytes()
         except OSError:  # gone since the folder was opened
             return None
+
+    def has(self, row: int) -> bool:
+        return (self._root / self.paths[row]).is_file()
+
+    def file(self, row: int) -> str:
+        return printable(self.paths[row])
 
 
 def _picture_paths(root: Path) -> list[str]:
@@ -103,18 +110,19 @@ def _check(path: Path) -> str:
     Raises BadPicture when the file cannot be read as a picture: the header must be sound, a JPEG must have its end
     marker, a PNG right checksums; all else is decoded once.
     """
-    with path.open("rb") as file:
-        size = file.seek(0, os.SEEK_END)
+    with path.open("rb") as opened:
+        size = opened.seek(0, os.SEEK_END)
+        opened.seek(0)
+        file = io.BytesIO(opened.read()) if size <= 2 * EDGE_BYTES else opened  # a small file is read once
+        start = file.read(EDGE_BYTES)
         file.seek(max(0, size - EDGE_BYTES))
         end = file.read()
-        file.seek(0)
-        start = file.read(EDGE_BYTES)
         file.seek(0)
         image = open_header(file, f"{path.name!r}")
         if image.format == "PNG":
             _verify(image, path)
         elif image.format not in ("JPEG", "MPO") or not end.rstrip(b"\0").endswith(b"\xff\xd9"):
-            open_picture(path)  # some cameras write more after the end marker, so its absence proves nothing
+            open_picture(image)  # some cameras write more after the end marker, so its absence proves nothing
     return f"{size} {hashlib.sha256(start + end).hexdigest()}"
 
 

@@ -1,6 +1,6 @@
 """The `scenes` gallery: drawn pictures whose captions are exactly true, in one file that comes with searchdemo.
 
-The file is a plain zip: gallery.jsonl and queries.jsonl (one scene a line, in row order) and a WebP a row.
+The file is a plain zip: gallery.jsonl and queries.jsonl (one scene per line, in row order) and a WebP per row.
 `python -m searchdemo.galleries.scenes --write FILE` draws it again from its seeds.
 """
 
@@ -22,7 +22,7 @@ from PIL import Image
 
 from searchdemo import assets
 from searchdemo.errors import BadArtifact, NoPictures
-from searchdemo.galleries.base import Gallery
+from searchdemo.galleries.base import Gallery, Pictures
 from searchdemo.galleries.drawing.captions import describe
 from searchdemo.galleries.drawing.picture import draw
 from searchdemo.galleries.drawing.scene import THINGS, Scene, random_scene, sample
@@ -43,15 +43,14 @@ EXAMPLES = (  # each has right answers in the gallery; a test counts them
 )
 
 
-class PackedPictures:
+class PackedPictures(Pictures):
     """The pictures of one split, read from the open zip one at a time. Safe for concurrent readers."""
+
+    source = "with searchdemo"
 
     def __init__(self, archive: zipfile.ZipFile, lock: threading.Lock, split: str, scenes: Sequence[Scene]):
         self._archive, self._lock, self._split = archive, lock, split
         self.labels = np.array([THINGS.index(scene.thing) for scene in scenes], np.int16)
-
-    def __len__(self) -> int:
-        return len(self.labels)
 
     def encoded(self, row: int) -> bytes:
         """WebP, PX x PX. Raises IndexError for a row that is not there, BadArtifact for damaged bytes."""
@@ -64,8 +63,8 @@ class PackedPictures:
             raise _damaged(Path(self._archive.filename), error) from error
 
 
-def open_scenes(argument: str = "", data_dir: Path | None = None) -> Gallery:
-    """The gallery from FILE; argument and data_dir are there for other galleries. Raises NoPictures, BadArtifact."""
+def open_scenes(**options: object) -> Gallery:
+    """The gallery from FILE; the options are those of other galleries. Raises NoPictures, BadArtifact."""
     return open_packed(FILE)
 
 

@@ -19,15 +19,16 @@ from pathlib import Path
 import numpy as np
 
 from searchdemo import assets
-from searchdemo.errors import NoPictures
+from searchdemo.errors import NoPictures, NotHere
 from searchdemo.galleries import content_keys
-from searchdemo.galleries.base import Gallery
+from searchdemo.galleries.base import Gallery, Pictures
 from searchdemo.galleries.blurs import Blurs, save_blurs
 from searchdemo.galleries.class_names import CLASS_NAMES
 from searchdemo.galleries.content_keys import ABSENT, Rows
 from searchdemo.galleries.copies import Copy, DatasetCopy, open_copy
 from searchdemo.galleries.hub_copy import REPO, cached_copy, download_copy
 from searchdemo.hub import Progress
+from searchdemo.types import Blur
 
 ROWS_PATH = assets.INDEXES / "tiny-imagenet" / "gallery.npz"
 BLURS_PATH = ROWS_PATH.with_name("blurs.npz")
@@ -47,7 +48,7 @@ EXAMPLE_TEXTS = (
 
 
 def open_tiny_imagenet(
-    argument: str = "", data_dir: Path | None = None, download: bool = False, progress: Progress | None = None
+    data_dir: Path | None = None, download: bool = False, progress: Progress | None = None, **options: object
 ) -> Gallery:
     """Pictures from data_dir, else SEARCHDEMO_DATA, else the Hugging Face cache, else, if `download`, the hub.
 
@@ -61,7 +62,7 @@ def open_tiny_imagenet(
     gallery = slice(0, rows.gallery_size)
     queries = slice(rows.gallery_size, len(rows.labels))
     fingerprint = rows.fingerprint()
-    return TinyImageNet(
+    return Gallery(
         name="tiny-imagenet",
         label_names=LABEL_NAMES,
         class_names=tuple(CLASS_NAMES.values()),
@@ -79,48 +80,38 @@ def _find_copy(data_dir: Path | None, download: bool, progress: Progress | None)
     return download_copy(progress) if copy is None and download else copy
 
 
-class TinyImageNet(Gallery):
-    """A Gallery whose `missing` is counted when it is first asked for: counting goes through the whole copy once."""
-
-    @property
-    def missing(self) -> str:
-        if self.pictures.copy is None:
-            return (
-                "The pictures of tiny-ImageNet are not on this machine: give a copy with --data DIR or "
-                f"SEARCHDEMO_DATA, or go online and download {REPO} (147 MB)."
-            )
-        return self.pictures.copy.missing
-
-    @missing.setter
-    def missing(self, sentence: str) -> None:
-        """The dataclass sets its field once; there is nothing to keep."""
-
-
-class MatchedPictures:
+class MatchedPictures(Pictures):
     """The pictures of one split, by row."""
 
     def __init__(self, rows: Rows, split: slice, copy: MatchedCopy | None, blurs: Blurs | None = None):
         self.labels = rows.labels[split].astype(np.int16)
-        self.copy, self.blurs = copy, blurs
-        self._start = split.start
-
-    def __len__(self) -> int:
-        return len(self.labels)
+        self._copy, self._blurs, self._start = copy, blurs, split.start
+        if copy:
+            self.source, self.revision = copy.where, copy.revision
 
     @property
-    def source(self) -> str:
-        """Where the pictures come from, for people; "" without any."""
-        return self.copy.where if self.copy else ""
-
-    @property
-    def revision(self) -> str:
-        """Of the hub's repository that the pictures came from, for manifests; "" when they came from elsewhere."""
-        return self.copy.revision if self.copy else ""
+    def missing(self) -> str:
+        """Of both splits. It is counted when it is first asked for: counting goes through the whole copy once."""
+        if self._copy:
+            return self._copy.missing
+        return (
+            "The pictures of tiny-ImageNet are not on this machine: give a copy with --data DIR or "
+            f"SEARCHDEMO_DATA, or go online and download {REPO} (147 MB)."
+        )
 
     def encoded(self, row: int) -> bytes | None:
+        return self._copy.read(self._start + self._checked(row)) if self._copy else None
+
+    def has(self, row: int) -> bool:
+        return self._copy is not None and self._copy.has(self._start + self._checked(row))
+
+    def blur(self, row: int) -> Blur | None:
+        return self._blurs[row] if self._blurs else None
+
+    def _checked(self, row: int) -> int:
         if not 0 <= row < len(self):
             raise IndexError(f"row {row} of {len(self)}")
-        return self.copy.read(self._start + row) if self.copy else None
+        return row
 
 
 class MatchedCopy:
@@ -140,6 +131,9 @@ class MatchedCopy:
         """row: of all rows, those of the queries after those of the gallery."""
         position = self._positions[row]
         return None if position == ABSENT else self._copy.read(int(position))
+
+    def has(self, row: int) -> bool:
+        return self._positions[row] != ABSENT
 
     @property
     def missing(self) -> str:
@@ -172,7 +166,7 @@ class MatchedCopy:
         """Position in the copy of each row, (n,) int32; and what went wrong, if anything."""
         try:
             return _match(self._rows, self._copy).astype(np.int32), ""
-        except NoPictures as error:  # too late to refuse the folder: go on without pictures, and say so
+        except NotHere as error:  # too late to refuse the folder: go on without pictures, and say so
             return np.full(len(self._rows.labels), ABSENT, dtype=np.int32), str(error)
 
 

@@ -126,8 +126,7 @@ class Page:
         for kind, name, known in (("gallery", gallery, self.galleries), ("index", index, INDEXES)):
             if not isinstance(name, str) or name not in known:
                 raise UnknownName(kind, name, known)
-        if not isinstance(encoder, str) or encoder not in ENCODERS:
-            raise UnknownName("encoder", encoder, ENCODERS)
+        ENCODERS.find(encoder)
         given = dict(zip(self.params, params, strict=False))
         asked = {param.name: given.get(param.name, param.default) for param in INDEXES[index].params}
         params = {name: whole(name, value) for name, value in asked.items()}

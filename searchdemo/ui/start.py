@@ -27,7 +27,7 @@ def first_gallery(engine: SearchEngine) -> str:
     """
     if engine.built_key(WANTED, ENCODER) is None:
         return FALLBACK
-    here = bool(engine.gallery(WANTED).pictures.source)
+    here = bool(engine.gallery(WANTED).source)
     return WANTED if here or hub_within_reach() else FALLBACK
 
 

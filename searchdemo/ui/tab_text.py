@@ -14,11 +14,6 @@ TITLE = "Text search"
 FALLBACK = "bundled"  # an encoder that reads words and comes with searchdemo
 
 
-def template_of(encoder: str) -> str:
-    """What a text is put into: CLIP learned from captions of photographs, the bundled encoder from bare words too."""
-    return "{}" if encoder == FALLBACK else "a photo of a {}."
-
-
 def reads_words(encoder: str) -> bool:
     return encoder in ENCODERS and ENCODERS[encoder].text
 
@@ -45,7 +40,7 @@ def add(page: Page) -> None:
             words = gr.Textbox(
                 label="Words", placeholder="a red boat on the sea", elem_id="words", scale=4, max_lines=1
             )
-            template = gr.Textbox(template_of(FALLBACK), label="Prompt template", elem_id="template", scale=2)
+            template = gr.Textbox(ENCODERS.find(FALLBACK).prompt, label="Prompt template", elem_id="template", scale=2)
             run = gr.Button("Search", variant="primary", elem_id="text-run", scale=1, min_width=100)
         examples = gr.Dataset(
             components=["textbox"], samples=[], label="Examples: click one", elem_id="text-examples", type="index"
@@ -71,7 +66,7 @@ def add(page: Page) -> None:
 
     def fit_encoder(encoder: str):
         return (
-            template_of(encoder),
+            ENCODERS.find(encoder).prompt,
             gr.update(visible=reads_words(encoder)),
             gr.update(visible=not reads_words(encoder)),
         )

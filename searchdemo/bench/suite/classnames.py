@@ -16,11 +16,11 @@ from searchdemo.bench.plots import SERIES, legend, panels
 from searchdemo.bench.tables import Column, Table, fixed, megabytes, number
 from searchdemo.bench.workload import Bench, Workload
 from searchdemo.collection.build import Progress
-from searchdemo.collection.classify import TRAINED_ON, training_note
+from searchdemo.collection.classify import training_note
 from searchdemo.collection.knn import evaluate
 from searchdemo.encoders.base import Encoder
-from searchdemo.encoders.table import spec_of, weights_path
-from searchdemo.encoders.templates import class_rows, templates_of
+from searchdemo.encoders.table import ENCODERS, weights_path
+from searchdemo.encoders.templates import class_rows
 from searchdemo.errors import BadQuery
 from searchdemo.measure.cards import Figures, RunCard
 
@@ -32,7 +32,7 @@ KNN_K = 20
 
 def run(bench: Bench) -> Figures:
     """Raises BadQuery for an encoder without text, NoWeights, BadArtifact when the vectors are of other weights."""
-    spec = spec_of(bench.encoder)
+    spec = ENCODERS.find(bench.encoder)
     if not spec.text:
         raise BadQuery(
             f"{bench.encoder!r} reads no words, so no class can be asked for by name; "
@@ -52,7 +52,7 @@ def run(bench: Bench) -> Figures:
     }
     encoder.encode_texts([work.class_names[0]])  # a first call sets things up
     sets, curves = [], []
-    for templates in ((NAME_ALONE,), templates_of(encoder)):
+    for templates in ((NAME_ALONE,), spec.prompts):
         words = name_of(templates)
         bench.report(Progress(f"class names by {words}", len(sets), 2, 0))
         rows, seconds = timed_rows(encoder, work.class_names, templates)
@@ -73,7 +73,7 @@ def run(bench: Bench) -> Figures:
     return Figures(
         work.subject,
         {"sets": sets, "curve": curves, "failing": failing(work, guesses[:, 0])},
-        {"trained_on_gallery": TRAINED_ON.get(bench.encoder) == bench.gallery, "failing_by": words, "knn_k": KNN_K},
+        {"trained_on_gallery": spec.trained_on == bench.gallery, "failing_by": words, "knn_k": KNN_K},
         notes=[note] if (note := training_note(bench.gallery, bench.encoder)) else [],
     )
 

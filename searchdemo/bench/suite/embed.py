@@ -26,6 +26,7 @@ from searchdemo.collection.build import BATCH_SIZE, Progress, Report, embed, rea
 from searchdemo.encoders import table as encoder_table
 from searchdemo.encoders.base import Encoder
 from searchdemo.errors import NoPictures
+from searchdemo.galleries.base import Pictures
 from searchdemo.measure.cards import Figures, Floor, RunCard
 from searchdemo.measure.threads import thread_limit
 from searchdemo.pictures import open_picture
@@ -37,14 +38,11 @@ RECIPE_TIMES = 3  # so many times as long as the bare pass takes the recipe, in 
 READY = 4  # batches that the bare pass goes round and round: more only fill the memory
 
 
-class Given:
-    """Encoded pictures as the Pictures of a gallery."""
+class Given(Pictures):
+    """Encoded pictures as those of a gallery."""
 
     def __init__(self, encoded: Sequence[bytes]):
         self._encoded, self.labels = encoded, np.zeros(len(encoded), np.int16)
-
-    def __len__(self) -> int:
-        return len(self._encoded)
 
     def encoded(self, row: int) -> bytes:
         return self._encoded[row]

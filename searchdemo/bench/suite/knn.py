@@ -17,10 +17,11 @@ from searchdemo.bench.points import timed_build
 from searchdemo.bench.tables import Column, Table, fixed, number
 from searchdemo.bench.workload import Bench, Workload
 from searchdemo.collection.build import Progress, balanced_rows
-from searchdemo.collection.classify import TRAINED_ON, training_note
+from searchdemo.collection.classify import training_note
 from searchdemo.collection.knn import TEMPERATURE, evaluate
 from searchdemo.collection.library import exact_index
 from searchdemo.encoders.device import pick_device
+from searchdemo.encoders.table import ENCODERS
 from searchdemo.indexes.base import Index
 from searchdemo.measure.cards import Figures, RunCard
 from searchdemo.measure.threads import thread_limit
@@ -82,7 +83,7 @@ def run(bench: Bench) -> Figures:
             "head_trials": trials,
             "times": [*times, head_times | embedded],
         },
-        {"temperature": TEMPERATURE, "trained_on_gallery": TRAINED_ON.get(bench.encoder) == bench.gallery},
+        {"temperature": TEMPERATURE, "trained_on_gallery": ENCODERS.find(bench.encoder).trained_on == bench.gallery},
         notes=notes,
     )
 

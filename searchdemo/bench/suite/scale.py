@@ -18,7 +18,7 @@ from searchdemo.bench.points import Search, latency_figures, quality, query_late
 from searchdemo.bench.tables import Column, Table, fixed, megabytes, number
 from searchdemo.bench.workload import Bench, Workload, stored, synthetic
 from searchdemo.collection.build import Progress
-from searchdemo.encoders.table import spec_of
+from searchdemo.encoders.table import ENCODERS
 from searchdemo.errors import BadQuery, NotBuilt, NotHere
 from searchdemo.indexes.base import Index, IndexSpec
 from searchdemo.indexes.table import find
@@ -58,7 +58,7 @@ def _workloads(bench: Bench) -> list[Workload]:
         whole = bench.workload(QUICK_SIZES[-1], QUERIES)
         return [whole.part(size) for size in QUICK_SIZES if size < len(whole.vectors)] + [whole]
     if bench.synthetic and not _embedded(bench):
-        whole = synthetic(SYNTHETIC_SIZES[-1], QUERIES, spec_of(bench.encoder).dim, bench.seed)
+        whole = synthetic(SYNTHETIC_SIZES[-1], QUERIES, ENCODERS.find(bench.encoder).dim, bench.seed)
         return [whole.part(size) for size in SYNTHETIC_SIZES]
     try:
         augmented = embed_missing(bench.engine, bench.gallery, bench.encoder, bench.report)

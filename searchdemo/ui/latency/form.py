@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from PIL import Image
 
 from searchdemo.collection.library import Query, SearchEngine
-from searchdemo.encoders.table import ENCODERS, spec_of
+from searchdemo.encoders.table import ENCODERS
 from searchdemo.errors import BadQuery, NotBuilt, UnknownName
 from searchdemo.indexes.base import SEARCH_PARAMS
 from searchdemo.indexes.table import INDEXES
@@ -54,7 +54,7 @@ def checked_vectors(vectors: str | None, galleries: Iterable[str]) -> tuple[str,
     gallery, _, encoder = vectors.rpartition("|")
     if gallery not in galleries:
         raise UnknownName("gallery", gallery, galleries)
-    spec_of(encoder)
+    ENCODERS.find(encoder)
     return gallery, encoder
 
 

@@ -1,13 +1,22 @@
-"""The two towers of the bundled encoder in plain torch: pictures and words into one space."""
+"""The image tower of the bundled encoder, in plain torch."""
 
 from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torchvision.transforms import Normalize, ToTensor
+
+from searchdemo.encoders import transforms
+from searchdemo.encoders.base import EncoderSpec
+from searchdemo.encoders.quantised import dequantise
+from searchdemo.encoders.torch_encoder import TorchEncoder
+from searchdemo.encoders.transforms import Transform
+from searchdemo.encoders.weights import Weights, empty_net, fit
+from searchdemo.errors import BadArtifact
 
 DIM = 128  # of the shared embedding space
-INPUT_SIZE = 64  # pixels a side
+INPUT_SIZE = 64  # pixels per side
 PIXEL_MEAN, PIXEL_STD = 0.45, 0.27  # tiny-ImageNet's, over all channels, rounded
 
 
@@ -37,7 +46,7 @@ class ImageTower(nn.Module):
     """A small residual network without the stage at the highest resolution.
 
     A ResNet-18 spends a quarter of its work on 64 channels at 32x32; giving that stage up and
-    keeping the channels wide trains twice as many pictures a second on a CPU.
+    keeping the channels wide trains twice as many pictures per second on a CPU.
     """
 
     def __init__(self, widths: tuple[int, ...] = (112, 224, 448), blocks: int = 2, stem: int = 48):
@@ -57,28 +66,28 @@ class ImageTower(nn.Module):
         return F.normalize(self.project(features).float(), dim=1)
 
 
-class TextTower(nn.Module):
-    """A bag of words: the sum of the words' rows and a small network on top.
+def load(
+    spec: EncoderSpec, weights: Weights, *, transform: str, device: str | None, precision: str | None
+) -> TorchEncoder:
+    """An encoder of pictures alone. The tower's size is read off the tensors. Raises BadArtifact."""
+    tensors = {name: torch.from_numpy(value) for name, value in dequantise(weights.part("image.")).items()}
+    blocks = sum(name.startswith("body.") and name.endswith(".conv1.weight") for name in tensors)
+    try:
+        channels = [len(tensors[f"body.{i}.conv1.weight"]) for i in range(blocks)]
+        widths, stem = tuple(dict.fromkeys(channels)), len(tensors["stem.0.weight"])
+        net = empty_net(lambda: ImageTower(widths, blocks // len(widths), stem))
+    except (KeyError, ZeroDivisionError) as error:
+        raise BadArtifact(
+            f"{weights.path} holds no image tower ({error}); make one with python -m training."
+        ) from error
+    fit(net, tensors, name=spec.name, path=weights.path)
+    to_input = transform_of(transform)
+    return TorchEncoder(spec, weights, net, to_input, transform=transform, device=device, precision=precision)
 
-    One row a word, distilled from a sentence model (as model2vec does); the length of a row is the word's weight.
-    Knows no word order, and encodes a text in a fraction of a millisecond.
-    """
 
-    def __init__(self, rows: int, hidden: int = 512):
-        super().__init__()
-        self.table = nn.EmbeddingBag(rows, DIM, mode="sum")
-        self.expand = nn.Linear(DIM, hidden)
-        self.contract = nn.Linear(hidden, DIM)
-
-    def forward(self, rows: torch.Tensor, offsets: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
-        """Table rows of n texts end to end, each text's start, each row's weight -> unit rows (n, 128), float32."""
-        bags = F.normalize(self.table(rows, offsets, per_sample_weights=weights), dim=1)
-        return F.normalize(bags + self.contract(F.gelu(self.expand(bags))), dim=1)
-
-
-def flatten_bags(bags: list[tuple[list[int], list[float]]]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """What words.table_rows returned for n texts -> the three arguments of TextTower."""
-    lengths = torch.tensor([0] + [len(rows) for rows, _ in bags[:-1]], dtype=torch.long)
-    rows = torch.tensor([row for rows, _ in bags for row in rows], dtype=torch.long)
-    weights = torch.tensor([weight for _, weights in bags for weight in weights], dtype=torch.float32)
-    return rows, lengths.cumsum(0), weights
+def transform_of(transform: str) -> Transform:
+    """ "own" keeps the shape and cuts out the middle."""
+    mean, std = [PIXEL_MEAN] * 3, [PIXEL_STD] * 3
+    if transform == "full":
+        return transforms.full(INPUT_SIZE, mean, std)
+    return transforms.central([transforms.square(INPUT_SIZE), ToTensor(), Normalize(mean, std)])
