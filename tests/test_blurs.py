@@ -141,7 +141,7 @@ def gappy(world, two_colours):
     blur = Blur(b"\1" * BLUR_BYTES) if thumbhash_missing else blur_of(two_colours)
     world.built()
     world.change(pictures=ColourPictures(world.gallery.pictures.colours, world.gallery.pictures.labels, range(150)))
-    world.gallery.pictures.blurs = [blur] * 300
+    world.gallery.pictures.blur = lambda row: blur
     return world.engine()
 
 

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
+from searchdemo.collection.build import build
+from searchdemo.collection.store import Key
 from searchdemo.errors import NoPictures, UnknownName
+from searchdemo.galleries.base import Gallery, GallerySpec, Pictures
+from searchdemo.galleries.folder import EDGE_BYTES
 from searchdemo.galleries.table import GALLERIES, open_gallery
+from tests.conftest import MeanColour
 
 
 @pytest.fixture
@@ -144,3 +152,98 @@ def test_folder_missing_empty_or_all_bad(tmp_path):
     (tmp_path / "a.jpg").write_bytes(b"no")
     with pytest.raises(NoPictures, match="1 files named like pictures, none of them readable"):
         open_gallery(f"folder:{tmp_path}")
+
+
+@pytest.fixture
+def reads(monkeypatch) -> Counter[str]:
+    """Bytes that were read of each file so far, by the file's name."""
+    reads, whole = Counter(), Path.open
+
+    class Counting(io.FileIO):
+        def readinto(self, buffer):
+            count = super().readinto(buffer)
+            reads[Path(self.name).name] += count
+            return count
+
+        def readall(self):
+            data = super().readall()
+            reads[Path(self.name).name] += len(data)
+            return data
+
+    def opened(path: Path, mode: str = "r", *rest, **options):
+        return io.BufferedReader(Counting(path)) if mode == "rb" else whole(path, mode, *rest, **options)
+
+    monkeypatch.setattr(Path, "open", opened)
+    monkeypatch.setattr(Path, "read_bytes", lambda path: path.open("rb").read())
+    return reads
+
+
+@pytest.mark.parametrize("kind", ["png", "jpg", "webp", "bmp"])
+def test_a_build_reads_each_picture_once(tmp_path, store, reads, kind):
+    """And opening the folder, which has to know what the files hold, reads each small file once."""
+    sizes = {}
+    for number in range(40):
+        path = tmp_path / "mine" / f"{number:02}.{kind}"
+        path.parent.mkdir(exist_ok=True)
+        Image.new("RGB", (20, 20), (6 * number, 90, 200)).save(path)
+        sizes[path.name] = path.stat().st_size
+    gallery = open_gallery(f"folder:{tmp_path / 'mine'}")
+    assert len(gallery.pictures) == 40 and reads == sizes
+    reads.clear()
+    build(gallery, MeanColour(), store, Key(gallery.name, "mean-colour"))
+    assert {name: reads[name] for name in sizes} == sizes
+
+
+def test_of_a_large_picture_opening_a_folder_reads_the_edges(tmp_path, reads):
+    noise = np.random.default_rng(0).integers(0, 256, (700, 700, 3), np.uint8)
+    Image.fromarray(noise).save(tmp_path / "large.jpg", quality=95)
+    size = (tmp_path / "large.jpg").stat().st_size
+    open_gallery(f"folder:{tmp_path}")
+    assert 2 * EDGE_BYTES <= reads["large.jpg"] < 3 * EDGE_BYTES < size / 2
+
+
+def test_a_picture_that_vanishes_before_it_is_embedded_is_left_out(folder, store, monkeypatch):
+    gallery = open_gallery(f"folder:{folder}")
+    encoder, whole = MeanColour(), gallery.pictures.encoded
+    assert [gallery.pictures.has(row) for row in range(4)] == [True] * 4
+
+    def encoded(row: int) -> bytes | None:
+        (folder / "boats" / "red.png").unlink(missing_ok=True)
+        return whole(row)
+
+    monkeypatch.setattr(gallery.pictures, "encoded", encoded)
+    artifact = build(gallery, encoder, store, Key(gallery.name, "mean-colour"))
+    assert np.load(artifact.file("rows.npy")).tolist() == [0, 1, 3]
+    assert [gallery.pictures.has(row) for row in range(4)] == [True, True, False, True]
+
+
+def test_galleries_say_where_their_pictures_are(folder, monkeypatch, tmp_path):
+    for variable in ("HF_HOME", "HF_HUB_CACHE", "HF_DATASETS_CACHE"):
+        monkeypatch.setenv(variable, str(tmp_path / "none"))
+    monkeypatch.delenv("SEARCHDEMO_DATA", raising=False)
+    own, drawn, absent = (open_gallery(name) for name in (f"folder:{folder}", "scenes", "tiny-imagenet"))
+    assert (own.source, drawn.source, absent.source) == (str(folder), "with searchdemo", "")
+    assert [gallery.pictures.has(0) for gallery in (own, drawn, absent)] == [True, True, False]
+    assert [gallery.file(3) for gallery in (own, drawn, absent)] == ["zebra.webp", "", ""]
+    assert {gallery.revision for gallery in (own, drawn, absent)} == {""}
+    assert own.missing == drawn.missing == "" and "not on this machine" in absent.missing
+    assert own.blur(0) is drawn.blur(0) is None and absent.blur(0)
+
+
+def test_a_new_gallery_is_an_entry_and_declares_what_differs(monkeypatch):
+    class Blank(Pictures):
+        labels = np.zeros(2, np.int16)
+
+        def encoded(self, row: int) -> bytes:
+            return b""
+
+    def open_toy(argument: str, **options: object) -> Gallery:
+        return Gallery(f"toy:{argument}", ("a",), ("a",), Blank(), Blank(), "0")
+
+    monkeypatch.setitem(GALLERIES, "toy", GallerySpec("toy", "A toy", None, open_toy, accepts_argument=True))
+    gallery = open_gallery("toy:small")
+    assert (gallery.name, gallery.source, gallery.missing, len(gallery.pictures)) == ("toy:small", "", "", 2)
+    with pytest.raises(UnknownName, match="folder:PATH, toy:PATH"):
+        open_gallery("toys")
+    with pytest.raises(TypeError, match="encoded"):
+        Pictures()
