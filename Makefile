@@ -13,12 +13,13 @@ help: ## this list
 run: $(VENV)/run.stamp ## start the app and print its address; make run ARGS="--port 8000"
 	$(BIN)/python app.py $(ARGS)
 
-test: lint ## format, lint, then all tests; make test ARGS="-k knn"
+test: lint ## format, lint, types, then all tests; make test ARGS="-k knn"
 	$(BIN)/python -m pytest $(ARGS)
 
-lint: $(VENV)/test.stamp ## format and lint checks alone
+lint: $(VENV)/test.stamp ## format, lint and type checks alone
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
+	$(BIN)/mypy
 
 clean: ## remove .venv and caches; built vectors stay
 	rm -rf $(VENV) .pytest_cache .ruff_cache

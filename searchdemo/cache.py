@@ -1,4 +1,4 @@
-"""A cache of things that are slow to make: made once, the least used given up first."""
+"""A cache of things that are slow to make: each is made once, the least recently used one is dropped first."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
-class Kept(Generic[T]):
-    """Two visitors who ask for the same thing wait for one making of it; others are not held up."""
+class Cache(Generic[T]):
+    """Two visitors who ask for the same thing wait while it is made once. Nobody waits for something else."""
 
     def __init__(self, limit: int):
         self._limit = limit
@@ -20,35 +20,34 @@ class Kept(Generic[T]):
         self._lock = threading.Lock()
 
     def get(self, key: Hashable, make: Callable[[], T]) -> T:
-        """The kept value, or make() kept under the key.
+        """The cached value, or make() cached under the key.
 
-        What make() raises is raised to all who waited for it, and nothing is kept: the next caller tries again.
+        An error of make() is raised to all who wait for the value. Nothing is cached then: the next caller tries again.
         """
         with self._lock:
-            future = self._values.get(key)
-            mine = future is None
-            if mine:
-                future = self._keep(key, Future())
-            else:
+            if cached := self._values.get(key):
                 self._values.move_to_end(key)
-        if mine:
-            try:
-                future.set_result(make())
-            except BaseException as error:
-                with self._lock:
-                    if self._values.get(key) is future:
-                        del self._values[key]
-                future.set_exception(error)
+            else:
+                future = self._put(key, Future())
+        if cached:
+            return cached.result()
+        try:
+            future.set_result(make())
+        except BaseException as error:
+            with self._lock:
+                if self._values.get(key) is future:
+                    del self._values[key]
+            future.set_exception(error)
         return future.result()
 
     def put(self, key: Hashable, value: T) -> None:
-        """Keep this value from now on, whatever was kept before."""
+        """Cache this value in place of the one that was cached before."""
         future: Future[T] = Future()
         future.set_result(value)
         with self._lock:
-            self._keep(key, future)
+            self._put(key, future)
 
-    def _keep(self, key: Hashable, future: Future[T]) -> Future[T]:
+    def _put(self, key: Hashable, future: Future[T]) -> Future[T]:
         self._values[key] = future
         self._values.move_to_end(key)
         while len(self._values) > self._limit:

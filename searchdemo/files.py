@@ -67,7 +67,7 @@ def exclusive(lock: Path, what: str) -> Iterator[None]:
     from filelock import FileLock, Timeout
 
     try:
-        held = FileLock(lock).acquire(timeout=0)
+        held = FileLock(str(lock)).acquire(timeout=0)
     except Timeout as error:
         raise SearchDemoError(f"{what} by another process: wait for it to finish.") from error
     with held:

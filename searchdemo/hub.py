@@ -1,34 +1,38 @@
-"""Files from the Hugging Face hub: from its cache, or fetched with progress and resume.
+"""Files of the Hugging Face hub: found in its cache, or downloaded with progress and resume.
 
-Fetched by ourselves and handed to huggingface_hub's cache when whole: since 2.0 that library throws a
-partial file away, and without a network it retries for most of a minute before it says so.
+This file downloads by itself and hands whole files to huggingface_hub's cache. Since 2.0 that library deletes a partial
+file, and without a network it tries again for most of a minute before it says so.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
+import time
 from collections.abc import Callable
+from concurrent.futures import Future, wait
 from pathlib import Path
 from typing import TypeVar
 
 from searchdemo.files import sha256_of
+from searchdemo.types import Count
 
-Progress = Callable[[int, int], None]  # (bytes here, bytes in all)
 T = TypeVar("T")
+log = logging.getLogger(__name__)
 
 REACH_S = 2.0  # the hub answers within this, or counts as out of reach
-STALL_S = 10.0  # without a byte, and the connection counts as lost
+STALL_S = 10.0  # a connection that brings no byte for so long counts as lost
 CHUNK_BYTES = 1 << 20
 
 
 def endpoint() -> str:
-    """The hub's address, by the environment as it is now."""
+    """The hub's address, as the environment sets it now."""
     return os.environ.get("HF_ENDPOINT", "https://huggingface.co").rstrip("/")
 
 
 def home(variable: str, name: str) -> Path:
-    """Where the Hugging Face libraries keep things, by the environment as it is now and without importing them."""
+    """The folder of the Hugging Face libraries that this environment variable sets, else their default `name`."""
     if folder := os.environ.get(variable):
         return Path(folder).expanduser()
     cache = os.environ.get("XDG_CACHE_HOME", "~/.cache")
@@ -36,24 +40,23 @@ def home(variable: str, name: str) -> Path:
 
 
 def repo_folder(repo: str, kind: str = "model") -> Path:
-    """Of a repository within the hub's cache. kind: "model" | "dataset"."""
+    """The folder of a repository in the hub's cache. kind: "model" | "dataset"."""
     return home("HF_HUB_CACHE", "hub") / f"{kind}s--{repo.replace('/', '--')}"
 
 
 def cached(repo: str, filename: str, kind: str = "model", revision: str = "main") -> Path | None:
-    """The file of a revision, if this machine has it. No request, no import."""
+    """The file of a revision if this machine has it. It sends no request and imports nothing."""
     ref = repo_folder(repo, kind) / "refs" / revision
     commit = ref.read_text().strip() if ref.is_file() else revision
     path = repo_folder(repo, kind) / "snapshots" / commit / filename
     return path if path.is_file() else None
 
 
-def fetch(
-    repo: str, filename: str, progress: Progress | None = None, kind: str = "model", revision: str = "main"
-) -> Path:
-    """The path of a file in the hub's cache: without a request when it is there, else fetched.
+def fetch(repo: str, filename: str, progress: Count | None = None, kind: str = "model", revision: str = "main") -> Path:
+    """The path of a file in the hub's cache. A file that is not there is downloaded first.
 
-    What came before a drop-out stays, and the next call goes on from there.
+    After a broken connection the partial file stays, and the next call goes on from there.
+    progress: called with (bytes here, bytes in all).
     Raises OSError with the reason in words: within 3 s when the hub is out of reach.
     """
     if path := cached(repo, filename, kind, revision):
@@ -71,49 +74,53 @@ def fetch(
         blobs.mkdir(parents=True, exist_ok=True)
         partial = blobs / f"{metadata.etag}.searchdemo.incomplete"
         with WeakFileLock(partial.with_suffix(".lock")):
-            if path := cached(repo, filename, kind, revision):  # somebody else fetched it while we waited
+            if path := cached(repo, filename, kind, revision):  # it was fetched while this call waited for the lock
                 return path
+            started = time.perf_counter()
+            log.info("downloading %s, %.1f MB", url, metadata.size / 1e6)
             _fill(partial, url, metadata.size, progress or (lambda done, total: None))
             _check(partial, metadata.etag)
             partial.replace(blobs / metadata.etag)
             # The cache has the bytes now; the library adds the revision and the name.
             cache = home("HF_HUB_CACHE", "hub")
-            return Path(
+            path = Path(
                 hf_hub_download(repo, filename, repo_type=kind, revision=revision, endpoint=endpoint(), cache_dir=cache)
             )
+            log.info("downloaded %s, %.1f MB in %.1f s", url, metadata.size / 1e6, time.perf_counter() - started)
+            return path
     except Exception as error:  # httpx's and the library's errors share no base, and change names with their versions
+        log.info("the download of %s failed: %s", url, reason(error))
         raise OSError(f"tried {url}, {reason(error)}") from error
 
 
 def within(seconds: float, ask: Callable[[], T]) -> T:
-    """ask(), or TimeoutError: no time-out of a socket covers the look-up of a host's name."""
-    answer: dict = {}
+    """The result of ask(), or its error. Raises TimeoutError when ask() takes longer.
 
-    def run():
+    A thread keeps the time, because no time-out of a socket covers the look-up of a host's name.
+    """
+    answer: Future[T] = Future()
+
+    def run() -> None:
         try:
-            answer["value"] = ask()
+            answer.set_result(ask())
         except Exception as error:  # handed to the thread that waits
-            answer["error"] = error
+            answer.set_exception(error)
 
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    thread.join(seconds)
-    if not answer:
+    threading.Thread(target=run, daemon=True).start()
+    if not wait([answer], seconds).done:
         raise TimeoutError(f"no answer within {seconds:.0f} s")
-    if "error" in answer:
-        raise answer["error"]
-    return answer["value"]
+    return answer.result()
 
 
 def reason(error: Exception) -> str:
-    """What went wrong with a request, in a few words."""
+    """Why a request failed, in a few words."""
     status = getattr(getattr(error, "response", None), "status_code", None)
     said = f"the answer was {status}" if status else (str(error).strip() or type(error).__name__).splitlines()[0]
     return said.rstrip(".")
 
 
-def _fill(partial: Path, url: str, total: int, progress: Progress) -> None:
-    """Appends to the partial file until it has all bytes; after a drop-out goes on, as long as that gets anywhere."""
+def _fill(partial: Path, url: str, total: int, progress: Count) -> None:
+    """Appends to the partial file until it has all bytes. It goes on after a broken connection that brought some."""
     partial.touch()
     while (before := partial.stat().st_size) < total:
         try:
@@ -124,14 +131,14 @@ def _fill(partial: Path, url: str, total: int, progress: Progress) -> None:
     progress(total, total)
 
 
-def _append(partial: Path, url: str, total: int, progress: Progress) -> None:
+def _append(partial: Path, url: str, total: int, progress: Count) -> None:
     from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_status
 
     done = partial.stat().st_size
     headers = build_hf_headers() | {"Range": f"bytes={done}-", "Accept-Encoding": "identity"}
     with get_session().stream("GET", url, headers=headers, timeout=STALL_S) as response, partial.open("ab") as file:
         hf_raise_for_status(response)
-        if response.status_code != 206:  # the whole file, though a part was asked for
+        if response.status_code != 206:  # the server sends the whole file, though a part was asked for
             file.truncate(done := 0)
         for chunk in response.iter_bytes(CHUNK_BYTES):
             file.write(chunk)
@@ -143,4 +150,4 @@ def _check(partial: Path, etag: str) -> None:
     """The hub names a large file by its SHA-256 (64 hexadecimal digits); a small one by its git hash."""
     if len(etag) == 64 and sha256_of(partial) != etag:
         partial.unlink()
-        raise OSError("what arrived is not what the hub holds (its SHA-256 differs)")
+        raise OSError("the file that arrived is not the one that the hub holds (its SHA-256 differs)")

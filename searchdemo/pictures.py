@@ -1,11 +1,12 @@
-"""Open any picture a person may bring: upright, 8-bit RGB, or one sentence that says why not."""
+"""Opens any picture that a person may bring as upright 8-bit RGB, or says in one sentence why it cannot."""
 
 from __future__ import annotations
 
-import io
 import re
 from functools import cache
+from io import BytesIO
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image, ImageChops, ImageOps
@@ -14,39 +15,34 @@ from searchdemo.errors import BadPicture
 
 MAX_PIXELS = 50_000_000  # about 150 MB as RGB; checked before anything is decoded
 MAX_ASPECT = 100  # "resize the shorter side to 224" would blow a 1 x 10,000 strip up to gigabytes
-# Pillow knows more; left out are those that start other programs (EPS) or that no camera, screen or browser writes.
+# Pillow knows more formats. Left out are those that start other programs (EPS) or that no camera or browser writes.
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "AVIF", "BMP", "DIB", "ICO", "JPEG2000", "MPO", "PPM", "TGA", "TIFF")
 
 
 def open_picture(source: bytes | Path | Image.Image) -> Image.Image:
-    """The first frame of a picture, turned as its EXIF says, on white where it is transparent, as 8-bit RGB.
+    """The first frame of a picture as 8-bit RGB, turned as its EXIF says, with white behind transparent parts.
 
-    source: a file's bytes, a path, or an open picture (which is left as it is).
-    Raises BadPicture when it cannot be read, or is larger than MAX_PIXELS or thinner than 1 : MAX_ASPECT.
+    source: a file's bytes, a path, or an open picture (which is not changed).
+    Raises BadPicture when it cannot be read, has more than MAX_PIXELS pixels or is thinner than 1 : MAX_ASPECT.
     """
     if isinstance(source, Image.Image):
         return _upright_rgb(source, "This picture")
     name, file = _named_file(source)
-    try:
-        with open_header(file, name) as image:
-            return _upright_rgb(image, name)
-    finally:
-        file.close()
+    with file, open_header(file, name) as image:
+        return _upright_rgb(image, name)
 
 
-def open_header(file: io.IOBase | Path, name: str) -> Image.Image:
-    """Pillow's lazy image: format and size are known and within the limits, pixels are not decoded yet.
+def open_header(file: BinaryIO, name: str) -> Image.Image:
+    """Pillow's lazy image. Its format and size are known and within the limits, its pixels are not decoded yet.
 
     Raises BadPicture, which calls the picture `name`.
     """
     try:
         image = Image.open(file, formats=_formats())
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        pixels = re.search(r"\d+", str(error))  # Pillow refuses before it tells width and height
+        pixels = re.search(r"\d+", str(error))  # Pillow refuses before it knows width and height
         raise _too_large(name, int(pixels[0]) if pixels else 0) from error
-    except (
-        Exception
-    ) as error:  # on bad bytes Pillow's parsers raise nearly anything: OSError, struct.error, KeyError ...
+    except Exception as error:  # bad bytes let Pillow's parsers raise nearly anything: OSError, struct.error, KeyError
         raise BadPicture(f"{name} is not a picture that can be read; bring a JPEG, PNG, WebP or GIF.") from error
     _check_size(image, name)
     return image
@@ -58,11 +54,11 @@ def _formats() -> tuple[str, ...]:
     return tuple(name for name in FORMATS if name in Image.OPEN)
 
 
-def _named_file(source: bytes | Path) -> tuple[str, io.IOBase]:
+def _named_file(source: bytes | Path) -> tuple[str, BinaryIO]:
     if isinstance(source, bytes):
         if not source:
             raise BadPicture("This file is empty; bring a JPEG, PNG, WebP or GIF.")
-        return "This file", io.BytesIO(source)
+        return "This file", BytesIO(source)
     path = Path(source)
     try:
         return f"{path.name!r}", path.open("rb")
@@ -88,12 +84,12 @@ def _too_large(name: str, pixels: int, how: str = "") -> BadPicture:
 def _upright_rgb(image: Image.Image, name: str) -> Image.Image:
     _check_size(image, name)
     try:
-        image.load()  # of an animation just opened: its first frame
+        image.load()  # the first frame of an animation
         upright = _upright(image)
         if image.mode == "CMYK" and image.format == "JPEG" and "adobe" not in image.info:
-            upright = ImageChops.invert(upright)  # Pillow takes every CMYK JPEG for one of Adobe's, stored inverted
+            upright = ImageChops.invert(upright)  # Pillow takes every CMYK JPEG for Adobe's, which are inverted
         return _rgb(upright)
-    except Exception as error:  # as in open_header: what a decoder raises on bad bytes is not documented
+    except Exception as error:  # as in open_header: no document says which errors a decoder raises
         reason = "ends too early" if "truncated" in str(error) else "is damaged or of a rare kind"
         raise BadPicture(f"{name} cannot be decoded: it {reason}; save it again as JPEG or PNG.") from error
 
@@ -102,7 +98,7 @@ def _upright(image: Image.Image) -> Image.Image:
     """A copy turned as the EXIF orientation says; unreadable EXIF does not make a picture unreadable."""
     try:
         return ImageOps.exif_transpose(image)
-    except Exception:  # a damaged EXIF block raises as variously as damaged pixels
+    except Exception:  # a damaged EXIF block raises as many kinds of errors as damaged pixels
         return image.copy()
 
 
@@ -118,8 +114,8 @@ def _rgb(image: Image.Image) -> Image.Image:
 def _to_8_bit(grey: np.ndarray, mode: str) -> np.ndarray:
     """Grey values of more than 8 bits -> uint8. Pillow's own conversion clips everything above 255 to white.
 
-    White is 65535 for 16-bit pictures and for 32-bit integers that fit into 16 bits, and 1 for floats from 0 to 1;
-    any other range (scientific pictures, which name no white) is stretched from its least to its greatest value.
+    White is 65535 for 16-bit pictures and for 32-bit integers that fit into 16 bits, and 1 for floats from 0 to 1.
+    Any other range (scientific pictures, which define no white) is stretched from its minimum to its maximum.
     """
     grey = np.nan_to_num(grey.astype(np.float64))
     black, white = grey.min(), grey.max()

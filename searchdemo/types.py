@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 
 import numpy as np
+
+Count = Callable[[int, int], None]  # told of progress: (done, in all), bytes of a download or files of a folder
 
 MISSING = -1  # a row number that stands for "fewer than k were found"
 
@@ -13,7 +16,7 @@ MISSING = -1  # a row number that stands for "fewer than k were found"
 class Neighbors:
     """What an index returns for q queries: best first, MISSING at the end where fewer than k were found."""
 
-    rows: np.ndarray  # (q, k) int64, row numbers of the gallery
+    positions: np.ndarray  # (q, k) int64, among the vectors that were searched
     scores: np.ndarray  # (q, k) float32, the index's own; higher is better
 
 
@@ -55,7 +58,7 @@ class SearchResult:
     hits: tuple[Hit, ...]
     timing: Timing
     notice: str = ""  # what the person should know: "only 7 of 10 were found; raise nprobe"
-    vector: np.ndarray | None = field(default=None, repr=False, compare=False)  # the query's unit row (dim,)
+    vector: np.ndarray = field(default_factory=lambda: np.empty(0), repr=False, compare=False)  # the query (dim,)
 
     def to_json(self) -> dict:
         """The JSON of the command line and of the API; pictures and the vector stay out."""

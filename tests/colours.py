@@ -1,4 +1,4 @@
-"""An encoder whose answers can be worked out by hand, and an engine over `scenes` that is built with it in a second."""
+"""An encoder whose answers can be worked out by hand, and a library over `scenes` that is built with it in a second."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from searchdemo.collection.library import SearchEngine
-from searchdemo.collection.store import Store
+from searchdemo.collection.library import Library
+from searchdemo.collection.store import Key, Store
 
 NAMED = {"red": (1, 0, 0), "green": (0, 1, 0), "blue": (0, 0, 1), "yellow": (1, 1, 0), "white": (1, 1, 1)}
 
@@ -36,9 +36,9 @@ class Colours:
         return self.encode_pixels(np.array([colour * 16 for colour in colours], np.float32) * 255)
 
 
-def scenes_engine(home: Path, monkeypatch, limit: int | None = 300) -> SearchEngine:
+def scenes_library(home: Path, monkeypatch, limit: int | None = 300) -> Library:
     """`scenes`, or a balanced part of it, embedded by Colours under `home`."""
     monkeypatch.setattr("searchdemo.encoders.table.load", lambda name, **options: Colours())
-    engine = SearchEngine(Store(own=home, shipped=home / "nothing-ships"))
-    engine.build("scenes", "bundled", limit)
-    return engine
+    library = Library(Store(own=home, shipped=home / "nothing-ships"))
+    library.build(Key("scenes", "bundled", limit=limit))
+    return library

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageColor
 
-from searchdemo.collection.library import SearchEngine
-from searchdemo.collection.store import Store
+from searchdemo.collection.library import Library
+from searchdemo.collection.store import Key, Store
 from searchdemo.encoders import table as encoder_table
 from searchdemo.encoders.base import EncoderSpec
 from searchdemo.errors import BadQuery
@@ -144,14 +144,14 @@ class World:
     def __init__(self, store: Store):
         self.store, self.gallery, self.encoder = store, colour_gallery(), MeanColour()
 
-    def engine(self, **options) -> SearchEngine:
+    def library(self, **options) -> Library:
         """A fresh one, as after a restart."""
-        return SearchEngine(self.store, **options)
+        return Library(self.store, **options)
 
-    def built(self, **options) -> SearchEngine:
-        engine = self.engine()
-        engine.build("colours", "mean-colour", **options)
-        return engine
+    def built(self, limit: int | None = None, **options) -> Library:
+        library = self.library()
+        library.build(Key("colours", "mean-colour", limit=limit), **options)
+        return library
 
     def change(self, **fields) -> None:
         self.gallery = replace(self.gallery, **fields)
@@ -167,6 +167,6 @@ def world(store, monkeypatch) -> World:
     spec = GallerySpec("colours", "plain colours", None, lambda *args, **options: world.gallery)
     monkeypatch.setitem(gallery_table.GALLERIES, "colours", spec)
     known = EncoderSpec("mean-colour", "bundled", "none", "none", 0, 8, 4, True, 0, "none")
-    monkeypatch.setitem(encoder_table.ENCODERS, "mean-colour", known)
+    monkeypatch.setitem(encoder_table.ENCODERS, "mean-colour", replace(known, shipped="bundled.safetensors"))
     monkeypatch.setattr(encoder_table, "load", lambda name, **options: world.encoder)
     return world

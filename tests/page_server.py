@@ -8,39 +8,39 @@ from pathlib import Path
 
 from colours import Colours
 
-from searchdemo.collection.library import SearchEngine
-from searchdemo.collection.store import Store
+from searchdemo.collection.library import Library
+from searchdemo.collection.store import Key, Store
 
 
-class ColoursEngine(SearchEngine):
+class ColoursLibrary(Library):
     """`bundled`, and `clip-rn50` that starts without vectors, stand for Colours; all others are the real ones."""
 
     def encoder(self, name: str, progress=None):
         return Colours() if name in ("bundled", "clip-rn50") else super().encoder(name, progress)
 
 
-def colours_engine(home: Path) -> SearchEngine:
+def colours_library(home: Path) -> Library:
     """All of `scenes` is built under `home`; nothing ships."""
-    engine = ColoursEngine(Store(own=home, shipped=home / "nothing-ships"))
-    engine.build("scenes", "bundled")
-    return engine
+    library = ColoursLibrary(Store(own=home, shipped=home / "nothing-ships"))
+    library.build(Key("scenes", "bundled"))
+    return library
 
 
 @functools.cache
-def engine() -> SearchEngine:
-    return colours_engine(Path(_folder().name))
+def library() -> Library:
+    return colours_library(Path(_folder().name))
 
 
 @functools.cache
 def page_url() -> str:
     """Its address, the same for the whole run; the server ends with the process."""
-    return serve(engine())
+    return serve(library())
 
 
-def serve(engine: SearchEngine, gallery: str | None = "scenes") -> str:
+def serve(library: Library, gallery: str | None = "scenes") -> str:
     from searchdemo.ui.demo import LAUNCH, build_demo
 
-    _, url, _ = build_demo(engine, gallery).launch(**LAUNCH, prevent_thread_lock=True, quiet=True)
+    _, url, _ = build_demo(library, gallery).launch(**LAUNCH, prevent_thread_lock=True, quiet=True)
     return url.rstrip("/")
 
 

@@ -7,7 +7,7 @@ import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
-from searchdemo.collection.library import Query
+from searchdemo.collection.query import Query
 
 WHAT = {"gallery": "scenes", "encoder": "bundled", "index": "flat", "k": 4}
 
@@ -20,7 +20,7 @@ def client() -> Client:
 @pytest.fixture(scope="module")
 def picture(tmp_path_factory) -> str:
     path = tmp_path_factory.mktemp("api") / "row7.webp"
-    path.write_bytes(page_server.engine().gallery("scenes").pictures.encoded(7))
+    path.write_bytes(page_server.library().gallery("scenes").pictures.encoded(7))
     return handle_file(str(path))
 
 
@@ -33,7 +33,7 @@ def test_four_endpoints_are_public_and_no_other(client):
 
 def test_text(client):
     answer = client.predict(text="red", **WHAT, api_name="/search_by_text")
-    expected = page_server.engine().search(Query(text="red"), "scenes", "bundled", "flat", 4).to_json()
+    expected = page_server.library().open("scenes", "bundled").search(Query(text="red"), "flat", 4).to_json()
     for hit, same in zip(answer["hits"], expected["hits"], strict=True):
         assert hit == same | {"score": pytest.approx(same["score"])}
     assert set(answer["timing"]) == {"preprocess_ms", "encode_ms", "search_ms", "fetch_ms"}
@@ -48,7 +48,7 @@ def test_picture(client, picture):
 
 def test_classify(client, picture):
     answer = client.predict(image=picture, **WHAT | {"k": 1}, temperature=0.07, api_name="/classify")
-    assert answer["guesses"][0]["class_name"] == page_server.engine().gallery("scenes").class_name(7)
+    assert answer["guesses"][0]["class_name"] == page_server.library().gallery("scenes").class_name(7)
     assert answer["guesses"][0]["share"] == pytest.approx(1)
     assert answer["hits"][0]["share"] == pytest.approx(1)
 

@@ -15,8 +15,8 @@ from PIL import Image
 
 from searchdemo.bench.augment import AUGMENTATIONS, ORIGINAL
 from searchdemo.bench.augmented import WANTED, Augmented, AugmentedPictures, embed_missing
-from searchdemo.collection.library import SearchEngine
-from searchdemo.collection.store import Store
+from searchdemo.collection.library import Library
+from searchdemo.collection.store import Key, Store
 from searchdemo.errors import BadArtifact, NoPictures, NotBuilt, SearchDemoError
 from searchdemo.pictures import open_picture
 from tests.conftest import colour_gallery, unit
@@ -113,7 +113,7 @@ def test_pictures_of_a_gallery():
 
 
 def augmented(world, **options) -> Augmented:
-    return embed_missing(world.engine(), "colours", "mean-colour", batch_size=50, **options)
+    return embed_missing(world.library().open("colours", "mean-colour"), batch_size=50, **options)
 
 
 def test_all_augmentations_in_the_order_of_the_stored_vectors(world):
@@ -123,7 +123,7 @@ def test_all_augmentations_in_the_order_of_the_stored_vectors(world):
     kept = np.delete(np.arange(300), [0, 5, 6])
     vectors = dict(zip(AUGMENTATIONS, found.vectors().reshape(10, 297, 8), strict=True))
     colours = world.gallery.pictures.rows_of()[kept]
-    assert np.array_equal(vectors[ORIGINAL], found.prepared.vectors.all())
+    assert np.array_equal(vectors[ORIGINAL], found.collection.vectors.all())
     assert np.abs(vectors["mirror"] - colours).max() < 2**-11
     assert np.abs(vectors["grey"] - unit(np.array([1, 1, 1, 0, 0, 0, 0, 0]))).max() < 2**-11
     assert np.abs(np.linalg.norm(found.vectors(), axis=1) - 1).max() < 1e-6
@@ -176,11 +176,11 @@ def test_progress_is_of_all_that_is_left(world):
 
 def test_other_weights_make_new_ones(world):
     shipped = Store(own=world.store.roots[1], shipped=world.store.own / "nothing")
-    SearchEngine(shipped).build("colours", "mean-colour")
+    Library(shipped).build(Key("colours", "mean-colour"))
     augmented(world)
     world.encoder.weights_sha256 = "cd" * 32
     assert augmented(world).missing() == []  # the stored vectors are still of the old ones: no encoder is asked
-    SearchEngine(shipped).build("colours", "mean-colour")
+    Library(shipped).build(Key("colours", "mean-colour"))
     world.encoder.encoded = 0
     assert augmented(world).missing() == [] and world.encoder.encoded == 2700
 
@@ -232,8 +232,8 @@ def test_without_vectors_or_pictures(world):
 
 
 def test_one_process_at_a_time(world):
-    engine = world.built()
-    other = Augmented(world.store, engine.prepared("colours", "mean-colour"))
+    library = world.built()
+    other = Augmented(library.open("colours", "mean-colour"))
     with other.writing(), pytest.raises(SearchDemoError, match="by another process"):
         augmented(world)
     assert augmented(world).missing() == []

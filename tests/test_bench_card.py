@@ -13,7 +13,8 @@ from searchdemo.bench.workload import Bench
 from searchdemo.collection.store import Key
 from searchdemo.errors import BadArtifact
 from searchdemo.measure import cards as run_card
-from searchdemo.measure.cards import Figures, Floor, RunCard
+from searchdemo.measure import machine
+from searchdemo.measure.cards import Figures, Requirement, RunCard
 
 CARD = RunCard(
     benchmark="latency",
@@ -22,7 +23,7 @@ CARD = RunCard(
     parts={"search": [{"index": "flat", "p50_ms": 0.5, "recall_10": None}]},
     subject={"vectors": 2000, "dim": 128, "stand_in": False},
     settings={"quick": False, "seed": 0, "threads": [1]},
-    floors=[Floor("fast", 0.5, 1.0), Floor("right", 0.5, 1.0, at_least=True, unit="ms")],
+    requirements=[Requirement("fast", 0.5, 1.0), Requirement("right", 0.5, 1.0, at_least=True, unit="ms")],
     notes=["extraction: no weights"],
     machine={"name": "a machine, 2 cores"},
     versions={"numpy": "2.0"},
@@ -37,14 +38,17 @@ def test_a_card_is_read_as_it_was_written(tmp_path):
     assert path == tmp_path / "scenes" / "bundled" / "latency.json"
     assert run_card.load(path) == CARD
     written = json.loads(path.read_text())
-    assert [floor["holds"] for floor in written["floors"]] == [True, False]  # for those who read the JSON alone
+    assert [floor["holds"] for floor in written["floors"]] == [
+        True,
+        False,
+    ] and "requirements" not in written  # for those who read the JSON alone
 
 
 def test_a_bound_in_words():
-    assert str(CARD.floors[0]) == "holds: fast: 0.5, wanted at most 1"
-    assert str(CARD.floors[1]) == "FAILS: right: 0.5 ms, wanted at least 1 ms"
-    assert Floor("equal", 1, 1).holds and Floor("equal", 1, 1, at_least=True).holds
-    assert not Floor("not measured", float("nan"), 1).holds
+    assert str(CARD.requirements[0]) == "holds: fast: 0.5, wanted at most 1"
+    assert str(CARD.requirements[1]) == "FAILS: right: 0.5 ms, wanted at least 1 ms"
+    assert Requirement("equal", 1, 1).holds and Requirement("equal", 1, 1, at_least=True).holds
+    assert not Requirement("not measured", float("nan"), 1).holds
 
 
 @pytest.mark.parametrize(
@@ -86,7 +90,7 @@ def test_ones_own_is_found_first_the_newest_full_run_before_a_quick_one(tmp_path
     own, shipped = tmp_path / "own", tmp_path / "shipped"
 
     def found() -> RunCard | None:
-        return run_card.find("latency", "scenes", "bundled", own, shipped)
+        return run_card.find("latency", Key("scenes", "bundled"), own, shipped)
 
     run_card.save(replace(CARD, encoder="resnet18"), own)
     assert found() is None
@@ -117,8 +121,8 @@ def test_an_unusual_run_never_replaces_the_usual_one(tmp_path, variant, folder):
     run_card.save(CARD, tmp_path)
     path = run_card.save(unusual, tmp_path)
     assert path == tmp_path / "scenes" / folder / "latency.json" and run_card.load(path).variant == variant
-    assert run_card.find("latency", "scenes", "bundled", tmp_path) == CARD
-    assert run_card.find("latency", "scenes", "bundled", tmp_path, variant=variant) == unusual
+    assert run_card.find("latency", Key("scenes", "bundled"), tmp_path) == CARD
+    assert run_card.find("latency", Key("scenes", "bundled"), tmp_path, variant=variant) == unusual
     assert all(f"{name} {value}" in unusual.source for name, value in variant.items())
 
 
@@ -137,11 +141,21 @@ def test_cards_that_ship_lie_where_they_would_be_written():
 
 
 def test_a_run_tells_what_was_unusual_about_its_vectors(world, monkeypatch):
-    monkeypatch.setattr(table.find("latency"), "run", lambda bench: Figures({}, {}))
-    engine = world.engine(limit=20, transform="full")
-    card = table.measure("latency", Bench(engine, "colours", "mean-colour"))
+    monkeypatch.setattr(table.BENCHMARKS.find("latency"), "run", lambda bench: Figures({}, {}))
+    library = world.library(limit=20, transform="full")
+    key = Key("colours", "mean-colour", limit=20, transform="full")
+    card = table.measure("latency", Bench(library, key))
     assert card.variant == {"transform": "full", "limit": 20}
-    assert table.measure("latency", Bench(world.engine(), "colours", "mean-colour")).variant == {}
+    assert table.measure("latency", Bench(world.library(), Key("colours", "mean-colour"))).variant == {}
+
+
+def test_a_run_is_logged_from_start_to_end(world, monkeypatch, caplog):
+    monkeypatch.setattr(table.BENCHMARKS.find("latency"), "run", lambda bench: Figures({}, {}, notes=["one"]))
+    with caplog.at_level("INFO", "searchdemo.bench"):
+        table.measure("latency", Bench(world.library(), Key("colours", "mean-colour")))
+    start, end = caplog.messages
+    assert start == "benchmark latency of colours/mean-colour starts"
+    assert end.startswith("benchmark latency of colours/mean-colour ended after ") and end.endswith(" s, notes: 1")
 
 
 def test_without_roots_ones_own_and_those_that_ship(tmp_path, monkeypatch):
@@ -166,7 +180,7 @@ def test_the_line_that_says_where_figures_come_from():
 
 
 def test_facts_of_this_machine_go_into_json():
-    facts, versions = run_card.machine_facts(), run_card.versions()
+    facts, versions = machine.machine_facts(), machine.versions()
     assert facts["cores"] >= 1 and facts["memory_bytes"] > 0 and facts["name"]
     assert {"python", "numpy", "torch"} <= set(versions)
     assert json.loads(json.dumps([facts, versions])) == [facts, versions]

@@ -11,6 +11,7 @@ from searchdemo.bench.suite import classnames
 from searchdemo.bench.suite.classnames import at_thresholds, auc, pair_figures, pairs
 from searchdemo.bench.table import measure
 from searchdemo.bench.workload import Bench, Workload
+from searchdemo.collection.store import Key
 from searchdemo.encoders.table import ENCODERS
 from searchdemo.errors import BadArtifact, BadQuery
 from tests.conftest import MeanColour, unit
@@ -111,7 +112,7 @@ def card(world, monkeypatch):
     spec = replace(ENCODERS["mean-colour"], prompts=("{}", "dark{}"))
     monkeypatch.setitem(ENCODERS, "mean-colour", spec)
     monkeypatch.setattr(world.encoder, "encode_texts", lambda texts: unit(np.stack([channel(t) for t in texts])))
-    return measure("classnames", Bench(world.built(), "colours", "mean-colour"))
+    return measure("classnames", Bench(world.built(), Key("colours", "mean-colour")))
 
 
 def channel(text: str) -> np.ndarray:
@@ -142,11 +143,11 @@ def test_tables_and_charts(card):
 
 def test_an_encoder_without_words_is_refused(world):
     with pytest.raises(BadQuery, match=r"resnet18.*bundled"):
-        classnames.run(Bench(world.engine(), "colours", "resnet18"))
+        classnames.run(Bench(world.library(), Key("colours", "resnet18")))
 
 
 def test_vectors_of_other_weights_are_refused(world):
     world.built()
     world.encoder = MeanColour("cd" * 32)
     with pytest.raises(BadArtifact, match="other weights"):
-        classnames.run(Bench(world.engine(), "colours", "mean-colour"))
+        classnames.run(Bench(world.library(), Key("colours", "mean-colour")))

@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 import torch
 
+from searchdemo.bench.points import ratio
 from searchdemo.bench.suite import embed
 from searchdemo.bench.table import measure
 from searchdemo.bench.workload import Bench
-from searchdemo.collection.library import SearchEngine
+from searchdemo.collection.library import Library
+from searchdemo.collection.store import Key
 from searchdemo.encoders import table as encoder_table
 from searchdemo.measure import cards as run_card
 from tests.stand_in import stand_in
@@ -21,8 +23,8 @@ PICTURES = 16
 def bench(request, store) -> Bench:
     name = request.param
     weights = {} if name == "bundled" else {name: stand_in(name)}
-    engine = SearchEngine(store, device="cpu", weights=weights)
-    return Bench(engine, "scenes", name, quick=True, options={"pictures": PICTURES})
+    library = Library(store, device="cpu", weights=weights)
+    return Bench(library, Key("scenes", name), quick=True, options={"pictures": PICTURES})
 
 
 def test_the_contestants_take_turns_at_the_same_pictures(bench, monkeypatch, tmp_path):
@@ -36,7 +38,7 @@ def test_the_contestants_take_turns_at_the_same_pictures(bench, monkeypatch, tmp
     for row in rows.values():
         assert row["pictures"] == PICTURES and row["threads"] == torch.get_num_threads()
         assert row["per_second"] == pytest.approx(PICTURES / row["seconds"])
-        assert row["stand_in"] == (bench.encoder != "bundled")
+        assert row["stand_in"] == (bench.key.encoder != "bundled")
     assert rows["recipe"]["of_recipe"] == rows["bare"]["of_bare"] == 1
     turns = [stage for stage in dict.fromkeys(stages) if "round" in stage]
     assert turns == [f"{name}, round {turn} of 2" for turn in (1, 2) for name in rows]
@@ -47,14 +49,14 @@ def test_the_contestants_take_turns_at_the_same_pictures(bench, monkeypatch, tmp
     assert recipe.weights_sha256 == ours.weights_sha256 == card.subject["weights_sha256"]
     assert card.settings["lowest_cosine"] > 0.99 and not card.notes
 
-    floors = {floor.name: floor for floor in card.floors}
-    assert floors.pop("build against the bare forward pass").measured == rows["pipeline"]["of_bare"]
-    recipe_floor = floors.pop("build against the recipe that people copy", None)
-    assert (recipe_floor is not None) == (ours.precision == "bfloat16") and not floors
+    held = {each.name: each for each in card.requirements}
+    assert held.pop("build against the bare forward pass").measured == rows["pipeline"]["of_bare"]
+    against_recipe = held.pop("build against the recipe that people copy", None)
+    assert (against_recipe is not None) == (ours.precision == "bfloat16") and not held
 
     (table,) = embed.tables([run_card.load(run_card.save(card, tmp_path))])
     assert [cells[1] for cells in table.cells()] == list(rows)
-    assert ("stand-in weights" in table.markdown()) == (bench.encoder != "bundled")
+    assert ("stand-in weights" in table.markdown()) == (bench.key.encoder != "bundled")
     pytest.importorskip("matplotlib")
     assert set(embed.charts([card, card])) == {"embed"}
 
@@ -62,22 +64,22 @@ def test_the_contestants_take_turns_at_the_same_pictures(bench, monkeypatch, tmp
 def test_rows_of_other_pictures_are_told(store, monkeypatch):
     pipeline = embed.embed
     monkeypatch.setattr(embed, "embed", lambda *args, **options: np.roll(pipeline(*args, **options), 1, axis=0))
-    bench = Bench(SearchEngine(store, device="cpu"), "scenes", "bundled", options={"pictures": PICTURES})
+    bench = Bench(Library(store, device="cpu"), Key("scenes", "bundled"), options={"pictures": PICTURES})
     figures = embed.run(bench)
     assert figures.settings["lowest_cosine"] < 0.99
     assert "not those of the same work" in figures.notes[0]
 
 
 def test_pictures_that_cannot_be_read_are_left_out(store):
-    bench = Bench(SearchEngine(store, device="cpu"), "scenes", "bundled", options={"pictures": PICTURES})
+    bench = Bench(Library(store, device="cpu"), Key("scenes", "bundled"), options={"pictures": PICTURES})
     found = bench.pictures(PICTURES)[0]
     bench.pictures = lambda number: ([*found, b"no picture"], "scenes")
     assert {row["pictures"] for row in embed.run(bench).parts["embed"]} == {PICTURES}
 
 
 def test_ratio_is_of_neighbours_in_time():
-    assert embed._ratio([3, 60], [1, 20]) == 3  # the machine was slow in the second round, for both
-    assert embed._ratio([2, 4], [1, 1]) == 3
+    assert ratio([3, 60], [1, 20]) == 3  # the machine was slow in the second round, for both
+    assert ratio([2, 4], [1, 1]) == 3
 
 
 def test_as_many_pictures_as_there_is_time_for(store, monkeypatch):
@@ -92,6 +94,6 @@ def test_as_many_pictures_as_there_is_time_for(store, monkeypatch):
 
     clock, encoder = [0.0], Timed()
     monkeypatch.setattr(embed.time, "perf_counter", lambda: clock[0])
-    bench = Bench(SearchEngine(store), "scenes", "bundled")
-    for encoder.seconds, wanted in ((0.01, embed.MOST), (4.0, 384), (1000.0, 64)):
+    bench = Bench(Library(store), Key("scenes", "bundled"))
+    for encoder.seconds, wanted in ((0.01, embed.MAX_PICTURES), (4.0, 384), (1000.0, 64)):
         assert embed._affordable(bench, encoder) == wanted

@@ -11,8 +11,10 @@ from searchdemo.bench import linear_head
 from searchdemo.bench.suite import knn
 from searchdemo.bench.table import measure
 from searchdemo.bench.workload import Bench, Workload
+from searchdemo.collection.store import Key
 from searchdemo.encoders.table import ENCODERS
 from searchdemo.errors import BadQuery
+from searchdemo.indexes.bf16_index import ExactBfloat16
 from searchdemo.types import Neighbors
 from tests.conftest import unit
 
@@ -40,7 +42,7 @@ def duplicates() -> Workload:
 
 
 def bench(world, work: Workload, **options) -> Bench:
-    return Bench(world.engine(device="cpu"), "colours", "mean-colour", _workload=work, **options)
+    return Bench(world.library(device="cpu"), Key("colours", "mean-colour"), _workload=work, **options)
 
 
 def accuracy(rows: list[dict], **wanted) -> dict:
@@ -51,7 +53,7 @@ def accuracy(rows: list[dict], **wanted) -> dict:
 def test_a_row_is_left_out_wherever_it_stands():
     rows = np.array([[7, 1, 2], [1, 8, 2], [1, 2, 9], [1, 2, 3]])
     found = knn.without_themselves(Neighbors(rows, rows / 10), np.array([7, 8, 9, 10]))
-    assert found.rows.tolist() == [[1, 2]] * 4
+    assert found.positions.tolist() == [[1, 2]] * 4
     assert found.scores.tolist() == [[0.1, 0.2]] * 4
 
 
@@ -85,8 +87,8 @@ def test_the_temperature_decides_between_one_near_and_many_far(world):
 
 
 def test_where_all_rows_are_too_many_a_balanced_part_asks(world, monkeypatch):
-    monkeypatch.setattr(knn, "MOST_PRODUCTS", 0)
-    monkeypatch.setattr(knn, "FEWER_QUERIES", 40)
+    monkeypatch.setattr(knn, "MAX_PRODUCTS", 0)
+    monkeypatch.setattr(knn, "MAX_QUERIES", 40)
     work = separable()
     assert np.bincount(work.labels[knn.train_queries(work)]).tolist() == [10] * 4
     figures = knn.run(bench(world, work))
@@ -100,7 +102,7 @@ def test_a_gpu_in_trouble_is_a_note(world, monkeypatch):
         raise RuntimeError("CUDA out of memory")
 
     monkeypatch.setattr(knn, "pick_device", lambda device: "cuda:0")
-    monkeypatch.setattr(knn, "exact_index", out_of_memory)
+    monkeypatch.setattr(ExactBfloat16, "to_gpu", out_of_memory)
     figures = knn.run(bench(world, separable()))
     assert figures.notes == ["kNN on the GPU: CUDA out of memory"]
     assert [row["what"] for row in figures.parts["times"]] == ["kNN, FAISS flat on the CPU", "linear head on cpu"]
@@ -108,17 +110,17 @@ def test_a_gpu_in_trouble_is_a_note(world, monkeypatch):
 
 def test_a_gpu_has_a_row_of_its_own(world, monkeypatch):
     monkeypatch.setattr(knn, "pick_device", lambda device: "cuda:0")
-    exact_index = knn.exact_index
-    monkeypatch.setattr(knn, "exact_index", lambda vectors, device: exact_index(vectors, "cpu"))
+    asked = []
+    monkeypatch.setattr(ExactBfloat16, "to_gpu", lambda self, device: asked.append(device))
     rows = knn.run(bench(world, separable())).parts["times"]
     assert [row["what"] for row in rows][1] == "kNN, brute force on cuda:0"
-    assert rows[1]["train_search_s"] > 0
+    assert rows[1]["train_search_s"] > 0 and asked == ["cuda:0"]
 
 
 def test_of_a_built_gallery_the_seconds_of_embedding_are_told(world, monkeypatch):
     spec = replace(ENCODERS["mean-colour"], trained_on="colours")
     monkeypatch.setitem(ENCODERS, "mean-colour", spec)
-    card = measure("knn", Bench(world.built(), "colours", "mean-colour"))
+    card = measure("knn", Bench(world.built(), Key("colours", "mean-colour")))
     assert card.parts["times"][0]["embed_pictures"] == 330
     assert "trained on the pictures and labels" in card.notes[0]
     summary, by_k, by_temperature, seconds = knn.tables([card])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import os
 import sys
 from dataclasses import replace
@@ -11,90 +9,60 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from searchdemo.bench.peers import PEERS, Faiss, Peer, padded, saved_bytes
+from searchdemo.bench.peers import PEERS, Peer
+from searchdemo.bench.points import Search, search_of
 from searchdemo.bench.suite import peers
 from searchdemo.bench.table import measure
 from searchdemo.bench.workload import Bench, synthetic
+from searchdemo.collection.store import Key
+from searchdemo.indexes.base import Index, IndexSpec
+from searchdemo.indexes.factory import from_factory
+from searchdemo.indexes.table import INDEXES
 from searchdemo.measure import cards as run_card
 from searchdemo.measure.metrics import Latency, recall_at_k
 from tests.conftest import exact_rows
 
 K = 10
-GENEROUS = {"ef": 300, "ef_search": 300, "search_k": 100_000, "nprobe": 256, "k_factor": 32}
+GENEROUS = {"ef_search": 300, "search_k": 100_000, "nprobe": 256, "k_factor": 32}
 
 
 def installed(peer: Peer) -> None:
-    if importlib.util.find_spec(peer.module.split(".")[0]) is None:
+    if not INDEXES[peer.index].installed:
         pytest.skip(f"{peer.package} is not installed (requirements-bench.txt)")
-
-
-def generous(build: dict, settings: list[dict]) -> dict[str, int]:
-    names = settings[0]
-    if "leaves" in build:
-        return {"leaves_to_search": build["leaves"], "reorder": 300}
-    return {name: GENEROUS[name] for name in names}
 
 
 @pytest.mark.parametrize("peer", PEERS, ids=lambda peer: peer.name)
 def test_exact_neighbours_when_asked_generously(peer, clustered):
     installed(peer)
-    importlib.import_module(peer.module)
     vectors, queries = clustered
     wanted = exact_rows(queries, vectors, K)
-    for build, settings in peer.grid(*vectors.shape):
-        contestant = peer.build(vectors, **build)
-        search = contestant.at(**generous(build, settings))
-        together = search(queries, K)
-        assert together.shape == (len(queries), K) and together.dtype == np.int64
-        assert recall_at_k(together, wanted) >= 0.99, build
-        alone = np.concatenate([search(query[None], K) for query in queries])
+    for entry, settings in peer.grid(*vectors.shape):
+        index, params = entry.build(vectors), {name: GENEROUS[name] for name in settings[0]}
+        together = index.search(queries, K, **params).positions
+        assert recall_at_k(together, wanted) >= 0.99, entry
+        alone = np.concatenate([index.search(query[None], K, **params).positions for query in queries])
         assert recall_at_k(alone, together) >= 0.99  # the way that is timed finds what the way that is judged finds
-        assert contestant.size_bytes > len(vectors) * vectors.shape[1]  # a byte a dimension and more
+        assert index.size_bytes > len(vectors) * vectors.shape[1]  # more than a byte per dimension
 
 
 @pytest.mark.parametrize("peer", [peer for peer in PEERS if peer.family == "graph"], ids=lambda peer: peer.name)
 def test_more_effort_finds_more(peer, clustered):
     installed(peer)
     vectors, queries = clustered
-    build, settings = next(peer.grid(*vectors.shape))
-    contestant = peer.build(vectors, **build)
-    (name,) = settings[0]
-    little, much = (
-        recall_at_k(contestant.at(**{name: ef})(queries, K), exact_rows(queries, vectors, K)) for ef in (10, 300)
-    )
+    entry, _ = next(peer.grid(*vectors.shape))
+    index, wanted = entry.build(vectors), exact_rows(queries, vectors, K)
+    little, much = (recall_at_k(index.search(queries, K, ef_search=ef).positions, wanted) for ef in (10, 300))
     assert little < much
 
 
-def test_lists_that_fall_short_are_filled_with_missing():
-    assert padded([[1, 2, 3]], 3).tolist() == [[1, 2, 3]]
-    assert padded([[4], [5, 6], []], 2).tolist() == [[4, -1], [5, 6], [-1, -1]]
-    assert padded([], 2).shape == (0, 2)
-
-
-def test_bytes_of_all_files_that_are_saved():
-    def save(path: str) -> None:
-        os.mkdir(path)  # noqa: PTH102 the way libraries take it
-        for name, size in (("a", 3), ("b", 4)):
-            with open(f"{path}/{name}", "wb") as file:  # noqa: PTH123
-                file.write(b"x" * size)
-
-    assert saved_bytes(save) == 7
+def test_graphs_are_built_alike():
+    builds = {peer.name: next(peer.grid(100_000, 128))[0] for peer in PEERS}
+    assert dict(builds["faiss hnsw"].build_params) == {"efConstruction": 200}
+    for name in ("hnswlib", "usearch", "nmslib"):
+        assert builds[name].recipe(100_000, 128) == peers.LIKE_FOR_LIKE == "m 32, ef_construction 200"
 
 
 # The benchmark
-
-
-class Timed(Faiss):
-    """A contestant whose searches know how long they take, so that no clock has a say."""
-
-    def at(self, **settings: int):
-        found = super().at(**settings)
-
-        def search(queries, k):
-            return found(queries, k)
-
-        search.ms = milliseconds(self.index.factory, settings)
-        return search
 
 
 SPEED = {"HNSW32": 0.01, "HNSW16": 0.008, "IVF16,PQ8x4fsr,RFlat": 0.002, "IVF16,Flat": 0.1}  # ms per unit of effort
@@ -104,17 +72,25 @@ def milliseconds(factory: str, settings: dict[str, int]) -> float:
     return SPEED[factory] * sum(settings.values())
 
 
+def timed_search_of(index: Index, **settings: int) -> Search:
+    """A search that knows how long it takes, so that no clock has a say."""
+    found = search_of(index, **settings)
+
+    def search(queries: np.ndarray, k: int) -> np.ndarray:
+        return found(queries, k)
+
+    search.ms = milliseconds(index.recipe, settings)
+    return search
+
+
 def known_latency(search, queries, k, threads, repeats) -> Latency:
     return Latency(search.ms, 2 * search.ms, 3 * search.ms, repeats)
 
 
-def small(name: str, factory: str, family: str, settings: list[dict]) -> Peer:
+def small(name: str, factory: str, settings: list[dict]) -> Peer:
     """A contestant that needs no library besides FAISS."""
     base = next(peer for peer in PEERS if peer.name == name)
-    return replace(base, family=family, build=Timed, grid=lambda n, dim: iter([({"factory": factory}, settings)]))
-
-
-FAISS = "searchdemo.indexes.faiss_index"
+    return replace(base, grid=lambda n, dim: iter([(from_factory(factory, base.family), settings)]))
 
 
 @pytest.fixture
@@ -122,17 +98,18 @@ def bench(world, monkeypatch) -> Bench:
     """A table of four contestants, FAISS playing the parts of hnswlib and ScaNN. --quick takes every other setting."""
     efs = [{"ef_search": ef} for ef in (10, 20, 400, 800)]
     table = [
-        small("faiss hnsw", "HNSW32", "graph", efs),
-        small("hnswlib", "HNSW16", "graph", efs),
-        small("faiss ivf-fastscan", "IVF16,PQ8x4fsr,RFlat", "ivf", [{"nprobe": n, "k_factor": 64} for n in (1, 4, 16)]),
-        small("scann", "IVF16,Flat", "quantised", [{"nprobe": n} for n in (1, 4, 16)]),
+        small("faiss hnsw", "HNSW32", efs),
+        small("hnswlib", "HNSW16", efs),
+        small("faiss ivf-fastscan", "IVF16,PQ8x4fsr,RFlat", [{"nprobe": n, "k_factor": 64} for n in (1, 4, 16)]),
+        small("scann", "IVF16,Flat", [{"nprobe": n} for n in (1, 4, 16)]),
     ]
-    monkeypatch.setattr(peers, "PEERS", [replace(peer, module=FAISS) for peer in table])
+    monkeypatch.setattr(peers, "PEERS", table)
     monkeypatch.setattr(peers, "ROUNDS", 3)
+    monkeypatch.setattr(peers, "search_of", timed_search_of)
     monkeypatch.setattr(peers, "query_latency", known_latency)
     monkeypatch.setattr(peers, "GRAPHS", ("faiss hnsw (own defaults)", "hnswlib"))
-    monkeypatch.setattr(peers, "LIKE_FOR_LIKE", {"factory": "HNSW16"})
-    bench = Bench(world.engine(), "colours", "mean-colour", quick=True)
+    monkeypatch.setattr(peers, "LIKE_FOR_LIKE", "HNSW16")
+    bench = Bench(world.library(), Key("colours", "mean-colour"), quick=True)
     bench._workload = synthetic(2000, 50, 16)
     return bench
 
@@ -156,9 +133,9 @@ def test_all_points_bounds_tables_and_charts(bench, tmp_path):
         *(f"IVF16,PQ8x4fsr,RFlat, nprobe {n}, k_factor 64" for n in (1, 16)),
         *("IVF16,Flat, nprobe 1", "IVF16,Flat, nprobe 16"),
     }
-    cells = Faiss(vectors, "IVF16,Flat")
+    cells = from_factory("IVF16,Flat", "ivf").build(vectors)
     for nprobe in (1, 16):
-        wanted = recall_at_k(cells.at(nprobe=nprobe)(queries, K), exact)
+        wanted = recall_at_k(cells.search(queries, K, nprobe=nprobe).positions, exact)
         assert recalls[f"IVF16,Flat, nprobe {nprobe}"] == pytest.approx(wanted, abs=0.02)  # of another k-means
     assert recalls["IVF16,Flat, nprobe 1"] < 0.9 < recalls["IVF16,Flat, nprobe 16"] == 1
     for name in ("HNSW32, ef_search", "HNSW16, ef_search"):
@@ -168,7 +145,7 @@ def test_all_points_bounds_tables_and_charts(bench, tmp_path):
         return min(row["p50_ms"] for row in points if row["peer"] == peer and row["recall_10"] >= recall)
 
     rivals = {"faiss hnsw": "hnswlib", "faiss ivf-fastscan": "scann"}
-    assert [(floor.bound, floor.measured) for floor in card.floors] == [
+    assert [(held.bound, held.measured) for held in card.requirements] == [
         (bound, pytest.approx(fastest_ms(ours, recall) / fastest_ms(rivals[ours], recall)))
         for recall in (0.95, 0.99)
         for ours, bound in (("faiss hnsw", 1.1), ("faiss ivf-fastscan", 1.2))
@@ -178,7 +155,7 @@ def test_all_points_bounds_tables_and_charts(bench, tmp_path):
     stored = run_card.load(run_card.save(card, tmp_path))
     (table,) = peers.tables([stored])
     assert table.name == "peers-mean-colour"
-    fastest = [row for row in table.rows if row["recall"] == 0.95]
+    fastest = [row for row in table.rows if row["wanted_recall"] == 0.95]
     assert [row["p50_ms"] for row in fastest] == sorted(row["p50_ms"] for row in fastest)
     for row in fastest:
         rivals = [p["p50_ms"] for p in points if p["peer"] == row["peer"] and p["recall_10"] >= 0.95]
@@ -190,23 +167,31 @@ def test_all_points_bounds_tables_and_charts(bench, tmp_path):
 
 def test_a_library_that_is_missing_is_a_note_and_the_others_go_on(bench, monkeypatch):
     table = {peer.name: peer for peer in peers.PEERS}
-    monkeypatch.setattr(peers, "PEERS", [replace(table["scann"], module="not_installed"), table["faiss hnsw"]])
+    absent = replace(INDEXES["annoy"], made_by="scann_index.ScannIndex", library="scann", package="scann")
+    monkeypatch.setitem(sys.modules, "scann", None)
+    monkeypatch.delitem(sys.modules, "searchdemo.indexes.scann_index", raising=False)
+    monkeypatch.setattr(
+        peers, "PEERS", [replace(table["scann"], grid=lambda n, dim: iter([(absent, [{}])])), table["faiss hnsw"]]
+    )
     card = measure("peers", bench)
-    note = "scann: ModuleNotFoundError: No module named 'not_installed'; pip install -r requirements-bench.txt"
-    assert note in card.notes
+    (note,) = (note for note in card.notes if note.startswith("scann: The index "))
+    assert note.endswith("is not installed: run `pip install scann`.")
     assert {row["peer"] for row in card.parts["points"]} == {"faiss hnsw"}
-    assert not card.floors
+    assert not card.requirements
     assert sum("not held" in note for note in card.notes) == 4  # two bounds at two recalls
 
 
 def test_a_library_that_fails_is_a_note_too(bench, monkeypatch):
-    def fails(vectors, **build):
-        raise RuntimeError("out of luck")
+    class Fails(IndexSpec):
+        def build(self, vectors, metric="ip"):
+            raise MemoryError("out of luck")
 
     table = {peer.name: peer for peer in peers.PEERS}
-    monkeypatch.setattr(peers, "PEERS", [replace(table["hnswlib"], build=fails), table["faiss hnsw"]])
+    fails = Fails("hnswlib", "graph", "", "")
+    failing = replace(table["hnswlib"], grid=lambda n, dim: iter([(fails, [{}])]))
+    monkeypatch.setattr(peers, "PEERS", [failing, table["faiss hnsw"]])
     card = measure("peers", bench)
-    assert "hnswlib: RuntimeError: out of luck" in card.notes
+    assert "hnswlib: MemoryError: out of luck" in card.notes
     assert {row["peer"] for row in card.parts["points"]} == {"faiss hnsw"}
 
 

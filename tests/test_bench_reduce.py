@@ -8,6 +8,7 @@ import pytest
 from searchdemo.bench.suite import reduce
 from searchdemo.bench.table import measure
 from searchdemo.bench.workload import Bench, Workload
+from searchdemo.collection.store import Key
 from tests.conftest import unit
 
 
@@ -28,7 +29,7 @@ def flat_world() -> Workload:
 
 @pytest.fixture
 def bench(world, flat_world) -> Bench:
-    return Bench(world.engine(), "colours", "mean-colour", _workload=flat_world)
+    return Bench(world.library(), Key("colours", "mean-colour"), _workload=flat_world)
 
 
 def of(points: list[dict], method: str) -> dict[int, dict]:
@@ -70,7 +71,7 @@ def test_the_cosine_of_hamming_distances():
     axes = np.eye(16, dtype=np.float32)
     work = workload(np.concatenate([axes[:1], axes[1:2], -axes[:1]]), axes[:1])
     found = reduce.hashed(work, "LSH1024r", 1024, 3)
-    assert found.rows.tolist() == [[0, 1, 2]]
+    assert found.positions.tolist() == [[0, 1, 2]]
     assert found.scores[0] == pytest.approx([1, 0, -1], abs=0.15)  # 1 / sqrt(1024) of pi, three times
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from searchdemo.bench import report
 from searchdemo.errors import BadArtifact, NotHere
-from searchdemo.measure.cards import Floor, RunCard
+from searchdemo.measure.cards import Requirement, RunCard
 
 SEARCH = {"family": "exact", "factory": "Flat", "threads": 1, "p50_ms": 4.0, "p95_ms": 5.0, "p99_ms": 6.0}
 SEARCH |= {"repeats": 9, "qps": 250.0, "recall_10": 1.0, "precision_10": 0.5, "size_bytes": 51_200_000, "build_s": 0.1}
@@ -19,7 +19,7 @@ CARD = RunCard(
     parts={"extraction": [], "search": [SEARCH | {"index": "flat"}]},
     subject={"vectors": 2000, "dim": 128},
     settings={"quick": False, "seed": 0, "threads": [1]},
-    floors=[Floor("as fast as it was", 4.0, 5.0, unit="ms"), Floor("exact", 0.9, 1.0, at_least=True)],
+    requirements=[Requirement("as fast as it was", 4.0, 5.0, unit="ms"), Requirement("exact", 0.9, 1.0, at_least=True)],
     at="2026-01-02T03:04:05+00:00",
 )
 DOCUMENT = """# Figures
@@ -58,7 +58,7 @@ def test_a_mark_without_a_table_says_which_there_are():
     with pytest.raises(BadArtifact, match=r"'knn-curve'.*latency-search-bundled, floors"):
         report.fill("<!-- table:knn-curve -->\n<!-- end -->", [CARD])
     with pytest.raises(BadArtifact, match="floors"):
-        report.fill(DOCUMENT, [replace(CARD, floors=[])])
+        report.fill(DOCUMENT, [replace(CARD, requirements=[])])
 
 
 def test_a_mark_without_its_end_takes_nothing_with_it():

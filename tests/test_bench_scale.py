@@ -12,6 +12,7 @@ from searchdemo.bench.augmented import embed_missing
 from searchdemo.bench.suite import scale
 from searchdemo.bench.table import measure
 from searchdemo.bench.workload import Bench, Workload, synthetic
+from searchdemo.collection.store import Key
 from searchdemo.errors import NoPictures, NotBuilt
 from searchdemo.indexes.table import find
 from searchdemo.measure.cards import RunCard
@@ -120,7 +121,7 @@ def test_an_index_without_effort_is_taken_as_it_is(small, recall, p50):
 
 
 def bench(world, **options) -> Bench:
-    return Bench(world.engine(), "colours", "mean-colour", **options)
+    return Bench(world.library(), Key("colours", "mean-colour"), **options)
 
 
 def test_a_fifth_all_and_all_augmentations(world):
@@ -158,7 +159,7 @@ def test_synthetic_says_so_until_the_pictures_are_embedded(world, monkeypatch):
         assert figures.subject["synthetic"] and "augmentations" not in figures.settings
         assert {row["vectors"] for row in figures.parts["scale"]} == {300, 600, 1200}
         world.built()
-    embed_missing(world.engine(), "colours", "mean-colour")
+    embed_missing(world.library().open("colours", "mean-colour"))
     assert not scale.run(bench(world, synthetic=True)).subject["synthetic"]
 
 

@@ -14,8 +14,7 @@ from searchdemo.bench.suite import tradeoff
 from searchdemo.bench.sweep import FULL, QUICK, Grid
 from searchdemo.bench.tradeoff_drawn import accuracy_rows, nearest
 from searchdemo.bench.workload import Bench, synthetic
-from searchdemo.indexes.base import params_of
-from searchdemo.indexes.faiss_index import is_hash
+from searchdemo.indexes.factory import is_hash, params_of
 from searchdemo.indexes.table import nlist
 from searchdemo.measure.cards import RunCard
 from searchdemo.measure.pareto import front
@@ -46,7 +45,7 @@ def card() -> RunCard:
         patch.setattr(tradeoff, "ROUNDS", 1)
         patch.setattr(os, "cpu_count", lambda: 2)  # with one core, one thread and all threads are the same way
         work = synthetic(1500, 60, 32)
-        figures = tradeoff.run(Bench(None, quick=True, _workload=work))
+        figures = tradeoff.run(Bench(None, None, quick=True, _workload=work))
     return RunCard(
         "tradeoff",
         "tiny-imagenet",
@@ -54,7 +53,7 @@ def card() -> RunCard:
         figures.parts,
         figures.subject,
         {"quick": True} | figures.settings,
-        figures.floors,
+        figures.requirements,
         figures.notes,
         {"name": "a machine"},
         at="2030-01-02",
@@ -120,14 +119,14 @@ def test_metric(card):
     assert rows["flat", "l2"]["recall_10"] == pytest.approx(1, abs=0.002)
 
 
-def test_the_floor_compares_measured_points(card):
-    (floor,) = card.floors
-    assert floor.bound == 1.1 and floor.measured >= 1 and f"IVF{CELLS},SQfp16" in floor.name
+def test_the_requirement_compares_measured_points(card):
+    (held,) = card.requirements
+    assert held.bound == 1.1 and held.measured >= 1 and f"IVF{CELLS},SQfp16" in held.name
 
 
-def test_no_floor_when_our_setting_was_not_enough():
-    run = tradeoff.Sweep(Bench(None), synthetic(400, 10, 16))
-    assert run.floors() == [] and "no nprobe" in run.notes[0]
+def test_no_requirement_when_our_setting_was_not_enough():
+    run = tradeoff.Sweep(Bench(None, None), synthetic(400, 10, 16))
+    assert run.requirements() == [] and "no nprobe" in run.notes[0]
 
 
 # What is drawn

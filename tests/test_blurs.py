@@ -12,14 +12,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from searchdemo.collection.library import Query
+from searchdemo.collection.query import Query
 from searchdemo.errors import BadArtifact
 from searchdemo.galleries import tiny_imagenet
 from searchdemo.galleries.blurs import BLUR_BYTES, Blurs, blur_of, save_blurs, unblurred
 from searchdemo.galleries.table import open_gallery
 from searchdemo.pictures import open_picture
 from searchdemo.types import Blur
-from searchdemo.ui.components import pieces
+from searchdemo.ui.components.query_picture import QueryPicture
+from searchdemo.ui.components.thumbnails import picture_data, tiles
 from tests.conftest import ColourPictures, colour_gallery
 from tests.test_tiny_imagenet import REAL, blotches, encode, no_other_copy, with_real_data  # noqa: F401  no copy of the machine's own
 
@@ -137,42 +138,42 @@ def test_the_blurs_that_ship_are_of_the_real_pictures_of_their_rows():
 
 @pytest.fixture
 def gappy(world, two_colours):
-    """The engine over a gallery where half of the pictures are not here, and each has a blur."""
+    """The library over a gallery where half of the pictures are not here, and each has a blur."""
     blur = Blur(b"\1" * BLUR_BYTES) if thumbhash_missing else blur_of(two_colours)
     world.built()
     world.change(pictures=ColourPictures(world.gallery.pictures.colours, world.gallery.pictures.labels, range(150)))
     world.gallery.pictures.blur = lambda row: blur
-    return world.engine()
+    return world.library()
 
 
 def test_a_hit_has_its_picture_or_else_its_blur(gappy):
-    hits = gappy.search(Query(text="red"), "colours", "mean-colour", "flat", k=100).hits
+    hits = gappy.open("colours", "mean-colour").search(Query(text="red"), "flat", k=100).hits
     assert {hit.picture is None for hit in hits} == {True, False}
     for hit in hits:
         assert (hit.picture is None) == (hit.row < 150) == (hit.blur is not None)
-    shown = [picture for picture, _ in pieces.tiles(SimpleNamespace(hits=hits))]
+    shown = [picture for picture, _ in tiles(SimpleNamespace(hits=hits))]
     assert all(isinstance(picture, Blur) == (hit.row < 150) for picture, hit in zip(shown, hits, strict=True))
 
 
 def test_a_gallery_without_blurs_has_hits_without(world):
-    hits = world.built().search(Query(text="red"), "colours", "mean-colour", "flat", k=5).hits
+    hits = world.built().open("colours", "mean-colour").search(Query(text="red"), "flat", k=5).hits
     assert all(hit.blur is None and hit.picture for hit in hits)
     assert colour_gallery().blur(0) is None
 
 
 @with_library
 def test_the_tile_is_the_blur_under_the_words(two_colours):
-    sent = pieces.picture_data(blur_of(two_colours), "king <penguin>")
+    sent = picture_data(blur_of(two_colours), "king <penguin>")
     svg = unquote(sent.url)
     assert sent.mime_type == "image/svg+xml" and "king &lt;penguin&gt;" in svg
     embedded = base64.b64decode(re.search(r"data:image/png;base64,([\w+/=]+)", svg)[1])
     assert np.abs(pixels(open_picture(embedded)) - pixels(unblurred(blur_of(two_colours)))).max() == 0
-    assert "<text" not in unquote(pieces.picture_data(blur_of(two_colours)).url)
-    assert pieces.QueryPicture().preprocess(sent) is None  # nothing to encode: the query is a stored vector
+    assert "<text" not in unquote(picture_data(blur_of(two_colours)).url)
+    assert QueryPicture().preprocess(sent) is None  # nothing to encode: the query is a stored vector
 
 
 def test_without_the_library_the_tile_is_grey(monkeypatch):
     monkeypatch.setitem(sys.modules, "thumbhash", None)
     blur = Blur(b"\1" * BLUR_BYTES)
     assert unblurred(blur) is None
-    assert pieces.picture_data(blur, "x") == pieces.picture_data(None, "x")
+    assert picture_data(blur, "x") == picture_data(None, "x")

@@ -15,7 +15,7 @@ import pytest
 
 from searchdemo.collection import build
 from searchdemo.collection.build import Progress, balanced_rows, clock
-from searchdemo.collection.library import Query
+from searchdemo.collection.query import Query
 from searchdemo.collection.store import Key
 from searchdemo.errors import BadQuery, NoPictures
 from searchdemo.indexes.vectors import StoredVectors
@@ -27,7 +27,7 @@ KEY = Key("colours", "mean-colour")
 
 def stored(world) -> tuple[np.ndarray, np.ndarray]:
     """Gallery rows (n,) and vectors (n, dim) of what is on disk."""
-    prepared = world.engine().prepared("colours", "mean-colour")
+    prepared = world.library().open("colours", "mean-colour")
     return prepared.gallery_rows(np.arange(len(prepared.vectors))), prepared.vectors.all()
 
 
@@ -43,14 +43,15 @@ def test_every_row_holds_the_vector_of_its_picture(world):
 
 def test_pictures_that_cannot_be_read_never_shift_rows(world):
     world.gallery = colour_gallery(absent=[0, 299], broken=[5, 6, 7, 8, 9, 10, 11, 40])
-    engine = world.built(batch_size=4)  # so that one batch holds none at all
+    library = world.built(batch_size=4)  # so that one batch holds none at all
     rows, vectors = stored(world)
     assert len(rows) == 290 and not {0, 5, 11, 40, 299} & set(rows.tolist())
     assert np.abs(vectors - world.gallery.pictures.rows_of()[rows]).max() < 2**-11
-    hit = engine.search(Query(picture=world.gallery.pictures.encoded(41)), "colours", "mean-colour", "flat", 1).hits[0]
+    picture = Query(picture=world.gallery.pictures.encoded(41))
+    hit = library.open("colours", "mean-colour").search(picture, "flat", 1).hits[0]
     assert hit.row == 41 and hit.score == pytest.approx(1, abs=1e-3)
     with pytest.raises(BadQuery, match="Row 40 is not among the 290 pictures"):
-        engine.search(Query(row=40), "colours", "mean-colour", "flat", 1)
+        library.open("colours", "mean-colour").search(Query(row=40), "flat", 1)
 
 
 @pytest.mark.parametrize(("device", "cost", "alone"), [("cpu", 0.9, True), ("cpu", 1.1, False), ("cuda:0", 0.9, False)])
@@ -114,7 +115,7 @@ def test_pictures_of_a_batch_are_not_in_memory_together(world, monkeypatch, quic
 
 def test_queries_with_gaps_keep_their_labels(world):
     world.change(queries=colour_pictures(30, seed=1, absent=[0, 3], broken=[4]))
-    vectors, labels = world.built().prepared("colours", "mean-colour").queries()
+    vectors, labels = world.built().open("colours", "mean-colour").held_out()
     kept = [row for row in range(30) if row not in (0, 3, 4)]
     assert labels.tolist() == world.gallery.queries.labels[kept].tolist()
     assert np.abs(vectors - world.gallery.queries.rows_of()[kept]).max() < 2**-11
@@ -132,11 +133,11 @@ def test_a_gallery_without_any_picture(world, gap):
 
 def test_a_gallery_of_one(world):
     world.gallery = colour_gallery(1)
-    engine = world.built()
+    library = world.built()
     for index in ("brute", "flat", "ivf"):
-        result = engine.search(Query(text="red"), "colours", "mean-colour", index, 10)
+        result = library.open("colours", "mean-colour").search(Query(text="red"), index, 10)
         assert [hit.row for hit in result.hits] == [0] and result.notice == ""
-        assert engine.search(Query(row=0), "colours", "mean-colour", index, 10).hits == ()
+        assert library.open("colours", "mean-colour").search(Query(row=0), index, 10).hits == ()
 
 
 # A part of the gallery
@@ -163,13 +164,13 @@ def test_unknown_labels_are_a_class_of_their_own():
 
 
 def test_a_limited_build_maps_positions_to_rows(world):
-    engine = world.built(limit=30)
+    library = world.built(limit=30)
     rows, vectors = stored(world)
     assert rows.tolist() == balanced_rows(world.gallery.pictures.labels, 30).tolist()
     assert np.bincount(world.gallery.pictures.labels[rows]).tolist() == [10, 10, 10]
     colours = world.gallery.pictures.rows_of()
     assert np.abs(vectors - colours[rows]).max() < 2**-11
-    result = engine.search(Query(text="lime"), "colours", "mean-colour", "brute", 5)
+    result = library.open("colours", "mean-colour").search(Query(text="lime"), "brute", 5)
     nearest = rows[np.argsort(-(colours[rows] @ unit(np.array([0, 255, 0, 0, 0, 0, 0, 0]))))[:5]]
     assert [hit.row for hit in result.hits] == nearest.tolist()
     assert [hit.label for hit in result.hits] == [world.gallery.label(row) for row in nearest]
@@ -177,10 +178,10 @@ def test_a_limited_build_maps_positions_to_rows(world):
 
 
 def test_the_whole_goes_before_a_part_and_the_larger_part_before_the_smaller(world):
-    engine = world.engine()
+    library = world.library()
     for limit, size in [(9, 9), (60, 60), (30, 60), (None, 300)]:
-        engine.build("colours", "mean-colour", limit)
-        assert len(engine.prepared("colours", "mean-colour").vectors) == size
+        library.build(Key("colours", "mean-colour", limit=limit))
+        assert len(library.open("colours", "mean-colour").vectors) == size
 
 
 @pytest.mark.parametrize("wrong", [{"limit": 0}, {"limit": -5}, {"batch_size": 0}, {"batch_size": -1}])
@@ -216,11 +217,11 @@ def build_and_kill(world, after: int, **options) -> None:
 def test_finished_batches_are_not_done_again(world, after, left):
     build_and_kill(world, after)
     assert not world.store.has(KEY)
-    engine = world.built(batch_size=10)
+    library = world.built(batch_size=10)
     assert world.encoder.encoded == left
     _, vectors = stored(world)
     assert np.abs(vectors - world.gallery.pictures.rows_of()).max() < 2**-11
-    queries, _ = engine.prepared("colours", "mean-colour").queries()
+    queries, _ = library.open("colours", "mean-colour").held_out()
     assert np.abs(queries - world.gallery.queries.rows_of()).max() < 2**-11
 
 
@@ -297,12 +298,12 @@ def test_after_a_real_kill(world, save_seconds, kept):
 
 
 def test_a_rebuild_leaves_nothing_of_the_old(world):
-    world.built().index("colours", "mean-colour", "sq8")
+    world.built().open("colours", "mean-colour").index("sq8")
     world.gallery = colour_gallery(120)
-    engine = world.built()
+    library = world.built()
     assert sorted(path.name for path in world.folder.iterdir()) == ["ivf.faiss", "manifest.json", "queries.npy"]
     assert len(StoredVectors(world.folder / "ivf.faiss")) == 120
-    assert not engine.has_index("colours", "mean-colour", "sq8")
+    assert not library.open("colours", "mean-colour").has_index("sq8")
     assert json.loads((world.folder / "manifest.json").read_text())["vectors"] == 120
 
 

@@ -19,12 +19,12 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from searchdemo import assets
 from searchdemo.collection.store import VECTORS
-from searchdemo.encoders.bundled import BundledEncoder, pack
+from searchdemo.encoders.bundled import BundledEncoder
 from searchdemo.encoders.bundled_image import ImageTower
 from searchdemo.encoders.quantised import dequantise, quantise
 from searchdemo.encoders.table import ENCODERS, load, weights_path
 from searchdemo.encoders.templates import class_rows
-from searchdemo.encoders.weights import read_weights
+from searchdemo.encoders.weights import part_of, read_weights
 from searchdemo.encoders.words import NGRAM_ROWS, ngrams, split_words, table_rows
 from searchdemo.errors import BadArtifact, BadQuery, NoWeights
 from searchdemo.galleries.class_names import CLASS_NAMES
@@ -32,6 +32,7 @@ from searchdemo.galleries.scenes import open_scenes
 from searchdemo.galleries.table import open_gallery
 from searchdemo.galleries.tiny_imagenet import EXAMPLE_TEXTS
 from searchdemo.indexes.vectors import StoredVectors
+from training.export import pack
 from training.text_tower import TextTower, flatten_bags
 
 WORDS = ["dog", "cat", "red"]
@@ -110,7 +111,7 @@ def test_a_misspelt_word_shares_most_ngrams():
 def torch_rows(weights, texts: list[str]) -> np.ndarray:
     """What the tower that was trained makes of the texts."""
     words = bytes(weights.tensors["text.vocabulary"]).decode().split(" ")
-    tensors = dequantise(weights.part("text."))
+    tensors = dequantise(part_of(weights.tensors, "text."))
     tower = TextTower(len(words) + NGRAM_ROWS, hidden=len(tensors["expand.bias"]))
     tower.load_state_dict({name: torch.from_numpy(tensors[name]) for name in tower.state_dict()})
     vocabulary = {word: row for row, word in enumerate(words)}
@@ -329,7 +330,7 @@ def test_one_picture_is_one_pass_on_one_core_and_many_share_a_pass_on_all(encode
             encoder.encode_images([picture] * count)
         return counter.get_total_flops()
 
-    with encoder.image_encoder.net.register_forward_pre_hook(look):
+    with encoder.net.register_forward_pre_hook(look):
         one, many = operations(1), operations(8)
     assert one == pytest.approx(0.615e9, rel=0.01) and many == 8 * one
     assert passes == [(threading.get_ident(), 1, 1), (threading.get_ident(), 2, 8)]
@@ -337,7 +338,7 @@ def test_one_picture_is_one_pass_on_one_core_and_many_share_a_pass_on_all(encode
 
 @shipped
 def test_the_table_counts_the_parameters_that_ship(encoder):
-    tower = encoder.image_encoder.net
+    tower = encoder.net
     counted = sum(parameter.numel() for parameter in tower.parameters())
     counted += sum(np.prod(shape) for shape in encoder.text_tower.shapes.values())
     assert counted == ENCODERS["bundled"].parameters

@@ -7,18 +7,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from searchdemo.collection.classify import classify
-from searchdemo.collection.library import Query
+from searchdemo.collection.query import Query
 from searchdemo.encoders import table as encoder_table
 from searchdemo.errors import BadArtifact, BadQuery, NoWeights
 from tests.conftest import ColourPictures
 
-WHERE = ("colours", "mean-colour", "flat")
+WHERE = ("colours", "mean-colour")
 COLOURS = np.array([(250, 10, 10), (240, 40, 10), (30, 200, 30), (20, 30, 220), (10, 220, 60)], np.uint8)
 
 
 @pytest.fixture
-def engine(world):
+def library(world):
     """Five pictures: two reddish, two greenish, one bluish; the classes are named by colours."""
     pictures = ColourPictures(COLOURS, [0, 0, 1, 2, 1])
     world.change(pictures=pictures, class_names=("red", "lime", "blue"))
@@ -26,8 +25,8 @@ def engine(world):
 
 
 @pytest.mark.parametrize("temperature", [0.07, 1.0, None])
-def test_shares_by_hand(world, engine, temperature):
-    found = classify(engine, Query(row=0), *WHERE, k=3, temperature=temperature)
+def test_shares_by_hand(world, library, temperature):
+    found = library.open(*WHERE).classify(Query(row=0), "flat", k=3, temperature=temperature)
     cosines = world.gallery.pictures.rows_of()[1:] @ world.gallery.pictures.rows_of()[0]
     nearest = np.argsort(-cosines)[:3]
     votes = np.ones(3) if temperature is None else np.exp(cosines[nearest] / temperature)
@@ -42,54 +41,55 @@ def test_shares_by_hand(world, engine, temperature):
     assert shares == sorted(shares, reverse=True) and sum(shares) == pytest.approx(1)
 
 
-def test_the_nearest_alone(engine):
-    found = classify(engine, Query(text="orange"), *WHERE, k=1)
+def test_the_nearest_alone(library):
+    found = library.open(*WHERE).classify(Query(text="orange"), "flat", k=1)
     assert [(guess.label, guess.class_name, guess.share) for guess in found.guesses] == [("n0", "red", 1.0)]
     assert found.shares == (1.0,)
 
 
-def test_by_class_names(engine):
-    found = classify(engine, Query(held_out=0), *WHERE, k=3).by_class_names
+def test_by_class_names(library):
+    found = library.open(*WHERE).classify(Query(held_out=0), "flat", k=3).by_class_names
     assert {guess.class_name for guess in found} == {"red", "lime", "blue"}
     assert sum(guess.share for guess in found) == pytest.approx(1)
     assert [
-        classify(engine, Query(text=name), *WHERE, k=3).by_class_names[0].class_name for name in ("red", "blue")
+        library.open(*WHERE).classify(Query(text=name), "flat", k=3).by_class_names[0].class_name
+        for name in ("red", "blue")
     ] == [
         "red",
         "blue",
     ]
 
 
-def test_class_names_that_the_encoder_cannot_read(world, engine, monkeypatch):
+def test_class_names_that_the_encoder_cannot_read(world, library, monkeypatch):
     world.change(class_names=("猫", *world.gallery.class_names[1:]))
-    found = classify(world.engine(), Query(row=0), "colours", "mean-colour", "flat", k=5)
+    found = world.library().open(*WHERE).classify(Query(row=0), "flat", k=5)
     assert found.by_class_names == () and found.guesses[0].share > 0
 
 
-def test_an_encoder_without_words_has_no_class_names(engine, monkeypatch):
+def test_an_encoder_without_words_has_no_class_names(library, monkeypatch):
     spec = encoder_table.ENCODERS["mean-colour"]
     monkeypatch.setitem(encoder_table.ENCODERS, "mean-colour", replace(spec, text=False))
-    assert classify(engine, Query(row=0), *WHERE, k=3).by_class_names == ()
+    assert library.open(*WHERE).classify(Query(row=0), "flat", k=3).by_class_names == ()
 
 
-def test_a_stored_query_needs_no_weights(world, engine, monkeypatch):
+def test_a_stored_query_needs_no_weights(world, library, monkeypatch):
     def none(name, **options):
         raise NoWeights("not here")
 
     monkeypatch.setattr(encoder_table, "load", none)
-    found = classify(world.engine(), Query(row=0), *WHERE, k=3)
+    found = world.library().open(*WHERE).classify(Query(row=0), "flat", k=3)
     assert found.guesses[0].class_name == "red" and found.by_class_names == ()
 
 
-def test_class_names_are_not_read_with_other_weights(world, engine):
+def test_class_names_are_not_read_with_other_weights(world, library):
     world.encoder.weights_sha256 = "cd" * 32
     with pytest.raises(BadArtifact, match="other weights"):
-        classify(world.engine(), Query(row=0), *WHERE, k=3)
+        world.library().open(*WHERE).classify(Query(row=0), "flat", k=3)
 
 
 def test_pictures_of_unknown_class_are_no_guess(world):
     world.change(pictures=ColourPictures(COLOURS, [0, -1, 1, 2, 1]), class_names=("red", "lime", "blue"))
-    found = classify(world.built(), Query(row=0), *WHERE, k=4, temperature=None)
+    found = world.built().open(*WHERE).classify(Query(row=0), "flat", k=4, temperature=None)
     assert {guess.label: guess.share for guess in found.guesses} == {"n1": 0.5, "n2": 0.25}
     assert found.shares == (0.25,) * 4
 
@@ -97,17 +97,17 @@ def test_pictures_of_unknown_class_are_no_guess(world):
 def test_a_gallery_without_classes(world):
     world.change(pictures=ColourPictures(COLOURS, [-1] * 5), label_names=(), class_names=())
     with pytest.raises(BadQuery, match="'colours' has no classes: put the pictures of each class in a folder"):
-        classify(world.built(), Query(row=0), *WHERE)
+        world.built().open(*WHERE).classify(Query(row=0), "flat")
 
 
 @pytest.mark.parametrize("temperature", [0, -0.07, float("nan")])
-def test_temperature_out_of_bounds(engine, temperature):
+def test_temperature_out_of_bounds(library, temperature):
     with pytest.raises(BadQuery, match=r"temperature = .* is out of bounds: choose above 0"):
-        classify(engine, Query(row=0), *WHERE, temperature=temperature)
+        library.open(*WHERE).classify(Query(row=0), "flat", temperature=temperature)
 
 
-def test_json(engine):
-    content = classify(engine, Query(row=0), *WHERE, k=2).to_json()
+def test_json(library):
+    content = library.open(*WHERE).classify(Query(row=0), "flat", k=2).to_json()
     assert set(content) >= {"guesses", "by_class_names", "hits", "timing"}
     assert set(content["hits"][0]) == {"rank", "row", "label", "class_name", "score", "share"}
     assert set(content["guesses"][0]) == {"label", "class_name", "share"}

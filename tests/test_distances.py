@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from searchdemo.collection.library import Query
+from searchdemo.collection.query import Query
 from searchdemo.errors import BadArtifact, BadQuery
 from searchdemo.measure.distances import pairwise
 from searchdemo.ui.tradeoffs.distances import Picked, grid_html, looked_up, some_three, with_one_more
 from tests.conftest import CLASSES, colour_gallery, colour_pictures
 
+WHERE = ("colours", "mean-colour")
 A, B = np.array([1.0, 0, 0]), np.array([0, 1.0, 0])
 SIXTY = np.array([0.5, np.sqrt(3) / 2, 0])  # from A
 
@@ -53,7 +54,7 @@ def test_nearly_alike_rows_have_a_right_angle_still():
 
 
 @pytest.fixture
-def engine(world):
+def library(world):
     return world.built()
 
 
@@ -80,10 +81,10 @@ def test_an_empty_grid_says_what_to_do():
     assert "Add two pictures" in grid_html([], pairwise(np.empty((0, 8))))
 
 
-def test_rows_held_out_pictures_and_ones_own_are_compared_by_their_vectors(engine, world):
+def test_rows_held_out_pictures_and_ones_own_are_compared_by_their_vectors(library, world):
     own = Image.open(io.BytesIO(world.gallery.pictures.encoded(7)))
     picked = [Query(row=7), Query(held_out=3), Query(picture=own)]
-    tiles, found = looked_up(engine, [Picked("colours", query) for query in picked], "colours", "mean-colour")
+    tiles, found = looked_up(library.open(*WHERE), [Picked("colours", query) for query in picked])
     names = [world.gallery.class_name(7), CLASSES[world.gallery.queries.labels[3]]]
     assert [name for _, name in tiles] == [f"{names[0]} (7)", f"{names[1]} (held out 3)", "yours"]
     assert tiles[0][0] == world.gallery.pictures.encoded(7)
@@ -93,31 +94,31 @@ def test_rows_held_out_pictures_and_ones_own_are_compared_by_their_vectors(engin
 
 
 def test_a_picture_that_is_not_on_the_machine_is_compared_all_the_same(world):
-    engine = world.built()
+    library = world.built()
     world.change(pictures=colour_pictures(300, seed=0, absent=[7]))
-    tiles, found = looked_up(engine, [Picked("colours", Query(row=row)) for row in (7, 8)], "colours", "mean-colour")
+    tiles, found = looked_up(library.open(*WHERE), [Picked("colours", Query(row=row)) for row in (7, 8)])
     vectors = colour_gallery().pictures.rows_of()
     assert found.cosines[0, 1] == pytest.approx(vectors[7] @ vectors[8], abs=1e-3)
     assert cells(grid_html(tiles, found))[0] == "0.000"
 
 
 @pytest.mark.parametrize(("query", "said"), [(Query(row=300), "no row 300"), (Query(held_out=99), "query 99")])
-def test_numbers_that_are_not_there_are_refused(engine, query, said):
+def test_numbers_that_are_not_there_are_refused(library, query, said):
     with pytest.raises(BadQuery, match=said):
-        looked_up(engine, [Picked("colours", query)], "colours", "mean-colour")
+        looked_up(library.open(*WHERE), [Picked("colours", query)])
 
 
-def test_ones_own_picture_needs_the_weights_of_the_stored_vectors(engine, world, monkeypatch):
+def test_ones_own_picture_needs_the_weights_of_the_stored_vectors(library, world, monkeypatch):
     monkeypatch.setattr(world.encoder, "weights_sha256", "cd" * 32)
     with pytest.raises(BadArtifact):
-        looked_up(engine, [Picked("", Query(picture=Image.new("RGB", (4, 4))))], "colours", "mean-colour")
+        looked_up(library.open(*WHERE), [Picked("", Query(picture=Image.new("RGB", (4, 4))))])
 
 
-def test_a_surprise_is_two_of_one_class_and_one_of_another(engine, world):
+def test_a_surprise_is_two_of_one_class_and_one_of_another(library, world):
     for seed in range(5):
-        labels = [world.gallery.label(one.query.row) for one in some_three(engine, "colours", "mean-colour", seed)]
+        labels = [world.gallery.label(one.query.row) for one in some_three(library.open(*WHERE), seed)]
         assert labels[0] == labels[1] != labels[2]
-    assert some_three(engine, "colours", "mean-colour", 0) == some_three(engine, "colours", "mean-colour", 0)
+    assert some_three(library.open(*WHERE), 0) == some_three(library.open(*WHERE), 0)
 
 
 def test_a_full_grid_takes_no_more():

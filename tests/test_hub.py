@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import itertools
 import os
+import re
 import socket
 import threading
 
@@ -70,6 +71,22 @@ def test_a_full_size_encoder_comes_from_the_hub_once(name, monkeypatch):
     assert fetched.stand_in and cached.stand_in
     picture = [Image.linear_gradient("L").convert("RGB")]
     np.testing.assert_array_equal(fetched.encode_images(picture), cached.encode_images(picture))
+
+
+def test_a_download_is_logged_when_it_starts_and_ends(hub, caplog):
+    caplog.set_level("INFO", "searchdemo.hub")
+    fetch(), fetch()
+    start, end = (record.getMessage() for record in caplog.records)
+    assert start == f"downloading {hub.endpoint}/{REPO}/resolve/main/{FILE}, 3.5 MB"
+    assert re.fullmatch(rf"downloaded .*/{FILE}, 3\.5 MB in \d+\.\d s", end)
+
+
+def test_a_failed_download_is_logged(hub, caplog):
+    caplog.set_level("INFO", "searchdemo.hub")
+    hub.refuse = 503
+    with pytest.raises(NoWeights):
+        fetch()
+    assert re.fullmatch(rf"the download of .*/{FILE} failed: the answer was 503", caplog.messages[-1])
 
 
 def test_the_library_itself_finds_what_was_fetched(hub, payload):

@@ -27,6 +27,7 @@ BELOW["bench"] = {*BELOW}
 BELOW["ui"] = {*BELOW}
 BELOW["cli"] = {*BELOW}
 ROOM = {
+    "__version__": "root",
     **dict.fromkeys(("types", "errors", "table", "assets", "extras", "processor"), "root"),
     **dict.fromkeys(("pictures", "cache", "hub", "files"), "tools"),
     "__main__": "cli",
@@ -34,12 +35,13 @@ ROOM = {
 HOME = {  # library -> the only places that may import it
     "gradio": {"ui"},
     "faiss": {"indexes"},
-    "torch": {"encoders", "indexes/exact.py", "bench/linear_head.py", "bench/suite/embed.py"},
+    "torch": {"encoders", "indexes/bf16_index.py", "bench/linear_head.py", "bench/suite/embed.py"},
     "timm": {"encoders"},
     "open_clip": {"encoders"},
     "datasets": {"galleries", "bench/suite/embed.py"},  # the second measures the recipe that people copy
     "matplotlib": {"bench"},
-    "sklearn": {"bench"},
+    "sklearn": {"bench", "indexes/sklearn_index.py"},
+    **{name: {f"indexes/{name}_index.py"} for name in ("hnswlib", "usearch", "annoy", "nmslib", "scann")},
 }
 HEAVY = ["torch", "timm", "open_clip", "datasets", "faiss", "pandas", "gradio", "matplotlib", "huggingface_hub"]
 
@@ -125,3 +127,22 @@ def test_importing_reaches_no_network():
 def test_files_are_small():
     long = {str(path.relative_to(ROOT)): n for path in SOURCES if (n := len(path.read_text().splitlines())) > 400}
     assert not long
+
+
+def test_only_library_open_takes_a_gallery_and_an_encoder_by_name():
+    """After it the Collection travels. Below the page and the command line no other function gets the pair of names."""
+    found = []
+    for path in SOURCES:
+        inside = path.relative_to(ROOT / "searchdemo")
+        if inside.parts[0] in ("ui", "cli"):
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+                arguments = node.args
+                names = [a.arg for a in [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]]
+                pair = [any(kind in name for name in names) for kind in ("gallery", "encoder")]
+                if all(pair):
+                    annotated = [ast.unparse(a.annotation) if a.annotation else "str" for a in arguments.args]
+                    if annotated.count("str") >= 2:
+                        found.append(f"{inside}: {getattr(node, 'name', 'lambda')}")
+    assert found == ["collection/library.py: open"]

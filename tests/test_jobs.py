@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from searchdemo.collection import jobs as jobs_module
-from searchdemo.collection.jobs import Builds, Job, megabytes
-from searchdemo.collection.library import Query
+from searchdemo.collection.jobs import Builds, Job, counter
+from searchdemo.collection.query import Query
+from searchdemo.collection.store import Key
 from tests.conftest import colour_gallery
 
 WHERE = ("colours", "mean-colour")
@@ -44,41 +45,41 @@ def finished(builds: Builds, job: Job) -> Job:
 
 
 def test_a_build_from_start_to_search(world, gate):
-    engine = world.engine()
-    builds = Builds(engine)
-    assert builds.jobs() == [] and builds.job(engine.key(*WHERE)) is None
-    job = builds.start(*WHERE)
+    library = world.library()
+    builds = Builds(library)
+    assert builds.jobs() == [] and builds.job(Key(*WHERE)) is None
+    job = builds.start(Key(*WHERE))
     assert not job.finished and not job.error
     assert gate.reached.wait(PATIENCE_S)
-    assert builds.running() and not engine.store.has(job.key)
+    assert builds.running() and not library.store.has(job.key)
     gate.set()
     done = finished(builds, job)
     assert done.error == "" and done.progress.stage == "built" and builds.running() == []
-    assert len(engine.search(Query(row=0), *WHERE, "flat", 3).hits) == 3
+    assert len(library.open(*WHERE).search(Query(row=0), "flat", 3).hits) == 3
 
 
 def test_progress_is_seen_while_it_runs(world):
-    engine, seen = world.engine(), []
-    builds = Builds(engine)
-    build = engine.build
+    library, seen = world.library(), []
+    builds = Builds(library)
+    build = library.build
 
-    def watched(gallery, encoder, limit, report):
+    def watched(key, report):
         def look(progress) -> None:
             report(progress)
-            seen.append(builds.job(engine.key(*WHERE)).progress)
+            seen.append(builds.job(Key(*WHERE)).progress)
 
-        return build(gallery, encoder, limit, look, batch_size=100)
+        return build(key, look, batch_size=100)
 
-    engine.build = watched
-    finished(builds, builds.start(*WHERE))
+    library.build = watched
+    finished(builds, builds.start(Key(*WHERE)))
     assert [(p.stage, p.done) for p in seen][:3] == [("embedding the gallery", n) for n in (100, 200, 300)]
 
 
 def test_a_second_start_joins_the_running_build(world, gate):
-    builds = Builds(world.engine())
-    first = builds.start(*WHERE)
+    builds = Builds(world.library())
+    first = builds.start(Key(*WHERE))
     assert gate.reached.wait(PATIENCE_S)
-    assert builds.start(*WHERE).key == first.key
+    assert builds.start(Key(*WHERE)).key == first.key
     assert len(builds.jobs()) == 1
     gate.set()
     finished(builds, first)
@@ -86,8 +87,8 @@ def test_a_second_start_joins_the_running_build(world, gate):
 
 
 def test_builds_queue(world, gate):
-    builds = Builds(world.engine())
-    first = builds.start(*WHERE)
+    builds = Builds(world.library())
+    first = builds.start(Key(*WHERE))
     assert gate.reached.wait(PATIENCE_S)
     asked, turn = threading.Event(), builds._turn
 
@@ -102,7 +103,7 @@ def test_builds_queue(world, gate):
             turn.release()
 
     builds._turn = Turn()
-    second = builds.start(*WHERE, limit=30)
+    second = builds.start(Key(*WHERE, limit=30))
     assert asked.wait(PATIENCE_S)
     assert builds.job(second.key).progress.stage == "waiting for its turn"
     assert [job.key for job in builds.running()] == [first.key, second.key]
@@ -112,29 +113,29 @@ def test_builds_queue(world, gate):
 
 def test_a_failure_is_a_sentence_and_can_be_tried_again(world):
     whole, world.gallery = world.gallery, colour_gallery(10, absent=range(10), missing="The pictures are on the moon.")
-    engine = world.engine()
-    builds = Builds(engine)
-    failed = finished(builds, builds.start(*WHERE))
+    library = world.library()
+    builds = Builds(library)
+    failed = finished(builds, builds.start(Key(*WHERE)))
     assert failed.error == "The pictures are on the moon."
-    engine._galleries.put("colours", whole)
-    other = finished(builds, builds.start("colours", "mean-colour", 20))
-    assert finished(builds, builds.start(*WHERE)).error == ""
+    library._galleries.put("colours", whole)
+    other = finished(builds, builds.start(Key("colours", "mean-colour", limit=20)))
+    assert finished(builds, builds.start(Key(*WHERE))).error == ""
     assert [job.key for job in builds.jobs()] == [other.key, failed.key]  # the latest last
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_bug_is_told_too(world):
     world.encoder.encode_pixels = lambda pixels: 1 / 0
-    builds = Builds(world.engine())
-    failed = finished(builds, builds.start(*WHERE))
+    builds = Builds(world.library())
+    failed = finished(builds, builds.start(Key(*WHERE)))
     assert "ZeroDivisionError" in failed.error and failed.error.endswith("start it again to go on from there.")
     del world.encoder.encode_pixels
-    assert finished(builds, builds.start(*WHERE)).error == ""
+    assert finished(builds, builds.start(Key(*WHERE))).error == ""
 
 
 def test_unknown_names_fail_as_sentences(world):
-    builds = Builds(world.engine())
-    assert "no gallery 'colour'" in finished(builds, builds.start("colour", "mean-colour")).error
+    builds = Builds(world.library())
+    assert "no gallery 'colour'" in finished(builds, builds.start(Key("colour", "mean-colour"))).error
 
 
 LEAVE = """
@@ -149,9 +150,9 @@ def build(*arguments):
     started.set()
     threading.Event().wait()
 
-engine = SimpleNamespace(key=lambda gallery, encoder, limit: Key(gallery, encoder), encoder=print, build=build)
-builds = Builds(engine)
-builds.start("colours", "mean-colour")
+library = SimpleNamespace(key=lambda gallery, encoder, limit: Key(gallery, encoder), encoder=print, build=build)
+builds = Builds(library)
+builds.start(Key("colours", "mean-colour"))
 started.wait()
 """
 
@@ -163,10 +164,22 @@ def test_leaving_the_program_does_not_wait_for_a_build():
 def test_a_download_is_told_in_megabytes_and_earlier_ones_are_no_speed(monkeypatch, clock):
     monkeypatch.setattr(jobs_module, "time", clock)
     told = []
-    progress = megabytes("fetching x, MB", told.append)
+    progress = counter("fetching x, MB", told.append, 10**6)
     clock.now = 2.0
     progress(40_000_000, 100_000_000)
     clock.now = 4.0
     progress(60_000_000, 100_000_000)
     assert [(step.done, step.total, step.rate) for step in told] == [(40, 100, 0), (60, 100, 5)]
     assert "60 of 100" in str(told[1])
+
+
+def test_builds_and_their_failures_are_logged(world, caplog):
+    caplog.set_level("INFO", logger="searchdemo")
+    builds = Builds(world.library())
+    finished(builds, builds.start(Key(*WHERE)))
+    finished(builds, builds.start(Key("colour", "mean-colour")))
+    said = [(record.levelname, record.getMessage()) for record in caplog.records]
+    assert [level for level, _ in said] == ["INFO", "INFO", "WARNING"]
+    assert said[0][1].startswith("loaded the encoder mean-colour on cpu, float32, in ")
+    assert said[1][1].startswith("built colours/mean-colour: 300 vectors in ")
+    assert said[2][1].startswith("building colour/mean-colour stopped: There is no gallery 'colour'.")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from searchdemo.collection.accuracy import rescored
 from searchdemo.collection.knn import TEMPERATURE, class_votes, evaluate, ranked_classes, vote_weights
+from searchdemo.collection.scores import rescored
+from searchdemo.indexes.vectors import ArrayVectors
 
 
 def test_weighted_shares_by_hand():
@@ -96,4 +97,4 @@ def test_equal_neighbours_count_in_the_order_of_their_positions_whatever_order_t
     vectors = np.array([[0, 1], [1, 0], [1, 0], [0.6, 0.8]], np.float32)
     query = np.array([[1, 0]], np.float32)
     for found in ([[2, 1, 3]], [[1, 2, 3]], [[3, 2, 1]]):
-        assert rescored(query, vectors, np.array(found))[1].tolist() == [[1, 2, 3]]
+        assert rescored(query, ArrayVectors(vectors), np.array(found)).positions.tolist() == [[1, 2, 3]]

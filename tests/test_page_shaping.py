@@ -11,7 +11,9 @@ import pytest
 from PIL import Image
 
 from searchdemo.types import Blur, Hit, SearchResult, Timing
-from searchdemo.ui.components import pieces
+from searchdemo.ui.components import placeholder, thumbnails
+from searchdemo.ui.components.messages import timing
+from searchdemo.ui.components.thumbnails import Thumbnails, tiles
 
 SHOWN = 24
 WITH_LIBRARY = importlib.util.find_spec("thumbhash") is not None  # without it a blur is a grey tile
@@ -25,12 +27,12 @@ def jpeg(seed: int) -> bytes:
     return buffer.getvalue()
 
 
-GRID = pieces.Thumbnails()
+GRID = Thumbnails()
 
 
 def shaped(result: SearchResult) -> str:
     """What a tab sends: the tiles as `data:` URLs, and the line above them."""
-    return GRID.postprocess(pieces.tiles(result)).model_dump_json() + pieces.timing(result)
+    return GRID.postprocess(tiles(result)).model_dump_json() + timing(result)
 
 
 def result_of(**shown) -> SearchResult:
@@ -53,8 +55,8 @@ def work(monkeypatch) -> dict[str, int]:
 
         monkeypatch.setattr(owner, name, counted)
 
-    count(pieces, "open_picture", "decoded")
-    count(pieces, "unblurred", "unblurred")
+    count(thumbnails, "open_picture", "decoded")
+    count(placeholder, "unblurred", "unblurred")
     count(Image.Image, "save", "saved")
     count(base64, "b64encode", "to base64")
     return counts

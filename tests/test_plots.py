@@ -11,17 +11,15 @@ from searchdemo.ui.components.plots import (
     COLOURS,
     Share,
     Time,
-    byte_size,
     decades,
-    milliseconds,
-    percent,
     share_bars,
     time_bars,
 )
+from searchdemo.ui.components.units import byte_size, milliseconds, percent
 
 
 def widths(html: str, of: str = "fill") -> list[float]:
-    """Per cent of the track, of each element of this class."""
+    """In percent of the track, of each element of this class."""
     return [float(width) for width in re.findall(rf'class="{of}[^"]*" style="[^"]*width:([\d.]+)%', html)]
 
 
@@ -49,7 +47,7 @@ def test_byte_sizes(size, text):
 
 
 @pytest.mark.parametrize(
-    ("share", "text"), [(0, "0.0 %"), (0.0001, "&lt; 0.1 %"), (0.0314, "3.1 %"), (0.5, "50.0 %"), (1, "100.0 %")]
+    ("share", "text"), [(0, "0.0 %"), (0.0001, "< 0.1 %"), (0.0314, "3.1 %"), (0.5, "50.0 %"), (1, "100.0 %")]
 )
 def test_a_small_share_never_reads_as_none(share, text):
     assert percent(share) == text
@@ -71,7 +69,7 @@ def test_decades_enclose_the_values(values, exponents):
 
 def test_each_decade_has_the_same_width():
     html = time_bars("", [Time("a", 0.1, 0.1, "exact"), Time("b", 1, 10, "ivf"), Time("c", 0.05, 100, "graph")])
-    # from 0.01 to 100 ms: four decades of 25 per cent
+    # from 0.01 to 100 ms: four decades of 25 percent
     assert widths(html) == pytest.approx([25, 50, 17.47], abs=0.01)
     assert widths(html, "whisker") == pytest.approx([0, 25, 82.53], abs=0.01)
     ticks = re.findall(r'class="tick note" style="left:([\d.]+)%">([^<]+)<', html)

@@ -17,7 +17,7 @@ def dot(cost: float = 1.0, gain: float = 0.9, family: str = "ivf", name: str = "
 
 
 def places(html: str, of: str = "dot") -> list[tuple[float, float]]:
-    """(left, bottom) in per cent of the area, of each element of this class."""
+    """(left, bottom) in percent of the area, of each element of this class."""
     found = re.findall(rf'class="{of}[^"]*"[^>]*style="left:([\d.]+)%;bottom:([\d.]+)%', html)
     return [(float(left), float(bottom)) for left, bottom in found]
 
@@ -91,7 +91,7 @@ def test_tooltips_end_with_the_plot_on_both_sides_and_keep_off_its_top():
 
 
 def test_bounds_are_drawn_where_they_lie():
-    html = scatter([dot(0.1, 0.5), dot(1), dot(10, 0.7)], "ms", "recall@10", most_cost=1.0, least_gain=0.9)
+    html = scatter([dot(0.1, 0.5), dot(1), dot(10, 0.7)], "ms", "recall@10", max_cost=1.0, min_gain=0.9)
     (_, _), (x, y), (_, _) = places(html)
     assert f'bound up" style="left:{x:.2f}%"' in html and f'bound across" style="bottom:{y:.2f}%"' in html
     assert "bound" not in scatter([dot()], "ms", "recall@10")

@@ -8,7 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from searchdemo.collection.library import Query, SearchEngine
+from searchdemo.collection.library import Library
+from searchdemo.collection.query import Query
+from searchdemo.collection.store import Key
 from searchdemo.errors import BadArtifact, BadPicture, BadQuery, NotBuilt, SearchDemoError, UnknownName
 from tests.conftest import ColourPictures, colour_gallery, colour_pictures, png, unit
 
@@ -29,10 +31,10 @@ ORANGE = unit(np.array([255, 165, 0, 0, 0, 0, 0, 0.0]))
 @pytest.mark.parametrize("index", ["brute", "flat", "ivf", "hnsw", "sq8"])
 @pytest.mark.parametrize("query", [Query(picture=png((255, 165, 0))), Query(text="  orange ")])
 def test_hits_by_hand(world, index, metric, query):
-    engine = SearchEngine(world.store, metric=metric)
-    engine.build(*WHERE)
+    library = Library(world.store, metric=metric)
+    library.build(Key(*WHERE, metric=metric))
     params = {"nprobe": 64} if index == "ivf" else {}
-    result = engine.search(query, *WHERE, index, 10, **params)
+    result = library.open(*WHERE).search(query, index, 10, **params)
     rows, cosines = by_hand(world, ORANGE, 10)
     assert [hit.rank for hit in result.hits] == list(range(1, 11))
     assert np.allclose([hit.score for hit in result.hits], cosines, atol=1e-3)
@@ -48,7 +50,7 @@ def test_hits_by_hand(world, index, metric, query):
 
 
 def test_json_of_a_result(world):
-    result = world.built().search(Query(text="orange"), *WHERE, "flat", 2)
+    result = world.built().open(*WHERE).search(Query(text="orange"), "flat", 2)
     content = result.to_json()
     assert set(content) == {"hits", "timing"}
     assert set(content["hits"][0]) == {"rank", "row", "label", "class_name", "score"}
@@ -57,7 +59,7 @@ def test_json_of_a_result(world):
 
 @pytest.mark.parametrize("index", ["pq", "ivfpq", "lsh", "ivf-fastscan"])
 def test_scores_are_cosines_whatever_the_index_estimates(world, index):
-    result = world.built().search(Query(text="orange"), *WHERE, index, 20)
+    result = world.built().open(*WHERE).search(Query(text="orange"), index, 20)
     colours = world.gallery.pictures.rows_of()
     assert len(result.hits) > 10
     scores = [hit.score for hit in result.hits]
@@ -70,33 +72,33 @@ def test_a_query_by_row_leaves_itself_out_even_among_duplicates(world, index):
     colours = world.gallery.pictures.colours.copy()
     colours[[3, 77, 150, 299]] = (200, 40, 90)
     world.change(pictures=ColourPictures(colours, colours.argmax(axis=1)))
-    engine = world.built()
+    library = world.built()
     for row in (3, 77, 150, 299):
-        hits = engine.search(Query(row=row), *WHERE, index, 5).hits
+        hits = library.open(*WHERE).search(Query(row=row), index, 5).hits
         assert {hit.row for hit in hits[:3]} == {3, 77, 150, 299} - {row}
         assert len(hits) == 5 and row not in [hit.row for hit in hits]
         assert [hit.row for hit in hits] == [*sorted({3, 77, 150, 299} - {row}), *[h.row for h in hits[3:]]]
 
 
 def test_a_query_by_row_and_a_held_out_one_by_hand(world):
-    engine = world.built()
+    library = world.built()
     pictures, queries = world.gallery.pictures, world.gallery.queries
-    hits = engine.search(Query(row=12), *WHERE, "flat", 5).hits
+    hits = library.open(*WHERE).search(Query(row=12), "flat", 5).hits
     assert [hit.row for hit in hits] == by_hand(world, pictures.rows_of()[12], 5, without=12)[0]
-    hits = engine.search(Query(held_out=4), *WHERE, "flat", 5).hits
+    hits = library.open(*WHERE).search(Query(held_out=4), "flat", 5).hits
     assert [hit.row for hit in hits] == by_hand(world, queries.rows_of()[4], 5)[0]
 
 
 def test_all_but_itself_can_be_asked_for(world):
     world.gallery = colour_gallery(20)
-    result = world.built().search(Query(row=7), *WHERE, "brute", 1000)
+    result = world.built().open(*WHERE).search(Query(row=7), "brute", 1000)
     assert sorted(hit.row for hit in result.hits) == [row for row in range(20) if row != 7]
     assert result.notice == ""
 
 
 def test_too_few_found_is_said(world):
     world.gallery = colour_gallery(1000)
-    result = world.built().search(Query(text="orange"), *WHERE, "ivf", 500, nprobe=1)
+    result = world.built().open(*WHERE).search(Query(text="orange"), "ivf", 500, nprobe=1)
     assert 0 < len(result.hits) < 500
     assert result.notice == f"only {len(result.hits)} of 500 were found; raise nprobe"
     assert result.to_json()["notice"] == result.notice
@@ -107,10 +109,10 @@ def test_too_few_found_is_said(world):
 
 @pytest.mark.parametrize("k", [0, -1, 10**9, 1001])
 def test_k_out_of_bounds(world, k):
-    engine = world.built()
+    library = world.built()
     with pytest.raises(BadQuery, match=f"k = {k:,} is out of bounds: choose from 1 to 1,000"):
-        engine.search(Query(text="red"), *WHERE, "flat", k)
-    assert len(engine.search(Query(text="red"), *WHERE, "flat", 1000).hits) == 300
+        library.open(*WHERE).search(Query(text="red"), "flat", k)
+    assert len(library.open(*WHERE).search(Query(text="red"), "flat", 1000).hits) == 300
 
 
 @pytest.mark.parametrize(
@@ -129,11 +131,11 @@ def test_k_out_of_bounds(world, k):
     ],
 )
 def test_bad_queries_get_one_sentence_and_the_next_one_works(world, query, sentence):
-    engine = world.built()
+    library = world.built()
     with pytest.raises(BadQuery, match=sentence) as error:
-        engine.search(Query(**query), *WHERE, "flat", 3)
+        library.open(*WHERE).search(Query(**query), "flat", 3)
     assert isinstance(error.value, BadPicture) == ("picture" in query)
-    assert len(engine.search(Query(text="red"), *WHERE, "flat", 3).hits) == 3
+    assert len(library.open(*WHERE).search(Query(text="red"), "flat", 3).hits) == 3
 
 
 @pytest.mark.parametrize("fields", [{}, {"text": "red", "row": 3}, {"row": 0, "held_out": 0}])
@@ -152,31 +154,31 @@ def test_a_query_is_exactly_one_thing(fields):
 )
 def test_unknown_names(world, where, sentence):
     with pytest.raises(UnknownName, match=sentence):
-        world.built().search(Query(text="red"), *where, 3)
+        world.built().open(*where[:2]).search(Query(text="red"), where[2], 3)
 
 
 def test_parameters_of_another_index(world):
-    engine = world.built()
+    library = world.built()
     for index in ("brute", "flat"):
         with pytest.raises(UnknownName, match=r"search parameter.*'nprobe'"):
-            engine.search(Query(text="red"), *WHERE, index, 3, nprobe=4)
+            library.open(*WHERE).search(Query(text="red"), index, 3, nprobe=4)
     with pytest.raises(BadQuery, match="nprobe = 0 is out of bounds"):
-        engine.search(Query(text="red"), *WHERE, "ivf", 3, nprobe=0)
+        library.open(*WHERE).search(Query(text="red"), "ivf", 3, nprobe=0)
 
 
 def test_not_built_then_built(world):
-    engine = world.engine()
+    library = world.library()
     with pytest.raises(NotBuilt, match="run `python -m searchdemo build --gallery colours --encoder mean-colour`"):
-        engine.search(Query(text="red"), *WHERE, "flat", 3)
-    engine.build(*WHERE)
-    assert len(engine.search(Query(text="red"), *WHERE, "flat", 3).hits) == 3
+        library.open(*WHERE).search(Query(text="red"), "flat", 3)
+    library.build(Key(*WHERE))
+    assert len(library.open(*WHERE).search(Query(text="red"), "flat", 3).hits) == 3
 
 
 def test_an_index_that_cannot_be_built_does_not_stop_the_others(world):
-    engine = world.built(limit=60)
+    library = world.built(limit=60)
     with pytest.raises(BadQuery, match="60 vectors of 8 dimensions: Number of training points"):
-        engine.search(Query(text="red"), *WHERE, "pq", 3)
-    assert len(engine.search(Query(text="red"), *WHERE, "hnsw", 3).hits) == 3
+        library.open(*WHERE).search(Query(text="red"), "pq", 3)
+    assert len(library.open(*WHERE).search(Query(text="red"), "hnsw", 3).hits) == 3
 
 
 # What is kept
@@ -184,18 +186,18 @@ def test_an_index_that_cannot_be_built_does_not_stop_the_others(world):
 
 @pytest.mark.parametrize("by_another", [False, True])
 def test_a_rebuild_is_noticed(world, by_another):
-    engine = world.built()
-    kept = {index: engine.index(*WHERE, index) for index in ("brute", "flat", "ivf", "hnsw")}
+    library = world.built()
+    kept = {index: library.open(*WHERE).index(index) for index in ("brute", "flat", "ivf", "hnsw")}
     world.change(pictures=colour_pictures(200, seed=9))
-    builder = world.engine() if by_another else engine
+    builder = world.library() if by_another else library
     if not by_another:
-        engine._galleries.put("colours", world.gallery)
-    builder.build(*WHERE)
-    engine._galleries.put("colours", world.gallery)
+        library._galleries.put("colours", world.gallery)
+    builder.build(Key(*WHERE))
+    library._galleries.put("colours", world.gallery)
     rows, cosines = by_hand(world, ORANGE, 5)
     for index, old in kept.items():
-        assert engine.index(*WHERE, index) is not old
-        hits = engine.search(Query(text="orange"), *WHERE, index, 5).hits
+        assert library.open(*WHERE).index(index) is not old
+        hits = library.open(*WHERE).search(Query(text="orange"), index, 5).hits
         assert [hit.row for hit in hits] == rows
         assert np.allclose([hit.score for hit in hits], cosines, atol=1e-3)
 
@@ -207,67 +209,66 @@ def test_a_folder_that_was_built_again_by_another_process_is_opened_again(world,
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(png(colour))
 
-    def nearest(engine, text: str) -> str:
-        return engine.search(Query(text=text), *where, "flat", 1).hits[0].file
+    def nearest(library, text: str) -> str:
+        return library.open(*where).search(Query(text=text), "flat", 1).hits[0].file
 
-    monkeypatch.setattr("searchdemo.collection.library.class_rows", lambda encoder, names: encoder.encode_texts(names))
     where = (f"folder:{tmp_path}", "mean-colour")
     add("red/1.png", (255, 0, 0))
-    engine = world.engine()
-    engine.gallery(where[0], download=True)
-    engine.build(*where)
-    assert nearest(engine, "blue") == "red/1.png" and engine.class_name_rows(*where).shape == (1, 8)
+    library = world.library()
+    library.gallery(where[0], download=True)
+    library.build(Key(*where))
+    assert nearest(library, "blue") == "red/1.png" and library.open(*where).class_name_rows().shape == (1, 8)
 
     add("blue/1.png", (0, 0, 255))
-    assert nearest(engine, "blue") == "red/1.png"
-    other = world.engine()
+    assert nearest(library, "blue") == "red/1.png"
+    other = world.library()
     with pytest.raises(BadArtifact, match="--rebuild"):
         nearest(other, "blue")
-    other.build(*where)
-    assert nearest(other, "blue") == nearest(engine, "blue") == "blue/1.png"
-    assert engine.class_name_rows(*where).shape == (2, 8)
-    assert engine.gallery(where[0], download=True) is engine.gallery(where[0]) is engine.prepared(*where).gallery
+    other.build(Key(*where))
+    assert nearest(other, "blue") == nearest(library, "blue") == "blue/1.png"
+    assert library.open(*where).class_name_rows().shape == (2, 8)
+    assert library.gallery(where[0], download=True) is library.gallery(where[0]) is library.open(*where).gallery
 
 
 def test_a_folder_is_not_opened_again_without_need(world, monkeypatch):
-    engine = world.built()
-    engine.search(Query(text="red"), *WHERE, "flat", 3)
+    library = world.built()
+    library.open(*WHERE).search(Query(text="red"), "flat", 3)
     monkeypatch.setattr("searchdemo.collection.library.open_gallery", lambda *args: pytest.fail("opened again"))
-    assert len(engine.search(Query(text="red"), *WHERE, "flat", 3).hits) == 3
+    assert len(library.open(*WHERE).search(Query(text="red"), "flat", 3).hits) == 3
 
 
 def test_indexes_are_loaded_once_by_many_visitors(world, monkeypatch):
-    engine = world.built()
+    library = world.built()
     loads = []
-    vectors = engine.prepared(*WHERE).vectors
+    vectors = library.open(*WHERE).vectors
     monkeypatch.setattr(vectors, "all", lambda whole=vectors.all: (loads.append(1), whole())[1])
     with ThreadPoolExecutor(8) as pool:
-        results = list(pool.map(lambda _: engine.search(Query(text="orange"), *WHERE, "flat", 5).hits, range(24)))
+        results = list(pool.map(lambda _: library.open(*WHERE).search(Query(text="orange"), "flat", 5).hits, range(24)))
     assert len(loads) == 1
     assert all(hits == results[0] for hits in results)
 
 
 def test_a_download_takes_the_place_of_the_gallery_without_pictures(world):
     whole = world.gallery
-    engine = world.built()
+    library = world.built()
     bare = replace(whole, pictures=colour_pictures(300, seed=0, absent=range(300), missing="Not here."))
-    engine = world.engine()
+    library = world.library()
     world.gallery = bare
-    assert engine.search(Query(text="orange"), *WHERE, "flat", 3).hits[0].picture is None
-    assert engine.gallery("colours").missing
+    assert library.open(*WHERE).search(Query(text="orange"), "flat", 3).hits[0].picture is None
+    assert library.gallery("colours").missing
     world.gallery = whole
-    assert engine.gallery("colours").missing  # kept
-    assert not engine.gallery("colours", download=True).missing
-    assert not engine.gallery("colours").missing
-    hit = engine.search(Query(text="orange"), *WHERE, "flat", 3).hits[0]
+    assert library.gallery("colours").missing  # kept
+    assert not library.gallery("colours", download=True).missing
+    assert not library.gallery("colours").missing
+    hit = library.open(*WHERE).search(Query(text="orange"), "flat", 3).hits[0]
     assert hit.picture == whole.pictures.encoded(hit.row)
 
 
 def test_pictures_are_not_read_for_answers_that_show_none(world, monkeypatch):
-    engine = world.built()
-    shown = engine.search(Query(text="orange"), *WHERE, "flat", 20)
+    library = world.built()
+    shown = library.open(*WHERE).search(Query(text="orange"), "flat", 20)
     monkeypatch.setattr(world.gallery.pictures, "encoded", lambda row: pytest.fail(f"row {row} was read"))
-    bare = engine.search(Query(text="orange"), *WHERE, "flat", 20, pictures=False)
+    bare = library.open(*WHERE).search(Query(text="orange"), "flat", 20, pictures=False)
     assert bare.to_json()["hits"] == shown.to_json()["hits"]
     assert all(hit.picture is hit.blur is None for hit in bare.hits) and all(hit.picture for hit in shown.hits)
 
@@ -275,12 +276,12 @@ def test_pictures_are_not_read_for_answers_that_show_none(world, monkeypatch):
 def test_unlabelled_pictures_have_empty_names(world):
     pictures = world.gallery.pictures
     world.change(pictures=ColourPictures(pictures.colours, np.full(300, -1)))
-    hit = world.built().search(Query(text="orange"), *WHERE, "flat", 1).hits[0]
+    hit = world.built().open(*WHERE).search(Query(text="orange"), "flat", 1).hits[0]
     assert (hit.label, hit.class_name) == ("", "")
 
 
 def test_every_error_is_one_of_ours(world):
-    engine = world.built()
+    library = world.built()
     for query, index, k in [(Query(text="no colour"), "flat", 3), (Query(row=10**30), "ivf", 3)]:
         with pytest.raises(SearchDemoError):
-            engine.search(query, *WHERE, index, k)
+            library.open(*WHERE).search(query, index, k)

@@ -9,18 +9,15 @@ from pathlib import Path
 import faiss
 import numpy as np
 import pytest
-from searchdemo.indexes.exact import BruteForce
 
 from searchdemo.assets import INDEXES as SHIPPED
 from searchdemo.assets import WEIGHTS
-from searchdemo.collection.accuracy import knn_accuracy
 from searchdemo.collection.knn import evaluate
-from searchdemo.collection.library import SearchEngine
+from searchdemo.collection.library import Library
 from searchdemo.collection.store import VECTORS, Store
 from searchdemo.encoders import table as encoder_table
 from searchdemo.galleries.base import Pictures
 from searchdemo.galleries.table import open_gallery
-from searchdemo.indexes.faiss_index import FaissIndex
 from searchdemo.indexes.table import find
 from searchdemo.indexes.vectors import StoredVectors
 from searchdemo.measure.metrics import recall_at_k
@@ -36,8 +33,8 @@ GALLERY, QUERIES = 1000, 1000  # pictures that are embedded again
 
 
 @pytest.fixture(scope="module")
-def engine() -> SearchEngine:
-    return SearchEngine(Store(own=SHIPPED))  # a person's own builds are not what ships
+def library() -> Library:
+    return Library(Store(own=SHIPPED))  # a person's own builds are not what ships
 
 
 def bytes_read() -> int:
@@ -49,7 +46,8 @@ def bytes_read() -> int:
 def test_the_vectors_open_at_once_and_are_mapped():
     """Next to nothing is read, whatever the size of the file; `bench floors` holds the seconds."""
     before = bytes_read()
-    stored, index = StoredVectors(VECTORS_FILE), FaissIndex.from_file(find("ivf"), VECTORS_FILE)
+    stored = StoredVectors(VECTORS_FILE)
+    index = stored.as_index(find("ivf"))
     assert bytes_read() - before < VECTORS_FILE.stat().st_size / 10
     assert (len(stored), stored.dim) == (100_000, 128)
     assert isinstance(faiss.downcast_InvertedLists(index.index.invlists), faiss.OnDiskInvertedLists)
@@ -57,26 +55,26 @@ def test_the_vectors_open_at_once_and_are_mapped():
     assert not mapped.exists() or str(VECTORS_FILE) in mapped.read_text()
 
 
-def test_the_model_card_claims_what_the_command_knn_prints(engine):
+def test_the_model_card_claims_what_the_command_knn_prints(library):
     """To the last digit, from the vectors that ship; the run card holds the same figures."""
     claimed = dict(re.findall(r"^\| kNN top-1, k = (\d+) \| ([\d.]+) % \|$", CARD.read_text(), re.MULTILINE))
     assert set(claimed) == {"1", "5", "20", "50"}
-    results = knn_accuracy(engine, *WHERE, "flat", tuple(map(int, claimed)))["results"]
-    measured = {str(r["k"]): r["top1"] for r in results if r["vote"] == "weighted"}
+    accuracies = library.open(*WHERE).evaluate("flat", tuple(map(int, claimed))).accuracies
+    measured = {str(found.k): found.top1 for found in accuracies if found.vote == "weighted"}
     assert {k: f"{top1:.2f}" for k, top1 in measured.items()} == claimed
     assert json.loads(CARD.with_name("run-card.json").read_text())["figures"]["knn_top1"] == pytest.approx(measured)
 
 
-def test_the_model_card_claims_what_the_command_knn_prints_of_scenes(engine):
+def test_the_model_card_claims_what_the_command_knn_prints_of_scenes(library):
     claimed = re.search(r"^\| scenes: kNN top-1 by thing, k = 20 \| ([\d.]+) % \|$", CARD.read_text(), re.MULTILINE)[1]
-    weighted, _ = knn_accuracy(engine, "scenes", "bundled", "flat", (20,))["results"]
-    assert f"{weighted['top1']:.2f}" == claimed
+    weighted, _ = library.open("scenes", "bundled").evaluate("flat", (20,)).accuracies
+    assert f"{weighted.top1:.2f}" == claimed
 
 
-def test_the_cards_are_of_the_weights_that_ship(engine):
+def test_the_cards_are_of_the_weights_that_ship(library):
     card = json.loads(CARD.with_name("run-card.json").read_text())
-    manifest = engine.prepared(*WHERE).artifact.manifest
-    assert card["weights_sha256"] == manifest.weights_sha256 == engine.encoder("bundled").weights_sha256
+    manifest = library.open(*WHERE).artifact.manifest
+    assert card["weights_sha256"] == manifest.weights_sha256 == library.encoder("bundled").weights_sha256
     assert card["weights_bytes"] == FILE.stat().st_size
 
 
@@ -85,9 +83,9 @@ def test_the_cards_are_of_the_weights_that_ship(engine):
 
 @with_real_data
 @pytest.mark.timeout(600)  # 2,000 pictures pass through a network in float32
-def test_shipped_half_floats_find_what_float32_finds(engine):
+def test_shipped_half_floats_find_what_float32_finds(library):
     """Pictures embedded again in float32: the shipped rows find the same neighbours, and name the same classes."""
-    gallery, prepared = open_gallery("tiny-imagenet", data_dir=REAL), engine.prepared(*WHERE)
+    gallery, prepared = open_gallery("tiny-imagenet", data_dir=REAL), library.open(*WHERE)
     rng = np.random.default_rng(0)
     rows, numbers = rng.choice(100_000, GALLERY, replace=False), rng.choice(10_000, QUERIES, replace=False)
     encoder = encoder_table.load("bundled", device="cpu", precision="float32")
@@ -99,18 +97,18 @@ def test_shipped_half_floats_find_what_float32_finds(engine):
         )
 
     exact, queries = embedded(gallery.pictures, rows), embedded(gallery.queries, numbers)
-    shipped, shipped_queries = prepared.vectors.take(rows), prepared.queries()[0][numbers]
+    shipped, shipped_queries = prepared.vectors.take(rows), prepared.held_out()[0][numbers]
     assert (exact * shipped).sum(axis=1).min() > 0.999  # each row is of its own picture
 
     def nearest(queries: np.ndarray, vectors: np.ndarray, k: int) -> Neighbors:
-        return BruteForce(find("brute"), vectors).search(queries, k)
+        return find("brute").build(vectors).search(queries, k)
 
-    assert recall_at_k(nearest(queries, shipped, 10).rows, nearest(queries, exact, 10).rows) >= 0.99
+    assert recall_at_k(nearest(queries, shipped, 10).positions, nearest(queries, exact, 10).positions) >= 0.99
 
     labels, truth = (np.asarray(p.labels, np.int64) for p in (gallery.pictures, gallery.queries))
 
     def top1(queries: np.ndarray, vectors: np.ndarray) -> float:
         found = nearest(queries, vectors, 20)
-        return evaluate(found.scores, labels[rows][found.rows], truth[numbers], 200, (20,))[0].top1
+        return evaluate(found.scores, labels[rows][found.positions], truth[numbers], 200, (20,))[0].top1
 
     assert abs(top1(shipped_queries, shipped) - top1(queries, exact)) <= 0.3

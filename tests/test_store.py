@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 
 from searchdemo.collection import store as store_module
-from searchdemo.collection.library import Query
+from searchdemo.collection.query import Query
 from searchdemo.collection.store import Key, Store, own_root
 from searchdemo.errors import BadArtifact, NotBuilt, SearchDemoError
 from searchdemo.files import sha256_of, write_json
+from searchdemo.indexes.table import find
 
 KEY = Key("colours", "mean-colour")
 REBUILD = "python -m searchdemo build --gallery colours --encoder mean-colour --rebuild"
@@ -90,8 +91,8 @@ def manifest_of(world) -> dict:
 
 
 def search(world):
-    """From a fresh engine, so that nothing is kept from before the damage."""
-    return world.engine().search(Query(row=0), "colours", "mean-colour", "ivf", 3)
+    """From a fresh library, so that nothing is kept from before the damage."""
+    return world.library().open("colours", "mean-colour").search(Query(row=0), "ivf", 3)
 
 
 @pytest.mark.parametrize(
@@ -124,7 +125,7 @@ def test_a_manifest_that_is_none(world, text):
 
 
 def test_missing_cut_and_altered_files(world):
-    engine = world.built()
+    library = world.built()
     path = world.folder / "ivf.faiss"
     whole = path.read_bytes()
     for damaged in (whole[:-1], whole[:100] + b"\0\1" + whole[102:], b""):
@@ -136,7 +137,7 @@ def test_missing_cut_and_altered_files(world):
     with pytest.raises(BadArtifact, match=r"ivf\.faiss is missing") as error:
         search(world)
     assert REBUILD in str(error.value)
-    engine.build("colours", "mean-colour")  # what the command does
+    library.build(Key("colours", "mean-colour"))  # what the command does
     assert len(search(world).hits) == 3
 
 
@@ -145,12 +146,12 @@ def test_an_engine_answers_again_once_the_file_is_whole(world):
     path = world.folder / "ivf.faiss"
     whole = path.read_bytes()
     path.write_bytes(b"broken")
-    engine = world.engine()
+    library = world.library()
     for _ in range(2):
         with pytest.raises(BadArtifact):
-            engine.search(Query(row=0), "colours", "mean-colour", "ivf", 3)
+            library.open("colours", "mean-colour").search(Query(row=0), "ivf", 3)
     path.write_bytes(whole)
-    assert len(engine.search(Query(row=0), "colours", "mean-colour", "ivf", 3).hits) == 3
+    assert len(library.open("colours", "mean-colour").search(Query(row=0), "ivf", 3).hits) == 3
 
 
 def test_other_pictures_are_refused(world):
@@ -164,31 +165,33 @@ def test_other_pictures_are_refused(world):
 def test_other_weights_are_refused_for_what_needs_them(world):
     world.built()
     world.encoder.weights_sha256 = "cd" * 32
-    engine = world.engine()
+    library = world.library()
     for query in (Query(text="red"), Query(picture=world.gallery.pictures.encoded(0))):
         with pytest.raises(BadArtifact, match=r"other weights of 'mean-colour' \(abababababab\).*cdcdcd") as error:
-            engine.search(query, "colours", "mean-colour", "flat", 3)
+            library.open("colours", "mean-colour").search(query, "flat", 3)
         assert REBUILD in str(error.value)
-    assert len(engine.search(Query(row=0), "colours", "mean-colour", "flat", 3).hits) == 3  # a stored vector does not
+    assert (
+        len(library.open("colours", "mean-colour").search(Query(row=0), "flat", 3).hits) == 3
+    )  # a stored vector does not
 
 
 # Further indexes
 
 
 def test_a_further_index_is_saved_and_found_again(world):
-    engine = world.built()
-    assert not engine.has_index("colours", "mean-colour", "hnsw")
-    engine.index("colours", "mean-colour", "hnsw")
+    library = world.built()
+    assert not library.open("colours", "mean-colour").has_index("hnsw")
+    library.open("colours", "mean-colour").index("hnsw")
     written = (world.folder / "hnsw.faiss").stat().st_mtime_ns
-    again = world.engine()
-    assert again.has_index("colours", "mean-colour", "hnsw")
-    again.index("colours", "mean-colour", "hnsw")
+    again = world.library()
+    assert again.open("colours", "mean-colour").has_index("hnsw")
+    again.open("colours", "mean-colour").index("hnsw")
     assert (world.folder / "hnsw.faiss").stat().st_mtime_ns == written
 
 
 @pytest.mark.parametrize("damage", ["file", "card", "no card", "other factory", "other vectors"])
 def test_a_stale_or_damaged_further_index_is_built_again(world, damage):
-    world.built().index("colours", "mean-colour", "sq8")
+    world.built().open("colours", "mean-colour").index("sq8")
     path, card = world.folder / "sq8.faiss", world.folder / "sq8.faiss.json"
     content = json.loads(card.read_text())
     if damage == "file":
@@ -201,9 +204,9 @@ def test_a_stale_or_damaged_further_index_is_built_again(world, damage):
         write_json(card, content | {"factory": "SQ4"})
     else:
         write_json(card, content | {"vectors_sha256": "00"})
-    engine = world.engine()
-    assert not engine.has_index("colours", "mean-colour", "sq8")
-    found = engine.search(Query(row=5), "colours", "mean-colour", "sq8", 3)
+    library = world.library()
+    assert not library.open("colours", "mean-colour").has_index("sq8")
+    found = library.open("colours", "mean-colour").search(Query(row=5), "sq8", 3)
     assert len(found.hits) == 3
     assert {**json.loads(card.read_text()), "build_seconds": 0} == {
         **content,
@@ -213,8 +216,9 @@ def test_a_stale_or_damaged_further_index_is_built_again(world, damage):
 
 
 def test_names_of_index_files():
-    assert store_module.index_file("faiss:IVF64,PQ8x4fs") == "faiss_IVF64_PQ8x4fs.faiss"
-    assert "/" not in store_module.index_file("faiss:../../x")
+    assert store_module.index_file(find("faiss:IVF64,PQ8x4fs")) == "faiss_IVF64_PQ8x4fs.faiss"
+    assert "/" not in store_module.index_file(find("faiss:../../x"))
+    assert [store_module.index_file(find(name)) for name in ("hnsw", "annoy")] == ["hnsw.faiss", "annoy.annoy"]
 
 
 # Writing

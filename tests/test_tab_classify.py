@@ -62,5 +62,5 @@ def test_plain_votes_have_no_temperature():
 
 
 def test_only_the_bundled_encoder_has_seen_a_gallery():
-    noted = [(g, e) for g in GALLERIES for e in ENCODERS if training_note(g, e)]
+    noted = [(g, e) for g in GALLERIES for e in ENCODERS if training_note(ENCODERS[e], g)]
     assert noted == [("tiny-imagenet", "bundled")]

@@ -12,10 +12,12 @@ from tradeoff_card import BEATEN, EXACT, FAST, GRAPH, MIDDLE, ROWS, SUBJECT, row
 from searchdemo import assets
 from searchdemo.bench import table
 from searchdemo.collection.build import Progress
+from searchdemo.collection.store import Key
 from searchdemo.errors import BadQuery, NotBuilt, UnknownName
 from searchdemo.measure import cards as run_card
 from searchdemo.measure.cards import RunCard
 from searchdemo.measure.recommend import Bounds
+from searchdemo.ui import waiting
 from searchdemo.ui.tradeoffs import cards as tradeoff_cards
 from searchdemo.ui.tradeoffs.tab import (
     MEMORY,
@@ -98,45 +100,45 @@ def test_other_libraries_stand_beside_the_same_vectors_on_the_same_machine_only(
 
 
 @pytest.fixture
-def engine():
-    return page_server.engine()
+def library():
+    return page_server.library()
 
 
-def test_measuring_tells_how_far_it_is_and_keeps_the_card(engine, monkeypatch):
-    monkeypatch.setattr(tradeoff_cards, "TICK_S", 0.01)
+def test_measuring_tells_how_far_it_is_and_keeps_the_card(library, monkeypatch):
+    monkeypatch.setattr(waiting, "TICK_S", 0.01)
     go_on, asked = threading.Event(), []
 
     def measure(name, bench):
-        asked.append((name, bench.gallery, bench.encoder, bench.quick))
+        asked.append((name, bench.key.gallery, bench.key.encoder, bench.quick))
         bench.report(Progress("hnsw: HNSW32", 7, 20, 0))
         go_on.wait(100)
         return tradeoff_card("scenes", settings={"quick": True, "threads": [1]})
 
     monkeypatch.setattr(table, "measure", measure)
-    steps = tradeoff_cards.measure(engine, "scenes", "bundled")
+    steps = tradeoff_cards.measure(library, Key("scenes", "bundled"))
     told = next(text for text in steps if "HNSW32" in text)
     assert re.fullmatch(r"hnsw: HNSW32 \(8 of 20\), 0:\d\d so far", told)
     with pytest.raises(BadQuery, match="already"):
-        next(tradeoff_cards.measure(engine, "scenes", "bundled"))
+        next(tradeoff_cards.measure(library, Key("scenes", "bundled")))
     go_on.set()
     assert isinstance(list(steps)[-1], RunCard)
     assert asked == [("tradeoff", "scenes", "bundled", True)]
     assert [entry.label.partition(" · ")[0] for entry in tradeoff_cards.listed()] == ["scenes × bundled (quick run)"]
 
 
-def test_a_run_that_fails_says_why_and_the_next_may_start(engine, monkeypatch):
+def test_a_run_that_fails_says_why_and_the_next_may_start(library, monkeypatch):
     def measure(name, bench):
         raise BadQuery("no")
 
     monkeypatch.setattr(table, "measure", measure)
     for _ in range(2):
         with pytest.raises(BadQuery, match=r"^no$"):
-            list(tradeoff_cards.measure(engine, "scenes", "bundled"))
+            list(tradeoff_cards.measure(library, Key("scenes", "bundled")))
 
 
-def test_vectors_that_are_not_built_are_not_measured(engine):
+def test_vectors_that_are_not_built_are_not_measured(library):
     with pytest.raises(NotBuilt, match="resnet18"):
-        list(tradeoff_cards.measure(engine, "scenes", "resnet18"))
+        list(tradeoff_cards.measure(library, Key("scenes", "resnet18")))
 
 
 # What is drawn
@@ -193,7 +195,7 @@ def test_a_tooltip_has_the_parameters_and_the_figures():
 
 
 def text(html: str) -> str:
-    return re.sub("<[^>]+>", "", html.replace("</p>", " "))
+    return " ".join(re.sub("<[^>]+>", "", html.replace("</p>", " ")).split())
 
 
 def test_the_sentence_of_the_winner_has_its_figures_and_what_it_costs():
@@ -201,7 +203,7 @@ def test_the_sentence_of_the_winner_has_its_figures_and_what_it_costs():
     assert said == (
         "IVF64,SQfp16 (nprobe 8) is the fastest within the bounds: recall@10 0.960 in 0.400 ms with 26 MB. "
         "The exact search takes 8.00 ms and 50 MB: 20.0 × the time. "
-        "kNN top-1 52.4 % beside the exact 52.5 %: costs 0.1 points of accuracy. "
+        "kNN top-1 52.4 % beside the exact 52.5 %: costs 0.1 points of accuracy."
     )
     assert "IVF64,SQfp16 (nprobe 8) is the smallest" in text(winner_html(MIDDLE, exact_of(ROWS), "smallest"))
     assert "It is the exact search" in text(winner_html(EXACT, exact_of(ROWS)))
@@ -226,10 +228,14 @@ def test_the_fastest_exact_search_is_the_one_to_compare_with():
 
 
 def test_bounds_that_are_typed():
-    assert (bound("Most ms", ""), bound("Most ms", None), bound("Most ms", " 0.5 ")) == (None, None, 0.5)
+    assert (bound("Max latency (ms)", ""), bound("Max latency (ms)", None), bound("Max latency (ms)", " 0.5 ")) == (
+        None,
+        None,
+        0.5,
+    )
     for wrong in ("fast", "-1", "nan", "inf", "1,5"):
-        with pytest.raises(BadQuery, match=f"Most ms = '{wrong}' is not a number"):
-            bound("Most ms", wrong)
+        with pytest.raises(BadQuery, match=rf"Max latency \(ms\) = '{wrong}' is not a number"):
+            bound("Max latency (ms)", wrong)
 
 
 def test_where_the_figures_come_from():

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import random
 
 import numpy as np
 import pytest
 import torch
 
+from searchdemo import assets
 from searchdemo.galleries.drawing.scene import THINGS, sample
 from training import evaluate, image_tower, joint, scene_data, text_data
+from training.model_card import render
 from training.prototypes import follow, unit
-from training.queries import QUERIES, Query
+from training.queries import QUERIES, Query, read_queries
 from training.text_data import Subject
 from training.text_tower import TextTower, flatten_bags
 
@@ -51,6 +54,29 @@ def test_queries_are_a_hundred_or_more_in_each_half_and_kind_evenly():
         assert abs(halves.count("tune") - halves.count("report")) <= 1
 
 
+@pytest.mark.parametrize(
+    "line",
+    ["kinds\tdogs", "breeds\tdogs\tpug", "kinds\t\tpug", "kinds\tdogs\t", "kinds\tdogs\tpug | ", "", "a\tb\tc\td"],
+)
+def test_a_line_that_is_no_query_is_refused(line, tmp_path):
+    path = tmp_path / "queries.tsv"
+    path.write_text(f"kinds\tdogs\tpug | beagle\n{line}\n")
+    with pytest.raises(ValueError, match=r"queries\.tsv, line 2: "):
+        read_queries(path)
+    path.write_text("kinds\tdogs\tpug | beagle\nkinds\tcats\ttabby\n")
+    assert read_queries(path) == (
+        Query("dogs", "kinds", ("pug", "beagle"), "tune"),
+        Query("cats", "kinds", ("tabby",), "report"),
+    )
+
+
+def test_the_model_card_that_ships_has_the_figures_of_its_run_card():
+    card = json.loads((assets.WEIGHTS / "run-card.json").read_text())
+    assert render(card) == (assets.WEIGHTS / "MODEL_CARD.md").read_text()
+    card["figures"]["names_top1"] = 12.25
+    assert "| top-1 by class names | 12.25 % |" in render(card)
+
+
 NOUNS = {
     "dog": {"hypernyms": ["animal"]},
     "poodle": {"hypernyms": ["dog"]},
@@ -63,7 +89,7 @@ NOUNS = {
 
 
 def test_a_noun_is_answered_by_the_classes_below_it_or_below_its_nearest_kind():
-    answers = text_data.class_answers(NOUNS, ["poodle", "pug", "cat"], most=2)
+    answers = text_data.class_answers(NOUNS, ["poodle", "pug", "cat"], max_answers=2)
     assert answers == {"dog": (0, 1), "poodle": (0,), "pug": (1,), "beagle": (0, 1), "cat": (2,)}  # animal: too many
 
 
@@ -105,8 +131,8 @@ def test_captions_are_true_of_their_scene_and_truth_knows_the_others():
     codes, numbers = scene_data.codes(scenes)
     said = np.full((1, len(scene_data.ATTRIBUTES)), -1)
     said[0, scene_data.ATTRIBUTES.index("thing")] = numbers["thing", THINGS[0]]
-    assert scene_data.truth(said, codes)[0].tolist() == [scene.thing == THINGS[0] for scene in scenes]
-    text, names = scene_data.caption(scenes[0], random.Random(1))
+    assert scene_data.matches(said, codes)[0].tolist() == [scene.thing == THINGS[0] for scene in scenes]
+    text, names = scenes[0].varied_caption(random.Random(1))
     assert names
     assert names <= set(scene_data.ATTRIBUTES)
     assert text.strip() == text
@@ -192,8 +218,8 @@ def test_scenes_remember_the_latest_and_pull_true_pairs_together():
     drawn = joint.Scenes(np.zeros((60, 64, 64, 3), np.uint8), scenes, {}, recipe, "cpu")
     pixels, codes, bags, said = drawn.draw(np.random.default_rng(0))
     assert (len(pixels), len(codes), len(bags), len(said)) == (8, 8, 28, 28)
-    assert scene_data.truth(said, codes).any(axis=0).all()  # every picture has a caption that is true of it
-    true = scene_data.truth(said, codes).astype(np.float32)
+    assert scene_data.matches(said, codes).any(axis=0).all()  # every picture has a caption that is true of it
+    true = scene_data.matches(said, codes).astype(np.float32)
     rows = torch.eye(8)
     drawn.rows = torch.zeros(0, 8)
     good = drawn.loss(rows, codes, torch.from_numpy(true), said)

@@ -1,4 +1,4 @@
-"""The pieces of the page that need no browser."""
+"""The parts of the page that need no browser."""
 
 from __future__ import annotations
 
@@ -11,12 +11,20 @@ import pytest
 from gradio.data_classes import ImageData
 from PIL import Image
 
-from searchdemo.collection.library import Query
-from searchdemo.errors import BadQuery, UnknownName
+from searchdemo.collection.collection import Collection
+from searchdemo.collection.query import Query
+from searchdemo.errors import BadQuery, NotInstalled, UnknownName
+from searchdemo.indexes.base import SEARCH_PARAMS, IndexSpec
+from searchdemo.indexes.table import INDEXES
 from searchdemo.ui import start
-from searchdemo.ui.components import pieces
+from searchdemo.ui.components.messages import sentence_errors
 from searchdemo.ui.components.query_box import Origin, query_of
+from searchdemo.ui.components.query_picture import QueryPicture, source_of
+from searchdemo.ui.components.search_params import visibilities
+from searchdemo.ui.components.thumbnails import picture_data
+from searchdemo.ui.demo import build_demo
 from searchdemo.ui.link import linked_value
+from searchdemo.ui.page import Page, about
 from searchdemo.ui.tab_text import filled
 from tests.loopback_hub import nobody
 
@@ -30,50 +38,50 @@ def encoded(kind: str, size: tuple[int, int] = (40, 20), **options) -> bytes:
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF"])
 def test_stored_pictures_go_to_the_browser_as_they_are(kind):
     content = encoded(kind)
-    sent = pieces.picture_data(content, "a red one")
+    sent = picture_data(content, "a red one")
     assert sent.url.startswith(f"data:image/{kind.lower()};base64,")
-    assert pieces.source_of(sent) == content
+    assert source_of(sent) == content
 
 
 def test_large_pictures_go_as_thumbnails():
     noise = io.BytesIO()
     Image.effect_noise((1000, 500), 90).save(noise, "PNG")
-    sent = pieces.picture_data(noise.getvalue(), "")
-    with Image.open(io.BytesIO(pieces.source_of(sent))) as small:
+    sent = picture_data(noise.getvalue(), "")
+    with Image.open(io.BytesIO(source_of(sent))) as small:
         assert (small.format, small.size) == ("JPEG", (256, 128))
 
 
 def test_a_missing_picture_is_a_tile_with_its_caption():
-    sent = pieces.picture_data(None, "3. <king> penguin 0.912")
+    sent = picture_data(None, "3. <king> penguin 0.912")
     assert "&lt;king&gt;" in unquote(sent.url)
     assert sent.mime_type == "image/svg+xml"
-    assert pieces.QueryPicture().preprocess(sent) is None  # nothing to encode: the query is a stored vector
+    assert QueryPicture().preprocess(sent) is None  # nothing to encode: the query is a stored vector
 
 
 def test_a_damaged_picture_of_the_gallery_is_a_tile_too():
-    assert pieces.picture_data(b"no picture", "x").mime_type == "image/svg+xml"
+    assert picture_data(b"no picture", "x").mime_type == "image/svg+xml"
 
 
 def test_pictures_come_in_upright_and_rgb():
     exif = Image.Exif()
     exif[0x0112] = 6  # turned by a quarter
     content = encoded("JPEG", (40, 20), exif=exif)
-    picture = pieces.QueryPicture().preprocess(pieces.picture_data(content, ""))
+    picture = QueryPicture().preprocess(picture_data(content, ""))
     assert (picture.mode, picture.size) == ("RGB", (20, 40))
 
 
 @pytest.mark.parametrize("url", ["data:image/png;base64,AAAA", "data:image/png;base64,%%%"])
 def test_what_is_no_picture_is_refused_with_a_sentence(url):
     with pytest.raises(gr.Error, match="bring a JPEG"):
-        pieces.QueryPicture().preprocess(ImageData(url=url))
+        QueryPicture().preprocess(ImageData(url=url))
 
 
 def test_errors_become_sentences_that_are_no_html():
-    @pieces.sentence_errors
+    @sentence_errors
     def plain():
         raise BadQuery("<b>bold</b>")
 
-    @pieces.sentence_errors
+    @sentence_errors
     def steps():
         yield 1
         raise BadQuery("halfway")
@@ -111,12 +119,71 @@ def test_the_sidebar_takes_only_what_it_offers(page):
 
 
 def test_the_wait_for_an_index_that_is_built_once_is_said_where_there_is_one(page, monkeypatch):
-    chosen, line, other = page.choice("scenes", "bundled", "flat", 5), gr.HTML(), gr.HTML()
-    assert list(page.ready(chosen, line, [other, line])) == []
-    monkeypatch.setattr(page.engine, "has_index", lambda *names: False)
-    (untouched, sentence), after = page.ready(chosen, line, [other, line])
+    collection, line, other = page.open(page.choice("scenes", "bundled", "flat", 5)), gr.HTML(), gr.HTML()
+    assert list(page.ready(collection, "flat", line, [other, line])) == []
+    monkeypatch.setattr(Collection, "has_index", lambda self, name: False)
+    (untouched, sentence), after = page.ready(collection, "flat", line, [other, line])
     assert untouched == gr.skip() and "Building the index flat once" in sentence
     assert after == [gr.skip(), ""]  # nothing stays where the search then fails
+
+
+def test_an_index_that_cannot_be_built_leaves_no_wait_behind_and_is_logged(page, monkeypatch, caplog):
+    collection, line = page.open(page.choice("scenes", "bundled", "flat", 5)), gr.HTML()
+
+    def fail(self, name):
+        raise NotInstalled(f"{name} is not installed.")
+
+    monkeypatch.setattr(Collection, "has_index", lambda self, name: False)
+    monkeypatch.setattr(Collection, "index", fail)
+    steps = page.ready(collection, "annoy", line, [line])
+    assert "Building the index annoy" in next(steps)[0]
+    assert next(steps) == [""]
+    with pytest.raises(NotInstalled):
+        next(steps)
+    (record,) = caplog.records
+    assert (record.name, record.levelname) == ("searchdemo.ui.page", "WARNING")
+    assert record.getMessage() == "the index annoy could not be built: annoy is not installed."
+
+
+def test_the_start_of_the_page_is_logged(caplog):
+    caplog.set_level("INFO", logger="searchdemo.ui")
+    build_demo(page_server.library(), "scenes")
+    (record,) = [record for record in caplog.records if record.name == "searchdemo.ui.demo"]
+    assert (
+        record.getMessage()
+        == f"starting the page on the gallery scenes; builds go to {page_server.library().store.own}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("indexes", "shown"),
+    [
+        (["flat"], []),
+        (["annoy"], ["search_k"]),
+        (["ivf", "annoy"], ["nprobe", "search_k"]),
+        (["ivf-fastscan"], ["nprobe", "k_factor"]),
+    ],
+)
+def test_only_the_parameters_of_the_chosen_indexes_are_shown(indexes, shown):
+    visible = dict(zip([param.name for param in SEARCH_PARAMS], visibilities(indexes), strict=True))
+    assert [name for name, seen in visible.items() if seen is True] == shown
+    assert {seen for name, seen in visible.items() if name not in shown} == {"hidden"}  # gradio keeps their values
+
+
+def test_the_line_under_an_index_says_how_to_install_it(monkeypatch):
+    monkeypatch.setattr(IndexSpec, "installed", False)
+    assert about("annoy") == "trees of random planes, by Annoy. It is not installed: run `pip install annoy`."
+    monkeypatch.setattr(IndexSpec, "installed", True)
+    assert about("annoy") == "trees of random planes, by Annoy"
+
+
+@pytest.mark.parametrize("index", ["annoy", "kd-tree"])
+def test_another_library_answers_through_the_page(page, index):
+    if not INDEXES[index].installed:
+        pytest.skip(f"needs {INDEXES[index].package}: requirements-bench.txt")
+    queries = [page.choice("scenes", "bundled", name, 5) for name in ("flat", index)]
+    exact, found = (chosen.search(page.open(chosen), Query(row=7)) for chosen in queries)
+    assert [hit.row for hit in found.hits] == [hit.row for hit in exact.hits]
 
 
 def test_templates():
@@ -141,7 +208,7 @@ def test_a_link_sets_only_what_it_may():
 
 
 def test_without_vectors_of_tiny_imagenet_the_page_opens_on_scenes(page):
-    assert start.first_gallery(page.engine) == "scenes"
+    assert start.first_gallery(page.library) == "scenes"
 
 
 def test_a_hub_that_is_not_there_is_out_of_reach(monkeypatch):
@@ -153,7 +220,6 @@ def test_a_hub_that_is_not_there_is_out_of_reach(monkeypatch):
 @pytest.fixture
 def page():
     from searchdemo.collection.jobs import Builds
-    from searchdemo.ui.page import Page
 
     with gr.Blocks() as demo:
-        return Page(page_server.engine(), Builds(page_server.engine()), ("scenes",), "scenes", demo)
+        return Page(page_server.library(), Builds(page_server.library()), ("scenes",), "scenes", demo)

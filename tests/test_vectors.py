@@ -10,10 +10,8 @@ import numpy as np
 import pytest
 
 from searchdemo.errors import BadArtifact
-from searchdemo.indexes import faiss_index
-from searchdemo.indexes.faiss_index import FaissIndex
 from searchdemo.indexes.table import find
-from searchdemo.indexes.vectors import StoredVectors
+from searchdemo.indexes.vectors import ArrayVectors, StoredVectors, Vectors
 from searchdemo.measure.metrics import recall_at_k
 from tests.conftest import exact_rows
 
@@ -23,7 +21,7 @@ K = 10
 @pytest.fixture
 def ivf_file(clustered, tmp_path) -> Path:
     path = tmp_path / "ivf.faiss"
-    faiss_index.save(faiss_index.build(find("ivf"), clustered[0]), path)
+    find("ivf").build(clustered[0]).save(path)
     return path
 
 
@@ -41,14 +39,43 @@ def test_stored_vectors_are_within_half_a_float(clustered, ivf_file):
         stored.all()[0] = 0
 
 
+def test_vectors_in_memory_and_in_a_file_are_asked_alike(clustered, ivf_file):
+    some = np.array([1499, 3, 3, 700])
+
+    def ask(vectors: Vectors) -> tuple[tuple[int, int], np.ndarray, np.ndarray]:
+        return (len(vectors), vectors.dim), vectors.take(some), vectors.all()
+
+    stored, (shape, taken, rows) = ask(StoredVectors(ivf_file)), ask(ArrayVectors(clustered[0]))
+    assert stored[0] == shape == clustered[0].shape
+    assert np.array_equal(taken, clustered[0][some]) and np.array_equal(rows, clustered[0])
+    assert np.allclose(stored[1], taken, atol=2**-11) and np.allclose(stored[2], rows, atol=2**-11)
+    assert rows.base is clustered[0] and clustered[0].flags.writeable  # no copy, and the caller's array as it was
+    with pytest.raises(ValueError, match="read-only"):
+        rows[0] = 0
+
+
+def test_vectors_and_their_index_are_one_map_that_outlasts_the_file(clustered, ivf_file, monkeypatch):
+    vectors, queries = clustered
+    stored = StoredVectors(ivf_file)
+    size = ivf_file.stat().st_size
+    ivf_file.unlink()
+    monkeypatch.setattr(faiss, "read_index", None)  # it is not opened again
+    index = stored.as_index(find("ivf"))
+    assert (index.count, index.dim, index.size_bytes, index.recipe) == (1500, 32, size, "IVF32,SQfp16")
+    assert index.load_ms > 0
+    del stored
+    assert recall_at_k(index.search(queries, K, nprobe=32).positions, exact_rows(queries, vectors, K)) >= 0.99
+
+
 def test_one_mapped_file_serves_many_threads(clustered, ivf_file):
     queries = clustered[1]
-    stored, index = StoredVectors(ivf_file), FaissIndex.from_file(find("ivf"), ivf_file)
-    wanted = index.search(queries, K, nprobe=8).rows
+    stored = StoredVectors(ivf_file)
+    index = stored.as_index(find("ivf"))
+    wanted = index.search(queries, K, nprobe=8).positions
     taken = stored.take(wanted.ravel())
 
     def ask(_) -> bool:
-        return np.array_equal(index.search(queries, K, nprobe=8).rows, wanted) and np.array_equal(
+        return np.array_equal(index.search(queries, K, nprobe=8).positions, wanted) and np.array_equal(
             stored.take(wanted.ravel()), taken
         )
 
@@ -57,7 +84,7 @@ def test_one_mapped_file_serves_many_threads(clustered, ivf_file):
 
 
 def test_a_mapped_file_is_mapped_and_starts_no_threads(ivf_file, clustered):
-    index = FaissIndex.from_file(find("ivf"), ivf_file)
+    index = StoredVectors(ivf_file).as_index(find("ivf"))
     lists = faiss.downcast_InvertedLists(index.index.invlists)
     assert isinstance(lists, faiss.OnDiskInvertedLists)
     assert lists.prefetch_nthread == 0
@@ -66,7 +93,7 @@ def test_a_mapped_file_is_mapped_and_starts_no_threads(ivf_file, clustered):
 def test_a_row_of_zeros_does_no_harm(tmp_path):
     vectors = np.zeros((3, 8), np.float32)
     vectors[1:, 0] = 1
-    faiss_index.save(faiss_index.build(find("ivf"), vectors), tmp_path / "ivf.faiss")
+    find("ivf").build(vectors).save(tmp_path / "ivf.faiss")
     assert StoredVectors(tmp_path / "ivf.faiss").all().tolist() == vectors.tolist()
 
 
@@ -86,5 +113,5 @@ def test_a_save_that_is_interrupted_leaves_the_old_file(clustered, tmp_path, mon
 
     monkeypatch.setattr(faiss, "write_index", half_written)
     with pytest.raises(KeyboardInterrupt):
-        faiss_index.save(None, path)
+        find("flat").build(clustered[0]).save(path)
     assert path.read_bytes() == b"old"

@@ -1,6 +1,6 @@
-"""The last stage: both towers in one file of 8-bit weights, measured as shipped, with a run card and a model card.
+"""The last stage puts both towers into one file of 8-bit weights, measures that file, and writes its two cards.
 
-`python -m training.export --wordnet DIR` measures again what lies in weights/ and indexes/, and writes both cards.
+`python -m training.export --wordnet DIR` measures the files in weights/ and indexes/ again, and writes both cards.
 """
 
 from __future__ import annotations
@@ -8,100 +8,105 @@ from __future__ import annotations
 import argparse
 import json
 import platform
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
 from safetensors.numpy import save_file
 
-from searchdemo.assets import INDEXES as SHIPPED
-from searchdemo.collection.library import SearchEngine
-from searchdemo.collection.store import Store
-from searchdemo.encoders.bundled import pack
+from searchdemo import assets
+from searchdemo.collection.library import Library
+from searchdemo.collection.store import Key, Store
 from searchdemo.encoders.bundled_image import ImageTower
-from searchdemo.encoders.table import weights_path
+from searchdemo.encoders.bundled_text import VOCABULARY
+from searchdemo.encoders.quantised import quantise
+from searchdemo.encoders.table import ENCODERS, fetch_weights
+from searchdemo.files import replacing
 from searchdemo.galleries.class_names import CLASS_NAMES
 from training import data
+from training.data import Say, Split
 from training.evaluate import knn_top1, names_top1, scenes_figures, shipped_top1, words_to_pictures
-from training.image_tower import standardise
+from training.image_tower import DEVICE, standardise
 from training.model_card import render
 from training.text_tower import TextTower
 
 FORMAT = "searchdemo bundled encoder, 1"
 
 
-def embed(forward: Callable[[torch.Tensor], np.ndarray], pixels: np.ndarray, say) -> np.ndarray:
-    """forward: standardised (n, 3, 64, 64) -> rows; pixels (n, 64, 64, 3) uint8 -> (n, 128) float32."""
+def embed(image: ImageTower, pixels: np.ndarray, say: Say) -> np.ndarray:
+    """Pixels (n, 64, 64, 3) uint8 -> unit rows (n, 128) float32, with weights and autocast as in training."""
+    image = image.eval().to(DEVICE, memory_format=torch.channels_last)
     rows = []
     for start in range(0, len(pixels), 250):
-        rows.append(forward(standardise(torch.from_numpy(np.asarray(pixels[start : start + 250])))))
+        batch = standardise(torch.from_numpy(np.asarray(pixels[start : start + 250])))
+        with torch.inference_mode(), torch.autocast(DEVICE.type, torch.bfloat16):
+            found = image(batch.to(DEVICE, memory_format=torch.channels_last))
+        rows.append(found.float().cpu().numpy())
         if start and start % 25_000 == 0:
             say(f"embedded {start} of {len(pixels)}")
     return np.concatenate(rows)
 
 
-def reference_knn(image: ImageTower, train_set: tuple, valid_set: tuple, say) -> float:
-    """kNN top-1 with weights as trained: float32, autocast as in training."""
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    image = image.eval().to(device, memory_format=torch.channels_last)
-
-    def forward(pixels: torch.Tensor) -> np.ndarray:
-        with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16):
-            return image(pixels.to(device, memory_format=torch.channels_last)).float().cpu().numpy()
-
-    rows = [embed(forward, pixels, say) for pixels in (train_set[0], valid_set[0])]
-    return knn_top1(rows[0], train_set[1], rows[1], valid_set[1])
+def reference_knn(image: ImageTower, train_set: Split, valid_set: Split, say: Say) -> float:
+    """kNN top-1 in percent before the weights become 8-bit."""
+    gallery, queries = (embed(image, pixels, say) for pixels, _ in (train_set, valid_set))
+    return knn_top1(gallery, train_set[1], queries, valid_set[1])
 
 
-def build(weights: Path, data_dir: Path, folder: Path, say) -> SearchEngine:
-    """Embed both galleries by these weights, as `python -m searchdemo build` does, into folder: it is what ships."""
-    engine = SearchEngine(Store(own=folder, shipped=folder), data_dir=data_dir, weights={"bundled": weights})
+def build(weights: Path, data_dir: Path, folder: Path, say: Say) -> Library:
+    """Embeds both galleries by these weights into folder, as `python -m searchdemo build` does."""
+    library = Library(Store(own=folder, shipped=folder), data_dir=data_dir, weights={"bundled": weights})
     for gallery in ("tiny-imagenet", "scenes"):
         say(f"embedding {gallery}")
-        engine.build(gallery, "bundled")
-    return engine
+        library.build(Key(gallery, "bundled"))
+    return library
 
 
-def figures(engine: SearchEngine, first_names: list[str]) -> dict:
-    """What the model card claims, of the vectors that the engine has stored.
+def figures(library: Library, first_names: list[str]) -> dict:
+    """The figures of the model card, measured on the vectors that the library has stored.
 
     first_names: the first WordNet name of each class of tiny-ImageNet, in the order of CLASS_NAMES.
     """
-    prepared, encode_texts = engine.prepared("tiny-imagenet", "bundled"), engine.encoder("bundled").encode_texts
-    prepared.artifact.check_weights(engine.encoder("bundled").weights_sha256)
-    queries, truth = prepared.queries()
-    by_words = {"train": (prepared.vectors.all(), prepared.gallery.pictures.labels), "valid": (queries, truth)}
+    collection, scenes = (library.open(gallery, "bundled") for gallery in ("tiny-imagenet", "scenes"))
+    encoder, (queries, truth) = collection.encoder(), collection.held_out()
+    by_words = {"train": (collection.vectors.all(), collection.labels()), "valid": (queries, truth)}
     return {
-        "knn_top1": shipped_top1(engine, "tiny-imagenet"),
-        "names_top1": names_top1(engine.class_name_rows("tiny-imagenet", "bundled"), queries, truth),
+        "knn_top1": shipped_top1(collection),
+        "names_top1": names_top1(collection.class_name_rows(), queries, truth),
         "words_precision_at_12": {
-            split: words_to_pictures(encode_texts, rows, labels, first_names)
-            for split, (rows, labels) in by_words.items()
+            split: words_to_pictures(encoder, rows, labels, first_names) for split, (rows, labels) in by_words.items()
         },
-        "scenes": scenes_figures(engine),
-        "precision": prepared.artifact.manifest.precision.split()[0],  # "bfloat16 on cpu"
+        "scenes": scenes_figures(scenes),
+        "precision": collection.artifact.manifest.precision.split()[0],  # "bfloat16 on cpu"
     }
 
 
 def first_names(wordnet: Path) -> list[str]:
-    """As `figures` wants them."""
+    """The argument of `figures`."""
     nouns, synsets = data.load_nouns(wordnet), data.class_synsets(wordnet)
     return [nouns[synsets[label]]["names"][0] for label in CLASS_NAMES]
 
 
+def pack(image: ImageTower, text: TextTower, words: list[str]) -> dict[str, np.ndarray]:
+    """Both towers as the arrays of one file, in 8 bits. words: in the order of the text tower's rows."""
+    towers = {"image": image.state_dict(), "text": text.state_dict()}
+    tensors = {f"{part}.{name}": value for part, state in towers.items() for name, value in state.items()}
+    arrays = {name: value.cpu().numpy() for name, value in tensors.items() if not name.endswith("num_batches_tracked")}
+    return quantise(arrays) | {VOCABULARY: np.frombuffer(" ".join(words).encode(), np.uint8)}
+
+
 def write(image: ImageTower, text: TextTower, words: list[str], folder: Path, recipe: dict) -> Path:
-    """The weights file."""
+    """Writes bundled.safetensors and returns its path."""
     folder.mkdir(parents=True, exist_ok=True)
-    path, partial = folder / "bundled.safetensors", folder / "bundled.safetensors.partial"
-    save_file(pack(image, text, words), partial, metadata={"format": FORMAT, "recipe": json.dumps(recipe)})
-    partial.chmod(0o644)  # safetensors lets nobody else read
-    partial.replace(path)
+    path = folder / "bundled.safetensors"
+    with replacing(path) as partial:
+        save_file(pack(image, text, words), partial, metadata={"format": FORMAT, "recipe": json.dumps(recipe)})
+        partial.chmod(0o644)  # safetensors lets only the owner read
     return path
 
 
 def write_cards(path: Path, card: dict) -> None:
-    """run-card.json and MODEL_CARD.md beside the weights."""
+    """Writes run-card.json and MODEL_CARD.md beside the weights."""
     card = {
         "format": FORMAT,
         "weights_bytes": path.stat().st_size,
@@ -114,13 +119,13 @@ def write_cards(path: Path, card: dict) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Measure again what ships, and write its run card and model card.")
+    parser = argparse.ArgumentParser(description="Measure the weights that ship again, and write both their cards.")
     parser.add_argument("--wordnet", type=Path, required=True, help="nouns.jsonl and tiny_imagenet_synsets.json")
     names = first_names(parser.parse_args().wordnet)
-    engine = SearchEngine(Store(own=SHIPPED))  # a person's own builds are not what ships
-    weights = weights_path("bundled")
+    library = Library(Store(own=assets.INDEXES))  # without a person's own builds
+    weights = fetch_weights(ENCODERS["bundled"])
     card = json.loads(weights.with_name("run-card.json").read_text())
-    write_cards(weights, card | {"figures": figures(engine, names)})
+    write_cards(weights, card | {"figures": figures(library, names)})
 
 
 if __name__ == "__main__":

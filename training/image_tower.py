@@ -1,4 +1,4 @@
-"""Train the image tower: cosine classification against prototypes that start where the words lie."""
+"""Trains the image tower: cosine classification against prototypes that start where the words lie."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import math
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,18 +17,23 @@ from safetensors.torch import save_file
 from torch import nn
 
 from searchdemo.encoders.bundled_image import PIXEL_MEAN, PIXEL_STD, ImageTower
+from searchdemo.encoders.weights import part_of
+from searchdemo.files import replacing
+from training.data import Say, Split
+
+DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 @dataclass(frozen=True)
 class Recipe:
-    resolutions: tuple[tuple[int, int], ...]  # (epochs, pixels a side), in this order
+    resolutions: tuple[tuple[int, int], ...]  # (epochs, pixels per side), in this order
     batch_size: int = 128
-    peak_lr: float = 0.15  # SGD with Nesterov momentum 0.9, one cycle
+    peak_lr: float = 0.15  # of SGD with Nesterov momentum 0.9, one cycle
     warmup: float = 0.08  # share of the steps
     weight_decay: float = 5e-4
     label_smoothing: float = 0.1
-    crop_area: tuple[float, float] = (0.3, 1.0)  # share of the picture a random crop keeps
-    averaging: float = 0.999  # of the weights (exponential moving average), a step
+    crop_area: tuple[float, float] = (0.3, 1.0)  # share of the picture that a random crop keeps
+    averaging: float = 0.999  # decay per step of the exponential moving average of the weights
     widths: tuple[int, ...] = (112, 224, 448)
     blocks: int = 2
 
@@ -57,7 +63,11 @@ class Classifier(nn.Module):
         self.log_scale = nn.Parameter(torch.tensor(math.log(12.0)))
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-        return self.tower(pixels) @ F.normalize(self.prototypes, dim=1).T * self.log_scale.exp()
+        return self.logits(self.tower(pixels))
+
+    def logits(self, rows: torch.Tensor) -> torch.Tensor:
+        """Unit rows (n, 128) -> scaled cosines (n, classes)."""
+        return rows @ F.normalize(self.prototypes, dim=1).T * self.log_scale.exp()
 
 
 def standardise(pixels: torch.Tensor) -> torch.Tensor:
@@ -68,9 +78,9 @@ def standardise(pixels: torch.Tensor) -> torch.Tensor:
 def random_crops(
     pixels: torch.Tensor, size: int, crop_area: tuple[float, float], random: torch.Generator, mirrored: float = 0.5
 ) -> torch.Tensor:
-    """A random crop, scale, aspect, mirror and brightness for each picture in one bilinear resampling.
+    """A random crop, scale, aspect, mirror and brightness for each picture, in one bilinear resampling.
 
-    mirrored: the share of pictures.
+    mirrored: the share of pictures that are mirrored.
     """
     n = len(pixels)
 
@@ -83,7 +93,7 @@ def random_crops(
     mirror = 1 - 2 * (torch.rand(n, generator=random) < mirrored).float()
     zero = torch.zeros(n)
     affine = torch.stack([torch.stack([width * mirror, zero, left], 1), torch.stack([zero, height, top], 1)], 1)
-    grid = F.affine_grid(affine.to(pixels.device), (n, 3, size, size), align_corners=False)
+    grid = F.affine_grid(affine.to(pixels.device), [n, 3, size, size], align_corners=False)
     crops = F.grid_sample(standardise(pixels), grid, padding_mode="reflection", align_corners=False)
     gain, bias = uniform(0.8, 1.2).to(pixels.device), uniform(-0.2, 0.2).to(pixels.device)
     return (crops * gain[:, None, None, None] + bias[:, None, None, None]).contiguous(memory_format=torch.channels_last)
@@ -105,7 +115,7 @@ def top1(model: nn.Module, pixels: np.ndarray, labels: np.ndarray, size: int, de
 
 
 class Trainer:
-    """Everything a checkpoint must hold to go on as if nothing had happened."""
+    """The state of a training. Its checkpoint holds all of it, so a killed training goes on as if never stopped."""
 
     def __init__(self, recipe: Recipe, prototypes: np.ndarray, steps_per_epoch: int, seed: int, device: torch.device):
         torch.manual_seed(seed)
@@ -118,18 +128,15 @@ class Trainer:
         others = [p for p in self.model.parameters() if p.ndim <= 1 or p is self.model.prototypes]
         groups = [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": others, "weight_decay": 0.0}]
         self.optimizer = torch.optim.SGD(groups, lr=recipe.peak_lr, momentum=0.9, nesterov=True)
-        self.epoch, self.step, self.curve = 0, 0, []
+        self.epoch = self.step = 0
+        self.curve: list[dict] = []
 
     def learning_rate(self) -> float:
         """Linear warm-up, then half a cosine down to zero."""
-        progress = self.step / self.total_steps
-        if progress < self.recipe.warmup:
-            return self.recipe.peak_lr * progress / self.recipe.warmup
-        return (
-            self.recipe.peak_lr
-            * 0.5
-            * (1 + math.cos(math.pi * (progress - self.recipe.warmup) / (1 - self.recipe.warmup)))
-        )
+        progress, warmup = self.step / self.total_steps, self.recipe.warmup
+        if progress < warmup:
+            return self.recipe.peak_lr * progress / warmup
+        return self.recipe.peak_lr * 0.5 * (1 + math.cos(math.pi * (progress - warmup) / (1 - warmup)))
 
     def update(self, loss: torch.Tensor, learning_rate: float) -> None:
         for group in self.optimizer.param_groups:
@@ -146,8 +153,16 @@ class Trainer:
                 else:
                     mean.copy_(new)
 
+    def measure(self, kind: str, epoch: int, px: int, valid_set: Split, started: float, say: Say, **loss: Any) -> None:
+        """Adds a point to the curve after an epoch: the seconds since `started`, and the averaged weights' accuracy."""
+        seconds = time.perf_counter() - started
+        accuracy = top1(self.average, *valid_set, px, self.device)
+        self.curve.append({kind: epoch, "px": px, **loss, "valid_top1": accuracy, "seconds": seconds})
+        name = kind.replace("_", " ")
+        say(f"{name} {epoch}: valid top-1 {accuracy:.2f} % (averaged weights), {seconds / 60:.1f} min")
+
     def save(self, path: Path, more: dict[str, torch.Tensor] | None = None, more_about: dict | None = None) -> None:
-        """more, more_about: what another part of the training wants to find again in what resume returns."""
+        """Writes the checkpoint. more, more_about: of another part of the training; `resume` returns them."""
         names = {id(parameter): name for name, parameter in self.model.named_parameters()}
         tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
         tensors |= {f"average.{name}": value for name, value in self.average.state_dict().items()}
@@ -161,12 +176,11 @@ class Trainer:
             "curve": self.curve,
             "recipe": asdict(self.recipe),
         } | (more_about or {})
-        temporary = path.with_suffix(".partial")
-        save_file({k: v.contiguous() for k, v in tensors.items()}, temporary, metadata={"state": json.dumps(about)})
-        temporary.replace(path)
+        with replacing(path) as partial:
+            save_file({k: v.contiguous() for k, v in tensors.items()}, partial, metadata={"state": json.dumps(about)})
 
     def resume(self, path: Path) -> tuple[dict[str, torch.Tensor], dict]:
-        """All the checkpoint's tensors and what it says about itself.
+        """All tensors and facts of the checkpoint.
 
         Raises ValueError when the checkpoint was made with another recipe or seed.
         """
@@ -176,14 +190,10 @@ class Trainer:
         wanted = json.loads(json.dumps({"recipe": asdict(self.recipe), "seed": self.seed}))
         if {"recipe": about["recipe"], "seed": about["seed"]} != wanted:
             raise ValueError(f"{path} was made with another recipe or seed; choose another --work folder or delete it")
-
-        def part(prefix: str) -> dict[str, torch.Tensor]:
-            return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
-
-        self.model.load_state_dict(part("model."))
-        self.average.load_state_dict(part("average."))
+        self.model.load_state_dict(part_of(tensors, "model."))
+        self.average.load_state_dict(part_of(tensors, "average."))
         parameters = dict(self.model.named_parameters())
-        for name, value in part("momentum.").items():
+        for name, value in part_of(tensors, "momentum.").items():
             self.optimizer.state[parameters[name]] = {"momentum_buffer": value}
         self.epoch, self.step, self.curve = about["epoch"], about["step"], about["curve"]
         return tensors, about
@@ -192,18 +202,17 @@ class Trainer:
 def train(
     recipe: Recipe,
     prototypes: np.ndarray,
-    train_set: tuple[np.ndarray, np.ndarray],
-    valid_set: tuple[np.ndarray, np.ndarray],
+    train_set: Split,
+    valid_set: Split,
     checkpoint: Path,
     seed: int = 0,
-    say=print,
+    say: Say = print,
     until: int | None = None,
 ) -> Trainer:
-    """Run the recipe's epochs (or the first `until` of them), resuming from the checkpoint when it exists."""
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    pixels, labels = torch.from_numpy(np.asarray(train_set[0])).to(device), torch.from_numpy(train_set[1]).to(device)
+    """Runs the recipe's epochs (or the first `until` of them), and resumes from the checkpoint when it exists."""
+    pixels, labels = (torch.from_numpy(np.asarray(part)).to(DEVICE) for part in train_set)
     steps = len(pixels) // recipe.batch_size
-    trainer = Trainer(recipe, prototypes, steps, seed, device)
+    trainer = Trainer(recipe, prototypes, steps, seed, DEVICE)
     if checkpoint.exists():
         trainer.resume(checkpoint)
         say(f"resumed after epoch {trainer.epoch} of {recipe.epochs}")
@@ -213,9 +222,9 @@ def train(
         order = torch.randperm(len(pixels), generator=random)
         started, losses = time.perf_counter(), []
         for number in range(steps):
-            rows = order[number * recipe.batch_size : (number + 1) * recipe.batch_size].to(device)
+            rows = order[number * recipe.batch_size : (number + 1) * recipe.batch_size].to(DEVICE)
             crops = random_crops(pixels[rows], size, recipe.crop_area, random)
-            with torch.autocast(device.type, torch.bfloat16):
+            with torch.autocast(DEVICE.type, torch.bfloat16):
                 logits = trainer.model(crops)
             loss = F.cross_entropy(logits.float(), labels[rows], label_smoothing=recipe.label_smoothing)
             trainer.update(loss, trainer.learning_rate())
@@ -228,17 +237,6 @@ def train(
                     f"loss {np.mean(losses[-50:]):.3f}, {rate:.0f} pictures/s, {left / 60:.1f} min left in this epoch"
                 )
         trainer.epoch += 1
-        seconds = time.perf_counter() - started
-        accuracy = top1(trainer.average, *valid_set, size, device)
-        trainer.curve.append(
-            {
-                "epoch": trainer.epoch,
-                "px": size,
-                "loss": float(np.mean(losses)),
-                "valid_top1": accuracy,
-                "seconds": seconds,
-            }
-        )
+        trainer.measure("epoch", trainer.epoch, size, valid_set, started, say, loss=float(np.mean(losses)))
         trainer.save(checkpoint)
-        say(f"epoch {trainer.epoch}: valid top-1 {accuracy:.2f} % (averaged weights), {seconds / 60:.1f} min")
     return trainer

@@ -1,14 +1,17 @@
-"""What the text tower learns from: words, WordNet nouns, and where the sentence model places them."""
+"""The lessons of the text tower: words, WordNet nouns, and their places by the sentence model."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from searchdemo.encoders.words import split_words, table_rows
+from searchdemo.files import replacing
+from training.data import Say
 from training.prototypes import embed_nouns, follow, load_sentence_model, unit
 
 LEXFILES = ("Tops", "animal", "artifact", "food", "object", "body", "plant", "shape")  # nouns that pictures may show
@@ -23,11 +26,11 @@ def chosen_nouns(nouns: dict[str, dict], classes: Collection[str]) -> list[str]:
     ]
 
 
-def vocabulary(model, nouns: dict[str, dict], chosen: list[str]) -> tuple[list[str], int]:
-    """Words that get a row of their own, and how many of them (the first) are the sentence model's own.
+def vocabulary(model: Any, nouns: dict[str, dict], chosen: list[str]) -> tuple[list[str], int]:
+    """Words that get a row of their own, and how many of them are the sentence model's own, which come first.
 
-    The rest are words of nouns that the sentence model would cut to pieces ("tarantula"). Latin names beside an
-    English one are left out: they would cost as many rows again.
+    The rest are words of nouns that the sentence model would cut into pieces ("tarantula"). Latin names beside an
+    English one are left out, because they would take as many rows again.
     """
     own = [word for word in model.tokenizer.get_vocab() if word.isascii() and word.isalnum()]
     own.sort(key=model.tokenizer.get_vocab().__getitem__)  # by frequency
@@ -41,45 +44,39 @@ def vocabulary(model, nouns: dict[str, dict], chosen: list[str]) -> tuple[list[s
     return own + sorted(more - set(own)), len(own)
 
 
-def teacher(nouns: dict[str, dict], classes: Collection[str], work: Path, say) -> dict[str, np.ndarray]:
+def teacher(nouns: dict[str, dict], classes: Collection[str], work: Path, say: Say) -> dict[str, np.ndarray]:
     """Sentence embeddings (384-d unit rows) of the vocabulary's own words and of the chosen nouns; cached in work."""
     path = work / "teacher.npz"
     if not path.exists():
         chosen = chosen_nouns(nouns, classes)
         model = load_sentence_model()
-        model.max_seq_length = 40  # long glosses: the beginning says what it is
+        model.max_seq_length = 40  # the beginning of a long gloss is enough
         words, own = vocabulary(model, nouns, chosen)
         say(f"embedding {own} words and {len(chosen)} nouns with the sentence model")
         word_rows = model.encode(words[:own], batch_size=256, show_progress_bar=True)
         noun_rows = embed_nouns(model, [nouns[number] for number in chosen], nouns)
-        partial = work / "teacher.partial.npz"
-        np.savez(
-            partial,
-            words=np.array(words),
-            nouns=np.array(chosen),
-            word_rows=unit(word_rows).astype(np.float16),
-            noun_rows=noun_rows.astype(np.float16),
-        )
-        partial.replace(path)
+        rows, known = unit(word_rows).astype(np.float16), noun_rows.astype(np.float16)
+        with replacing(path) as partial, partial.open("wb") as file:
+            np.savez(file, words=np.array(words), nouns=np.array(chosen), word_rows=rows, noun_rows=known)
     return dict(np.load(path))
 
 
 @dataclass(frozen=True)
 class Subject:
-    """A noun, or a word that is not one: how it may be written, and where it belongs."""
+    """A noun or another word: its names, and its place in the shared space."""
 
     names: tuple[str, ...]
     target: int  # row of Lessons.targets
-    parent: str = ""  # its kind
+    parent: str = ""  # the kind of thing that it is
     gloss: str = ""
-    answers: tuple[int, ...] = ()  # classes that are this noun, or else the nearest kind of it that has classes
+    answers: tuple[int, ...] = ()  # classes below this noun, or else below its nearest kind that has classes
 
 
 class Lessons:
-    """Texts with their targets (n, 128), drawn at random: words, nouns, and the classes again and again."""
+    """Draws texts with their targets (n, 128) at random: words, nouns, and the classes again and again."""
 
-    SHARES = (0.3, 0.45, 0.25)  # of words, nouns, and nouns with classes under them (the classes themselves: half)
-    MOST_ANSWERS = 30  # "an animal" says nothing about the picture
+    SHARES = (0.3, 0.45)  # of words, of nouns; the classes, and the nouns with classes below them, share the rest
+    MAX_ANSWERS = 30  # "an animal" says nothing about the picture
 
     def __init__(
         self,
@@ -89,8 +86,8 @@ class Lessons:
         words: dict[str, np.ndarray],
         learned: np.ndarray,
     ):
-        """known: what teacher returned; classes: synset -> readable name, in label order;
-        words: what prototypes.npz holds; learned: the prototypes now, (200, 128)."""
+        """known: the result of `teacher`; classes: synset -> readable name, in label order;
+        words: the arrays of prototypes.npz; learned: the prototypes now, (200, 128)."""
         self.vocabulary = {word: row for row, word in enumerate(known["words"].tolist())}
         self.prototypes = unit(learned)
 
@@ -101,7 +98,7 @@ class Lessons:
         self.targets = np.concatenate([place(known["word_rows"]), place(known["noun_rows"])])
         own, numbers = len(known["word_rows"]), known["nouns"].tolist()
         self.own = [Subject((word,), row) for row, word in enumerate(known["words"][:own].tolist())]
-        answers = class_answers(nouns, list(classes), self.MOST_ANSWERS)
+        answers = class_answers(nouns, list(classes), self.MAX_ANSWERS)
         self.nouns = [
             Subject(
                 tuple(dict.fromkeys([*filter(None, [classes.get(number)]), *nouns[number]["names"]])),
@@ -120,15 +117,10 @@ class Lessons:
 
     def draw(self, count: int, random: np.random.Generator) -> tuple[list, np.ndarray, np.ndarray]:
         """Bags of table rows, their targets (count, 128) and the classes that answer them (count, 200) bool."""
-        words, nouns = int(count * self.SHARES[0]), int(count * self.SHARES[1])
+        words, nouns = (int(count * share) for share in self.SHARES)
         classes = (count - words - nouns) // 2
-        subjects: list[Subject] = []
-        for pool, size in (
-            (self.own, words),
-            (self.nouns, nouns),
-            (self.classes, classes),
-            (self.with_answers, count - words - nouns - classes),
-        ):
+        sizes, subjects = (words, nouns, classes, count - words - nouns - classes), []
+        for pool, size in zip((self.own, self.nouns, self.classes, self.with_answers), sizes, strict=True):
             subjects += [pool[i] for i in random.integers(len(pool), size=size)]
         answers = np.zeros((count, len(self.classes)), bool)
         for row, subject in enumerate(subjects):
@@ -137,8 +129,11 @@ class Lessons:
         return bags, self.targets[[subject.target for subject in subjects]], answers
 
 
-def class_answers(nouns: dict[str, dict], synsets: list[str], most: int) -> dict[str, tuple[int, ...]]:
-    """For each noun the classes below it; for a noun with none, those below its nearest kind ("beagle": the dogs)."""
+def class_answers(nouns: dict[str, dict], synsets: list[str], max_answers: int) -> dict[str, tuple[int, ...]]:
+    """For each noun the classes below it, or else those below its nearest kind: "beagle" -> the dogs.
+
+    A noun with more than max_answers is left out.
+    """
     below: dict[str, set[int]] = {}
     for row, number in enumerate(synsets):
         waiting, seen = [number], set()
@@ -161,7 +156,7 @@ def class_answers(nouns: dict[str, dict], synsets: list[str], most: int) -> dict
         return set()
 
     answers = {number: nearest(number) for number in nouns}
-    return {number: tuple(sorted(rows)) for number, rows in answers.items() if 0 < len(rows) <= most}
+    return {number: tuple(sorted(rows)) for number, rows in answers.items() if 0 < len(rows) <= max_answers}
 
 
 def write(subject: Subject, random: np.random.Generator) -> str:
@@ -197,9 +192,9 @@ def misspell(word: str, random: np.random.Generator) -> str:
 def noisy_rows(
     text: str, vocabulary: dict[str, int], random: np.random.Generator, drop: bool = True
 ) -> tuple[list[int], list[float]]:
-    """table_rows with one word in six hidden from the vocabulary or misspelt: that teaches the n-grams.
+    """table_rows with one word in six hidden from the vocabulary or misspelt, which teaches the n-grams.
 
-    drop: of longer texts a part of the words is left out, so that no word leans on all the others being there.
+    drop: leaves out some words of longer texts, so that no word relies on all the others.
     """
     bags, words = [], split_words(text)
     if drop and len(words) > 4:

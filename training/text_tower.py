@@ -1,4 +1,4 @@
-"""Train the text tower: from the sentence model's table to a bag of words that finds the image tower's prototypes."""
+"""Trains the text tower: a bag of words that starts from the sentence model and finds the image tower's prototypes."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from torch import nn
 
 from searchdemo.encoders.bundled_image import DIM
 from searchdemo.encoders.words import NGRAM_ROWS, ngrams
+from training.data import Say
+from training.image_tower import DEVICE
 from training.text_data import Lessons
 
 
@@ -21,7 +23,7 @@ from training.text_data import Lessons
 class TextRecipe:
     steps: int = 1500
     batch_size: int = 768
-    table_lr: float = 2e-3  # Adam, half a cosine down to zero
+    table_lr: float = 2e-3  # of Adam, half a cosine down to zero
     head_lr: float = 1e-3
     scale: float = 12.0  # inverse temperature of the cosines to the prototypes
     answers_weight: float = 0.15  # of the answers' loss beside the cosine to the target
@@ -31,7 +33,7 @@ class TextTower(nn.Module):
     """A bag of words: the sum of the words' rows and a small network on top.
 
     One row per word, distilled from a sentence model (as model2vec does); the length of a row is the word's weight.
-    Knows no word order. searchdemo/encoders/bundled_text.py runs it in NumPy.
+    It knows no word order. searchdemo/encoders/bundled_text.py runs it in NumPy.
     """
 
     def __init__(self, rows: int, hidden: int = 512):
@@ -47,7 +49,7 @@ class TextTower(nn.Module):
 
 
 def flatten_bags(bags: list[tuple[list[int], list[float]]]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """What words.table_rows returned for n texts -> the three arguments of TextTower."""
+    """The results of words.table_rows for n texts -> the three arguments of TextTower."""
     lengths = torch.tensor([0] + [len(rows) for rows, _ in bags[:-1]], dtype=torch.long)
     rows = torch.tensor([row for rows, _ in bags for row in rows], dtype=torch.long)
     weights = torch.tensor([weight for _, weights in bags for weight in weights], dtype=torch.float32)
@@ -55,7 +57,7 @@ def flatten_bags(bags: list[tuple[list[int], list[float]]]) -> tuple[torch.Tenso
 
 
 def initial_tower(lessons: Lessons) -> TextTower:
-    """Each word at its target, as long as it is rare; n-grams at the mean of the words that contain them."""
+    """Each word lies at its target, the longer the rarer it is. Each n-gram lies at the mean of the words with it."""
     own, words = len(lessons.own), list(lessons.vocabulary)
     rows = np.zeros((len(words) + NGRAM_ROWS, lessons.targets.shape[1]), np.float32)
     rows[:own] = lessons.targets[:own]
@@ -85,7 +87,7 @@ def initial_tower(lessons: Lessons) -> TextTower:
 def words_loss(
     tower: TextTower, lessons: Lessons, count: int, recipe: TextRecipe, random: np.random.Generator
 ) -> torch.Tensor:
-    """1 - cosine to the target, plus -log of the probability that the prototypes give to the answering classes."""
+    """1 - cosine to the target, plus weighted -log of the probability that the prototypes give the right classes."""
     bags, targets, answers = lessons.draw(count, random)
     device = tower.table.weight.device
     rows = tower(*(part.to(device) for part in flatten_bags(bags)))
@@ -102,11 +104,10 @@ def optimiser(tower: TextTower, recipe: TextRecipe) -> torch.optim.Adam:
     return torch.optim.Adam(groups)
 
 
-def train(lessons: Lessons, recipe: TextRecipe, seed: int, say) -> TextTower:
-    """A few minutes on one core."""
+def train(lessons: Lessons, recipe: TextRecipe, seed: int, say: Say) -> TextTower:
+    """A trained text tower. It takes a few minutes on one core."""
     torch.manual_seed(seed)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    random, tower = np.random.default_rng(seed), initial_tower(lessons).to(device)
+    random, tower = np.random.default_rng(seed), initial_tower(lessons).to(DEVICE)
     steps = optimiser(tower, recipe)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(steps, recipe.steps)
     started, losses = time.perf_counter(), []

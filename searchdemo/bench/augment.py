@@ -1,6 +1,6 @@
-"""The AUGMENTATIONS table: ten named ways to look at a picture again, so that a gallery becomes ten times as large.
+"""The AUGMENTATIONS table: ten named ways to change a picture, so that a gallery becomes ten times as large.
 
-What is drawn at random is drawn from the picture's row, so the same row always gives the same picture.
+The picture's row seeds the random numbers, so the same row always gives the same picture.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ ORIGINAL = "original"
 
 @dataclass(frozen=True)
 class Augmentation:
-    """apply: an RGB picture -> another of the same size and mode, with random numbers of that picture's own."""
+    """apply: an RGB picture and its own random numbers -> another picture of the same size and mode."""
 
     name: str
-    what: str  # one line for people; stored vectors of another description are made again
+    what: str  # one line for people; vectors that were stored under another description are made again
     apply: Callable[[Image.Image, Draw], Image.Image]
 
     def __call__(self, picture: Image.Image, row: int) -> Image.Image:
@@ -37,7 +37,7 @@ def _crop(picture: Image.Image, draw: Draw) -> Image.Image:
 
 def _rotate(picture: Image.Image, draw: Draw) -> Image.Image:
     angle = draw.choice((-1, 1)) * draw.uniform(5, 15)
-    mean = picture.resize((1, 1), Image.Resampling.BOX).getpixel((0, 0))  # black corners would be objects of their own
+    mean = picture.resize((1, 1), Image.Resampling.BOX).getpixel((0, 0))  # black corners would look like objects
     return picture.rotate(angle, Image.Resampling.BICUBIC, fillcolor=mean)
 
 

@@ -1,11 +1,11 @@
-"""A gallery under each of the AUGMENTATIONS, embedded for real: ten times as many vectors of the same pictures.
+"""A gallery under each of the AUGMENTATIONS, embedded by the encoder: ten times as many vectors of the same pictures.
 
     <own root>/<gallery>/<encoder>.augmented/<augmentation>.npy     half floats (n, dim), in the stored vectors' order
-                                             <augmentation>.json    of which pictures, weights and augmentation
-                                             *.partial, *.npy.json  of one that is not finished, found after a kill
+                                             <augmentation>.json    their pictures, weights and augmentation
+                                             *.partial, *.npy.json  an unfinished one, found again after a kill
 
-The vectors of the originals are those that the gallery has been built with. A folder of its own outlasts a rebuild,
-after which it still holds if pictures and weights are the same.
+The vectors of the originals are those of the built gallery. The separate folder survives a rebuild, and its vectors
+stay valid when pictures and weights are the same.
 """
 
 from __future__ import annotations
@@ -22,9 +22,7 @@ import numpy as np
 
 from searchdemo.bench.augment import AUGMENTATIONS, ORIGINAL, Augmentation
 from searchdemo.collection.build import BATCH_SIZE, Progress, Report, available, embed, readable
-from searchdemo.collection.collection import Prepared
-from searchdemo.collection.library import SearchEngine
-from searchdemo.collection.store import Store
+from searchdemo.collection.collection import Collection
 from searchdemo.errors import NoPictures
 from searchdemo.files import exclusive, make_folder, replacing, write_json
 from searchdemo.galleries.base import Pictures
@@ -34,7 +32,7 @@ WANTED = tuple(name for name in AUGMENTATIONS if name != ORIGINAL)
 
 
 class AugmentedPictures(Pictures):
-    """Pictures of a gallery under one augmentation, each made when it is asked for."""
+    """The pictures of a gallery under one augmentation. Each is made when it is asked for."""
 
     def __init__(self, pictures: Pictures, augmentation: Augmentation):
         self.labels, self.pictures, self.augmentation = pictures.labels, pictures, augmentation
@@ -43,7 +41,7 @@ class AugmentedPictures(Pictures):
         return self.pictures.has(row)
 
     def encoded(self, row: int) -> bytes | None:
-        """As PPM, which loses nothing and takes no time; bytes that are no picture stay as they are."""
+        """The picture as PPM, which is lossless and quick to write. Bytes that are not a picture stay as they are."""
         encoded = self.pictures.encoded(row)
         picture = readable(encoded)
         if picture is None:
@@ -55,40 +53,39 @@ class AugmentedPictures(Pictures):
 
 @dataclass(frozen=True)
 class Augmented:
-    """What is stored of a gallery under the augmentations, as an encoder sees it."""
+    """The stored vectors of a gallery under the augmentations, as an encoder sees it."""
 
-    store: Store
-    prepared: Prepared
+    collection: Collection
 
     @property
     def folder(self) -> Path:
-        return self.store.beside(self.prepared.artifact.key, ".augmented")
+        return self.collection.shelf.store.beside(self.collection.artifact.key, ".augmented")
 
     @property
     def rows(self) -> np.ndarray:
         """(n,) rows of the gallery whose originals are stored."""
-        return self.prepared.gallery_rows(np.arange(len(self.prepared.vectors)))
+        return self.collection.gallery_rows(np.arange(len(self.collection)))
 
     def missing(self) -> list[str]:
-        """Names of the augmentations that are still to be embedded."""
+        """The augmentations that are not embedded yet."""
         return [name for name in WANTED if self.stored(name) is None]
 
     def stored(self, name: str) -> np.ndarray | None:
         """(n, dim) half floats, mapped; None when they are not there, or belong to other pictures or weights."""
         path = self.folder / f"{name}.npy"
-        with contextlib.suppress(OSError, ValueError):  # what is damaged is made again
+        with contextlib.suppress(OSError, ValueError):  # a damaged file is made again
             if json.loads(path.with_suffix(".json").read_text()) == self._identity(name):
                 vectors = np.load(path, mmap_mode="r")
-                if vectors.shape == (len(self.prepared.vectors), self.prepared.vectors.dim):
+                if vectors.shape == (len(self.collection), self.collection.vectors.dim):
                     return vectors
         return None
 
     def vectors(self) -> np.ndarray:
         """(10 n, dim) float32 unit rows: the originals, then each augmentation in the order of the table.
 
-        All must be there, see missing().
+        All must be stored, see missing().
         """
-        originals = self.prepared.vectors.all()
+        originals = self.collection.vectors.all()
         n, dim = originals.shape
         rows = np.empty((len(AUGMENTATIONS), n, dim), np.float32)
         for part, name in zip(rows, AUGMENTATIONS, strict=True):
@@ -99,19 +96,19 @@ class Augmented:
 
     def keep(self, name: str, vectors: np.ndarray) -> None:
         path = self.folder / f"{name}.npy"
-        path.with_suffix(".json").unlink(missing_ok=True)  # it must never stand beside vectors of another make
+        path.with_suffix(".json").unlink(missing_ok=True)  # it must never lie beside vectors of another identity
         with replacing(path) as temporary, temporary.open("wb") as file:
             np.save(file, vectors.astype(np.float16))
         write_json(path.with_suffix(".json"), self._identity(name))
 
     def fingerprint(self, name: str) -> str:
-        return f"{self.prepared.gallery.fingerprint} {name}: {AUGMENTATIONS[name].what}"
+        return f"{self.collection.gallery.fingerprint} {name}: {AUGMENTATIONS[name].what}"
 
     def _identity(self, name: str) -> dict:
         return {
             "pictures": self.fingerprint(name),
-            "rows": hashlib.sha256(np.ascontiguousarray(self.rows, dtype=np.int64)).hexdigest(),
-            "weights": self.prepared.artifact.manifest.weights_sha256,
+            "rows": hashlib.sha256(self.rows.astype(np.int64).tobytes()).hexdigest(),
+            "weights": self.collection.artifact.manifest.weights_sha256,
         }
 
     @contextlib.contextmanager
@@ -123,29 +120,25 @@ class Augmented:
 
 
 def embed_missing(
-    engine: SearchEngine,
-    gallery: str,
-    encoder: str,
-    report: Report = lambda progress: None,
-    batch_size: int = BATCH_SIZE,
+    collection: Collection, report: Report = lambda progress: None, batch_size: int = BATCH_SIZE
 ) -> Augmented:
-    """Embed the gallery under each augmentation that is not stored yet; goes on where a killed run stopped.
+    """Embed the gallery under each augmentation that is not stored yet. It goes on where a killed run stopped.
 
-    Raises NotBuilt when the originals are not stored, NoPictures, NoWeights, BadArtifact when the weights are not those
-    of the stored vectors, SearchDemoError when another process does the same.
+    Raises NoPictures, NoWeights, BadArtifact when the weights are not those of the stored vectors, SearchDemoError when
+    another process does the same.
     """
-    augmented = Augmented(engine.store, engine.prepared(gallery, encoder))
+    augmented = Augmented(collection)
     if not augmented.missing():
         return augmented
-    opened, rows = augmented.prepared.gallery, augmented.rows
+    opened, rows = collection.gallery, augmented.rows
     if (here := len(available(opened.pictures, rows))) < len(rows):
         raise NoPictures(
-            opened.missing or f"{len(rows) - here:,} of {len(rows):,} pictures of {gallery!r} are not on this machine."
+            opened.missing
+            or f"{len(rows) - here:,} of {len(rows):,} pictures of {opened.name!r} are not on this machine."
         )
-    network = engine.encoder(encoder)
-    augmented.prepared.artifact.check_weights(network.weights_sha256)
+    network = collection.encoder()
     with augmented.writing() as folder:
-        missing = augmented.missing()  # asked again: the other process may have finished some
+        missing = augmented.missing()  # asked again, because another process may have finished some
         for number, name in enumerate(missing):
 
             def tell(progress: Progress, before: int = number * len(rows)) -> None:
@@ -155,7 +148,9 @@ def embed_missing(
             scratch, stage = folder / f"{name}.npy.partial", f"embedding the augmentation {name!r}"
             vectors = embed(pictures, rows, network, scratch, tell, stage, batch_size, augmented.fingerprint(name))
             if np.isnan(vectors).any():
-                raise NoPictures(f"{int(np.isnan(vectors[:, 0]).sum()):,} pictures of {gallery!r} cannot be read now.")
+                raise NoPictures(
+                    f"{int(np.isnan(vectors[:, 0]).sum()):,} pictures of {opened.name!r} cannot be read now."
+                )
             augmented.keep(name, vectors)
             scratch.unlink()
             scratch.with_suffix(".json").unlink()

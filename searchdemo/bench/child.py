@@ -1,4 +1,4 @@
-"""Times of other processes: a fresh Python, and the page from its start to its first answer."""
+"""Other processes: a fresh Python, and the page from its start to its first answer."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ ROOT = Path(__file__).parents[2]  # where `import searchdemo` finds it, in a che
 APP = (sys.executable, "-m", "searchdemo", "app")
 PATIENCE_S = 120.0
 POLL_S = 0.02
-# Nothing is fetched while a clock runs.
+# Nothing is downloaded while a clock runs.
 OFFLINE = {"HF_HUB_OFFLINE": "1", "GRADIO_ANALYTICS_ENABLED": "False"}
 
 
 def python_seconds(code: str) -> float:
-    """From starting an interpreter to its end. Raises SearchDemoError when the code fails."""
+    """The time from starting an interpreter to its end. Raises SearchDemoError when the code fails."""
     started = time.perf_counter()
     run_python(code)
     return time.perf_counter() - started
 
 
-def run_python(code: str, *arguments: str) -> str:
-    """What the code prints in an interpreter of its own. Raises SearchDemoError when it fails."""
+def run_python(code: str, *arguments: str | Path, what: str = "") -> str:
+    """The output of the code in a new interpreter. what: the code's name in the SearchDemoError when it fails."""
     done = subprocess.run(
         [sys.executable, "-c", code, *arguments],
         cwd=ROOT,
@@ -42,15 +42,15 @@ def run_python(code: str, *arguments: str) -> str:
         check=False,
     )
     if done.returncode:
-        shown = code.strip().splitlines()[0]
-        raise SearchDemoError(f"`python -c '{shown}'` failed: {last_line(done.stderr)}")
+        what = what or f"`python -c '{code.strip().splitlines()[0]}'`"
+        raise SearchDemoError(f"{what} failed: {last_line(done.stderr)}")
     return done.stdout
 
 
 def app_seconds(data_dir: Path | None = None, out_dir: Path | None = None, app: Sequence[str] = APP) -> float:
-    """From starting `python -m searchdemo app` until its page answers; then it is stopped.
+    """The time from starting `python -m searchdemo app` until its page answers. Then the process is stopped.
 
-    Raises SearchDemoError when it ends before or does not answer in PATIENCE_S.
+    Raises SearchDemoError when it ends before that, or does not answer within PATIENCE_S.
     """
     port = free_port()
     command = [*app, "--port", str(port)]
@@ -65,7 +65,7 @@ def app_seconds(data_dir: Path | None = None, out_dir: Path | None = None, app: 
             env=os.environ | OFFLINE,
             stdout=subprocess.DEVNULL,
             stderr=said,
-            start_new_session=True,  # so that all it started ends with it
+            start_new_session=True,  # so that its own children are stopped with it
         )
         try:
             while not answers(port):
@@ -81,7 +81,7 @@ def app_seconds(data_dir: Path | None = None, out_dir: Path | None = None, app: 
 
 
 def stop(process: subprocess.Popen) -> None:
-    """At once, and where there are process groups with all that it started."""
+    """Kills the process, and where there are process groups its children too."""
     with contextlib.suppress(ProcessLookupError):
         if hasattr(os, "killpg"):
             os.killpg(process.pid, signal.SIGKILL)

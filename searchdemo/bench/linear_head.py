@@ -1,8 +1,8 @@
-"""A linear classifier on frozen embeddings, the usual opponent of neighbours: softmax(W x + b), cross-entropy, AdamW.
+"""A linear classifier on frozen embeddings, the usual rival of neighbours: softmax(W x + b), cross-entropy, AdamW.
 
-Its weight decay and number of epochs are chosen on a part that is held out of the training rows, then it is trained
-again on all of them; the queries have no say. Unit rows of d dimensions have components of about 1/sqrt(d), too small a
-slope for logits that must become large, so a head sees them standardised: mean 0, variance 1 over all components.
+Its weight decay and number of epochs are chosen on a held-out part of the training rows, then it is trained again on
+all of them. The queries play no part in that. Unit rows of d dimensions have components of about 1/sqrt(d), too small
+for logits that must become large, so a head sees them standardised: mean 0, variance 1 over all components.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
 WEIGHT_DECAYS = (0.01, 0.1, 1.0)
 EPOCHS = (4, 12)
-LEARNING_RATE = 0.01  # at its highest, a tenth of the way; then down to 0 (one cycle)
-BATCHES = 100  # an epoch, so that a tenth of the rows does not mean a tenth of the steps
-SMALLEST_BATCH = 32
-HELD_OUT = 10  # one row in this many decides
+LEARNING_RATE = 0.01  # the peak, after a tenth of the steps; then it falls to 0 (one cycle)
+BATCHES = 100  # per epoch, so that a tenth of the rows does not mean a tenth of the steps
+MIN_BATCH = 32
+HELD_OUT = 10  # one row in this many is held out
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Fitted:
     head: Head
     weight_decay: float
     epochs: int
-    seconds: float  # of the choice and of the last training
+    seconds: float  # for choosing the parameters and for the last training
     device: str
     trials: list[dict]  # weight_decay, epochs, held_out_top1 in percent
 
@@ -69,44 +69,49 @@ def fit(
 ) -> Fitted:
     """Choose and train on unit rows (n, dim) with labels (n,) in 0 ... classes-1. Raises BadQuery, see check_enough.
 
-    device: as of an encoder; None: CUDA where there is one. All else is done on the CPU.
+    device: as for an encoder; None takes CUDA where there is one. Any other device means the CPU.
     """
     check_enough(len(rows), classes)
     device = pick_device(device)
     device = device if device.startswith("cuda") else "cpu"
     started = time.perf_counter()
     held_out = balanced_rows(labels, max(classes, len(rows) // HELD_OUT), seed)
-    kept = np.setdiff1d(np.arange(len(rows)), held_out)
+    rest = np.setdiff1d(np.arange(len(rows)), held_out)
     grid = list(itertools.product(WEIGHT_DECAYS, EPOCHS))
     total, done, trials = sum(epochs for _, epochs in grid) + max(EPOCHS), 0, []
     for weight_decay, epochs in grid:
         rate = done / (time.perf_counter() - started)
         report(Progress("epochs of a linear head", done, total, rate))
-        head = train(rows[kept], labels[kept], classes, weight_decay, epochs, seed, device)
+        head = train(rows[rest], labels[rest], classes, weight_decay, epochs, seed, device)
         right = accuracy(head, rows[held_out], labels[held_out])[0]
         trials.append({"weight_decay": weight_decay, "epochs": epochs, "held_out_top1": right})
         done += epochs
-    best = max(trials, key=lambda trial: trial["held_out_top1"])
+    weight_decay, epochs = grid[int(np.argmax([trial["held_out_top1"] for trial in trials]))]
     report(Progress("epochs of a linear head", done, total, done / (time.perf_counter() - started)))
-    head = train(rows, labels, classes, best["weight_decay"], best["epochs"], seed, device)
-    seconds = time.perf_counter() - started
-    return Fitted(head, best["weight_decay"], best["epochs"], seconds, device, trials)
+    head = train(rows, labels, classes, weight_decay, epochs, seed, device)
+    return Fitted(head, weight_decay, epochs, time.perf_counter() - started, device, trials)
 
 
 def check_enough(rows: int, classes: int) -> None:
-    """Raises BadQuery when nothing would be left to train on beside the row a class that is held out."""
+    """Raises BadQuery when no row would be left for training after one per class is held out."""
     if rows <= classes:
         raise BadQuery(
-            f"A linear head needs more pictures than classes, here {rows:,} and {classes:,}, because one a class is "
-            f"held out to choose it by: take {classes + 1:,} pictures or more, better {2 * classes:,}, with a higher "
-            "--limit or another gallery."
+            f"A linear head needs more pictures than classes, here {rows:,} and {classes:,}, because one per class is "
+            f"held out to choose its parameters: take {classes + 1:,} pictures or more, better {2 * classes:,}, with a "
+            "higher --limit or another gallery."
         )
 
 
 def train(
-    rows: np.ndarray, labels: np.ndarray, classes: int, weight_decay: float, epochs: int, seed: int = 0, device="cpu"
+    rows: np.ndarray,
+    labels: np.ndarray,
+    classes: int,
+    weight_decay: float,
+    epochs: int,
+    seed: int = 0,
+    device: str = "cpu",
 ) -> Head:
-    """The loss is convex, so the start does not matter: zeros. The seed is of the order of the rows."""
+    """The loss is convex, so the weights can start at zero. The seed decides the order of the rows."""
     import torch
     from torch.nn.functional import cross_entropy
 
@@ -119,7 +124,7 @@ def train(
     bias = torch.zeros(classes, device=device, requires_grad=True)
     groups = [{"params": [weights], "weight_decay": weight_decay}, {"params": [bias], "weight_decay": 0.0}]
     optimiser = torch.optim.AdamW(groups, lr=LEARNING_RATE)
-    size = max(SMALLEST_BATCH, -(-len(rows) // BATCHES))
+    size = max(MIN_BATCH, -(-len(rows) // BATCHES))
     steps = epochs * -(-len(rows) // size)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, LEARNING_RATE, total_steps=steps + 1, pct_start=0.1)
     shuffle = torch.Generator().manual_seed(seed)

@@ -1,8 +1,8 @@
-"""Other libraries for nearest neighbours, and FAISS's indexes beside them: the PEERS table.
+"""The PEERS table: other libraries for nearest neighbours, and FAISS's indexes beside them.
 
-Each is an index of the INDEXES table, built with all cores once per row of its grid, and then searched at each of the
-row's settings with one thread. All see the same unit rows, on which inner product, cosine and Euclidean distance order
-alike.
+Each is an index of the INDEXES table. It is built with all cores once per row of its grid, and then searched at each of
+the row's settings with one thread. All see the same unit rows, which inner product, cosine and Euclidean distance put
+in the same order.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 
-from searchdemo.bench.points import spec
 from searchdemo.bench.sweep import combinations
 from searchdemo.indexes.base import IndexSpec
+from searchdemo.indexes.factory import from_factory
 from searchdemo.indexes.table import GRAPH, INDEXES
 
 Grid = Iterator[tuple[IndexSpec, list[dict[str, int]]]]  # builds, and the settings at which each is searched
@@ -27,13 +27,13 @@ def over(**values: Sequence[int]) -> list[dict[str, int]]:
 
 
 def graphs(name: str, *builds: dict[str, int | str]) -> Callable[[int, int], Grid]:
-    """As the table builds it, and with other parameters."""
+    """The graph as the INDEXES table builds it, and with other parameters."""
     others = [INDEXES[name].built_with(**GRAPH | build) for build in builds]
     return lambda vectors, dim: ((entry, over(ef_search=EFS)) for entry in (INDEXES[name], *others))
 
 
 def default_graph(vectors: int, dim: int) -> Grid:
-    yield spec(f"HNSW{GRAPH['m']}", "graph", efConstruction=40), over(ef_search=EFS)
+    yield from_factory(f"HNSW{GRAPH['m']}", "graph", efConstruction=40), over(ef_search=EFS)
 
 
 def faiss_ivf(vectors: int, dim: int) -> Grid:
@@ -45,12 +45,12 @@ def faiss_fastscan(vectors: int, dim: int) -> Grid:
     for number, sub_quantisers in product((128, 256), (dim // 2, dim)):
         nlist = max(1, min(number, vectors // 39))
         probes = sorted({math.ceil(nlist * share) for share in shares})
-        made = spec(f"IVF{nlist},PQ{sub_quantisers}x4fsr,Refine(SQfp16)", "ivf")
-        yield made, over(nprobe=probes, k_factor=[3, 4, 6, 8])
+        entry = from_factory(f"IVF{nlist},PQ{sub_quantisers}x4fsr,Refine(SQfp16)", "ivf")
+        yield entry, over(nprobe=probes, k_factor=[3, 4, 6, 8])
 
 
 def leaves(vectors: int, dim: int) -> Grid:
-    """About sqrt(n), and three times as many."""
+    """ScaNN with about sqrt(n) leaves, and with three times as many."""
     for number in (round(factor * math.sqrt(vectors)) for factor in (1, 3)):
         shares = (0.01, 0.02, 0.03, 0.04, 0.06, 0.08, 0.12, 0.18, 0.27)
         visited = sorted({math.ceil(number * share) for share in shares})
@@ -72,9 +72,9 @@ class Peer:
     """One contestant and its sweep."""
 
     name: str  # in the run card
-    index: str  # of the INDEXES table, for its family and its library
-    grid: Callable[[int, int], Grid]  # (vectors, dim)
-    queries: int | None = None  # at most, where one takes milliseconds
+    index: str  # its name in the INDEXES table, for its family and its library
+    grid: Callable[[int, int], Grid]  # (vectors, dim) -> builds
+    queries: int | None = None  # the maximum, where a query takes milliseconds
 
     @property
     def family(self) -> str:

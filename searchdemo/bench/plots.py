@@ -1,11 +1,19 @@
-"""Plots for documents, drawn from run cards with matplotlib (requirements-bench.txt). The page has its own."""
+"""Plots for documents, drawn from run cards with matplotlib (requirements-bench.txt). The page has its own plots."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-# Of IndexSpec.family, here and on the page; "encode" is extraction.
+from searchdemo.measure.cards import RunCard
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.container import BarContainer
+    from matplotlib.figure import Figure
+
+# The colour of each IndexSpec.family, here and on the page; "encode" is extraction.
 COLOURS = {
     "exact": "#64748b",
     "ivf": "#2563eb",
@@ -15,12 +23,13 @@ COLOURS = {
     "tree": "#059669",
     "encode": "#94a3b8",
 }
-SERIES = ("#2563eb", "#d97706", "#7c3aed", "#059669", "#db2777", "#64748b", "#0891b2", "#b91c1c")  # of lines
+# The colours of lines.
+SERIES = ("#2563eb", "#d97706", "#7c3aed", "#059669", "#db2777", "#64748b", "#0891b2", "#b91c1c")
 
 
-def panels(number: int, title: str, source: str, height: float = 3.6):
-    """(figure, [axes, ...]), two side by side, with the figures' origin below the title. height: inches of a row."""
-    from matplotlib.figure import Figure  # not pyplot, which keeps every figure alive
+def panels(number: int, title: str, source: str, height: float = 3.6) -> tuple[Figure, list[Axes]]:
+    """A figure and its axes, two side by side. Below the title stands `source`. height: inches per row of axes."""
+    from matplotlib.figure import Figure  # not pyplot, which keeps every figure in memory
 
     rows, columns = -(-number // 2), min(number, 2)
     height *= rows
@@ -30,43 +39,59 @@ def panels(number: int, title: str, source: str, height: float = 3.6):
     axes = list(figure.subplots(rows, columns, squeeze=False).flat)
     for ax in axes[number:]:
         ax.set_axis_off()
-    axes = axes[:number]
-    for ax in axes:
+    for ax in axes[:number]:
         ax.grid(True, which="major", color="#e2e8f0", linewidth=0.8)
         ax.set_axisbelow(True)
         ax.spines[["top", "right"]].set_visible(False)
         ax.tick_params(labelsize=8)
         ax.xaxis.label.set_size(9)
         ax.yaxis.label.set_size(9)
-    return figure, axes
+    return figure, axes[:number]
 
 
-def panel(title: str, source: str, height: float = 3.6):
-    """(figure, axes) of one panel."""
-    figure, (ax,) = panels(1, title, source, height)
-    return figure, ax
+def panel_per_card(
+    cards: Sequence[RunCard], title: str, draw: Callable[[Axes, RunCard], object], height: float = 3.6
+) -> Figure:
+    """A figure with one panel per card, which `draw` fills. The panel's title is the card's encoder."""
+    figure, axes = panels(len(cards), title, cards[0].source, height)
+    for ax, card in zip(axes, cards, strict=True):
+        draw(ax, card)
+        ax.set_title(card.encoder, fontsize=9)
+    return figure
 
 
-def scatter_families(ax, rows: Sequence[dict], x: str, y: str) -> None:
-    """A dot a row, coloured by its `family`."""
+def bars(ax: Axes, names: Sequence[str], values: Sequence[float], colours: Sequence[str]) -> BarContainer:
+    """Horizontal bars, the first one on top."""
+    drawn = ax.barh(names, values, color=colours, height=0.6)
+    ax.invert_yaxis()
+    return drawn
+
+
+def scatter_families(ax: Axes, rows: Sequence[dict], x: str, y: str) -> None:
+    """One dot per row, coloured by its `family`."""
     for family, colour in COLOURS.items():
         chosen = [row for row in rows if row["family"] == family]
         if chosen:
             ax.scatter([r[x] for r in chosen], [r[y] for r in chosen], s=22, color=colour, label=family, linewidths=0)
 
 
-def lines(ax, series: Iterable[tuple[str, Sequence[float], Sequence[float]]], **options) -> None:
-    """(label, x, y) each in a colour of its own."""
+def lines(ax: Axes, series: Iterable[tuple[str, Sequence[float], Sequence[float]]]) -> None:
+    """One line per (label, x, y), each in its own colour."""
     for (label, x, y), colour in zip(series, SERIES * 4, strict=False):
-        ax.plot(x, y, marker="o", markersize=3.5, linewidth=1.4, color=colour, label=label, **options)
+        ax.plot(x, y, marker="o", markersize=3.5, linewidth=1.4, color=colour, label=label)
 
 
-def legend(ax, **options) -> None:
+def level(ax: Axes, value: float, label: str) -> None:
+    """A dashed line at this height, for comparison."""
+    ax.axhline(value, color=SERIES[5], linestyle="--", linewidth=1.2, label=label)
+
+
+def legend(ax: Axes, **options: Any) -> None:
     ax.legend(fontsize=7.5, frameon=False, **options)
 
 
-def save_svg(figure, path: Path) -> None:
-    """The same figure gives the same bytes. On a white ground, so that it reads in dark mode too."""
+def save_svg(figure: Figure, path: Path) -> None:
+    """The same figure gives the same bytes. The ground is white, so that the plot is legible in dark mode too."""
     import matplotlib
 
     path.parent.mkdir(parents=True, exist_ok=True)

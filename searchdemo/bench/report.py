@@ -1,8 +1,8 @@
-"""Documents whose tables and plots are drawn from run cards: what lies between two marks is replaced, the rest stays.
+"""Documents with tables and plots from run cards: the text between two marks is drawn again, the rest stays.
 
-<!-- table:latency-extraction --> ... <!-- end -->   a Table of this name
-<!-- floors --> ... <!-- end -->                     all floors of all cards
-![...](plots/latency.svg)                            a chart of this name, written beside the document
+<!-- table:latency-extraction --> ... <!-- end -->   the Table of this name
+<!-- floors --> ... <!-- end -->                     all requirements of all cards
+![...](plots/latency.svg)                            the chart of this name, written beside the document
 """
 
 from __future__ import annotations
@@ -13,51 +13,43 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from searchdemo.bench.table import BENCHMARKS
-from searchdemo.bench.tables import Column, Table, number
+from searchdemo.bench.tables import Table, columns
 from searchdemo.errors import BadArtifact, NotHere
 from searchdemo.measure.cards import RunCard
 
-# A mark without its end must not take what belongs to the next one.
+# A mark without its end must not swallow the text of the next mark.
 MARK = re.compile(r"<!-- (table:)?([\w.-]+) -->\n(?:(?!<!--).)*<!-- end -->", re.DOTALL)
 
 
 def by_benchmark(cards: Sequence[RunCard]) -> dict[str, list[RunCard]]:
-    """In the order of the BENCHMARKS table."""
+    """The cards of each benchmark, in the order of the BENCHMARKS table."""
     grouped = {name: [card for card in cards if card.benchmark == name] for name in BENCHMARKS}
     return {name: found for name, found in grouped.items() if found}
 
 
 def all_tables(cards: Sequence[RunCard]) -> dict[str, Table]:
-    """Name -> table, the floors among them."""
+    """Name -> table, including the table of requirements."""
     tables = [table for name, found in by_benchmark(cards).items() for table in BENCHMARKS[name].tables(found)]
-    return {table.name: table for table in [*tables, *floors(cards)]}
+    return {table.name: table for table in [*tables, *requirements(cards)]}
 
 
-def floors(cards: Sequence[RunCard]) -> list[Table]:
-    """One table, or none where no card has a floor."""
+def requirements(cards: Sequence[RunCard]) -> list[Table]:
+    """One table, or none when no card has a requirement."""
     rows = [
-        {"benchmark": card.benchmark, "encoder": card.encoder, "name": floor.name, "measured": floor.measured}
-        | {"wanted": f"{'≥' if floor.at_least else '≤'} {floor.bound:g}", "unit": floor.unit}
-        | {"holds": "yes" if floor.holds else "**no**"}
+        {"benchmark": card.benchmark, "encoder": card.encoder, "name": each.name, "measured": each.measured}
+        | {"wanted": f"{'≥' if each.at_least else '≤'} {each.bound:g}", "unit": each.unit}
+        | {"holds": "yes" if each.holds else "**no**"}
         for card in cards
-        for floor in card.floors
+        for each in card.requirements
     ]
     if not rows:
         return []
-    columns = (
-        Column("benchmark", "benchmark"),
-        Column("encoder", "encoder"),
-        Column("name", "floor"),
-        Column("measured", "measured", number()),
-        Column("wanted", "wanted"),
-        Column("unit", "unit"),
-        Column("holds", "holds"),
-    )
-    return [Table("floors", "Bounds that the project holds itself to", columns, rows, cards[0].source)]
+    heads = columns("benchmark encoder name measured wanted unit holds")
+    return [Table("floors", "Bounds that the project holds itself to", heads, rows, cards[0].source)]
 
 
 def fill(text: str, cards: Sequence[RunCard]) -> str:
-    """The document with its tables drawn again. Raises BadArtifact for a mark that no card has a table for."""
+    """The document with its tables drawn again. Raises BadArtifact for a mark whose table no card has."""
     tables = all_tables(cards)
 
     def drawn(match: re.Match) -> str:
@@ -73,7 +65,7 @@ def fill(text: str, cards: Sequence[RunCard]) -> str:
 
 
 def draw_plots(cards: Sequence[RunCard], folder: Path) -> list[Path]:
-    """All charts of all cards, as SVG. Raises NotHere without matplotlib."""
+    """Writes all charts of all cards as SVG files. Raises NotHere without matplotlib."""
     if importlib.util.find_spec("matplotlib") is None:
         raise NotHere("Plots are drawn by matplotlib, which is not installed: pip install -r requirements-bench.txt.")
     from searchdemo.bench.plots import save_svg

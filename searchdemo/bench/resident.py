@@ -1,21 +1,19 @@
-"""What a saved index adds to a process: seconds of loading and resident memory, measured in a fresh one.
+"""What a saved index adds to a process: seconds of loading and resident memory, measured in a new process.
 
-A process that built indexes before has memory to use again, so that its own growth would lie.
+A process that built indexes before reuses their memory, so its growth would be too small.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 import numpy as np
 
-from searchdemo.bench.child import ROOT, last_line
-from searchdemo.errors import SearchDemoError
+from searchdemo.bench.child import run_python
 
 K = 10
 STATM = Path("/proc/self/statm")
@@ -41,7 +39,7 @@ print(json.dumps({"load_s": seconds, "loaded_bytes": loaded, "resident_bytes": g
 
 
 def resident_bytes() -> int | None:
-    """Of this process: on Linux now, on other POSIX systems its peak, on Windows None: Python does not tell there."""
+    """The resident memory of this process on Linux, its peak on other POSIX systems, None on Windows."""
     try:
         return int(STATM.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except OSError:
@@ -54,22 +52,18 @@ def resident_bytes() -> int | None:
 
 
 def grown(before: int | None) -> int | None:
-    return None if before is None else resident_bytes() - before
+    now = resident_bytes()
+    return None if before is None or now is None else now - before
 
 
 def loading(path: Path, factory: str, queries: np.ndarray, mapped: bool) -> dict[str, float | None]:
-    """{"load_s", "loaded_bytes", "resident_bytes"}: after loading, and after searching for queries (q, dim) too.
+    """{"load_s", "loaded_bytes", "resident_bytes"}: after loading, and after searching for queries (q, dim) as well.
 
-    Bytes are None where the system does not tell them.
-
-    A mapped file becomes resident as searches touch it. A file that was just written comes from the system's cache.
-    Raises SearchDemoError when the process fails.
+    Bytes are None where the system does not tell them. A mapped file becomes resident as searches touch it. A file that
+    was just written comes from the system's cache. Raises SearchDemoError when the process fails.
     """
     with tempfile.TemporaryDirectory() as folder:
         asked = Path(folder) / "queries.npy"
         np.save(asked, queries)
-        command = [sys.executable, "-c", CODE, path, factory, "mapped" if mapped else "whole", str(K), asked]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise SearchDemoError(f"Loading {path.name} in a process of its own failed: {last_line(done.stderr)}")
-    return json.loads(done.stdout)
+        arguments = (path, factory, "mapped" if mapped else "whole", str(K), asked)
+        return json.loads(run_python(CODE, *arguments, what=f"Loading {path.name} in a process of its own"))

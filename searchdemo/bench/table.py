@@ -1,62 +1,73 @@
-"""The BENCHMARKS table, and the one way from a benchmark to its run card.
-
-A benchmark is a module in suite/: its docstring's first line is its help, and it has
-
-    run(bench: Bench) -> Figures               measure
-    tables(cards: Sequence[RunCard]) -> list[Table]       drawn from cards of this benchmark, one an encoder
-    charts(cards: Sequence[RunCard]) -> dict[str, Figure]  the same, name -> matplotlib figure
-"""
+"""The BENCHMARKS table, and the one way from a benchmark to its run card."""
 
 from __future__ import annotations
 
+import logging
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from types import ModuleType
+from typing import Protocol
 
-from searchdemo.bench.suite import classnames, embed, floors, index, knn, latency, peers, reduce, scale, tradeoff
+from searchdemo.bench import plots, tables
+from searchdemo.bench.suite import classnames, embed, index, knn, latency, peers, reduce, requirements, scale, tradeoff
 from searchdemo.bench.workload import Bench
-from searchdemo.errors import UnknownName
-from searchdemo.measure import cards as run_card
-from searchdemo.measure.cards import RunCard
+from searchdemo.measure.cards import Figures, RunCard, variant_of
+from searchdemo.measure.machine import machine_facts, versions
+from searchdemo.table import Table
 
-BENCHMARKS: dict[str, ModuleType] = {
-    "latency": latency,
-    "tradeoff": tradeoff,
-    "index": index,
-    "knn": knn,
-    "classnames": classnames,
-    "reduce": reduce,
-    "scale": scale,
-    "embed": embed,
-    "peers": peers,
-    "floors": floors,
-}
+log = logging.getLogger(__name__)
 
 
-def find(name: str) -> ModuleType:
-    """Raises UnknownName."""
-    if name not in BENCHMARKS:
-        raise UnknownName("benchmark", name, BENCHMARKS)
-    return BENCHMARKS[name]
+class Benchmark(Protocol):
+    """A module in suite/. The first line of its docstring is its help."""
+
+    def run(self, bench: Bench) -> Figures:
+        """Measures. Raises SearchDemoError of every kind."""
+
+    def tables(self, cards: Sequence[RunCard]) -> list[tables.Table]:
+        """Drawn from cards of this benchmark, one card per encoder."""
+
+    def charts(self, cards: Sequence[RunCard]) -> dict[str, plots.Figure]:
+        """Drawn from the same cards: the name of the file -> the figure."""
+
+
+BENCHMARKS: Table[Benchmark] = Table(
+    "benchmark",
+    {
+        "latency": latency,
+        "tradeoff": tradeoff,
+        "index": index,
+        "knn": knn,
+        "classnames": classnames,
+        "reduce": reduce,
+        "scale": scale,
+        "embed": embed,
+        "peers": peers,
+        "floors": requirements,
+    }.items(),
+)
 
 
 def measure(name: str, bench: Bench) -> RunCard:
-    """Run one benchmark. Raises SearchDemoError of every kind."""
-    module, started = find(name), time.perf_counter()
-    figures = module.run(bench)
+    """Runs one benchmark. Raises SearchDemoError of every kind."""
+    benchmark, started = BENCHMARKS.find(name), time.perf_counter()
+    log.info("benchmark %s of %s starts", name, bench.key.folder)
+    figures = benchmark.run(bench)
+    seconds = round(time.perf_counter() - started, 1)
+    log.info("benchmark %s of %s ended after %.1f s, notes: %d", name, bench.key.folder, seconds, len(figures.notes))
     return RunCard(
         benchmark=name,
-        gallery=bench.gallery,
-        encoder=bench.encoder,
+        gallery=bench.key.gallery,
+        encoder=bench.key.encoder,
         parts=figures.parts,
         subject=figures.subject,
         settings={"quick": bench.quick, "seed": bench.seed, "threads": list(bench.threads)}
-        | run_card.variant_of(bench.engine.key(bench.gallery, bench.encoder), bench.weights)
+        | variant_of(bench.key, bench.weights)
         | figures.settings,
-        floors=figures.floors,
+        requirements=figures.requirements,
         notes=figures.notes,
-        machine=run_card.machine_facts(),
-        versions=run_card.versions(),
+        machine=machine_facts(),
+        versions=versions(),
         at=datetime.now(UTC).isoformat(timespec="seconds"),
-        seconds=round(time.perf_counter() - started, 1),
+        seconds=seconds,
     )

@@ -1,18 +1,23 @@
-"""Tables that are drawn from run cards: for a terminal, for Markdown."""
+"""Tables that are drawn from run cards, for a terminal and for Markdown."""
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
-Form = Callable[[object], str]
+from searchdemo.measure.cards import RunCard
+
+Form = Callable[[Any], str]
 
 
 def number(figures: int = 3) -> Form:
-    """3 figures: 0.0421, 1.23, 12.3, 1,234; what was not measured is a dash."""
+    """3 figures: 0.0421, 1.23, 12.3, 1,234. A value that was not measured (None, NaN) is a dash."""
 
-    def form(value: object) -> str:
+    def form(value: float | None) -> str:
         if value is None or value != value:
             return "–"
         if value == 0:
@@ -28,7 +33,8 @@ def fixed(decimals: int) -> Form:
     return lambda value: "–" if value is None or value != value else f"{value:,.{decimals}f}"
 
 
-def megabytes(value: object) -> str:
+def megabytes(value: float | None) -> str:
+    """Bytes in units of 10^6."""
     return "–" if value is None else number()(value / 1e6)
 
 
@@ -41,6 +47,25 @@ class Column:
     @property
     def numeric(self) -> bool:
         return self.form is not str
+
+
+FORMS: dict[str, Form] = {
+    "text": str,
+    "0 decimals": fixed(0),
+    "1 decimal": fixed(1),
+    "2 decimals": fixed(2),
+    "3 decimals": fixed(3),
+    "4 decimals": fixed(4),
+    "3 figures": number(),
+    "MB": megabytes,
+}
+_HEADS: dict[str, dict[str, str]] = json.loads(Path(__file__).with_name("columns.json").read_text())
+COLUMNS = {key: Column(key, head, FORMS[form]) for form, heads in _HEADS.items() for key, head in heads.items()}
+
+
+def columns(keys: str) -> list[Column]:
+    """The columns of columns.json with these keys: "index p50_ms recall_10"."""
+    return [COLUMNS[key] for key in keys.split()]
 
 
 @dataclass(frozen=True)
@@ -64,3 +89,22 @@ class Table:
         text = ["| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines]
         rule = "| " + " | ".join("---:" if column.numeric else "---" for column in self.columns) + " |"
         return "\n".join([f"**{self.title}**", "", text[0], rule, *text[1:], "", f"<sub>{self.source}</sub>"])
+
+
+def table_of(card: RunCard, name: str, title: str, columns: Sequence[Column], rows: Sequence[dict]) -> Table:
+    """A table that is drawn from one card. Its encoder completes the name."""
+    return Table(f"{name}-{card.encoder}", title, columns, rows, card.source)
+
+
+def rows_of(cards: Sequence[RunCard], part: str) -> list[dict]:
+    """The rows of one part of all cards, each with its card's encoder and a mark where the weights are a stand-in."""
+    return [
+        {"encoder": card.encoder, "mark": "stand-in weights" if row.get("stand_in") else ""} | row
+        for card in cards
+        for row in card.parts[part]
+    ]
+
+
+def vectors_of(card: RunCard) -> str:
+    """ "100,000 vectors of bundled, 128 dimensions", for a title."""
+    return f"{card.subject['vectors']:,} vectors of {card.encoder}, {card.subject['dim']} dimensions"

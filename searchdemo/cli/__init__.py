@@ -9,24 +9,31 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
+from searchdemo import __version__
 from searchdemo.cli import app, bench, build, knn, search
 from searchdemo.cli import list as list_all
 from searchdemo.errors import SearchDemoError
 
-# One module a command: its docstring is its help, `add_options` says what it takes, `run` returns an Answer, or None
-# when there is nothing left to say.
+# One module per command: its docstring is its help, `add_options` adds its options, and `run` returns an Answer, or
+# None when there is nothing to print.
 COMMANDS = {"list": list_all, "build": build, "search": search, "knn": knn, "bench": bench, "app": app}
 
 BAD_INPUT, INTERRUPTED, BROKEN_PIPE = 2, 130, 141  # exit codes; the last two are 128 + the number of the signal
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit code. What no one foresaw keeps its traceback."""
+    """Run one command and return the exit code. An error that nobody foresaw keeps its traceback."""
     arguments = make_parser().parse_args(argv)
+    if arguments.verbose:
+        logging.basicConfig(format="%(asctime)s %(name)s: %(message)s", stream=sys.stderr)
+        logging.getLogger("searchdemo").setLevel(logging.INFO)
     try:
         answer = COMMANDS[arguments.command].run(arguments)
         if answer is not None:
@@ -37,29 +44,33 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("searchdemo: stopped", file=sys.stderr)
         return INTERRUPTED
-    except BrokenPipeError:  # `... | head` has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains when it flushes at exit
+    except BrokenPipeError:  # `... | head` has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python complains when it flushes at exit
         return BROKEN_PIPE
     return 0
 
 
 def make_parser() -> argparse.ArgumentParser:
-    parser = _parser_of(argparse.ArgumentParser, __doc__, prog="python -m searchdemo")
+    parser = argparse.ArgumentParser(prog=program(), **about(__doc__))
+    parser.add_argument("--version", action="version", version=f"searchdemo {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, module in COMMANDS.items():
-        command = _parser_of(commands.add_parser, module.__doc__, name, help=module.__doc__.splitlines()[0])
+        texts = about(module.__doc__)
+        command = commands.add_parser(name, help=texts["description"].splitlines()[0], **texts)
         module.add_options(command)
         command.add_argument("--json", action="store_true", help="print JSON")
+        command.add_argument("--verbose", action="store_true", help="write to stderr what is opened, built and fetched")
     return parser
 
 
-def _parser_of(make, text: str, *args, **kwargs) -> argparse.ArgumentParser:
-    """`text`: the description, then "Example:" and what stays below the options."""
-    description, _, example = text.partition("Example:")
-    return make(
-        *args,
-        description=description.strip(),
-        epilog=f"Example:{example.rstrip()}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        **kwargs,
-    )
+def program() -> str:
+    """What the person typed: the command of an installed package, or Python and the module."""
+    return "searchdemo" if Path(sys.argv[0]).stem == "searchdemo" else "python -m searchdemo"
+
+
+def about(text: str | None) -> dict[str, Any]:
+    """Arguments of a parser: a module's description, which is shown above its options, and its example, below them."""
+    description, heading, example = (text or "").partition("Example:")
+    epilog = (heading + example).rstrip().replace("python -m searchdemo", program())
+    formatter = argparse.RawDescriptionHelpFormatter
+    return {"description": description.strip(), "epilog": epilog, "formatter_class": formatter}

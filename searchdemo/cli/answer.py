@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 
@@ -12,13 +12,18 @@ class Answer:
     text: str  # what a person reads
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[object]], right: str | Sequence[bool] = "") -> str:
-    """Aligned columns, two blanks between them. right: to be aligned right: a bool a column, or their names."""
-    cells = [[str(cell) for cell in row] for row in [header, *rows]]
+def table(header: str | Sequence[str], rows: Iterable[Sequence[object]], right: str | Sequence[bool] = "") -> str:
+    """Aligned columns, two blanks between them.
+
+    header: the names of the columns, one string where they are single words
+    right: columns to align on the right, as one bool per column or by name
+    """
+    names = header.split() if isinstance(header, str) else header
+    cells = [[str(cell) for cell in row] for row in [names, *rows]]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    to_right = [name in right.split() for name in header] if isinstance(right, str) else right
-    aligned = [str.rjust if yes else str.ljust for yes in to_right]
-    lines = ("  ".join(align(*cell) for align, *cell in zip(aligned, row, widths, strict=True)) for row in cells)
+    to_right = [name in right.split() for name in names] if isinstance(right, str) else right
+    signs = [">" if yes else "<" for yes in to_right]
+    lines = ("  ".join(f"{c:{s}{w}}" for c, s, w in zip(row, signs, widths, strict=True)) for row in cells)
     return "\n".join(line.rstrip() for line in lines)
 
 

@@ -1,14 +1,14 @@
-"""Measure on this machine: the field's tables, with a run card for each.
+"""Run benchmarks on this machine, and write a run card for each.
 
 Benchmarks: latency, tradeoff, index, knn, classnames, reduce, scale, embed, peers, floors. Each writes a run card
 (JSON: figures, machine, threads, versions, digests, seed), and all tables and plots are drawn from cards.
-Indexes are measured by the inner product; `tradeoff` compares it with L2, so --metric l2 is refused here.
+Indexes are measured with the inner product; `tradeoff` compares it with L2, so --metric l2 is refused.
 
 Example:
   python -m searchdemo bench latency --quick
   python -m searchdemo bench --all --quick
   python -m searchdemo bench latency --encoders bundled resnet18 --stand-in --synthetic --threads 1 2
-  python -m searchdemo bench --want "recall>=0.95,ms<=1,mb<=60"
+  python -m searchdemo bench --recommend "recall>=0.95,ms<=1,mb<=60"
   python -m searchdemo bench --report docs/benchmarks.md
 """
 
@@ -16,15 +16,16 @@ from __future__ import annotations
 
 import argparse
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from searchdemo import assets
 from searchdemo.cli.answer import Answer, table
-from searchdemo.cli.options import add_choice, make_engine, whole_number
+from searchdemo.cli.options import add_choice, make_key, make_library, whole_number
 
 if TYPE_CHECKING:
-    from searchdemo.collection.library import SearchEngine
+    from searchdemo.collection.library import Library
     from searchdemo.measure.cards import RunCard
     from searchdemo.measure.recommend import Bounds
 
@@ -33,50 +34,49 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("benchmarks", nargs="*", metavar="BENCHMARK", help="see above")
     parser.add_argument("--all", action="store_true", help="every benchmark")
     parser.add_argument("--quick", action="store_true", help="under a minute each, on a part of the vectors")
-    parser.add_argument("--encoders", nargs="+", metavar="E", help="one after the other, in place of --encoder")
+    parser.add_argument("--encoders", nargs="+", metavar="E", help="several encoders, in place of --encoder")
     parser.add_argument("--threads", nargs="+", type=whole_number, default=[1], metavar="N", help="(default 1)")
     parser.add_argument("--index", nargs="+", default=[], metavar="I", help="for latency: only these (default all)")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of what is drawn at random (default 0)")
-    parser.add_argument("--synthetic", action="store_true", help="random vectors where none are built, and say so")
-    parser.add_argument("--stand-in", action="store_true", help="random weights where none are here, and say so")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of all random choices (default 0)")
+    parser.add_argument("--synthetic", action="store_true", help="use random vectors where none are built, and say so")
+    parser.add_argument("--stand-in", action="store_true", help="use random weights where none are here, and say so")
     parser.add_argument(
         "--cards",
         type=Path,
         metavar="DIR",
-        help="where run cards go and are looked for (else beside built indexes: --out-dir's DIR/cards)",
+        help="where run cards are written and read (default: beside built indexes, in --out-dir's DIR/cards)",
     )
     parser.add_argument(
         "--report", type=Path, metavar="FILE", help="draw tables and plots of this document from cards of --gallery"
     )
     parser.add_argument(
+        "--recommend",
         "--want",
+        dest="recommend",
         metavar="BOUNDS",
-        help="the fastest setting within, and its code: from this run of tradeoff, else from your newest full one, "
-        "your newest quick one, the one that ships",
+        help="print the fastest setting within them and its code, from this run of tradeoff, else from your newest "
+        "full run, your newest quick run, or the one that ships",
     )
     add_choice(parser)
 
 
 def run(arguments: argparse.Namespace) -> Answer:
-    from searchdemo.bench.table import BENCHMARKS, find, measure
+    from searchdemo.bench.table import BENCHMARKS, measure
     from searchdemo.bench.workload import Bench
     from searchdemo.cli.progress import ProgressLine
     from searchdemo.encoders.table import ENCODERS
     from searchdemo.errors import BadQuery, SearchDemoError
     from searchdemo.indexes.table import find as find_index
     from searchdemo.measure import cards as run_card
-    from searchdemo.measure import recommend as want
+    from searchdemo.measure.recommend import parse
 
     names = list(BENCHMARKS) if arguments.all else arguments.benchmarks
     encoders = arguments.encoders or [arguments.encoder]
-    for name in names:  # before an hour of work
-        find(name)
-    for encoder in encoders:
-        ENCODERS.find(encoder)
-    for index in arguments.index:
-        find_index(index)
+    for look_up, wanted in ((BENCHMARKS.find, names), (ENCODERS.find, encoders), (find_index, arguments.index)):
+        for name in wanted:  # a wrong name is refused before an hour of work
+            look_up(name)
     check_together(arguments)
-    bounds = want.parse(arguments.want) if arguments.want is not None else None
+    bounds = parse(arguments.recommend) if arguments.recommend is not None else None
     root = cards_root(arguments)
     if arguments.report:
         return draw(arguments)
@@ -88,9 +88,8 @@ def run(arguments: argparse.Namespace) -> Answer:
     with tempfile.TemporaryDirectory() as scratch, ProgressLine() as progress:
         for encoder in encoders:
             bench = Bench(
-                engine_for(arguments, encoder, Path(scratch)),
-                arguments.gallery,
-                encoder,
+                library_for(arguments, encoder, Path(scratch)),
+                replace(make_key(arguments), encoder=encoder),
                 weights=arguments.weights,
                 quick=arguments.quick,
                 synthetic=arguments.synthetic,
@@ -118,15 +117,15 @@ def run(arguments: argparse.Namespace) -> Answer:
 
 
 def check_together(arguments: argparse.Namespace) -> None:
-    """Raises BadQuery for options that would be passed over in silence."""
+    """Raises BadQuery for options that would have no effect."""
     from searchdemo.errors import BadQuery
 
     if arguments.metric != "ip":
         raise BadQuery(
-            f"--metric {arguments.metric} cannot be measured with: benchmarks search by the inner product, and "
-            "`bench tradeoff` compares it with L2 by itself; leave --metric out."
+            f"--metric {arguments.metric} has no effect: benchmarks search by the inner product, and `bench tradeoff` "
+            "compares it with L2 by itself; leave --metric out."
         )
-    beside = [*arguments.benchmarks, *["--all"] * arguments.all, *["--want"] * (arguments.want is not None)]
+    beside = [*arguments.benchmarks, *["--all"] * arguments.all, *["--recommend"] * (arguments.recommend is not None)]
     if arguments.report and beside:
         raise BadQuery(
             f"{', '.join(beside)} cannot stand beside --report {arguments.report}, which measures nothing and only "
@@ -140,32 +139,23 @@ def cards_root(arguments: argparse.Namespace) -> Path:
     return arguments.cards or own_cards(arguments.out_dir)
 
 
-def variant(arguments: argparse.Namespace) -> dict:
-    """Of the runs that these options ask for, see card.variant_of."""
-    from searchdemo.collection.store import Key
-    from searchdemo.measure.cards import variant_of
-
-    key = Key(arguments.gallery, arguments.encoder, arguments.transform, arguments.metric, arguments.limit)
-    return variant_of(key, arguments.weights)
-
-
 def newest_tradeoff(arguments: argparse.Namespace, encoder: str) -> RunCard:
-    """A full run before a quick one, and any of the person's own before what ships. Raises NotHere."""
+    """A full run before a quick one, and the person's own cards before those that ship. Raises NotHere."""
     from searchdemo.errors import NotHere
     from searchdemo.measure import cards as run_card
 
-    gallery, roots = arguments.gallery, (cards_root(arguments), assets.CARDS)
-    card = run_card.find("tradeoff", gallery, encoder, *roots, variant=variant(arguments))
+    key, roots = replace(make_key(arguments), encoder=encoder), (cards_root(arguments), assets.CARDS)
+    card = run_card.find("tradeoff", key, *roots, variant=run_card.variant_of(key, arguments.weights))
     if card is None:
         raise NotHere(
-            f"No run of the benchmark tradeoff on {gallery!r} × {encoder!r} is here: measure first, with "
-            f"`python -m searchdemo bench tradeoff --gallery {gallery} --encoder {encoder} --want ...`."
+            f"No run of the benchmark tradeoff on {key.gallery!r} × {encoder!r} is here: measure first, with "
+            f"`python -m searchdemo bench tradeoff --gallery {key.gallery} --encoder {encoder} --recommend ...`."
         )
     return card
 
 
 def chosen(cards: list[RunCard], bounds: Bounds) -> Answer:
-    """Of each card the fastest point within the bounds, and code that builds it. Raises BadQuery when there is none."""
+    """The fastest point of each card within the bounds, and its code. Raises BadQuery when there is none."""
     from searchdemo.measure.recommend import choose, setting, snippet
 
     content, blocks = [], []
@@ -182,16 +172,16 @@ def chosen(cards: list[RunCard], bounds: Bounds) -> Answer:
     return Answer({"chosen": content}, "\n".join(blocks).rstrip())
 
 
-def engine_for(arguments: argparse.Namespace, encoder: str, scratch: Path) -> SearchEngine:
-    """With --stand-in, random weights in `scratch` take the place of those that are not on this machine."""
+def library_for(arguments: argparse.Namespace, encoder: str, scratch: Path) -> Library:
+    """With --stand-in, random weights in `scratch` replace weights that are not on this machine."""
     from searchdemo.encoders.stand_in import write_stand_in
 
     chosen = argparse.Namespace(**vars(arguments) | {"encoder": encoder})
-    engine = make_engine(chosen)
-    if arguments.stand_in and not engine.has_weights(encoder):
+    library = make_library(chosen)
+    if arguments.stand_in and not library.has_weights(encoder):
         chosen.weights = write_stand_in(encoder, scratch / f"{encoder}.safetensors")
-        return make_engine(chosen)
-    return engine
+        return make_library(chosen)
+    return library
 
 
 def answer(cards: list[RunCard], written: list[Path], skipped: list[str]) -> Answer:
@@ -203,28 +193,27 @@ def answer(cards: list[RunCard], written: list[Path], skipped: list[str]) -> Ans
             heads = [column.head for column in drawn.columns]
             right = [column.numeric for column in drawn.columns]
             blocks.append(f"{drawn.title}\n{drawn.source}\n\n{table(heads, drawn.cells(), right)}")
-        blocks.append("\n".join([*card.notes, *map(str, card.floors), f"{card.seconds:.1f} s. Run card: {path}"]))
+        blocks.append("\n".join([*card.notes, *map(str, card.requirements), f"{card.seconds:.1f} s. Run card: {path}"]))
     content = {"cards": [card.to_json() for card in cards], "files": [str(path) for path in written]}
     return Answer(content | {"skipped": skipped}, "\n\n".join([*blocks, *skipped]))
 
 
 def draw(arguments: argparse.Namespace) -> Answer:
-    """The document's tables and plots from one's own full runs of these options, else from those that ship.
+    """Draws the document from the person's own full runs of these options, else from those that ship.
 
-    Raises BadQuery without a file.
+    Raises BadQuery when there is no such document.
     """
     from searchdemo.bench.report import draw_plots, fill
     from searchdemo.errors import BadQuery
     from searchdemo.measure import cards as run_card
 
-    document, wanted = arguments.report, (arguments.gallery, variant(arguments), False)
+    document = arguments.report
+    wanted = (arguments.gallery, run_card.variant_of(make_key(arguments), arguments.weights), False)
     if not document.is_file():
         raise BadQuery(f"There is no document {str(document)!r} to draw tables into: name a Markdown file with marks.")
-    roots = (cards_root(arguments), assets.CARDS)
-    found = (
-        [card for card in run_card.cards(root) if (card.gallery, card.variant, card.quick) == wanted] for root in roots
-    )
-    full = next(filter(None, found), [])
+    full: list[RunCard] = []
+    for root in (cards_root(arguments), assets.CARDS):
+        full = full or [one for one in run_card.cards(root) if (one.gallery, one.variant, one.quick) == wanted]
     text = fill(document.read_text(), full)
     plots = draw_plots(full, document.parent / "plots")
     document.write_text(text)

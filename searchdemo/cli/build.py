@@ -1,8 +1,8 @@
 """Embed the pictures of a gallery, and build indexes over the vectors.
 
 A killed build goes on where it stopped when the same command runs again. The vectors are stored as the index 'ivf',
-and 'brute' and 'flat' come from them at once; --index adds others. tiny-ImageNet's pictures are downloaded when they
-are not on this machine.
+and 'brute' and 'flat' need no build; --index adds others. tiny-ImageNet's pictures are downloaded when they are not on
+this machine.
 
 Example:
   python -m searchdemo build --gallery scenes --encoder bundled --index hnsw pq
@@ -17,11 +17,11 @@ import time
 from typing import TYPE_CHECKING
 
 from searchdemo.cli.answer import Answer, stand_in_notice, table
-from searchdemo.cli.options import add_choice, make_engine, whole_number
+from searchdemo.cli.options import add_choice, make_key, make_library, whole_number
 
 if TYPE_CHECKING:
     from searchdemo.cli.progress import ProgressLine
-    from searchdemo.collection.library import SearchEngine
+    from searchdemo.collection.library import Library
     from searchdemo.collection.store import Artifact
 
 
@@ -41,35 +41,35 @@ def run(arguments: argparse.Namespace) -> Answer:
     from searchdemo.encoders.table import ENCODERS
     from searchdemo.indexes.table import find
 
-    ENCODERS.find(arguments.encoder)  # names are checked before hours of work
+    ENCODERS.find(arguments.encoder)  # a wrong name is refused before hours of work
     for index in arguments.index:
         find(index)
-    engine = make_engine(arguments)
+    library = make_library(arguments)
     with ProgressLine() as progress:
         try:
-            artifact = None if arguments.rebuild else up_to_date(engine, arguments)
+            artifact = None if arguments.rebuild else up_to_date(library, arguments)
             found = artifact is not None
-            artifact = artifact or embed(engine, arguments, progress)
-            indexes = [build_index(engine, arguments, index, progress) for index in arguments.index]
+            artifact = artifact or embed(library, arguments, progress)
+            indexes = [build_index(library, arguments, index, progress) for index in arguments.index]
         except KeyboardInterrupt:
-            print("\nWhat is embedded is kept: the same command goes on from there.", file=sys.stderr)
+            print("\nThe embedded pictures are kept: the same command goes on from there.", file=sys.stderr)
             raise
-    return answer(artifact, found, indexes, engine.gallery(arguments.gallery).missing)
+    return answer(artifact, found, indexes, library.gallery(arguments.gallery).missing)
 
 
-def up_to_date(engine: SearchEngine, arguments: argparse.Namespace) -> Artifact | None:
-    """What is built already, or None when nothing is.
+def up_to_date(library: Library, arguments: argparse.Namespace) -> Artifact | None:
+    """The vectors that are stored already, or None.
 
-    Raises BadArtifact, with the way to mend it, when that is damaged or belongs to other pictures or weights.
+    Raises BadArtifact when they are damaged, or belong to other pictures or weights.
     """
     from searchdemo.encoders.table import weights_path
     from searchdemo.files import sha256_of
 
-    key = engine.key(arguments.gallery, arguments.encoder)
-    if not engine.store.has(key):
+    key = make_key(arguments)
+    if not library.store.has(key):
         return None
-    artifact = engine.store.open(key)
-    artifact.check_gallery(engine.gallery(arguments.gallery).fingerprint)
+    artifact = library.store.open(key)
+    artifact.check_gallery(library.gallery(arguments.gallery).fingerprint)
     if weights := arguments.weights or weights_path(arguments.encoder):
         artifact.check_weights(sha256_of(weights))
     for name in artifact.manifest.files:
@@ -77,24 +77,26 @@ def up_to_date(engine: SearchEngine, arguments: argparse.Namespace) -> Artifact 
     return artifact
 
 
-def embed(engine: SearchEngine, arguments: argparse.Namespace, progress: ProgressLine) -> Artifact:
-    folder = arguments.gallery.startswith("folder:")
-    counter = (
-        progress.counter("looking at the files") if folder else progress.counter("downloading pictures, MB", 10**6)
-    )
-    engine.gallery(arguments.gallery, download=True, progress=counter)
-    engine.encoder(arguments.encoder, progress.counter("downloading weights, MB", 10**6))
+def embed(library: Library, arguments: argparse.Namespace, progress: ProgressLine) -> Artifact:
+    from searchdemo.collection.jobs import counter
+
+    stage, unit = "downloading pictures, MB", 10**6
+    if arguments.gallery.startswith("folder:"):
+        stage, unit = "looking at the files", 1
+    library.gallery(arguments.gallery, download=True, progress=counter(stage, progress, unit))
+    library.encoder(arguments.encoder, counter("downloading weights, MB", progress, 10**6))
     options = {"batch_size": arguments.batch_size} if arguments.batch_size else {}
-    return engine.build(arguments.gallery, arguments.encoder, arguments.limit, progress, **options)
+    return library.build(make_key(arguments), progress, **options)
 
 
-def build_index(engine: SearchEngine, arguments: argparse.Namespace, index: str, progress: ProgressLine) -> dict:
+def build_index(library: Library, arguments: argparse.Namespace, index: str, progress: ProgressLine) -> dict:
     from searchdemo.collection.build import Progress
 
-    known = engine.has_index(arguments.gallery, arguments.encoder, index)
+    collection = library.open(arguments.gallery, arguments.encoder)
+    known = collection.has_index(index)
     progress(Progress(f"{'loading' if known else 'building'} {index}", 0, 1, 0))
     started = time.perf_counter()
-    built = engine.index(arguments.gallery, arguments.encoder, index)
+    built = collection.index(index)
     seconds = round(time.perf_counter() - started, 2)
     return {"index": index, "built": not known, "seconds": seconds, "size_bytes": built.size_bytes}
 
@@ -117,7 +119,7 @@ def answer(artifact: Artifact, found: bool, indexes: list[dict], missing: str) -
         f"{manifest.dim} dimensions, embedded in {manifest.embed_seconds:.1f} s, in {artifact.folder}"
     ]
     if found:
-        lines.append("--rebuild would build them again.")
+        lines.append("--rebuild builds them again.")
     if missing:
         content["missing"] = missing
         lines.append(missing)

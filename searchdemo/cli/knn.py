@@ -10,10 +10,14 @@ Example:
 from __future__ import annotations
 
 import argparse
+import math
+from collections.abc import Sequence
 
 from searchdemo.cli.answer import Answer, stand_in_notice, table
-from searchdemo.cli.options import add_choice, add_index, make_engine, search_params
-from searchdemo.collection.knn import KS, TEMPERATURE
+from searchdemo.cli.options import add_choice, add_index, open_collection, search_params
+from searchdemo.collection.knn import KS, TEMPERATURE, Evaluation, check_temperature
+from searchdemo.collection.query import check_k
+from searchdemo.galleries.base import Gallery
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -33,50 +37,56 @@ def whole_numbers(text: str) -> tuple[int, ...]:
 
 
 def run(arguments: argparse.Namespace) -> Answer:
-    from searchdemo.collection.accuracy import knn_accuracy
-    from searchdemo.encoders.table import ENCODERS
-
-    engine = make_engine(arguments)
-    choice = (arguments.gallery, arguments.encoder)
-    content = knn_accuracy(
-        engine,
-        *choice,
-        arguments.index,
-        arguments.k,
-        arguments.temperature,
-        arguments.per_class,
-        **search_params(arguments),
-    )
-    manifest, note = engine.prepared(*choice).artifact.manifest, ENCODERS.find(arguments.encoder).note
-    seconds = content["seconds"]
+    for k in arguments.k:
+        check_k(k)
+    check_temperature(arguments.temperature)
+    collection = open_collection(arguments)
+    found = collection.evaluate(arguments.index, arguments.k, arguments.temperature, **search_params(arguments))
+    manifest, note = collection.artifact.manifest, collection.encoder_spec.note
+    content = to_json(found, collection.gallery.label_names if arguments.per_class else ())
+    content["seconds"] = {"embed": manifest.embed_seconds, "search": round(found.search_seconds, 3)}
     lines = [
         f"kNN accuracy of {arguments.encoder}{f' ({note})' if note else ''} on {arguments.gallery}",
-        f"{content['queries']:,} held-out queries, {manifest.vectors:,} vectors, index {arguments.index}, "
+        f"{found.queries:,} held-out queries, {manifest.vectors:,} vectors, index {arguments.index}, "
         f"temperature {arguments.temperature:g}; percent",
         "",
         accuracy_table(content["results"]),
         "",
-        f"Search took {seconds['search']:.2f} s for all queries. Embedding took {seconds['embed']:.1f} s when the "
-        f"vectors were made ({manifest.built.get('at', 'at a time not recorded')}, {manifest.precision}).",
+        f"Search took {found.search_seconds:.2f} s for all queries. Embedding took {manifest.embed_seconds:.1f} s when "
+        f"the vectors were made ({manifest.built.get('at', 'at a time not recorded')}, {manifest.precision}).",
     ]
-    if "notice" in content:
-        lines.append(content["notice"])
-    if manifest.stand_in:
+    if found.notice:
+        content["notice"] = found.notice
+        lines.append(found.notice)
+    if collection.stand_in:
+        content["stand_in"] = True
         lines.append(stand_in_notice(arguments.encoder))
     if arguments.per_class:
-        lines += ["", per_class_table(content["results"], engine.gallery(arguments.gallery))]
+        lines += ["", per_class_table(content["results"], collection.gallery)]
     return Answer(content, "\n".join(lines))
 
 
+def to_json(found: Evaluation, label_names: Sequence[str]) -> dict:
+    """{"queries", "results": [{"k", "vote", "top1", "top5"}]}, percent; with label names {label: top-1} per result."""
+    results = []
+    for accuracy in found.accuracies:
+        result = {"k": accuracy.k, "vote": accuracy.vote, "top1": accuracy.top1, "top5": accuracy.top5}
+        if label_names:
+            per_class = zip(label_names, accuracy.per_class.tolist(), strict=True)
+            result["per_class"] = {label: top1 for label, top1 in per_class if not math.isnan(top1)}
+        results.append(result)
+    return {"queries": found.queries, "results": results}
+
+
 def accuracy_table(results: list[dict]) -> str:
-    """A line for each k: the weighted vote, then the plain one."""
+    """One line per k: the weighted vote, then the plain one."""
     figures = {(r["k"], r["vote"]): (f"{r['top1']:.2f}", f"{r['top5']:.2f}") for r in results}
     rows = [(k, *figures[k, "weighted"], *figures[k, "plain"]) for k in dict.fromkeys(k for k, _ in figures)]
     header = ("k", "weighted:top-1", "top-5", "plain:top-1", "top-5")
     return table(header, rows, right=" ".join(header))
 
 
-def per_class_table(results: list[dict], gallery) -> str:
+def per_class_table(results: list[dict], gallery: Gallery) -> str:
     """The weighted top-1 of each class at each k."""
     weighted = [r for r in results if r["vote"] == "weighted"]
     name_of = dict(zip(gallery.label_names, gallery.class_names, strict=True))

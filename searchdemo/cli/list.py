@@ -1,4 +1,4 @@
-"""Show the galleries, encoders and indexes there are, and what is built and on this machine.
+"""Show all galleries, encoders and indexes, and what is built and on this machine.
 
 Example:
   python -m searchdemo list
@@ -15,9 +15,12 @@ from pathlib import Path
 from searchdemo.cli.answer import Answer, table
 from searchdemo.cli.options import add_places
 from searchdemo.collection.store import Store
+from searchdemo.encoders.base import EncoderSpec
 from searchdemo.encoders.table import ENCODERS, weights_path
 from searchdemo.errors import SearchDemoError
+from searchdemo.galleries.base import GallerySpec
 from searchdemo.galleries.table import GALLERIES, open_gallery
+from searchdemo.indexes.base import IndexSpec
 from searchdemo.indexes.table import INDEXES
 
 
@@ -36,59 +39,39 @@ def run(arguments: argparse.Namespace) -> Answer:
 
 
 def galleries(data_dir: Path | None) -> list[dict]:
-    return [
-        {
-            "name": name,
-            "title": spec.title,
-            "size": spec.size,
-            "terms": spec.terms,
-            "pictures": pictures(name, data_dir),
-        }
-        for name, spec in GALLERIES.items()
-    ]
+    names = "name title size terms"
+    return [facts(spec, names) | {"pictures": pictures(spec, data_dir)} for spec in GALLERIES.values()]
 
 
-def pictures(name: str, data_dir: Path | None) -> str | None:
+def facts(spec: GallerySpec | EncoderSpec | IndexSpec, names: str) -> dict:
+    return {name: vars(spec)[name] for name in names.split()}
+
+
+def pictures(spec: GallerySpec, data_dir: Path | None) -> str | None:
     """Where a gallery's pictures are; "" when they are not on this machine, None when that depends on a path."""
-    if GALLERIES[name].accepts_argument:
+    if spec.accepts_argument:
         return None
     try:
-        return open_gallery(name, data_dir).source
+        return open_gallery(spec.name, data_dir).source
     except SearchDemoError:
         return ""
 
 
 def encoders() -> list[dict]:
-    return [
-        {
-            "name": spec.name,
-            "parameters": spec.parameters,
-            "dim": spec.dim,
-            "input_px": spec.input_px,
-            "text": spec.text,
-            "download_bytes": spec.download_bytes,
-            "licence": spec.licence,
-            "note": spec.note,
-            "here": weights_path(spec.name) is not None,
-        }
-        for spec in ENCODERS.values()
-    ]
+    names = "name parameters dim input_px text download_bytes licence note"
+    return [facts(spec, names) | {"here": weights_path(spec.name) is not None} for spec in ENCODERS.values()]
 
 
 def indexes() -> list[dict]:
-    return [
-        {
-            "name": spec.name,
-            "help": spec.help,
-            "exact": spec.exact,
-            "params": {param.name: param.default for param in spec.params},
-        }
-        for spec in INDEXES.values()
-    ]
+    def more(spec: IndexSpec) -> dict:
+        params = {param.name: param.default for param in spec.params}
+        return {"params": params, "install": "" if spec.installed else spec.pip_command}
+
+    return [facts(spec, "name help exact") | more(spec) for spec in INDEXES.values()]
 
 
 def built(store: Store) -> list[dict]:
-    """A set of vectors each, as the manifests say; a manifest that cannot be read is `search`'s to complain about."""
+    """One entry per set of vectors. One whose manifest cannot be read is left out; `search` says what is wrong."""
     found = []
     for folder in store.folders():
         places = [root / folder for root in store.roots]
@@ -105,55 +88,51 @@ def built(store: Store) -> list[dict]:
 
 
 def further_indexes(folder: Path) -> Iterator[str]:
-    """By the cards beside them: as in the table, or faiss:STRING. One whose card cannot be read is built again."""
-    for card in folder.glob("*.faiss.json"):
+    """Their names, or faiss:STRING, from the cards beside them. An index whose card cannot be read is left out."""
+    for card in folder.glob("*.*.json"):  # "hnsw.faiss.json"
         with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
             factory = json.loads(card.read_text())["factory"]
-            name = card.name.removesuffix(".faiss.json")
+            name = card.name.partition(".")[0]
             yield name if name in INDEXES else f"faiss:{factory}"
 
 
 def as_text(content: dict) -> str:
-    parts = []
-    rows = [
-        (g["name"], "any path" if g["pictures"] is None else g["pictures"] or "not on this machine", g["title"])
-        for g in content["galleries"]
-    ]
-    parts += ["Galleries", table(("name", "pictures", "what"), rows)]
-    rows = [
-        (
-            e["name"],
-            f"{e['parameters'] / 1e6:.1f} M" if e["parameters"] else "",
-            e["dim"],
-            f"{e['input_px']} px",
-            "yes" if e["text"] else "no",
-            "yes" if e["here"] else f"{e['download_bytes'] / 1e6:.0f} MB to load" if e["download_bytes"] else "no",
-            e["licence"],
-            e["note"],
-        )
-        for e in content["encoders"]
-    ]
-    header = ("name", "parameters", "dim", "input", "text", "here", "licence", "note")
-    parts += ["Encoders", table(header, rows, right="parameters dim input")]
-    rows = [
-        (i["name"], " ".join(f"--{n.replace('_', '-')} {v}" for n, v in i["params"].items()), i["help"])
-        for i in content["indexes"]
-    ]
-    rows.append(("faiss:STRING", "", "any other FAISS factory string"))
-    parts += ["Indexes", table(("name", "search parameters", "what"), rows)]
-    rows = [
-        (
-            b["gallery"],
-            b["encoder"] + " (stand-in weights)" * b["stand_in"],
-            b["transform"],
-            b["metric"],
-            f"{b['vectors']:,}",
-            f"{b['queries']:,}",
-            " ".join(b["indexes"]),
-        )
-        for b in content["built"]
-    ]
-    header = ("gallery", "encoder", "transform", "metric", "vectors", "queries", "indexes")
-    nothing = "nothing yet: python -m searchdemo build -h"
-    parts += ["Built", table(header, rows, right="vectors queries") if rows else nothing]
-    return "\n\n".join(parts)
+    blocks = {
+        "Galleries": table("name pictures what", map(gallery_row, content["galleries"])),
+        "Encoders": table(
+            "name parameters dim input text here licence note",
+            map(encoder_row, content["encoders"]),
+            right="parameters dim input",
+        ),
+        "Indexes": table(
+            ("name", "search parameters", "installed", "what"),
+            [*map(index_row, content["indexes"]), ("faiss:STRING", "", "yes", "any other FAISS factory string")],
+        ),
+        "Built": "nothing yet: python -m searchdemo build -h",
+    }
+    if content["built"]:
+        header = "gallery encoder transform metric vectors queries indexes"
+        blocks["Built"] = table(header, map(built_row, content["built"]), right="vectors queries")
+    return "\n\n".join(f"{title}\n\n{block}" for title, block in blocks.items())
+
+
+def gallery_row(gallery: dict) -> tuple:
+    here = "any path" if gallery["pictures"] is None else gallery["pictures"] or "not on this machine"
+    return gallery["name"], here, gallery["title"]
+
+
+def encoder_row(e: dict) -> tuple:
+    parameters = f"{e['parameters'] / 1e6:.1f} M" if e["parameters"] else ""
+    download = f"{e['download_bytes'] / 1e6:.0f} MB to load" if e["download_bytes"] else "no"
+    text, here = "yes" if e["text"] else "no", "yes" if e["here"] else download
+    return e["name"], parameters, e["dim"], f"{e['input_px']} px", text, here, e["licence"], e["note"]
+
+
+def index_row(index: dict) -> tuple:
+    params = " ".join(f"--{name.replace('_', '-')} {value}" for name, value in index["params"].items())
+    return index["name"], params, index["install"] or "yes", index["help"]
+
+
+def built_row(b: dict) -> tuple:
+    encoder, indexes = b["encoder"] + " (stand-in weights)" * b["stand_in"], " ".join(b["indexes"])
+    return b["gallery"], encoder, b["transform"], b["metric"], f"{b['vectors']:,}", f"{b['queries']:,}", indexes

@@ -1,4 +1,4 @@
-"""Options that several commands share, and the SearchEngine that they ask for."""
+"""Options that several commands share, and the Library that they ask for."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from searchdemo.encoders.transforms import TRANSFORMS
 from searchdemo.indexes.base import METRICS, SEARCH_PARAMS
 
 if TYPE_CHECKING:
-    from searchdemo.collection.library import SearchEngine
+    from searchdemo.collection.collection import Collection
+    from searchdemo.collection.library import Library
+    from searchdemo.collection.store import Key
 
 
 def add_places(parser: argparse.ArgumentParser) -> None:
@@ -24,12 +26,12 @@ def add_places(parser: argparse.ArgumentParser) -> None:
         "--out-dir",
         type=Path,
         metavar="DIR",
-        help="where built vectors and indexes go and are looked for (else SEARCHDEMO_HOME, else the user's cache)",
+        help="where vectors and indexes are written and read (else SEARCHDEMO_HOME, else the user's cache)",
     )
 
 
 def add_choice(parser: argparse.ArgumentParser) -> None:
-    """Which vectors: gallery, encoder, and all that tells one set of vectors from another."""
+    """Options that choose a set of vectors: gallery, encoder, and what else tells two sets apart."""
     parser.add_argument(
         "--gallery",
         type=gallery_name,
@@ -64,11 +66,11 @@ def search_params(arguments: argparse.Namespace) -> dict[str, int]:
     return {name: value for name, value in given.items() if value is not None}
 
 
-def make_engine(arguments: argparse.Namespace) -> SearchEngine:
-    from searchdemo.collection.library import SearchEngine
+def make_library(arguments: argparse.Namespace) -> Library:
+    from searchdemo.collection.library import Library
     from searchdemo.collection.store import Store
 
-    return SearchEngine(
+    return Library(
         Store(own=arguments.out_dir),
         data_dir=arguments.data,
         device=arguments.device,
@@ -77,6 +79,17 @@ def make_engine(arguments: argparse.Namespace) -> SearchEngine:
         weights={arguments.encoder: arguments.weights} if arguments.weights else None,
         limit=arguments.limit,
     )
+
+
+def open_collection(arguments: argparse.Namespace) -> Collection:
+    """Raises UnknownName, NotBuilt, NoPictures, BadArtifact."""
+    return make_library(arguments).open(arguments.gallery, arguments.encoder)
+
+
+def make_key(arguments: argparse.Namespace) -> Key:
+    from searchdemo.collection.store import Key
+
+    return Key(arguments.gallery, arguments.encoder, arguments.transform, arguments.metric, arguments.limit)
 
 
 def gallery_name(text: str) -> str:

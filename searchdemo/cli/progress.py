@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import sys
 import time
-from collections.abc import Callable
 from typing import TextIO
 
 from searchdemo.collection.build import Progress
@@ -16,7 +15,7 @@ BAR = 24  # characters
 
 
 class ProgressLine:
-    """Call it with each Progress. A context manager: the last line stays, and what follows starts on a new one."""
+    """Call it with each Progress. At the end of the context the last line stays, and other output goes below it."""
 
     def __init__(self, stream: TextIO | None = None):
         self._stream = stream or sys.stderr
@@ -43,18 +42,6 @@ class ProgressLine:
             self._open_line = True
         else:
             print(progress, file=self._stream, flush=True)
-
-    def counter(self, stage: str, unit: int = 1) -> Callable[[int, int], None]:
-        """A callback for (done, in all), both divided by `unit`: bytes of a download, files of a folder."""
-        started, first = time.perf_counter(), None
-
-        def report(done: int, total: int) -> None:
-            nonlocal first
-            first = done if first is None else first
-            seconds = time.perf_counter() - started
-            self(Progress(stage, done // unit, total // unit, (done - first) / unit / seconds if seconds else 0.0))
-
-        return report
 
     def _end_line(self) -> None:
         if self._open_line:

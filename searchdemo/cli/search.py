@@ -13,7 +13,7 @@ import argparse
 from pathlib import Path
 
 from searchdemo.cli.answer import Answer, stand_in_notice, table
-from searchdemo.cli.options import add_choice, add_index, make_engine, search_params
+from searchdemo.cli.options import add_choice, add_index, open_collection, search_params
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -26,12 +26,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> Answer:
-    from searchdemo.collection.library import Query
+    from searchdemo.collection.query import Query, check_k
 
-    engine = make_engine(arguments)
     query = Query(text=" ".join(arguments.text)) if arguments.text else Query(picture=arguments.image.expanduser())
-    choice = (arguments.gallery, arguments.encoder)
-    result = engine.search(query, *choice, arguments.index, arguments.k, pictures=False, **search_params(arguments))
+    check_k(arguments.k)
+    collection = open_collection(arguments)
+    result = collection.search(query, arguments.index, arguments.k, pictures=False, **search_params(arguments))
     content = result.to_json()
     files = any(hit.file for hit in result.hits)  # a folder of the person's own: the file says more than its class
     said = [(hit.file,) if files else (hit.label, hit.class_name) for hit in result.hits]
@@ -44,7 +44,7 @@ def run(arguments: argparse.Namespace) -> Answer:
     ]
     if result.notice:
         lines.append(result.notice)
-    if engine.prepared(*choice).artifact.manifest.stand_in:
+    if collection.stand_in:
         content["stand_in"] = True
         lines.append(stand_in_notice(arguments.encoder))
     return Answer(content, "\n".join(lines))

@@ -27,7 +27,7 @@ from searchdemo.pictures import open_picture
 
 BATCH_SIZE = 64
 MOST_WORKERS = 8  # threads that open pictures; each holds a batch
-QUICK_SECONDS = 0.3e-3  # of a core, to make a picture ready: less is mostly Python's own work
+QUICK_SECONDS = 0.3e-3  # of a core, to prepare a picture: less is mostly Python's own work
 SAVE_SECONDS = 1.0  # between two saves of what is embedded; a kill loses no more
 
 
@@ -36,7 +36,7 @@ class Progress:
     stage: str  # "embedding the gallery", "building ivf" ...
     done: int
     total: int
-    rate: float  # a second; 0 when unknown
+    rate: float  # per second; 0 when unknown
 
     @property
     def seconds_left(self) -> float:
@@ -73,20 +73,20 @@ def balanced_rows(labels: np.ndarray, limit: int | None, seed: int = 0) -> np.nd
 
 
 def batches(pictures: Pictures, rows: np.ndarray, encoder: Encoder, batch_size: int) -> Iterator[tuple]:
-    """(which of the batch's rows can be read (b,) bool, network input of those or None), made by several threads.
+    """For each batch, which of its rows can be read (b,) bool, and the network's input of those, or None.
 
-    For a GPU they are made while it computes. On a CPU a forward pass wants all cores, and its threads would wait for
-    each other at every layer where one of them shares its core: there a batch a thread is made before the next pass.
-    Small pictures are made without threads, which would hand Python's lock to and fro: 64 px take 0.10 ms in place of
-    0.13 (two cores).
+    For a GPU, threads prepare batches while it computes. On a CPU, each thread prepares one batch, then the network
+    runs: a forward pass wants all cores, and its threads would wait at every layer for the one that shares its core.
+    Small pictures are prepared without threads, which would hand Python's lock to and fro: 64 px take 0.10 ms in place
+    of 0.13 (two cores).
     """
-    cost = 0.0  # seconds of a core a picture, in the batch made last
+    cost = 0.0  # seconds of a core per picture, in the latest batch
 
     def prepare(start: int) -> tuple[np.ndarray, object]:
         nonlocal cost
         there, began = [], time.thread_time()
 
-        def opened() -> Iterator[Image.Image]:  # one by one: a batch of photographs would take gigabytes
+        def opened() -> Iterator[Image.Image]:  # one by one, because a batch of photographs would take gigabytes
             for row in rows[start : start + batch_size]:
                 image = readable(pictures.encoded(int(row)))
                 there.append(image is not None)
@@ -118,6 +118,7 @@ def batches(pictures: Pictures, rows: np.ndarray, encoder: Encoder, batch_size: 
 
 
 def readable(encoded: bytes | None) -> Image.Image | None:
+    """The picture, or None where there is none or it cannot be read."""
     try:
         return None if encoded is None else open_picture(encoded)
     except BadPicture:
@@ -136,12 +137,12 @@ def embed(
 ) -> np.ndarray:
     """Unit rows (len(rows), dim) float32, NaN where a picture cannot be read.
 
-    They are kept in the file `scratch` as they come, with their count and the seconds that they took, those before a
-    kill too, in the .json beside it; after a kill they are found there.
+    They are saved in the file `scratch` as they come. The .json beside it holds their count and the seconds that they
+    took. After a kill the next run finds both, and goes on from there.
     """
     count_path = scratch.with_suffix(".json")
     identity = {
-        "rows": hashlib.sha256(np.ascontiguousarray(rows, dtype=np.int64)).hexdigest(),
+        "rows": hashlib.sha256(rows.astype(np.int64).tobytes()).hexdigest(),
         "gallery": fingerprint,
         "weights": encoder.weights_sha256,
         "precision": encoder.precision,

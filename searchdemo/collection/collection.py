@@ -1,66 +1,276 @@
-"""A gallery as an encoder sees it."""
+"""A gallery as an encoder sees it: all that is answered from one set of vectors.
+
+One query, start to end:
+    query -> encoder -> unit row (1, dim) -> index -> positions (1, k) -> true cosines -> gallery rows, labels, pictures
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from searchdemo.collection import knn
+from searchdemo.collection.classify import GUESSES, Classification, Guess, ranked
+from searchdemo.collection.missed import Missed, compared
+from searchdemo.collection.query import Embedded, Query, check_k, checked_text
+from searchdemo.collection.scores import rescored
+from searchdemo.collection.shelf import Shelf
+from searchdemo.collection.snapshot import Snapshot
 from searchdemo.collection.store import Artifact
+from searchdemo.encoders.base import Encoder, EncoderSpec
+from searchdemo.encoders.templates import class_rows
 from searchdemo.errors import BadQuery, NotHere
 from searchdemo.galleries.base import Gallery
-from searchdemo.indexes.vectors import StoredVectors
-from searchdemo.types import MISSING
+from searchdemo.indexes.base import Index
+from searchdemo.indexes.vectors import Vectors
+from searchdemo.pictures import open_picture
+from searchdemo.types import MISSING, Hit, SearchResult, Timing
 
 
 @dataclass(frozen=True)
-class Prepared:
-    """A gallery as an encoder sees it: verified, mapped, ready to be searched."""
+class Collection:
+    """Opened by Library.open. It answers from the same vectors for as long as it is held, whatever is built meanwhile.
+
+    Safe for several threads, and cheap to open again: a Library keeps what is behind it.
+    """
 
     gallery: Gallery
+    encoder_spec: EncoderSpec
     artifact: Artifact
-    vectors: StoredVectors
-    rows: np.ndarray | None  # (n,) gallery row of each position; None: they are the same
+    snapshot: Snapshot
+    shelf: Shelf
+
+    def __len__(self) -> int:
+        return len(self.vectors)
+
+    @property
+    def vectors(self) -> Vectors:
+        return self.snapshot.vectors
+
+    @property
+    def stand_in(self) -> bool:
+        """Whether the vectors were made with weights of a test: figures made with them must say so."""
+        return self.artifact.manifest.stand_in
+
+    def part(self, size: int) -> Collection:
+        """The same with only `size` of the vectors, always the same ones; itself when it has no more than that."""
+        if size < 1:
+            raise BadQuery(f"A gallery of {size:,} pictures cannot be searched: choose 1 or more.")
+        if size >= len(self):
+            return self
+        part = self.shelf.snapshots.get((self.snapshot.identity, size), lambda: self.snapshot.part(size))
+        return replace(self, snapshot=part)
+
+    # Positions and rows
 
     def gallery_rows(self, positions: np.ndarray) -> np.ndarray:
-        return positions if self.rows is None else np.where(positions < 0, MISSING, self.rows[positions])
+        """Positions among the vectors -> rows of the gallery, of the same shape; MISSING stays."""
+        return self.snapshot.gallery_rows(positions)
+
+    def labels(self) -> np.ndarray:
+        """(n,) int64 label of each position, an index into gallery.label_names; -1 where unknown."""
+        return np.asarray(self.gallery.pictures.labels, np.int64)[self.gallery_rows(np.arange(len(self)))]
 
     def position(self, row: int) -> int:
-        """Raises BadQuery when the row is not among the vectors."""
-        if self.rows is None:
-            if not 0 <= row < len(self.vectors):
-                raise BadQuery(f"There is no row {row}: choose from 0 to {len(self.vectors) - 1:,}.")
+        """Raises BadQuery when the row of the gallery is not among the vectors."""
+        if self.snapshot.rows is None:
+            if not 0 <= row < len(self):
+                raise BadQuery(f"There is no row {row}: choose from 0 to {len(self) - 1:,}.")
             return row
-        found = np.flatnonzero(self.rows == row)
+        found = np.flatnonzero(self.snapshot.rows == row)
         if not len(found):
-            raise BadQuery(f"Row {row} is not among the {len(self.vectors):,} pictures that were embedded.")
+            raise BadQuery(f"Row {row} is not among the {len(self):,} pictures that were embedded.")
         return int(found[0])
 
-    def queries(self) -> tuple[np.ndarray, np.ndarray]:
-        """Stored rows of the held-out queries (q, dim) float32 and their labels (q,); (0, dim) when there are none."""
-        if not self.artifact.has("queries.npy"):
-            return np.empty((0, self.vectors.dim), np.float32), np.empty(0, np.int64)
-        stored = np.load(self.artifact.file("queries.npy")).astype(np.float32)
-        labels = np.asarray(self.gallery.queries.labels, dtype=np.int64)
-        if (rows := self._query_rows()) is not None:
-            labels = labels[rows]
-        return stored / np.linalg.norm(stored, axis=1, keepdims=True), labels
+    # Held-out queries
+
+    @property
+    def queries(self) -> np.ndarray:
+        """(q, dim) float32 unit rows of the held-out queries; (0, dim) when there are none."""
+        return self.snapshot.queries
+
+    @property
+    def truth(self) -> np.ndarray:
+        """(q,) int64 label of each held-out query."""
+        labels = np.asarray(self.gallery.queries.labels, np.int64)[: None if len(self.queries) else 0]
+        return labels if self.snapshot.query_rows is None else labels[self.snapshot.query_rows]
 
     def held_out(self) -> tuple[np.ndarray, np.ndarray]:
-        """As queries, one at least. Raises NotHere when there are none."""
-        queries, labels = self.queries()
-        if not len(queries):
+        """(queries, truth), one at least. Raises NotHere when there are none."""
+        if not len(self.queries):
             raise NotHere(
-                f"No held-out queries of {self.artifact.key.gallery!r} are stored, so accuracy cannot be measured; "
+                f"No held-out queries of {self.gallery.name!r} are stored, so accuracy cannot be measured; "
                 "choose a gallery that has them, such as 'tiny-imagenet' or 'scenes'."
             )
-        return queries, labels
+        return self.queries, self.truth
 
     def query_picture(self, number: int) -> bytes | None:
-        """The picture of a stored held-out query; None when it is not on this machine."""
-        rows = self._query_rows()
+        """The picture of a held-out query; None when it is not on this machine."""
+        rows = self.snapshot.query_rows
         return self.gallery.queries.encoded(int(number if rows is None else rows[number]))
 
-    def _query_rows(self) -> np.ndarray | None:
-        """(q,) which of the gallery's queries each stored one is; None: they are the same."""
-        return np.load(self.artifact.file("query_rows.npy")) if self.artifact.has("query_rows.npy") else None
+    # Encoder and indexes
+
+    def encoder(self) -> Encoder:
+        """The encoder that made the vectors. Raises NoWeights, NotInstalled, BadArtifact (its weights have changed)."""
+        encoder = self.shelf.encoder(self.encoder_spec.name)
+        self.artifact.check_weights(encoder.weights_sha256)
+        return encoder
+
+    def has_weights(self) -> bool:
+        """Whether `encoder` answers without going online."""
+        return self.shelf.has_weights(self.encoder_spec.name)
+
+    def index(self, name: str) -> Index:
+        """Loaded, or built from the stored vectors. Raises UnknownName, BadQuery, NotInstalled."""
+        return self.shelf.index(name, self.artifact, self.snapshot)
+
+    def has_index(self, name: str) -> bool:
+        """Whether the index would answer without being built first. Raises UnknownName."""
+        return self.shelf.has_index(name, self.artifact, self.snapshot)
+
+    def class_name_rows(self) -> np.ndarray:
+        """(classes, dim) unit rows of the class names. Raises BadQuery without a text tower, and as `encoder` does."""
+        encoder, names = self.encoder(), self.gallery.class_names
+        key = (encoder.weights_sha256, names)
+        return self.shelf.class_rows.get(key, lambda: class_rows(encoder, names, self.encoder_spec.prompts))
+
+    # Answers
+
+    def embed(self, query: Query) -> Embedded:
+        """Raises BadQuery, BadPicture, and what `encoder` does."""
+        if query.row is not None:
+            return Embedded(self.vectors.take(np.array([self.position(query.row)])))
+        if query.held_out is not None:
+            if not 0 <= query.held_out < len(self.queries):
+                raise BadQuery(f"There is no held-out query {query.held_out}: choose below {len(self.queries):,}.")
+            return Embedded(self.queries[query.held_out : query.held_out + 1])
+        return embed(query, self.encoder())
+
+    def search(
+        self, query: Query, index: str = "ivf", k: int = 10, *, pictures: bool = True, **params: int
+    ) -> SearchResult:
+        """The k nearest pictures of the gallery. Raises SearchDemoError of every kind, each a sentence for a person.
+
+        pictures: with their files' bytes, or what stands in for them; False: read none, for answers that show none.
+        """
+        check_k(k)
+        searched = self.index(index)
+        embedded = self.embed(query)
+        left_out = self.position(query.row) if query.row is not None else MISSING
+        one_more = int(left_out != MISSING)
+        started = time.perf_counter()
+        found = searched.search(embedded.vector, k + one_more, **params).positions
+        search_ms = (time.perf_counter() - started) * 1000
+        started = time.perf_counter()
+        hits = self.hits(embedded.vector, found[:, found[0] != left_out][:, :k], pictures)
+        fetch_ms = (time.perf_counter() - started) * 1000
+        notice = shortfall(len(hits), min(k, len(self) - one_more), searched)
+        timing = Timing(embedded.preprocess_ms, embedded.encode_ms, search_ms, fetch_ms)
+        return SearchResult(hits, timing, notice, embedded.vector[0])
+
+    def hits(self, vector: np.ndarray, positions: np.ndarray, pictures: bool = True) -> tuple[Hit, ...]:
+        """What an index found (1, k) for a query (1, dim) as hits, best first by their true cosines."""
+        best = rescored(vector, self.vectors, positions)
+        there = best.positions[0] != MISSING
+        rows = self.gallery_rows(best.positions[0][there]).tolist()
+        scores = np.clip(best.scores[0][there], -1, 1).tolist()
+        return tuple(self._hit(*found, pictures) for found in zip(range(1, len(rows) + 1), rows, scores, strict=True))
+
+    def _hit(self, rank: int, row: int, score: float, with_picture: bool) -> Hit:
+        shown = self.gallery
+        picture = shown.pictures.encoded(row) if with_picture else None
+        blur = shown.blur(row) if with_picture and picture is None else None
+        return Hit(rank, row, shown.label(row), shown.class_name(row), score, shown.file(row), picture, blur)
+
+    def classify(
+        self,
+        query: Query,
+        index: str = "ivf",
+        k: int = 20,
+        temperature: float | None = knn.TEMPERATURE,
+        *,
+        pictures: bool = True,
+        **params: int,
+    ) -> Classification:
+        """The class by the vote of the k nearest, and by class names when the encoder reads words.
+
+        temperature None: every neighbour counts alike. Raises BadQuery for a temperature of 0 or below, or a gallery
+        without classes, and all that `search` raises.
+        """
+        knn.check_temperature(temperature)
+        if not self.gallery.label_names:
+            raise BadQuery(
+                f"The gallery {self.gallery.name!r} has no classes: put the pictures of each class in a folder of "
+                "its own."
+            )
+        result = self.search(query, index, k, pictures=pictures, **params)
+        cosines = np.array([[hit.score for hit in result.hits]])
+        shares = tuple(knn.vote_weights(cosines, temperature)[0].tolist()) if result.hits else ()
+        return Classification(ranked(result.hits, shares), result, shares, self._by_class_names(result.vector))
+
+    def _by_class_names(self, vector: np.ndarray) -> tuple[Guess, ...]:
+        """The classes whose names lie nearest to a query (dim,); none when the encoder cannot read them."""
+        if not self.encoder_spec.text:
+            return ()
+        try:
+            cosines = self.class_name_rows() @ vector
+        except (NotHere, BadQuery):
+            # No weights, which a stored query does without; or names of folders in a script that it does not know:
+            # the neighbours vote all the same.
+            return ()
+        shares = knn.vote_weights(cosines[None], self.encoder_spec.temperature)[0]
+        labels, names = self.gallery.label_names, self.gallery.class_names
+        return tuple(Guess(labels[i], names[i], float(shares[i])) for i in np.argsort(-shares)[:GUESSES])
+
+    def evaluate(
+        self, index: str, ks: tuple[int, ...] = knn.KS, temperature: float = knn.TEMPERATURE, **params: int
+    ) -> knn.Evaluation:
+        """kNN accuracy: every held-out query against the gallery, at each k, by the weighted and by the plain vote.
+
+        Raises NotHere when no queries are stored, BadQuery for a k or a temperature out of bounds, and what `index`
+        raises.
+        """
+        for k in ks:
+            check_k(k)
+        knn.check_temperature(temperature)
+        queries, truth = self.held_out()
+        searched, most = self.index(index), max(ks)
+        started = time.perf_counter()
+        found = searched.search(queries, most + 1, **params).positions  # of two equal ones at the end, the first counts
+        seconds = time.perf_counter() - started
+        best = rescored(queries, self.vectors, found)
+        positions, cosines = best.positions[:, :most], best.scores[:, :most]
+        labels = np.where(positions == MISSING, -1, self.labels()[positions])
+        accuracies = knn.evaluate(cosines, labels, truth, len(self.gallery.label_names), ks, temperature)
+        short = int((positions == MISSING).any(axis=1).sum())
+        said = f"{short:,} of {len(queries):,} queries found fewer than {positions.shape[1]}{remedy(searched)}"
+        return knn.Evaluation(len(queries), tuple(accuracies), seconds, said if short else "")
+
+    def missed(self, vector: np.ndarray, index: str, found: np.ndarray, **params: int) -> Missed:
+        """What an approximate index lost on a query (1, dim): the exact answer beside the positions (k,) it found."""
+        exact = self.index("brute").search(vector, len(found)).positions[0]
+        return compared(exact, found, self.index(index), vector, self.vectors, params)
+
+
+def embed(query: Query, encoder: Encoder) -> Embedded:
+    """A picture or a text by an encoder. Raises BadQuery, BadPicture."""
+    started = time.perf_counter()
+    if query.picture is None:
+        vector = encoder.encode_texts([checked_text(query.text or "")])
+        return Embedded(vector, 0.0, (time.perf_counter() - started) * 1000)
+    pixels = encoder.preprocess([open_picture(query.picture)])
+    preprocessed = time.perf_counter()
+    vector = encoder.encode_pixels(pixels)
+    return Embedded(vector, (preprocessed - started) * 1000, (time.perf_counter() - preprocessed) * 1000)
+
+
+def shortfall(found: int, wanted: int, index: Index) -> str:
+    """What to tell a person when an approximate index found fewer than asked for."""
+    return "" if found >= wanted else f"only {found} of {wanted} were found{remedy(index)}"
+
+
+def remedy(index: Index) -> str:
+    return "; raise nprobe" if any(param.name == "nprobe" for param in index.spec.params) else ""

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from searchdemo.collection.build import Progress, Report
-from searchdemo.collection.library import SearchEngine
+from searchdemo.collection.library import Library
 from searchdemo.collection.store import Key
 from searchdemo.errors import SearchDemoError
+from searchdemo.types import Count
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -24,21 +27,20 @@ class Job:
 
 
 class Builds:
-    """Starts builds of an engine and tells how far they are. Builds share the processor, so they queue."""
+    """Starts builds and tells how far they are. Builds share the processor, so they queue."""
 
-    def __init__(self, engine: SearchEngine):
-        self._engine = engine
+    def __init__(self, library: Library):
+        self._library = library
         self._jobs: dict[Key, Job] = {}
         self._lock = threading.Lock()
         self._turn = threading.Lock()
 
-    def start(self, gallery: str, encoder: str, limit: int | None = None) -> Job:
+    def start(self, key: Key) -> Job:
         """The running build of this key, or a new one."""
-        key = self._engine.key(gallery, encoder, limit)
         with self._lock:
             job = self._jobs.get(key)
             if job is None or job.finished:
-                self._jobs.pop(key, None)  # of a second try the place is the last again
+                self._jobs.pop(key, None)  # a second try stands last again
                 job = self._jobs[key] = Job(key, Progress("waiting for its turn", 0, 0, 0))
                 # A daemon: leaving the program does not wait for the end of a build, which is found again anyway.
                 threading.Thread(target=self._run, args=(key,), name=f"build {key.folder}", daemon=True).start()
@@ -65,13 +67,14 @@ class Builds:
             tell(Job(key, progress))
 
         def fail(sentence: str) -> None:
+            log.warning("building %s stopped: %s", key.folder, sentence)
             tell(Job(key, Progress("stopped", 0, 0, 0), error=sentence, finished=True))
 
         try:
             with self._turn:
                 report(Progress(f"loading {key.encoder}", 0, 0, 0))
-                self._engine.encoder(key.encoder, megabytes(f"fetching {key.encoder}, MB", report))
-                self._engine.build(key.gallery, key.encoder, key.limit, report)
+                self._library.encoder(key.encoder, counter(f"fetching {key.encoder}, MB", report, 10**6))
+                self._library.build(key, report)
         except SearchDemoError as error:
             fail(str(error))
         except Exception as error:  # a bug, a full disk: the visitor is told, the terminal shows where
@@ -81,14 +84,14 @@ class Builds:
             tell(Job(key, Progress("built", 1, 1, 0), finished=True))
 
 
-def megabytes(stage: str, report: Report) -> Callable[[int, int], None]:
-    """A progress(bytes here, bytes in all) of a download that is told as a stage of the build."""
+def counter(stage: str, report: Report, unit: int = 1) -> Count:
+    """Reports (done, in all) as a stage, both divided by `unit`: bytes of a download, files of a folder."""
     started, first = time.perf_counter(), None
 
     def told(done: int, total: int) -> None:
         nonlocal first
         first = done if first is None else first  # what an earlier try left does not count as speed
-        rate = (done - first) / max(time.perf_counter() - started, 1e-3) / 1e6
-        report(Progress(stage, done // 10**6, total // 10**6, rate))
+        rate = (done - first) / max(time.perf_counter() - started, 1e-3) / unit
+        report(Progress(stage, done // unit, total // unit, rate))
 
     return told

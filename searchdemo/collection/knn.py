@@ -9,8 +9,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from searchdemo.errors import BadQuery
+
 TEMPERATURE = 0.07
 KS = (1, 5, 10, 20, 50, 100, 200)
+
+
+def check_temperature(temperature: float | None) -> None:
+    """None stands for the plain vote. Raises BadQuery for 0 or below."""
+    if temperature is not None and not temperature > 0:
+        raise BadQuery(f"temperature = {temperature} is out of bounds: choose above 0, such as {TEMPERATURE}.")
 
 
 def vote_weights(cosines: np.ndarray, temperature: float | None) -> np.ndarray:
@@ -56,6 +64,16 @@ class Accuracy:
     top1: float  # percent
     top5: float  # percent
     per_class: np.ndarray  # (classes,) top-1 in percent; nan for classes without queries
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """kNN accuracy of an index over the held-out queries of a collection."""
+
+    queries: int
+    accuracies: tuple[Accuracy, ...]
+    search_seconds: float  # of the index alone, for all queries
+    notice: str = ""  # what the person should know
 
 
 def evaluate(

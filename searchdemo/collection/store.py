@@ -27,6 +27,7 @@ from typing import TypeVar
 from searchdemo import assets
 from searchdemo.errors import BadArtifact, NotBuilt
 from searchdemo.files import exclusive, make_folder, sha256_of, write_json
+from searchdemo.indexes.base import IndexSpec
 
 FORMAT = 1
 VECTORS = "ivf.faiss"
@@ -209,26 +210,33 @@ class Store:
         shutil.rmtree(old, ignore_errors=True)
         return Artifact(key, folder, manifest)
 
-    def extra_index(self, artifact: Artifact, index: str, factory: str) -> Path | None:
-        """A verified further index over these very vectors, or None when there is none."""
-        name = index_file(index)
+    def limits(self, whole: Key) -> list[int]:
+        """Sizes of the balanced parts that are built of it."""
+        prefix = f"{whole.folder.name}-n"
+        names = (folder.name for folder in self.folders() if folder.parent == whole.folder.parent)
+        sizes = (name.removeprefix(prefix) for name in names if name.startswith(prefix))
+        return [int(size) for size in sizes if size.isdigit()]
+
+    def extra_index(self, artifact: Artifact, spec: IndexSpec, recipe: str) -> Path | None:
+        """A verified further index over these very vectors, made by this recipe, or None when there is none."""
+        name = index_file(spec)
         for root in self.roots:
             path, card_path = root / artifact.key.folder / name, root / artifact.key.folder / f"{name}.json"
             if not (path.is_file() and card_path.is_file()):
                 continue
-            wanted = index_card(artifact, path, factory)
+            wanted = index_card(artifact, path, recipe)
             with contextlib.suppress(ValueError, TypeError, AttributeError):  # a card that cannot be read
                 if wanted.items() <= json.loads(card_path.read_text()).items():
                     return path
         return None  # one of older vectors, or a damaged one, is simply built again
 
-    def extra_index_path(self, artifact: Artifact, index: str) -> Path:
+    def extra_index_path(self, artifact: Artifact, spec: IndexSpec) -> Path:
         """Where a further index over these vectors is to be written."""
-        return make_folder(self.own / artifact.key.folder) / index_file(index)
+        return make_folder(self.own / artifact.key.folder) / index_file(spec)
 
-    def add_index(self, artifact: Artifact, path: Path, factory: str, build_seconds: float) -> None:
+    def add_index(self, artifact: Artifact, path: Path, recipe: str, build_seconds: float) -> None:
         """Register a further index that was written to extra_index_path."""
-        card = index_card(artifact, path, factory)
+        card = index_card(artifact, path, recipe)
         write_json(path.with_name(path.name + ".json"), card | {"build_seconds": build_seconds})
 
 
@@ -253,10 +261,11 @@ def name_for(pictures: Path) -> str:
     return f"{legible}-{digest}"
 
 
-def index_card(artifact: Artifact, path: Path, factory: str) -> dict[str, str]:
+def index_card(artifact: Artifact, path: Path, recipe: str) -> dict[str, str]:
     """What the card beside a further index says of it: how it was made, its bytes, and over which vectors."""
-    return {"factory": factory, "sha256": sha256_of(path), "vectors_sha256": artifact.vectors_sha256}
+    return {"factory": recipe, "sha256": sha256_of(path), "vectors_sha256": artifact.vectors_sha256}
 
 
-def index_file(index: str) -> str:
-    return re.sub(r"[^\w-]+", "_", index) + ".faiss"
+def index_file(spec: IndexSpec) -> str:
+    """ "hnsw.faiss", "annoy.annoy": the name, and the library that reads the file."""
+    return re.sub(r"[^\w-]+", "_", spec.name) + f".{spec.library}"

@@ -17,21 +17,21 @@ class EncoderSpec:
     name: str
     module: str  # the file in encoders/ that loads it, see table.py; imported on first use
     model: str  # the library's own id
-    weights: str  # the hub's repository, or for people where they come from
-    parameters: int  # of what is loaded, heads left out
+    weights: str  # the hub's repository, or a phrase that says where the weights come from
+    parameters: int  # without the heads, which are not loaded
     dim: int  # of the embedding
-    input_px: int  # a side
-    text: bool  # has a text tower
-    download_bytes: int  # 0: comes with searchdemo
+    input_px: int  # pixels per side
+    text: bool  # whether it has a text tower
+    download_bytes: int  # 0 for an encoder that comes with searchdemo
     licence: str  # of the weights
     note: str = ""
-    hub_file: str = ""  # the one file of the repository that is fetched; never the pickle beside it
+    hub_file: str = ""  # the only file of the repository that is fetched, never the pickle beside it
     shipped: str = ""  # the file in assets.WEIGHTS of an encoder that comes with searchdemo
-    prompts: tuple[str, ...] = ("{}",)  # sentences about a class, {} is its name
-    prompt: str = "{}"  # what a visitor's own words are put into
+    prompts: tuple[str, ...] = ("{}",)  # sentences about a class; {} stands for its name
+    prompt: str = "{}"  # the sentence for a visitor's own words
     temperature: float = 0.07  # of the softmax over class names
     trained_on: str = ""  # the gallery whose pictures and labels it was trained with
-    extra: str = "encoders"  # of pyproject.toml: brings the libraries that it needs
+    extra: str = "encoders"  # the extra in pyproject.toml that brings the libraries it needs
 
 
 class Encoder(Protocol):
@@ -43,14 +43,14 @@ class Encoder(Protocol):
     device: str  # "cuda:0" | "mps" | "cpu"
     precision: str  # "bfloat16" | "float32"
     transform: str  # "own" | "full"
-    weights_sha256: str  # of the weights file: an index belongs to one
-    stand_in: bool  # weights made for a test: figures made with them must say so
+    weights_sha256: str  # of the weights file; the manifest of an index names it
+    stand_in: bool  # the weights were made for a test, and figures made with them must say so
 
     def preprocess(self, images: Iterable[Image.Image]) -> object:
         """Upright RGB pictures, one at least -> the network's input, on its device. Safe to call from many threads."""
 
     def encode_pixels(self, pixels: object) -> np.ndarray:
-        """What `preprocess` returned for n pictures -> (n, dim) float32 unit rows."""
+        """The result of `preprocess` for n pictures -> (n, dim) float32 unit rows."""
 
     def encode_images(self, images: Sequence[Image.Image]) -> np.ndarray:
         """encode_pixels(preprocess(images)): (n, dim) float32 unit rows."""

@@ -5,7 +5,6 @@ One safetensors file holds both towers in 8 bits ("image.*", "text.*") and the w
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -14,10 +13,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
+from searchdemo.cache import Cache
 from searchdemo.encoders.base import EncoderSpec
-from searchdemo.encoders.bundled_text import VOCABULARY, TextTower
+from searchdemo.encoders.bundled_text import TextTower
 from searchdemo.encoders.device import pick_device, pick_precision
-from searchdemo.encoders.quantised import quantise
 from searchdemo.encoders.weights import Weights, read_weights
 from searchdemo.extras import imported, pip_command
 
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class BundledEncoder:
-    """See base.py. Words are read at once and in NumPy; the image tower is made, and torch imported, for a picture."""
+    """See base.py. NumPy reads words. Torch is imported, and the image tower made, for the first picture."""
 
     has_text = True
 
@@ -40,7 +39,7 @@ class BundledEncoder:
         self.text_tower = TextTower(spec.name, spec.dim, weights)
         self._spec, self._weights = spec, weights
         self._device, self._precision = device and pick_device(device), precision
-        self._making = threading.Lock()
+        self._image_encoder: Cache[TorchEncoder] = Cache(1)
 
     @cached_property
     def device(self) -> str:
@@ -53,16 +52,21 @@ class BundledEncoder:
     @property
     def image_encoder(self) -> TorchEncoder:
         """Raises NotInstalled without torch, BadArtifact when the weights do not fit."""
-        with self._making:  # once, whoever asks first
-            return self._image_encoder
 
-    @cached_property
-    def _image_encoder(self) -> TorchEncoder:
-        part = f"The image tower of the encoder {self.name!r}"
-        module = imported(f"{__package__}.bundled_image", part, pip_command(self._spec.extra))
-        return module.load(
-            self._spec, self._weights, transform=self.transform, device=self.device, precision=self.precision
-        )
+        def load() -> TorchEncoder:
+            part = f"The image tower of the encoder {self.name!r}"
+            module = imported(f"{__package__}.bundled_image", part, pip_command(self._spec.extra))
+            options = {"transform": self.transform, "device": self.device, "precision": self.precision}
+            return module.load(self._spec, self._weights, **options)
+
+        return self._image_encoder.get("image", load)
+
+    @property
+    def net(self) -> torch.nn.Module:
+        return self.image_encoder.net
+
+    def forward_images(self, pixels: torch.Tensor) -> torch.Tensor:
+        return self.image_encoder.forward_images(pixels)
 
     def preprocess(self, images: Iterable[Image.Image]) -> torch.Tensor:
         return self.image_encoder.preprocess(images)
@@ -78,15 +82,6 @@ class BundledEncoder:
         return np.array([self.text_tower.row(text) for text in texts], np.float32).reshape(-1, self.dim)
 
 
-def load(spec: EncoderSpec, path: Path, *, transform: str, device: str | None, precision: str | None) -> BundledEncoder:
-    """Raises BadArtifact for a file of another make."""
-    weights = read_weights(path, "numpy")
-    return BundledEncoder(spec, weights, transform=transform, device=device, precision=precision)
-
-
-def pack(image: torch.nn.Module, text: torch.nn.Module, words: Sequence[str]) -> dict[str, np.ndarray]:
-    """Both towers as the arrays of one file, in 8 bits. words: in the order of the text tower's rows."""
-    tensors = {f"image.{name}": value for name, value in image.state_dict().items()}
-    tensors |= {f"text.{name}": value for name, value in text.state_dict().items()}
-    arrays = {name: value.cpu().numpy() for name, value in tensors.items() if not name.endswith("num_batches_tracked")}
-    return quantise(arrays) | {VOCABULARY: np.frombuffer(" ".join(words).encode(), np.uint8)}
+def load(spec: EncoderSpec, path: Path, *, transform: str, **options: str | None) -> BundledEncoder:
+    """The encoder with the weights of a safetensors file. Raises BadArtifact when they do not fit."""
+    return BundledEncoder(spec, read_weights(path, "numpy"), transform=transform, **options)

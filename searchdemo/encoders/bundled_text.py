@@ -1,4 +1,4 @@
-"""The text tower of the bundled encoder, in NumPy: words need no torch. training/text_tower.py has the one in torch."""
+"""The text tower of the bundled encoder in NumPy, so that words need no torch. training/text_tower.py is its twin."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import math
 import numpy as np
 
 from searchdemo.encoders.quantised import dequantise
-from searchdemo.encoders.weights import Weights, check_shapes
+from searchdemo.encoders.weights import Weights, check_shapes, part_of
 from searchdemo.encoders.words import NGRAM_ROWS, table_rows
 from searchdemo.errors import BadArtifact, BadQuery
 
-VOCABULARY = "text.vocabulary"  # uint8: the words, with a blank between them, in the order of the table's rows
+VOCABULARY = "text.vocabulary"  # uint8: the words in the order of the table's rows, separated by blanks
 
 _erf = np.vectorize(math.erf, otypes=[np.float32])
 
@@ -20,15 +20,14 @@ class TextTower:
     """A bag of words: the sum of the words' rows, and a small network on top. Safe for several threads."""
 
     def __init__(self, name: str, dim: int, weights: Weights):
-        """Raises BadArtifact for a file of another make; the size of the hidden layer is read off its tensors."""
-        self._name, tensors = name, dequantise(weights.part("text."))
-        try:
-            words = bytes(weights.tensors[VOCABULARY]).decode().split(" ")
-            hidden = len(tensors["expand.bias"])
-        except KeyError as error:
+        """Raises BadArtifact for the file of another encoder. The tensors tell the size of the hidden layer."""
+        if VOCABULARY not in weights.tensors:
             raise BadArtifact(
-                f"{weights.path} is not a file of the bundled encoder ({error}); make one with python -m training."
-            ) from error
+                f"{weights.path} is not a file of the bundled encoder, which has {VOCABULARY!r}; "
+                "make one with python -m training."
+            )
+        self._name, tensors = name, dequantise(part_of(weights.tensors, "text."))
+        words, hidden = bytes(weights.tensors[VOCABULARY]).decode().split(" "), len(tensors.get("expand.bias", ()))
         self.shapes = {
             "table.weight": (len(words) + NGRAM_ROWS, dim),
             "expand.weight": (hidden, dim),

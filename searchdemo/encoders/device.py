@@ -12,10 +12,10 @@ PRECISIONS = ("auto", "bfloat16", "float32")
 
 
 def pick_device(name: str | None = None) -> str:
-    """CUDA when there is one, then MPS, then the CPU: "cuda:0" | "mps" | "cpu". Without torch it is the CPU.
+    """The fastest device of this machine: "cuda:0", else "mps", else "cpu". Without torch it is "cpu".
 
-    `name` forces one ("cuda", "cuda:1", "mps", "cpu"). Raises UnknownName for a device that this machine does not have,
-    NotInstalled for any but the CPU without torch.
+    `name` chooses another ("cuda", "cuda:1", "mps", "cpu"). Raises UnknownName for a device that this machine does not
+    have, NotInstalled for any but the CPU without torch.
     """
     if name == "cpu" or (name is None and not is_installed("torch")):
         return "cpu"

@@ -19,40 +19,28 @@ from searchdemo.encoders.weights import empty_net, fit, read_weights
 
 class OpenClipEncoder(TorchEncoder):
     has_text = True
-
-    def __init__(self, *args, tokenizer: Callable[[list[str]], torch.Tensor], **kwargs):
-        super().__init__(*args, **kwargs)
-        self._tokenizer = tokenizer  # n texts -> (n, context length) int64; cuts off what is too long
+    tokenizer: Callable[[list[str]], torch.Tensor]  # n texts -> (n, context length) int64; cuts off long ones
 
     def forward_images(self, pixels: torch.Tensor) -> torch.Tensor:
         return self.net.encode_image(pixels)
 
     def forward_texts(self, texts: Sequence[str]) -> torch.Tensor:
-        return self.net.encode_text(self._tokenizer(list(texts)).to(self.device))
+        return self.net.encode_text(self.tokenizer(list(texts)).to(self.device))
 
 
-def load(
-    spec: EncoderSpec, path: Path, *, transform: str, device: str | None, precision: str | None
-) -> OpenClipEncoder:
+def load(spec: EncoderSpec, path: Path, *, transform: str, **options: str | None) -> OpenClipEncoder:
     """The encoder with the weights of a safetensors file. Raises BadArtifact when they do not fit."""
     net, weights = empty_net(lambda: build(spec)), read_weights(path)
     fit(net, weights.tensors, name=spec.name, path=path)
-    return OpenClipEncoder(
-        spec,
-        weights,
-        net,
-        transform_of(spec, transform),
-        tokenizer=open_clip.get_tokenizer(spec.model),
-        transform=transform,
-        device=device,
-        precision=precision,
-    )
+    encoder = OpenClipEncoder(spec, weights, net, transform_of(spec, transform), transform=transform, **options)
+    encoder.tokenizer = open_clip.get_tokenizer(spec.model)
+    return encoder
 
 
 def build(spec: EncoderSpec) -> nn.Module:
     """Both towers with random weights.
 
-    From the library's configuration by hand: its create_model warns about random weights through the root logger.
+    The library's create_model would warn about random weights through the root logger.
     """
     config = open_clip.get_model_config(spec.model)
     tower_pair = open_clip.CustomTextCLIP if config.pop("custom_text", False) else open_clip.CLIP
@@ -60,8 +48,10 @@ def build(spec: EncoderSpec) -> nn.Module:
 
 
 def pretrained_cfg(spec: EncoderSpec) -> dict:
-    """open_clip's entry for these weights. It says the mean, std and interpolation that they were trained with:
-    a load from a local file would silently use OpenAI's instead."""
+    """open_clip's entry for these weights, with the mean, std and interpolation of their training.
+
+    When the library itself loads a local file, it uses OpenAI's values without a word.
+    """
     tags = open_clip.list_pretrained_tags_by_model(spec.model)
     entries = (open_clip.get_pretrained_cfg(spec.model, tag) for tag in tags)
     return next(entry for entry in entries if entry.get("hf_hub", "").rstrip("/") == spec.weights)

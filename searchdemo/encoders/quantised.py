@@ -1,4 +1,4 @@
-"""Weights in 8 bits: each row (output channel, word) of a matrix as int8 with one float32 scale.
+"""Weights in 8 bits: each row of a matrix (an output channel, a word) is int8 with one float32 scale.
 
 A matrix "x" is stored as "x" (int8) and "x.scale" (rows,): x = int8 * scale. Vectors stay float32.
 """
@@ -11,7 +11,7 @@ SCALE = ".scale"
 
 
 def quantise(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Float arrays -> int8 with scales where they have rows; other arrays as they are."""
+    """Float matrices become int8 with scales. Vectors and arrays of integers stay as they are."""
     stored = {}
     for name, value in tensors.items():
         if value.ndim < 2 or not np.issubdtype(value.dtype, np.floating):
@@ -25,13 +25,9 @@ def quantise(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def dequantise(stored: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """What quantise made -> float32 arrays, each off by at most half a scale. Plain float weights pass unchanged."""
-    tensors = {}
+    """The result of quantise -> float32 arrays, off by at most half a scale. Plain float weights stay unchanged."""
+    tensors = dict(stored)
     for name, value in stored.items():
-        if name.removesuffix(SCALE) in stored and name.endswith(SCALE):
-            continue
-        scale = stored.get(name + SCALE)
-        if scale is not None:
-            value = value.astype(np.float32) * scale.reshape(-1, *[1] * (value.ndim - 1))
-        tensors[name] = value
+        if (scale := tensors.pop(name + SCALE, None)) is not None:
+            tensors[name] = value.astype(np.float32) * scale.reshape(-1, *[1] * (value.ndim - 1))
     return tensors

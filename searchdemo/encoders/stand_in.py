@@ -1,19 +1,23 @@
-"""Weights that look like the real ones and know nothing: the real architecture, random tensors, marked as such.
+"""Random weights for the real architecture of an encoder, marked as stand-ins.
 
-They give right times and meaningless answers, without a download: for tests, and for benchmarks that say so.
+They need no download and give right times but meaningless answers. Tests use them, and benchmarks that say so.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from searchdemo.encoders.table import ENCODERS, module_of
 from searchdemo.encoders.weights import STAND_IN
 from searchdemo.errors import BadQuery
 from searchdemo.extras import imported, pip_command
 
+if TYPE_CHECKING:
+    import torch
 
-def build_net(name: str):
+
+def build_net(name: str) -> torch.nn.Module:
     """The torch network of an encoder, with random weights. Raises UnknownName, NotInstalled, BadQuery."""
     spec = ENCODERS.find(name)
     if spec.shipped:

@@ -1,6 +1,6 @@
-"""The encoders that can be chosen, and the one way to load them. Importing this costs nothing: no torch, no network.
+"""The encoders that can be chosen, and how to load one. Importing this file imports no torch and sends no request.
 
-A file in encoders/ that an entry names as its `module` has two functions:
+The `module` of an entry is a file in encoders/ with two functions:
 
     load(spec, path, *, transform, device, precision) -> Encoder    with the weights of a safetensors file
     build(spec) -> torch.nn.Module                                  with random weights, for stand_in.py
@@ -8,6 +8,7 @@ A file in encoders/ that an entry names as its `module` has two functions:
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 
@@ -17,15 +18,20 @@ from searchdemo.encoders.transforms import TRANSFORMS
 from searchdemo.errors import NoWeights, UnknownName
 from searchdemo.extras import imported, pip_command
 from searchdemo.table import Table
+from searchdemo.types import Count
 
-TIMM = {"module": "timm_encoder", "hub_file": "model.safetensors", "text": False, "licence": "Apache-2.0"}
-OPEN_CLIP = {
-    "module": "open_clip_encoder",
-    "hub_file": "open_clip_model.safetensors",
-    "text": True,
-    "licence": "MIT",
-    "prompt": "a photo of a {}.",  # CLIP learned from captions of photographs
-    "prompts": (  # the seven that Radford et al. chose for ImageNet from eighty, published with CLIP's code
+TIMM = partial(
+    EncoderSpec, module="timm_encoder", hub_file="model.safetensors", input_px=224, text=False, licence="Apache-2.0"
+)
+OPEN_CLIP = partial(
+    EncoderSpec,
+    module="open_clip_encoder",
+    hub_file="open_clip_model.safetensors",
+    input_px=224,
+    text=True,
+    licence="MIT",
+    prompt="a photo of a {}.",  # CLIP learned from captions of photographs
+    prompts=(  # the seven that Radford et al. chose for ImageNet from eighty, published with CLIP's code
         "itap of a {}.",
         "a bad photo of the {}.",
         "a origami {}.",
@@ -34,12 +40,12 @@ OPEN_CLIP = {
         "art of the {}.",
         "a photo of the small {}.",
     ),
-    "temperature": 0.01,  # what CLIP's own training ends at (Radford et al. 2021, section 2.5)
-}
+    temperature=0.01,  # the value at which CLIP's own training ends (Radford et al. 2021, section 2.5)
+)
 
-# `model` is the library's id. open_clip's names without "-quickgelu" also load, and give wrong features: OpenAI
-# trained with x * sigmoid(1.702 x) for GELU. download_bytes: the tensors of the file, the classifier's head of
-# timm's included, as float32. Both counted from the networks themselves: tests/test_encoders.py.
+# open_clip's models without "-quickgelu" also load these weights, but give wrong features: OpenAI trained with
+# x * sigmoid(1.702 x) in place of GELU. download_bytes counts all tensors of the file as float32, with the classifier's
+# head that is not loaded. tests/test_encoders.py counts parameters and bytes from the networks themselves.
 _SPECS = (
     EncoderSpec(
         name="bundled",
@@ -57,91 +63,76 @@ _SPECS = (
         prompts=("{}", "a photo of a {}.", "a picture of a {}."),
         trained_on="tiny-imagenet",
     ),
-    EncoderSpec(
+    TIMM(
         name="resnet18",
         model="resnet18.tv_in1k",
         weights="timm/resnet18.tv_in1k",
         parameters=11_176_512,
         dim=512,
-        input_px=224,
         download_bytes=46_796_608,
         note="torchvision's weights, trained on the labels of ImageNet-1k",
-        **TIMM | {"licence": "BSD-3-Clause"},
+        licence="BSD-3-Clause",
     ),
-    EncoderSpec(
+    TIMM(
         name="mobilenetv3-large",
         model="mobilenetv3_large_100.ra_in1k",
         weights="timm/mobilenetv3_large_100.ra_in1k",
         parameters=4_202_032,
         dim=1280,
-        input_px=224,
         download_bytes=22_030_096,
         note="for mobile phones, trained on the labels of ImageNet-1k",
-        **TIMM,
     ),
-    EncoderSpec(
+    TIMM(
         name="dino-vits16",
         model="vit_small_patch16_224.dino",
         weights="timm/vit_small_patch16_224.dino",
         parameters=21_665_664,
         dim=384,
-        input_px=224,
         download_bytes=86_662_656,
         note="trained without labels",
-        **TIMM,
     ),
-    EncoderSpec(
+    TIMM(
         name="dinov2-vits14",
         model="vit_small_patch14_dinov2.lvd142m",
         weights="timm/vit_small_patch14_dinov2.lvd142m",
         parameters=21_628_800,
         dim=384,
-        input_px=224,
         download_bytes=88_224_768,
         note="trained without labels at 518 px, run at 224",
-        **TIMM,
     ),
-    EncoderSpec(
+    OPEN_CLIP(
         name="clip-vit-b32",
         model="ViT-B-32-quickgelu",
         weights="timm/vit_base_patch32_clip_224.openai",
         parameters=151_277_313,
         dim=512,
-        input_px=224,
         download_bytes=605_109_252,
-        **OPEN_CLIP,
     ),
-    EncoderSpec(
+    OPEN_CLIP(
         name="clip-vit-b16",
         model="ViT-B-16-quickgelu",
         weights="timm/vit_base_patch16_clip_224.openai",
         parameters=149_620_737,
         dim=512,
-        input_px=224,
         download_bytes=598_482_948,
-        **OPEN_CLIP,
     ),
-    EncoderSpec(
+    OPEN_CLIP(
         name="clip-vit-l14",
         model="ViT-L-14-quickgelu",
         weights="timm/vit_large_patch14_clip_224.openai",
         parameters=427_616_513,
         dim=768,
-        input_px=224,
         download_bytes=1_710_466_052,
-        **OPEN_CLIP,
     ),
-    EncoderSpec(
+    OPEN_CLIP(
         name="clip-rn50",
         model="RN50-quickgelu",
         weights="timm/resnet50_clip.openai",
         parameters=102_007_137,
         dim=1024,
-        input_px=224,
         download_bytes=408_241_980,
-        **OPEN_CLIP,
     ),
-    EncoderSpec(
+    OPEN_CLIP(
         name="clip-rn50x4",
         model="RN50x4-quickgelu",
         weights="timm/resnet50x4_clip.openai",
@@ -149,9 +140,8 @@ _SPECS = (
         dim=640,
         input_px=288,
         download_bytes=713_642_124,
-        **OPEN_CLIP,
     ),
-    EncoderSpec(
+    OPEN_CLIP(
         name="mobileclip2-s0",
         model="MobileCLIP2-S0",
         weights="timm/MobileCLIP2-S0-OpenCLIP",
@@ -160,7 +150,7 @@ _SPECS = (
         input_px=256,
         download_bytes=299_543_956,
         note="for mobile phones; its licence allows research only",
-        **OPEN_CLIP | {"licence": "Apple AMLR (research only)"},
+        licence="Apple AMLR (research only)",
     ),
 )
 
@@ -168,7 +158,7 @@ ENCODERS: Table[EncoderSpec] = Table("encoder", ((spec.name, spec) for spec in _
 
 
 def weights_path(name: str) -> Path | None:
-    """The weights file of an encoder if this machine has it. Cheap: `list` asks it of all. Raises UnknownName."""
+    """The weights file of an encoder if this machine has it, found without a request. Raises UnknownName."""
     spec = ENCODERS.find(name)
     if not spec.shipped:
         return hub.cached(spec.weights, spec.hub_file)
@@ -183,22 +173,22 @@ def load(
     transform: str = "own",
     weights: Path | None = None,
     precision: str | None = None,
-    progress: hub.Progress | None = None,
+    progress: Count | None = None,
 ) -> Encoder:
-    """An encoder, ready. Its weights come from the file `weights`, else this machine's cache, else the hub.
+    """A loaded encoder. Its weights come from the file `weights`, else this machine's cache, else the hub.
 
-    device: "cuda" | "cuda:1" | "mps" | "cpu"; None: the fastest of this machine
+    device: "cuda" | "cuda:1" | "mps" | "cpu"; None chooses the fastest of this machine
     transform: "own" | "full", see transforms.py
-    weights: a safetensors file of the same architecture, fine-tuned by the person
-    precision: "auto" | "bfloat16" | "float32"; None: SEARCHDEMO_PRECISION, else "auto"
-    progress: called with (bytes here, bytes in all) while the weights are fetched
+    weights: a safetensors file of the same architecture, such as a person's fine-tuned one
+    precision: "auto" | "bfloat16" | "float32"; None reads SEARCHDEMO_PRECISION, else takes "auto"
+    progress: called with (bytes here, bytes in all) while the weights are downloaded
 
     Raises UnknownName, NotInstalled, NoWeights (neither here nor within reach), BadArtifact (a file that does not fit).
     """
     spec = ENCODERS.find(name)
     if transform not in TRANSFORMS:
         raise UnknownName("transform", transform, TRANSFORMS)
-    module = module_of(spec)  # before a download that would be for nothing
+    module = module_of(spec)  # first, so that nothing is downloaded in vain
     path = Path(weights) if weights else fetch_weights(spec, progress)
     return module.load(spec, path, transform=transform, device=device, precision=precision)
 
@@ -208,13 +198,12 @@ def module_of(spec: EncoderSpec) -> ModuleType:
     return imported(f"{__package__}.{spec.module}", f"The encoder {spec.name!r}", pip_command(spec.extra))
 
 
-def fetch_weights(spec: EncoderSpec, progress: hub.Progress | None = None) -> Path:
-    """The file that ships, or from the hub's cache or the hub. Raises NoWeights."""
+def fetch_weights(spec: EncoderSpec, progress: Count | None = None) -> Path:
+    """The weights file: the one that ships, else from the hub's cache, else downloaded. Raises NoWeights."""
     if path := weights_path(spec.name):
         return path
     if spec.shipped:
-        path = assets.WEIGHTS / spec.shipped
-        raise NoWeights(f"The weights of {spec.name}, {path}, are not there; make them with python -m training.")
+        raise NoWeights(f"{assets.WEIGHTS / spec.shipped} is not there; make it with python -m training.")
     try:
         return hub.fetch(spec.weights, spec.hub_file, progress)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Classes as rows by their names: the mean over a set of sentences about each."""
+"""A class as a row made from its name: the mean of several sentences about it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def class_rows(encoder: Encoder, class_names: Sequence[str], prompts: Sequence[s
     """Unit rows (classes, dim): the mean of each class's unit prompt vectors, made unit again (Radford et al. 2021).
 
     prompts: sentences with {} for the name, such as EncoderSpec.prompts.
-    Raises BadQuery for an encoder without text.
+    Raises BadQuery when the encoder has no text tower.
     """
     texts = [prompt.replace("{}", name) for name in class_names for prompt in prompts]
     rows = encoder.encode_texts(texts).reshape(len(class_names), len(prompts), -1).mean(axis=1)

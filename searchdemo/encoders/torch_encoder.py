@@ -1,4 +1,4 @@
-"""What all encoders written in torch share: pictures in, one forward pass, float32 unit rows out."""
+"""The base of all encoders in torch: pictures in, one forward pass, float32 unit rows out."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import contextlib
 import functools
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -20,23 +21,25 @@ from searchdemo.encoders.transforms import Transform
 from searchdemo.encoders.weights import Weights
 from searchdemo.errors import BadQuery
 
-TEXT_BATCH = 256  # texts per forward pass: a list of any length fits in memory
+Batch = TypeVar("Batch", torch.Tensor, Sequence[str])
 
-# Up to four pictures of 64 px pass on one thread. Two need each other at every layer, and beside a web server one is
-# always late: a picture on the page took 30 ms with two threads and 6 ms with one (two cores, bfloat16).
+TEXT_BATCH = 256  # texts per forward pass, so that a list of any length fits in memory
+
+# Up to four pictures of 64 px are computed on one thread. Two threads wait for each other at every layer, and beside a
+# web server one is always late: a picture on the page took 30 ms with two and 6 ms with one (two cores, bfloat16).
 QUICK_PIXELS = 4 * 3 * 64 * 64
 
-# A CPU passes 16 pictures of 224 px at a time, whose activations stay in its cache: 66 pictures a second in place of 42
-# by DINO's ViT-S/16, 208 in place of 167 by ResNet-18 (batches of 64, two cores, bfloat16).
+# A CPU computes 16 pictures of 224 px at a time, so that their activations stay in its cache. DINO's ViT-S/16 embeds 66
+# pictures per second in place of 42, ResNet-18 208 in place of 167 (batches of 64, two cores, bfloat16).
 CACHED_PIXELS = 16 * 3 * 224 * 224
 
 
 class TorchEncoder:
     """An Encoder (see base.py) around a torch network. A subclass may override `forward_images` and `forward_texts`.
 
-    weights: those that were read into `net`
-    net: pixels (n, 3, height, width) -> (n, dim); moved to the device and to its precision here
-    to_input: its transform, see transforms.py; used from several threads
+    weights: the ones that were read into `net`
+    net: pixels (n, 3, height, width) -> (n, dim); this class moves it to the device and to its precision
+    to_input: the transform of transforms.py; several threads use it
     """
 
     has_text = False
@@ -58,7 +61,7 @@ class TorchEncoder:
         self.precision = pick_precision(self.device, precision)
         self.net = prepare(net, self.device, self.precision)
         self._to_input = to_input
-        self._forward_lock = threading.Lock()  # two passes on all cores are slower than one after the other
+        self._forward_lock = threading.Lock()  # two passes at once on all cores are slower than in turn
 
     def preprocess(self, images: Iterable[Image.Image]) -> torch.Tensor:
         """Upright RGB pictures, one at least -> (n, 3, height, width) on the device."""
@@ -66,11 +69,12 @@ class TorchEncoder:
         return self._to_input.standardised(self._to_input.pixels(images), dtype).to(self.device)
 
     def encode_pixels(self, pixels: torch.Tensor) -> np.ndarray:
-        """What `preprocess` returned for n pictures -> (n, dim) float32 unit rows."""
+        """The result of `preprocess` for n pictures -> (n, dim) float32 unit rows."""
         if self.device != "cpu":
             return self._in_turn(self.forward_images, pixels)
         if pixels.numel() <= QUICK_PIXELS:
-            return self._on_one_core(self.forward_images, pixels)
+            with one_core():
+                return self._unit_rows(self.forward_images, pixels)
         pieces = pixels.split(max(1, CACHED_PIXELS // pixels[0].numel()))
         return np.concatenate([self._in_turn(self.forward_images, piece) for piece in pieces])
 
@@ -90,25 +94,21 @@ class TorchEncoder:
         return self.net(pixels)
 
     def forward_texts(self, texts: Sequence[str]) -> torch.Tensor:
-        """n texts, n >= 1 -> (n, dim), of any length. Only where has_text."""
+        """n texts, n >= 1 -> (n, dim), of any length. A subclass with has_text overrides it."""
         raise NotImplementedError
 
-    def _in_turn(self, forward: Callable[..., torch.Tensor], batch) -> np.ndarray:
+    def _in_turn(self, forward: Callable[[Batch], torch.Tensor], batch: Batch) -> np.ndarray:
         with self._forward_lock:
             return self._unit_rows(forward, batch)
 
-    def _on_one_core(self, forward: Callable[..., torch.Tensor], batch) -> np.ndarray:
-        with one_core():
-            return self._unit_rows(forward, batch)
-
-    def _unit_rows(self, forward: Callable[..., torch.Tensor], batch) -> np.ndarray:
+    def _unit_rows(self, forward: Callable[[Batch], torch.Tensor], batch: Batch) -> np.ndarray:
         if len(batch) == 0:
             return np.empty((0, self.dim), np.float32)
         with torch.inference_mode(), self._autocast():
             return F.normalize(forward(batch).float(), dim=1).cpu().numpy()
 
     def _autocast(self) -> contextlib.AbstractContextManager:
-        """CUDA chooses the precision operation by operation; on the CPU `prepare` has cast the weights once."""
+        """On CUDA, torch chooses the precision of each operation. On the CPU, `prepare` has cast the weights once."""
         if self.device.startswith("cuda") and self.precision == "bfloat16":
             return torch.autocast("cuda", torch.bfloat16)
         return contextlib.nullcontext()
@@ -118,10 +118,10 @@ class TorchEncoder:
 def one_core() -> Iterator[None]:
     """Torch computes on the calling thread alone.
 
-    By OpenMP's setting, which is each thread's own and takes 4 us: torch's is also what those threads begin with, and
-    would set back, that touch torch meanwhile. A thread that waits with one core for work takes 0.7 ms more a picture.
+    It uses OpenMP's setting, which belongs to one thread and takes 4 us. Torch's own setting would also reach other
+    threads that use torch for the first time meanwhile. A thread kept for such work would cost 0.7 ms per picture.
     """
-    torch.get_num_threads()  # or torch would overwrite the setting in the first operation of this thread
+    torch.get_num_threads()  # else torch overwrites the setting in the first operation of this thread
     with _openmp().limit(limits=1):
         yield
 

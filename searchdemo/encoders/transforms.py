@@ -1,32 +1,36 @@
-"""What happens to a picture before a network sees it, where the libraries leave it to us.
+"""The steps from a picture to the input of a network.
 
-"own"   the encoder's own transform, from its own configuration; most resize the shorter side and cut out
-        the middle: a 64-px picture through "resize 256, crop 224" keeps its central 56x56
-"full"  the whole picture, resized to the input square without a crop: the same for all encoders
+"own"   the encoder's own transform, from its configuration. Most resize the shorter side and cut out the middle:
+        "resize 256, crop 224" keeps the central 56x56 of a 64-px picture.
+"full"  the whole picture, resized to the input square without a crop. It is the same for all encoders.
 """
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
 
+if TYPE_CHECKING:
+    import torch
+
 TRANSFORMS = ("own", "full")
-LONGEST = 4  # times as long as wide: more is cut off before "resize the shorter side" makes it huge
-ONE_THREAD = 2**15  # elements up to which torch computes on the calling thread alone
+LONGEST = 4  # a picture more than 4 times as long as wide is cut, or "resize the shorter side" would make it huge
+ONE_THREAD = 2**15  # torch computes up to so many elements on the calling thread alone
 
 
 class Transform:
-    """The steps of a torchvision Compose that ends in ToTensor and Normalize; those two for a whole batch.
+    """The steps of a torchvision Compose that ends in ToTensor and Normalize, with those two done per batch.
 
-    A picture stays in 8 bits until its batch is together: made float32 one by one and stacked, pictures cost 0.5 ms of
-    a core more, 224 px each, and the network wants the core.
+    Pictures stay in 8 bits until the batch is complete. To convert and stack them one by one would cost a core 0.5 ms
+    more per picture of 224 px, and the network needs that core.
     """
 
-    def __init__(self, steps: Sequence[Callable]):
-        """steps: of upright RGB pictures to RGB pictures of the input size, then ToTensor, Normalize."""
+    def __init__(self, steps: Sequence[Any]):
+        """steps: from upright RGB pictures to RGB pictures of the input size, then ToTensor, then Normalize."""
         *self._steps, _, normalise = steps
         self._mean, self._std = np.asarray(normalise.mean, np.float32), np.asarray(normalise.std, np.float32)
 
@@ -35,10 +39,11 @@ class Transform:
         steps = self._steps
         return np.stack([np.asarray(functools.reduce(lambda given, step: step(given), steps, p)) for p in pictures])
 
-    def standardised(self, pixels: np.ndarray, dtype):
-        """pixels -> torch tensor (n, 3, px, px) of this dtype in channels_last: (pixels / 255 - mean) / std.
+    def standardised(self, pixels: np.ndarray, dtype: torch.dtype) -> torch.Tensor:
+        """pixels -> (n, 3, px, px) of this dtype in channels_last: (pixels / 255 - mean) / std.
 
-        In pieces that torch does not spread over threads: several threads prepare batches while a network runs.
+        The work is cut into pieces that torch does not spread over threads, because several threads prepare batches
+        while a network runs.
         """
         import torch
 
@@ -46,7 +51,7 @@ class Transform:
         factor, offset = (
             torch.from_numpy(np.tile(values, width)) for values in (1 / (255 * self._std), -self._mean / self._std)
         )
-        lines = torch.from_numpy(pixels).view(-1, 3 * width)  # of all pictures
+        lines = torch.from_numpy(pixels).view(-1, 3 * width)  # the lines of all pictures
         standardised = torch.empty(lines.shape, dtype=dtype)
         at_once = max(1, ONE_THREAD // (3 * width))
         for given, made in zip(lines.split(at_once), standardised.split(at_once), strict=True):
@@ -62,15 +67,15 @@ def full(px: int, mean: Sequence[float], std: Sequence[float]) -> Transform:
 
 
 def central(steps: Sequence[Callable]) -> Transform:
-    """Steps that only look at the middle, made safe for very long pictures.
+    """Makes steps that look at the middle alone safe for very long pictures.
 
-    Resizing the shorter side of a 1 x 10,000 picture to 256 px would make 2,560,000 px of the longer one.
+    To resize the shorter side of a 1 x 10,000 picture to 256 px would make the longer one 2,560,000 px.
     """
     return Transform([centre, *steps])
 
 
 def square(px: int) -> Callable[[Image.Image], Image.Image]:
-    """The shorter side resized to px, the middle cut out. Steps that change nothing are left out: 10 of 100 us."""
+    """The shorter side resized to px, the middle cut out. A picture of that size is passed on, which saves 10 us."""
     from torchvision.transforms import CenterCrop, Compose, InterpolationMode, Resize
 
     resize = Compose([Resize(px, InterpolationMode.BICUBIC, antialias=True), CenterCrop(px)])

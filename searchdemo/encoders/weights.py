@@ -1,11 +1,11 @@
-"""Weights from a safetensors file into a network: read, check that they fit, name what does not."""
+"""Reads weights from a safetensors file, checks that they fit a network, and names the tensors that do not."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from searchdemo.errors import BadArtifact
 from searchdemo.files import sha256_of
@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     import numpy as np
     import torch
 
+T = TypeVar("T")  # a torch tensor or a NumPy array
+
 STAND_IN = {"searchdemo": "stand-in"}  # the metadata of weights that a test made
-UNUSED = ("num_batches_tracked", "logit_scale")  # of training alone: a file without them fits
+UNUSED = ("num_batches_tracked", "logit_scale")  # only training needs them, so a file without them fits
 
 
 @dataclass(frozen=True)
@@ -25,15 +27,17 @@ class Weights:
     sha256: str
     stand_in: bool
 
-    def part(self, prefix: str) -> dict:
-        """The tensors whose names begin so, under the rest of their names."""
-        return {key.removeprefix(prefix): value for key, value in self.tensors.items() if key.startswith(prefix)}
+
+def part_of(tensors: Mapping[str, T], prefix: str) -> dict[str, T]:
+    """The tensors whose names begin with the prefix, by the rest of their names."""
+    return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
 
 
 def read_weights(path: Path, framework: str = "pt") -> Weights:
     """framework: "pt" for torch tensors, "numpy" for arrays.
 
-    Raises BadArtifact when the file is missing, damaged, or a pickle: unpickling a checkpoint runs its code."""
+    Raises BadArtifact when the file is missing, damaged, or a pickle, because unpickling a checkpoint runs its code.
+    """
     from safetensors import SafetensorError, safe_open
 
     if not path.is_file():
@@ -53,13 +57,13 @@ def read_weights(path: Path, framework: str = "pt") -> Weights:
 
 
 def empty_net(build: Callable[[], torch.nn.Module]) -> torch.nn.Module:
-    """build() without the random numbers of a fresh network, which take longer than reading the weights that follow."""
+    """build() without random initial weights, which take longer to make than the real ones to read."""
     from torch import Tensor
     from torch.overrides import TorchFunctionMode
 
     class NoRandomNumbers(TorchFunctionMode):
         def __torch_function__(self, func, types, args=(), kwargs=None):
-            skip = func in (Tensor.normal_, Tensor.uniform_, Tensor.erfinv_)  # erfinv_: of truncated normals
+            skip = func in (Tensor.normal_, Tensor.uniform_, Tensor.erfinv_)  # truncated normals use erfinv_
             return args[0] if skip else func(*args, **(kwargs or {}))
 
     with NoRandomNumbers():
@@ -67,9 +71,9 @@ def empty_net(build: Callable[[], torch.nn.Module]) -> torch.nn.Module:
 
 
 def fit(net: torch.nn.Module, tensors: dict[str, torch.Tensor], *, name: str, path: Path) -> None:
-    """Copies the tensors into the network; those it has no place for (a classifier's head) are left out.
+    """Copies the tensors into the network. Tensors that it has no place for (a classifier's head) are left out.
 
-    Raises BadArtifact when one that it needs is missing or has another shape.
+    Raises BadArtifact when a tensor that it needs is missing or has another shape.
     """
     wanted = net.state_dict()
     check_shapes({key: tuple(value.shape) for key, value in wanted.items()}, tensors, name=name, path=path)
@@ -78,17 +82,12 @@ def fit(net: torch.nn.Module, tensors: dict[str, torch.Tensor], *, name: str, pa
 
 def check_shapes(wanted: dict[str, tuple[int, ...]], tensors: dict, *, name: str, path: Path) -> None:
     """Raises BadArtifact when one of the wanted tensors is missing or has another shape. UNUSED ones may be missing."""
-    missing = [key for key in wanted if key not in tensors and not key.endswith(UNUSED)]
-    misshapen = [key for key in wanted if key in tensors and tuple(tensors[key].shape) != wanted[key]]
     complaints = []
-    if missing:
+    if missing := [key for key in wanted if key not in tensors and not key.endswith(UNUSED)]:
         complaints.append(f"{len(missing)} of its {len(wanted)} tensors are missing (first {missing[0]!r})")
-    if misshapen:
-        key = misshapen[0]
-        complaints.append(
-            f"{len(misshapen)} have another shape (first {key!r}: {tuple(tensors[key].shape)} "
-            f"where {wanted[key]} is needed)"
-        )
+    if misshapen := [key for key in wanted if key in tensors and tuple(tensors[key].shape) != wanted[key]]:
+        first = f"first {misshapen[0]!r}: {tuple(tensors[misshapen[0]].shape)} where {wanted[misshapen[0]]} is needed"
+        complaints.append(f"{len(misshapen)} have another shape ({first})")
     if complaints:
         raise BadArtifact(
             f"{str(path)!r} does not fit {name}: {' and '.join(complaints)}; give weights saved from this architecture."

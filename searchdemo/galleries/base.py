@@ -1,4 +1,4 @@
-"""What a gallery is: pictures by row, their labels, and held-out queries."""
+"""The parts of a gallery: pictures by row, their labels, and held-out queries."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from searchdemo.types import Blur
 
 
 class Pictures(ABC):
-    """Pictures by row, read lazily: memory does not grow with their number.
+    """Pictures by row. They are read one at a time, so memory does not grow with their number.
 
-    A subclass sets `labels` and reads files; it overrides the other facts where they differ from the defaults here.
+    A subclass sets `labels` and reads the files. It overrides the other facts where they differ from the defaults here.
     """
 
     labels: np.ndarray  # (n,) int16: index into Gallery.label_names; -1 where unknown
-    source: str = ""  # for people: where the pictures come from; "" when none is on this machine
-    revision: str = ""  # of the hub's repository that they came from, for manifests
+    source: str = ""  # tells people where the pictures come from; "" when none is on this machine
+    revision: str = ""  # of the hub's repository that they came from; manifests name it
 
     def __len__(self) -> int:
         return len(self.labels)
 
     @property
     def missing(self) -> str:
-        """One sentence when pictures are not on this machine: what, and how to get them; else ""."""
+        """One sentence that says which pictures are not on this machine and how to get them, or ""."""
         return ""
 
     @abstractmethod
@@ -39,11 +39,11 @@ class Pictures(ABC):
         return True
 
     def file(self, row: int) -> str:
-        """The path within the folder, for people, where the pictures are a person's own files; else ""."""
+        """The readable path within the folder where the pictures are a person's own files, else ""."""
         return ""
 
     def blur(self, row: int) -> Blur | None:
-        """A blurred stand-in for a picture that is not on the machine, where the gallery comes with them."""
+        """A blurred stand-in for a picture that is not on the machine, where the gallery has one."""
         return None
 
 
@@ -53,12 +53,12 @@ class Gallery:
 
     name: str  # as on the command line
     label_names: tuple[str, ...]  # the data set's own: "n01443537"
-    class_names: tuple[str, ...]  # for people: "goldfish"; one for each label name
-    pictures: Pictures  # what is searched
-    queries: Pictures  # held out, same classes; may be empty
-    fingerprint: str  # SHA-256 over the content in row order: an index belongs to one
-    captions: tuple[str, ...] = ()  # a sentence per picture, where the gallery has them
-    example_texts: tuple[str, ...] = ()  # queries in words to click
+    class_names: tuple[str, ...]  # readable: "goldfish"; one for each label name
+    pictures: Pictures  # that are searched
+    queries: Pictures  # held out, of the same classes; may be empty
+    fingerprint: str  # SHA-256 over the content in row order; the manifest of an index names it
+    captions: tuple[str, ...] = ()  # one sentence per picture, where the gallery has them
+    example_texts: tuple[str, ...] = ()  # queries in words for people to click
 
     @property
     def source(self) -> str:
@@ -88,18 +88,18 @@ class Gallery:
 
 
 def printable(name: str) -> str:
-    """A file's name as valid Unicode: bytes that are no UTF-8 become their escapes, so two names stay two."""
+    """A file's name as valid Unicode. Bytes that are not UTF-8 become escapes, so two names stay different."""
     return os.fsencode(name).decode(errors="backslashreplace")
 
 
 @dataclass(frozen=True)
 class GallerySpec:
-    """One entry of the GALLERIES table: static facts, and how to open it."""
+    """One entry of the GALLERIES table: facts that are known without opening it, and the function that opens it."""
 
     name: str
     title: str  # one line for people
-    size: int | None  # pictures; None when only opening tells
+    size: int | None  # pictures; None when they are counted only on opening
     open: Callable[..., Gallery]  # open(argument="", data_dir=None, download=False, progress=None), see table.py
-    accepts_argument: bool = False  # "folder:PATH": what follows the colon goes to `open`
-    on_page: bool = True  # False: command line only
-    terms: str = ""  # where the pictures come from and what may be done with them
+    accepts_argument: bool = False  # "folder:PATH": the words after the colon go to `open`
+    on_page: bool = True  # False hides it from the page, the command line has it
+    terms: str = ""  # the origin of the pictures, and what people may do with them

@@ -1,6 +1,6 @@
-"""Blurred stand-ins for pictures that are not on the machine: a ThumbHash each, 24 bytes, in one file that ships.
+"""Blurred stand-ins for pictures that are not on the machine: one ThumbHash per picture, in one file that ships.
 
-A ThumbHash holds the few lowest frequencies of a picture: its colours and where they are, no more (Evan Wallace,
+A ThumbHash holds the lowest frequencies of a picture in 24 bytes: its colours and their places, no more (Evan Wallace,
 evanw.github.io/thumbhash, 2023).
 """
 
@@ -22,7 +22,7 @@ BLUR_BYTES = 24  # of a square picture without transparency
 
 
 def blur_of(picture: bytes) -> Blur:
-    """picture: an encoded one, square, at most 100 px a side. Raises BadPicture, ImportError (see requirements.txt)."""
+    """picture: encoded, square, at most 100 px per side. Raises BadPicture, ImportError (see requirements.txt)."""
     from thumbhash import rgba_to_thumb_hash
 
     opened = open_picture(picture)
@@ -40,14 +40,14 @@ def unblurred(blur: Blur) -> Image.Image | None:
 
 
 class Blurs:
-    """The stand-ins of a gallery, by row. The file is read when the first is asked for."""
+    """The stand-ins of a gallery, by row. The file is read for the first of them."""
 
     def __init__(self, path: Path, fingerprint: str):
-        """fingerprint: of the gallery; stand-ins of another are refused."""
+        """fingerprint: of the gallery. A file that was made from another gallery is refused."""
         self._path, self._fingerprint = path, fingerprint
 
     def __getitem__(self, row: int) -> Blur:
-        """Raises BadArtifact when the file is missing, damaged (a zip holds a checksum) or of another gallery."""
+        """Raises BadArtifact when the file is missing, damaged (its zip has checksums) or of another gallery."""
         return Blur(self._rows[row].tobytes())
 
     @cached_property
@@ -67,7 +67,7 @@ class Blurs:
 
 
 def save_blurs(pictures: Iterable[bytes], fingerprint: str, path: Path) -> int:
-    """Write the file from the encoded pictures in row order, and return how many there were."""
+    """Writes the file from the encoded pictures in row order. Returns their number."""
     blurs = [np.frombuffer(blur_of(picture), np.uint8) for picture in pictures]
     with replacing(path) as temporary, temporary.open("wb") as file:
         np.savez(file, blurs=np.stack(blurs), fingerprint=fingerprint)

@@ -1,8 +1,8 @@
-"""Which picture is which, in whatever order a copy of a data set lists them: rows are known by what the files hold.
+"""Finds the rows of a data set in any copy of it, in whatever order the copy lists its files, by their content.
 
-The rows' own order is fixed once, in a file that ships (gallery.npz). A copy on somebody's disk is matched to it in two
-steps: by the files' bytes, then, for what these did not find, by what the pictures look like (some copies hold them
-encoded again). A third step would be one more key in Rows and one more call in tiny_imagenet._match.
+A file that ships (gallery.npz) fixes the order of the rows. A copy is matched to it in two steps: by the bytes of the
+files, then, for rows without such a file, by the look of the pictures, because some copies hold them encoded again.
+A third step would be one more key in Rows and one more call in tiny_imagenet._match.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from searchdemo.errors import BadArtifact
 from searchdemo.files import replacing
 
 ABSENT = -1  # a position in a copy that stands for "this row's picture is not in it"
-MAX_BITS = 6  # two looks of one picture; see match_looks
+MAX_BITS = 6  # by which two looks of one picture differ; see match_looks
 
 
 @dataclass(frozen=True)
 class Rows:
-    """What is known of every picture without having it: n rows, those of the gallery first, then the queries."""
+    """The facts about every picture that ship without it: n rows, first those of the gallery, then the queries."""
 
     labels: np.ndarray  # (n,) uint8
     keys: np.ndarray  # (n,) uint64, content_key of the original file
@@ -33,12 +33,12 @@ class Rows:
     gallery_size: int
 
     def fingerprint(self) -> str:
-        """SHA-256 over labels and keys in row order; the same with or without the pictures."""
+        """SHA-256 over labels and keys in row order. It needs no pictures."""
         return hashlib.sha256(self.labels.tobytes() + self.keys.astype("<u8").tobytes()).hexdigest()
 
 
 def save_rows(rows: Rows, path: Path) -> None:
-    """Writes an .npz (hashes do not compress)."""
+    """Writes an .npz, uncompressed because hashes do not compress."""
     with replacing(path) as temporary, temporary.open("wb") as file:
         np.savez(file, labels=rows.labels, keys=rows.keys, looks=rows.looks, gallery_size=rows.gallery_size)
 
@@ -63,15 +63,15 @@ def content_key(data: bytes) -> int:
 
 
 def content_keys(files: Iterable[bytes | None]) -> np.ndarray:
-    """(m,) uint64, one for each file; 0 for a file that could not be read."""
+    """(m,) uint64, one per file. It is 0 for a file that could not be read."""
     return np.fromiter((content_key(data) if data else 0 for data in files), dtype=np.uint64)
 
 
 def match_keys(wanted: np.ndarray, held: np.ndarray) -> np.ndarray:
     """For each wanted key (n,) a position in `held` (m,) that has it, or ABSENT: (n,) int64.
 
-    Files with one content are one key, and any of them serves: no label is needed to tell them apart. (Train of
-    tiny-ImageNet holds 20 such pairs, all across classes.)
+    Files with the same content have the same key, and any of them serves. (The train split of tiny-ImageNet has 20 such
+    pairs, all across classes.)
     """
     if not len(held):
         return np.full(len(wanted), ABSENT, dtype=np.int64)
@@ -81,24 +81,24 @@ def match_keys(wanted: np.ndarray, held: np.ndarray) -> np.ndarray:
 
 
 def look_key(data: bytes | None) -> int:
-    """Difference hash: is each of 8 x 8 pixels brighter than its left neighbour? 0 where the file cannot be read.
+    """The difference hash of a picture: one bit for each of 8 x 8 pixels, set where it is brighter than its left one.
 
-    Neal Krawetz, "Kind of Like That", hackerfactor.com 2013.
+    It is 0 for a file that cannot be read. Neal Krawetz, "Kind of Like That", hackerfactor.com 2013.
     """
     try:
         grey = Image.open(io.BytesIO(data or b"")).convert("L").resize((9, 8), Image.Resampling.BOX)
-    except Exception:  # as in pictures.py: on bad bytes Pillow raises nearly anything
+    except Exception:  # as in pictures.py: bad bytes let Pillow raise nearly anything
         return 0
     values = np.asarray(grey, dtype=np.int16)
     return int.from_bytes(np.packbits(values[:, 1:] > values[:, :-1]).tobytes(), "little")
 
 
 def match_looks(wanted: np.ndarray, wanted_labels: np.ndarray, held: np.ndarray, held_labels: np.ndarray) -> np.ndarray:
-    """As match_keys, by look: within a class, each other's only nearest, at most MAX_BITS of 64 bits apart.
+    """As match_keys, but by look: two pictures of a class match when each is the other's only nearest.
 
-    Measured on 10,000 pictures of 20 classes, encoded again as JPEG of quality 75: the two looks of a picture differ by
-    0 bits in the median and 5 at most. At this limit, two classes that have no picture in common are matched in 0.06 %
-    of their rows.
+    They may differ by MAX_BITS of 64 bits. Measured on 10,000 pictures of 20 classes that were encoded again as JPEG of
+    quality 75: the two looks of a picture differ by 0 bits in the median and by 5 at most. At this limit, 0.06 % of the
+    rows of two classes that share no picture are matched by mistake.
     """
     positions = np.full(len(wanted), ABSENT, dtype=np.int64)
     for label in np.unique(wanted_labels):
@@ -106,9 +106,9 @@ def match_looks(wanted: np.ndarray, wanted_labels: np.ndarray, held: np.ndarray,
         if not len(places):
             continue
         bits = np.bitwise_count(wanted[rows, None] ^ held[None, places])  # (rows, places)
-        nearest, least = bits.argmin(axis=1), bits.min(axis=1)
-        only = (bits == least[:, None]).sum(axis=1) == 1
+        nearest, distance = bits.argmin(axis=1), bits.min(axis=1)
+        only = (bits == distance[:, None]).sum(axis=1) == 1
         mutual = bits.argmin(axis=0)[nearest] == np.arange(len(rows))
-        good = only & mutual & (least <= MAX_BITS)
+        good = only & mutual & (distance <= MAX_BITS)
         positions[rows[good]] = places[nearest[good]]
     return positions

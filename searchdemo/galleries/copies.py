@@ -1,59 +1,63 @@
-"""A copy of a data set on this machine: a bag of encoded pictures, in whatever layout and order it came.
+"""A copy of a data set on this machine: encoded pictures in whatever layout and order the copy has them.
 
-Two layouts: what `datasets` reads (parquet, Arrow, save_to_disk), mapped into memory; and picture files in folders (the
-unpacked tiny-imagenet-200 zip, or any other). Nothing is read until it is asked for.
+There are two layouts: the formats of `datasets` (parquet, Arrow, save_to_disk), mapped into memory, and picture files
+in folders (the unpacked tiny-imagenet-200 zip, or any other). Nothing is read before it is needed.
 """
 
 from __future__ import annotations
 
 import os
 import re
-import threading
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from itertools import chain
 from pathlib import Path
 from types import ModuleType
-from typing import Protocol
+from typing import Any
 
 import numpy as np
 
+from searchdemo.cache import Cache
 from searchdemo.errors import NoPictures
 from searchdemo.extras import imported, pip_command
 
 PICTURE_SUFFIXES = {".jpeg", ".jpg", ".png", ".webp", ".bmp", ".gif"}
-DEPTH = 4  # train/n01443537/images/n01443537_0.JPEG; deeper is not looked for, so a wrong folder is refused soon
-BATCH = 1000  # pictures in memory at a time while all of them are gone through
+DATASET_FILES = ("*.parquet", "*/*.parquet", "*.arrow", "*/*.arrow")
+DEPTH = 4  # train/n01443537/images/n01443537_0.JPEG; deeper files are not looked for, so a wrong folder is refused soon
+BATCH = 1000  # pictures in memory at a time while `read_all` reads all of them
 
 
-class Copy(Protocol):
+class Copy(ABC):
     """Positions are the copy's own and mean nothing elsewhere.
 
-    Reading raises NoPictures when the copy turns out unreadable, NotInstalled without the library that reads it.
+    Reading raises NoPictures when the copy cannot be read, NotInstalled without the library that reads it.
     """
 
-    where: str  # for people
-    revision: str  # of the hub's repository; "" when it did not come from there
+    def __init__(self, folder: Path, where: str = "", revision: str = ""):
+        """where: a name for people; revision: of the hub's repository, "" when the copy is not from there."""
+        self._folder, self.where, self.revision = folder, where or str(folder), revision
 
+    @abstractmethod
     def __len__(self) -> int: ...
 
+    @abstractmethod
     def read(self, position: int) -> bytes | None: ...
 
     def read_all(self) -> Iterator[bytes | None]:
         """Every picture once, in order of position."""
+        return map(self.read, range(len(self)))
 
+    @abstractmethod
     def labels(self, label_names: Sequence[str]) -> np.ndarray:
         """(len,) int16: each picture's label as an index into label_names, -1 where the copy does not tell."""
 
 
 def open_copy(folder: Path) -> Copy:
-    """Looks at names only. Raises NoPictures when the folder is missing or holds no pictures in a layout known here."""
+    """It looks at names alone. Raises NoPictures when the folder is missing or holds pictures in neither layout."""
     folder = folder.expanduser()
     if not folder.is_dir():
         raise NoPictures(f"There is no folder '{folder}'; --data or SEARCHDEMO_DATA names a copy of tiny-ImageNet.")
-    if any(
-        chain.from_iterable(folder.glob(f"{depth}*.{kind}") for depth in ("", "*/") for kind in ("parquet", "arrow"))
-    ):
+    if any(path for pattern in DATASET_FILES for path in folder.glob(pattern)):
         return DatasetCopy(folder)
     if any(_picture_files(folder)):
         return FilesCopy(folder)
@@ -63,13 +67,12 @@ def open_copy(folder: Path) -> Copy:
     )
 
 
-class DatasetCopy:
-    """What `datasets` reads, all splits one after the other; a column `image`, and perhaps a column `label`."""
+class DatasetCopy(Copy):
+    """A data set with a column `image` and perhaps a column `label`, all splits one after the other."""
 
-    def __init__(self, folder: Path):
-        self.where, self.revision = str(folder), ""
-        self._folder = folder
-        self._lock = threading.Lock()
+    def __init__(self, folder: Path, where: str = "", revision: str = ""):
+        super().__init__(folder, where, revision)
+        self._opened: Cache[list] = Cache(1)
 
     def __len__(self) -> int:
         return len(self._images)
@@ -95,11 +98,9 @@ class DatasetCopy:
 
     @property
     def _splits(self) -> list:
-        with self._lock:  # cached_property does not lock, and two loads at once would write one cache
-            return self._loaded
+        return self._opened.get("splits", self._load)
 
-    @cached_property
-    def _loaded(self) -> list:
+    def _load(self) -> list:
         datasets = imported("datasets", f"The data set '{self.where}'", pip_command("encoders"))
         try:
             splits = _load_splits(self._folder, datasets)
@@ -117,7 +118,7 @@ class DatasetCopy:
         return splits
 
     @cached_property
-    def _images(self):  # pyarrow.ChunkedArray of struct<bytes, path>, mapped from disk
+    def _images(self) -> Any:  # pyarrow.ChunkedArray of struct<bytes, path>, mapped from disk
         import pyarrow
 
         return pyarrow.chunked_array([chunk for s in self._splits for chunk in s.data.column("image").chunks])
@@ -128,30 +129,26 @@ def _load_splits(folder: Path, datasets: ModuleType) -> list:
         return list(datasets.load_from_disk(str(folder)).values())
     if (folder / "state.json").exists():
         return [datasets.load_from_disk(str(folder))]
-    if (folder / "dataset_info.json").exists():  # the cache that load_dataset itself keeps
+    if (folder / "dataset_info.json").exists():  # the cache of load_dataset
         return [datasets.Dataset.from_file(str(path)) for path in sorted(folder.glob("*.arrow"))]
     return list(datasets.load_dataset(str(folder)).values())
 
 
-def _split_labels(split, label_names: list[str]) -> np.ndarray:
-    """Numbers of a copy are translated by its names; without names, numbers are taken as those of the sorted names."""
-    unknown = np.full(len(split), -1, dtype=np.int16)
+def _split_labels(split: Any, label_names: list[str]) -> np.ndarray:
+    """The copy's own names translate its numbers. In a copy without names, numbers are places in the sorted names."""
+    found = np.full(len(split), -1, dtype=np.int16)
     if "label" not in split.features or split.features["label"].dtype not in ("int64", "int32", "int16", "uint8"):
-        return unknown
+        return found
     names = getattr(split.features["label"], "names", None) or sorted(label_names)
     own = np.array([label_names.index(name) if name in label_names else -1 for name in names], dtype=np.int16)
     numbers = split.data.column("label").to_numpy()
     inside = (numbers >= 0) & (numbers < len(own))
-    unknown[inside] = own[numbers[inside]]
-    return unknown
+    found[inside] = own[numbers[inside]]
+    return found
 
 
-class FilesCopy:
-    """Picture files in folders. Keeps their names (about 100 bytes each), never their pictures."""
-
-    def __init__(self, folder: Path):
-        self.where, self.revision = str(folder), ""
-        self._folder = folder
+class FilesCopy(Copy):
+    """Picture files in folders. It keeps their names (about 100 bytes per file), never their pictures."""
 
     def __len__(self) -> int:
         return len(self._names)
@@ -159,11 +156,8 @@ class FilesCopy:
     def read(self, position: int) -> bytes | None:
         return _read_file(self._folder / self._names[position])
 
-    def read_all(self) -> Iterator[bytes | None]:
-        return map(self.read, range(len(self)))
-
     def labels(self, label_names: Sequence[str]) -> np.ndarray:
-        """A WordNet id anywhere in the path tells; else the zip's own list of its val pictures does."""
+        """The label of a picture is the WordNet id in its path, else its id in the zip's list of val pictures."""
         number = {name: i for i, name in enumerate(label_names)}
         listed = self._folder / "val" / "val_annotations.txt"  # "val_0.JPEG \t n03444034 \t box", one per line
         lines = listed.read_text().splitlines() if listed.is_file() else []

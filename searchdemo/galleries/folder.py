@@ -1,7 +1,7 @@
-"""Anyone's own pictures: a folder, flat or with one sub-folder per class.
+"""A person's own pictures: a folder, flat or with one sub-folder per class.
 
-Rows are the readable picture files, sorted by relative path. What is readable is decided once, when the folder is
-opened, so a bad file never shifts the rows of the others, then or later.
+Rows are the readable picture files, sorted by relative path. Each file is checked once, when the folder is opened, so a
+bad file never shifts the rows of the others later.
 """
 
 from __future__ import annotations
@@ -12,22 +12,23 @@ import os
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from searchdemo.errors import BadPicture, NoPictures
 from searchdemo.galleries.base import Gallery, Pictures, printable
-from searchdemo.hub import Progress
 from searchdemo.pictures import open_header, open_picture
+from searchdemo.types import Count
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".jp2", ".ppm", ".pgm", ".tga"}
-EDGE_BYTES = 65_536  # of the beginning and of the end of a file, for the fingerprint
-NAMED = 3  # of the unreadable files, in `missing`
+EDGE_BYTES = 65_536  # the fingerprint takes so many from the beginning and from the end of a file
+NAMED = 3  # `missing` names so many of the unreadable files
 
 
-def open_folder(argument: str, progress: Progress | None = None, **options: object) -> Gallery:
-    """argument: the folder's path. progress: (files looked at, files in all). The options are those of other galleries.
+def open_folder(argument: str, progress: Count | None = None, **options: object) -> Gallery:
+    """argument: the folder's path. progress: (files looked at, files in all). Options of other galleries are ignored.
 
-    Hidden files, links to folders and files that are not named like pictures are passed over in silence; pictures that
-    cannot be read are left out and told in `missing`.
+    Hidden files, links to folders and files that are not named like pictures are ignored. Pictures that cannot be read
+    are left out, and `missing` names them.
     Raises NoPictures when there is no such folder or no readable picture in it.
     """
     root = Path(argument).expanduser()
@@ -64,11 +65,11 @@ def open_folder(argument: str, progress: Progress | None = None, **options: obje
 
 
 class FolderPictures(Pictures):
-    """Files by row; only their names are kept in memory."""
+    """Files by row. Only their names are kept in memory."""
 
     def __init__(self, root: Path, paths: list[str], labels: np.ndarray, missing: str = ""):
         self.labels, self.source = labels, str(root)
-        self.paths = paths  # relative, "/" between folders, exact: they open the files
+        self.paths = paths  # relative, with "/" between folders, byte for byte as on the disk
         self._root, self._missing = root, missing
 
     @property
@@ -102,13 +103,13 @@ def _picture_paths(root: Path) -> list[str]:
 
 
 def _check(path: Path) -> str:
-    """What the fingerprint takes from a file: its size, and the SHA-256 of its beginning and end.
+    """The part of the fingerprint that a file gives: its size, and the SHA-256 of its beginning and end.
 
-    Not the time of change, which copying a folder alters and an edit may keep; not all bytes, which for 10,000
-    photographs would mean reading 40 GB at each opening. A compressed picture that is edited and yet keeps its size
-    and both edges is not to be expected.
-    Raises BadPicture when the file cannot be read as a picture: the header must be sound, a JPEG must have its end
-    marker, a PNG right checksums; all else is decoded once.
+    The time of change is no part of it: a copy of the folder has another one, and an edit may keep it. Nor are all
+    bytes: for 10,000 photographs each opening would read 40 GB. An edit of a compressed picture hardly keeps its size
+    and both its edges.
+    Raises BadPicture when the file cannot be read as a picture. Its header must be sound, a JPEG must have its end
+    marker, and a PNG the right checksums. All other files are decoded once.
     """
     with path.open("rb") as opened:
         size = opened.seek(0, os.SEEK_END)
@@ -126,10 +127,10 @@ def _check(path: Path) -> str:
     return f"{size} {hashlib.sha256(start + end).hexdigest()}"
 
 
-def _verify(image, path: Path) -> None:
+def _verify(image: Image.Image, path: Path) -> None:
     try:
         image.verify()
-    except Exception as error:  # as in pictures.py: on bad bytes Pillow raises nearly anything
+    except Exception as error:  # as in pictures.py: bad bytes let Pillow raise nearly anything
         raise BadPicture(f"{path.name!r} is damaged ({error}); save it again.") from error
 
 

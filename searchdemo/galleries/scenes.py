@@ -1,6 +1,6 @@
-"""The `scenes` gallery: drawn pictures whose captions are exactly true, in one file that comes with searchdemo.
+"""The `scenes` gallery: drawn pictures with exactly true captions, in one file that comes with searchdemo.
 
-The file is a plain zip: gallery.jsonl and queries.jsonl (one scene per line, in row order) and a WebP per row.
+The file is a plain zip of gallery.jsonl and queries.jsonl (one scene per line, in row order) and one WebP per row.
 `python -m searchdemo.galleries.scenes --write FILE` draws it again from its seeds.
 """
 
@@ -18,22 +18,22 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from searchdemo import assets
 from searchdemo.errors import BadArtifact, NoPictures
+from searchdemo.files import replacing
 from searchdemo.galleries.base import Gallery, Pictures
 from searchdemo.galleries.drawing.captions import describe
 from searchdemo.galleries.drawing.picture import draw
 from searchdemo.galleries.drawing.scene import THINGS, Scene, random_scene, sample
 
 FILE = assets.INDEXES / "scenes" / "scenes.zip"
-GALLERY_SEED, GALLERY_SIZE, COPIES = 44, 2000, 6  # of 60 seeds tried, one with answers to EXAMPLES
+GALLERY_SEED, GALLERY_SIZE, COPIES = 44, 2000, 6  # the seed is one of 60 whose scenes answer EXAMPLES
 QUERY_SEED, QUERY_SIZE = 1, 200
-PX = 96  # a side
-WEBP_QUALITY = 75  # the best with which the file stays well under 3 MB
+PX = 96  # pixels per side
+WEBP_QUALITY = 75  # the highest at which the file stays well under 3 MB
 
-EXAMPLES = (  # each has right answers in the gallery; a test counts them
+EXAMPLES = (  # queries with right answers in the gallery; a test counts them
     {"colour": "red", "thing": "boat", "setting": "sea", "time": "night"},
     {"colour": "yellow", "thing": "umbrella", "setting": "street"},
     {"colour": "orange", "thing": "cat", "setting": "forest"},
@@ -53,23 +53,23 @@ class PackedPictures(Pictures):
         self.labels = np.array([THINGS.index(scene.thing) for scene in scenes], np.int16)
 
     def encoded(self, row: int) -> bytes:
-        """WebP, PX x PX. Raises IndexError for a row that is not there, BadArtifact for damaged bytes."""
+        """WebP, PX x PX. Raises IndexError for a row that does not exist, BadArtifact for damaged bytes."""
         if not 0 <= row < len(self):
             raise IndexError(f"row {row} of {len(self)} pictures")
         try:
-            with self._lock:  # ZipFile counts its open members without one
+            with self._lock:  # ZipFile is not safe for several threads
                 return self._archive.read(_member(self._split, row))
         except (KeyError, zipfile.BadZipFile) as error:
-            raise _damaged(Path(self._archive.filename), error) from error
+            raise _damaged(self._archive.filename, error) from error
 
 
 def open_scenes(**options: object) -> Gallery:
-    """The gallery from FILE; the options are those of other galleries. Raises NoPictures, BadArtifact."""
+    """The gallery from FILE. Options of other galleries are ignored. Raises NoPictures, BadArtifact."""
     return open_packed(FILE)
 
 
 def open_packed(path: Path) -> Gallery:
-    """The gallery from any file that `write` made."""
+    """The gallery from a file that `write` made. Raises NoPictures, BadArtifact."""
     if not path.is_file():
         raise NoPictures(f"{path} is not there; draw it with: python -m searchdemo.galleries.scenes --write {path}")
     content = path.read_bytes()
@@ -88,7 +88,7 @@ def open_packed(path: Path) -> Gallery:
 
 
 def load_scenes(split: str = "gallery", path: Path = FILE) -> list[Scene]:
-    """What is in each picture, in row order. split: gallery or queries."""
+    """The scene of each picture, in row order. split: "gallery" | "queries". Raises BadArtifact."""
     try:
         with zipfile.ZipFile(path) as archive:
             lines = archive.read(f"{split}.jsonl").decode().splitlines()
@@ -102,7 +102,7 @@ def gallery_scenes() -> list[Scene]:
 
 
 def query_scenes() -> list[Scene]:
-    """Pictures that are not in the gallery, of triples (thing, colour, setting) that are; balanced by thing."""
+    """New scenes whose thing, colour and setting occur together in the gallery, all things equally often."""
     rng = random.Random(QUERY_SEED)
     known: dict[str, list[Scene]] = {thing: [] for thing in THINGS}
     for scene in gallery_scenes():
@@ -112,30 +112,23 @@ def query_scenes() -> list[Scene]:
 
 
 def write(path: Path) -> None:
-    """Draws all the pictures and packs them; the same bytes each time with the same Pillow."""
+    """Draws all pictures and packs them. The same Pillow writes the same bytes each time."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(path.name + ".part")
-    with zipfile.ZipFile(unfinished, "w") as archive:
+    with replacing(path) as unfinished, zipfile.ZipFile(unfinished, "w") as archive:
         for split, scenes in (("gallery", gallery_scenes()), ("queries", query_scenes())):
             lines = "".join(json.dumps(dataclasses.asdict(scene)) + "\n" for scene in scenes)
             archive.writestr(zipfile.ZipInfo(f"{split}.jsonl"), lines, zipfile.ZIP_DEFLATED)
             for row, scene in enumerate(scenes):
-                archive.writestr(zipfile.ZipInfo(_member(split, row)), encode(draw(scene, PX)))
-    unfinished.replace(path)
-
-
-def encode(picture: Image.Image) -> bytes:
-    """-> WebP."""
-    buffer = io.BytesIO()
-    picture.save(buffer, "WEBP", quality=WEBP_QUALITY, method=6)
-    return buffer.getvalue()
+                buffer = io.BytesIO()
+                draw(scene, PX).save(buffer, "WEBP", quality=WEBP_QUALITY, method=6)
+                archive.writestr(zipfile.ZipInfo(_member(split, row)), buffer.getvalue())
 
 
 def _member(split: str, row: int) -> str:
     return f"{split}/{row:04}.webp"
 
 
-def _damaged(path: Path, error: Exception) -> BadArtifact:
+def _damaged(path: Path | str | None, error: Exception) -> BadArtifact:
     return BadArtifact(
         f"{path} cannot be read ({error}); draw it again with: python -m searchdemo.galleries.scenes --write {path}"
     )
@@ -143,7 +136,7 @@ def _damaged(path: Path, error: Exception) -> BadArtifact:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--write", type=Path, default=FILE, metavar="FILE", help="where to put it (%(default)s)")
+    parser.add_argument("--write", type=Path, default=FILE, metavar="FILE", help="the file (default: %(default)s)")
     write(parser.parse_args().write)
 
 

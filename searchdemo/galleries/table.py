@@ -8,8 +8,8 @@ from pathlib import Path
 
 from searchdemo.errors import UnknownName
 from searchdemo.galleries.base import Gallery, GallerySpec
-from searchdemo.hub import Progress
 from searchdemo.table import Table
+from searchdemo.types import Count
 
 
 def _opener(module: str, function: str) -> Callable[..., Gallery]:
@@ -47,11 +47,11 @@ GALLERIES: Table[GallerySpec] = Table("gallery", ((spec.name, spec) for spec in 
 
 
 def open_gallery(
-    name: str, data_dir: Path | None = None, download: bool = False, progress: Progress | None = None
+    name: str, data_dir: Path | None = None, download: bool = False, progress: Count | None = None
 ) -> Gallery:
-    """name: as in GALLERIES, or "folder:PATH". data_dir: a copy of the data set; download: fetch what is missing.
+    """name: as in GALLERIES, or "folder:PATH". data_dir: a copy of the data set; download: fetch missing pictures.
 
-    progress: called with (done, in all), bytes of a download or files of a folder.
+    progress: called with (done, in all), which are bytes of a download or files of a folder.
     Raises UnknownName; NoPictures or BadArtifact when the gallery cannot be opened.
     """
     base, _, argument = name.partition(":")

@@ -1,24 +1,22 @@
 """tiny-ImageNet: 100,000 pictures to search in (train) and 10,000 queries (valid), 64 x 64 pixels, 200 classes.
 
-Rows, labels and fingerprint come from indexes/tiny-imagenet/gallery.npz, which ships, so everything but the pictures
-themselves is the same with any copy of the data and with none. blurs.npz beside it holds blurred stand-ins for the
-pictures.
+Rows, labels and fingerprint come from indexes/tiny-imagenet/gallery.npz, which ships. So everything but the pictures
+is the same with any copy of the data, and without one. blurs.npz beside it holds blurred stand-ins for the pictures.
 
     python -m searchdemo.galleries.tiny_imagenet --data DIR             writes gallery.npz from a copy
-    python -m searchdemo.galleries.tiny_imagenet --data DIR --blurs     writes blurs.npz, for the rows there are
+    python -m searchdemo.galleries.tiny_imagenet --data DIR --blurs     writes blurs.npz for the rows of gallery.npz
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import threading
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
 from searchdemo import assets
+from searchdemo.cache import Cache
 from searchdemo.errors import NoPictures, NotHere
 from searchdemo.galleries import content_keys
 from searchdemo.galleries.base import Gallery, Pictures
@@ -27,13 +25,12 @@ from searchdemo.galleries.class_names import CLASS_NAMES
 from searchdemo.galleries.content_keys import ABSENT, Rows
 from searchdemo.galleries.copies import Copy, DatasetCopy, open_copy
 from searchdemo.galleries.hub_copy import REPO, cached_copy, download_copy
-from searchdemo.hub import Progress
-from searchdemo.types import Blur
+from searchdemo.types import Blur, Count
 
 ROWS_PATH = assets.INDEXES / "tiny-imagenet" / "gallery.npz"
 BLURS_PATH = ROWS_PATH.with_name("blurs.npz")
-LABEL_NAMES = tuple(CLASS_NAMES)
-NAMED = 3  # of the pictures that a copy lacks, in `missing`
+LABEL_NAMES, READABLE_NAMES = tuple(CLASS_NAMES), tuple(CLASS_NAMES.values())
+NAMED = 3  # `missing` names so many of the pictures that a copy lacks
 
 EXAMPLE_TEXTS = (
     "a yellow school bus",
@@ -48,12 +45,12 @@ EXAMPLE_TEXTS = (
 
 
 def open_tiny_imagenet(
-    data_dir: Path | None = None, download: bool = False, progress: Progress | None = None, **options: object
+    data_dir: Path | None = None, download: bool = False, progress: Count | None = None, **options: object
 ) -> Gallery:
     """Pictures from data_dir, else SEARCHDEMO_DATA, else the Hugging Face cache, else, if `download`, the hub.
 
-    A folder that is named is the only one tried. Without any copy the gallery opens all the same: `encoded` returns
-    None and `missing` says why. Copies are read on first use of a picture (see MatchedCopy).
+    When a folder is named, no other is tried. The gallery also opens without any copy: then `encoded` returns None and
+    `missing` says why. A copy is read when the first picture is needed (see MatchedCopy).
     Raises NoPictures when the named folder holds no pictures, or the download was asked for and failed.
     """
     rows = content_keys.load_rows(ROWS_PATH)
@@ -65,7 +62,7 @@ def open_tiny_imagenet(
     return Gallery(
         name="tiny-imagenet",
         label_names=LABEL_NAMES,
-        class_names=tuple(CLASS_NAMES.values()),
+        class_names=READABLE_NAMES,
         pictures=MatchedPictures(rows, gallery, matched, Blurs(BLURS_PATH, fingerprint)),
         queries=MatchedPictures(rows, queries, matched),
         fingerprint=fingerprint,
@@ -73,7 +70,7 @@ def open_tiny_imagenet(
     )
 
 
-def _find_copy(data_dir: Path | None, download: bool, progress: Progress | None) -> Copy | None:
+def _find_copy(data_dir: Path | None, download: bool, progress: Count | None) -> Copy | None:
     if folder := data_dir or os.environ.get("SEARCHDEMO_DATA"):
         return open_copy(Path(folder))
     copy = cached_copy()
@@ -91,7 +88,7 @@ class MatchedPictures(Pictures):
 
     @property
     def missing(self) -> str:
-        """Of both splits. It is counted when it is first asked for: counting goes through the whole copy once."""
+        """It counts both splits. The first call reads the whole copy once."""
         if self._copy:
             return self._copy.missing
         return (
@@ -115,31 +112,31 @@ class MatchedPictures(Pictures):
 
 
 class MatchedCopy:
-    """A copy of the data with its pictures under our row numbers; matched once, by the first thread that needs it.
+    """A copy of the data with its pictures by our row numbers. The first thread that needs it matches it once.
 
-    Measured on two busy cores: 0.6 s by bytes once `datasets` has loaded the copy; 140 µs more for each picture that
-    has to be recognised by its look.
+    Measured on two busy cores: matching by bytes takes 0.6 s once `datasets` has loaded the copy, and each picture that
+    has to be recognised by its look 140 µs more.
     """
 
     def __init__(self, rows: Rows, copy: Copy):
         self.where, self.revision = copy.where, copy.revision
-        self._rows = rows
-        self._copy = copy
-        self._lock = threading.Lock()
+        self._rows, self._copy = rows, copy
+        self._matching: Cache[tuple[np.ndarray, str]] = Cache(1)
 
     def read(self, row: int) -> bytes | None:
-        """row: of all rows, those of the queries after those of the gallery."""
-        position = self._positions[row]
+        """row: counts through the gallery, then through the queries."""
+        position = self._matched[0][row]
         return None if position == ABSENT else self._copy.read(int(position))
 
     def has(self, row: int) -> bool:
-        return self._positions[row] != ABSENT
+        return bool(self._matched[0][row] != ABSENT)
 
     @property
     def missing(self) -> str:
-        absent, everything = np.flatnonzero(self._positions == ABSENT), len(self._positions)
-        if self._failure or not len(absent):
-            return self._failure
+        positions, failure = self._matched
+        absent, everything = np.flatnonzero(positions == ABSENT), len(positions)
+        if failure or not len(absent):
+            return failure
         names = "; ".join(map(self._name, absent[:NAMED])) + (" ..." if len(absent) > NAMED else "")
         return (
             f"{len(absent):,} of {everything:,} pictures of tiny-ImageNet are not in {self.where} ({names}); "
@@ -147,31 +144,25 @@ class MatchedCopy:
         )
 
     def _name(self, row: int) -> str:
-        """For people: "row 503, bullfrog"."""
-        size, name = self._rows.gallery_size, tuple(CLASS_NAMES.values())[self._rows.labels[row]]
+        """Readable: "row 503, bullfrog"."""
+        size, name = self._rows.gallery_size, READABLE_NAMES[self._rows.labels[row]]
         return f"row {row}, {name}" if row < size else f"query {row - size}, {name}"
 
     @property
-    def _positions(self) -> np.ndarray:
-        with self._lock:
-            return self._matched[0]
-
-    @property
-    def _failure(self) -> str:
-        with self._lock:
-            return self._matched[1]
-
-    @cached_property
     def _matched(self) -> tuple[np.ndarray, str]:
-        """Position in the copy of each row, (n,) int32; and what went wrong, if anything."""
-        try:
-            return _match(self._rows, self._copy).astype(np.int32), ""
-        except NotHere as error:  # too late to refuse the folder: go on without pictures, and say so
-            return np.full(len(self._rows.labels), ABSENT, dtype=np.int32), str(error)
+        """The position in the copy of each row, (n,) int32, and the sentence of a failure or ""."""
+
+        def match() -> tuple[np.ndarray, str]:
+            try:
+                return _match(self._rows, self._copy).astype(np.int32), ""
+            except NotHere as error:  # it is too late to refuse the folder: go on without pictures, and say so
+                return np.full(len(self._rows.labels), ABSENT, dtype=np.int32), str(error)
+
+        return self._matching.get("positions", match)
 
 
 def _match(rows: Rows, copy: Copy) -> np.ndarray:
-    """(n,) int64: by bytes, then by look what bytes did not find."""
+    """The position in the copy of each row, (n,) int64: by bytes, else by look."""
     positions = content_keys.match_keys(rows.keys, content_keys.content_keys(copy.read_all()))
     absent = np.flatnonzero(positions == ABSENT)
     unused = np.ones(len(copy), dtype=bool)
@@ -186,7 +177,7 @@ def _match(rows: Rows, copy: Copy) -> np.ndarray:
 
 
 def write_rows(data_dir: Path, path: Path) -> Rows:
-    """gallery.npz from a copy that `datasets` reads; its order becomes the order of the rows."""
+    """Writes gallery.npz from a copy that `datasets` reads. The copy's order becomes the order of the rows."""
     copy = open_copy(data_dir)
     if not isinstance(copy, DatasetCopy) or list(copy.split_sizes()) != ["train", "valid"]:
         raise NoPictures(f"'{data_dir}' is not a data set of the splits train and valid; rows are numbered by one.")
@@ -202,18 +193,18 @@ def write_rows(data_dir: Path, path: Path) -> Rows:
 
 
 def write_blurs(data_dir: Path, path: Path) -> int:
-    """blurs.npz from a copy with every picture of the gallery, in about a minute; the number of rows."""
+    """Writes blurs.npz from a copy with every picture of the gallery, in about a minute. Returns the number of rows."""
     gallery = open_tiny_imagenet(data_dir=data_dir)
     if gallery.missing:
         raise NoPictures(gallery.missing)
-    pictures = map(gallery.pictures.encoded, range(len(gallery.pictures)))
+    pictures = (gallery.pictures.encoded(row) or b"" for row in range(len(gallery.pictures)))
     return save_blurs(pictures, gallery.fingerprint, path)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Number the rows of tiny-ImageNet by a copy of it, or blur them.")
     parser.add_argument("--data", type=Path, required=True, help="a folder that datasets.load_dataset reads")
-    parser.add_argument("--blurs", action="store_true", help="write the blurred stand-ins of the rows there are")
+    parser.add_argument("--blurs", action="store_true", help="write the blurred stand-ins for the rows of gallery.npz")
     parser.add_argument("--write", type=Path, help=f"default: {ROWS_PATH}, with --blurs {BLURS_PATH}")
     arguments = parser.parse_args()
     if arguments.blurs:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import re
 import tempfile
 import threading
@@ -17,10 +16,11 @@ from typing import Any
 import numpy as np
 
 from searchdemo.errors import BadArtifact, BadQuery, SearchDemoError, UnknownName
-from searchdemo.extras import imported, is_installed
+from searchdemo.extras import imported, is_installed, pip_command
 from searchdemo.files import replacing
 from searchdemo.types import MISSING, Neighbors
 
+MOST_MADE = 256  # parameter objects that an index keeps for the next call
 METRICS = ("ip", "l2")  # inner product, squared Euclidean distance: on unit rows both order alike
 
 
@@ -63,7 +63,7 @@ class IndexSpec:
     help: str  # one line for people
     made_by: str  # the file in this folder and the class in it, imported on first use: "annoy_index.AnnoyIndex"
     factory: Callable[[int, int], str] | None = None  # (vectors, dim) -> the factory string, of FAISS's indexes
-    build_params: tuple[tuple[str, int | str], ...] = ()  # by the names that the library or its class here gives them
+    build_params: tuple[tuple[str, Any], ...] = ()  # by the names that the library or its class here gives them
     params: tuple[SearchParam, ...] = ()
     exact: bool = False  # whether it finds all of the nearest
     saved: bool = True  # whether an index of this kind is kept on disk; the others are made from the vectors each time
@@ -74,13 +74,18 @@ class IndexSpec:
     def installed(self) -> bool:
         return not self.library or is_installed(self.library)
 
+    @property
+    def pip_command(self) -> str:
+        """What brings the library that it needs."""
+        return f"pip install {self.package}" if self.package else pip_command("encoders")
+
     def recipe(self, vectors: int, dim: int) -> str:
         """How it is built over so many vectors, for people and for the card: FAISS's factory string, or parameters."""
         if self.factory:
             return self.factory(vectors, dim)
         return ", ".join(f"{name} {value}" for name, value in self.build_params)
 
-    def built_with(self, **build_params: int | str) -> IndexSpec:
+    def built_with(self, **build_params: Any) -> IndexSpec:
         """The same kind of index, built with these parameters instead."""
         return replace(self, build_params=tuple(build_params.items()))
 
@@ -125,8 +130,7 @@ class IndexSpec:
 
     def _kind(self) -> type[Index]:
         file, _, name = self.made_by.partition(".")
-        command = f"pip install {self.package or '-r requirements.txt'}"
-        return getattr(imported(f"searchdemo.indexes.{file}", f"The index {self.name!r}", command), name)
+        return getattr(imported(f"searchdemo.indexes.{file}", f"The index {self.name!r}", self.pip_command), name)
 
     @contextmanager
     def refusals(self, vectors: np.ndarray) -> Iterator[None]:
@@ -163,8 +167,7 @@ class Index(ABC):
         self.recipe = recipe or spec.recipe(*shape)
         self._size_bytes = size_bytes
         self._lock = threading.Lock()  # for libraries that keep search parameters in the index
-        make = lambda **given: self._parameters(checked_params(spec.name, spec.params, given))  # noqa: E731
-        self._made = functools.lru_cache(maxsize=256)(make)
+        self._made: dict[tuple, Any] = {}  # given -> made; an lru_cache would refer to its index, and keep it in memory
 
     @classmethod
     @abstractmethod
@@ -187,6 +190,14 @@ class Index(ABC):
     def _write(self, path: Path) -> None:
         raise NotImplementedError(f"the index {self.spec.name!r} is not kept on disk")
 
+    def _made_of(self, params: dict[str, int]) -> Any:
+        given, kept = tuple(params.items()), self._made
+        if given not in kept:
+            if len(kept) >= MOST_MADE:
+                kept = self._made = {}  # a new one: another thread may be reading the old
+            kept[given] = self._parameters(checked_params(self.spec.name, self.spec.params, params))
+        return kept[given]
+
     def search(self, queries: np.ndarray, k: int, **params: int) -> Neighbors:
         """Unit rows (q, dim) float32 -> Neighbors (q, k) of positions; k is cut to the number of vectors.
 
@@ -194,7 +205,7 @@ class Index(ABC):
         found, the last are MISSING, with the score -inf.
         Raises UnknownName for a parameter that this index does not have, BadQuery for a value outside its bounds.
         """
-        made, k = self._made(**params), min(k, self.count)
+        made, k = self._made_of(params), min(k, self.count)
         if not len(queries):
             return Neighbors(*filled([], k))
         return Neighbors(*self._search(np.ascontiguousarray(queries, dtype=np.float32), k, made))

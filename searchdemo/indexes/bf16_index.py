@@ -22,9 +22,8 @@ class ExactBfloat16(Brute):
     def __init__(self, spec: IndexSpec, vectors: np.ndarray, bfloat16: bool | None = None):
         """vectors: (n, dim) float32 unit rows, kept. bfloat16: whether to multiply in it; None: where it is fast."""
         super().__init__(spec, vectors)
-        self._on_gpu: torch.Tensor | None = None
-        self._bfloat16 = multiplies_bfloat16() if bfloat16 is None else bfloat16
-        if self._bfloat16:
+        self._on_gpu = self._rounded = None
+        if multiplies_bfloat16() if bfloat16 is None else bfloat16:
             self._rounded, self._rounding = rounded(vectors)
             self.size_bytes += self._rounded.nbytes
             self.recipe = "torch in bfloat16, then NumPy"
@@ -33,7 +32,7 @@ class ExactBfloat16(Brute):
         if torch.cuda.is_available():
             started = time.perf_counter()
             self._on_gpu = torch.from_numpy(self.index).to(device)
-            self._bfloat16, self.size_bytes, self.recipe = False, self.index.nbytes, f"torch on {device}"
+            self._rounded, self.size_bytes, self.recipe = None, self.index.nbytes, f"torch on {device}"
             self.load_ms += (time.perf_counter() - started) * 1000
 
     def _nearest(self, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
@@ -41,16 +40,16 @@ class ExactBfloat16(Brute):
             with torch.inference_mode():
                 scores, rows = (torch.from_numpy(queries).to(self._on_gpu.device) @ self._on_gpu.T).topk(k, dim=1)
             return rows.cpu().numpy(), scores.cpu().numpy()
-        return self._twice(queries, k) if self._bfloat16 else super()._nearest(queries, k)
+        return super()._nearest(queries, k) if self._rounded is None else self._twice(queries, k, self._rounded)
 
-    def _twice(self, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    def _twice(self, queries: np.ndarray, k: int, vectors: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
         """All scores in bfloat16, then in float32 those that its error leaves in question: none of the k best is lost.
 
         |q·v - q'·v'| <= |q - q'| |v| + |q'| |v - v'| for unit rows and their roundings, and the score is rounded too.
         """
         nearly, rounding = rounded(queries)
         with torch.inference_mode():
-            scores = (nearly @ self._rounded.T).float().numpy()  # (q, n), summed in float32
+            scores = (nearly @ vectors.T).float().numpy()  # (q, n), summed in float32
         error = 1.01 * (rounding + self._rounding + BFLOAT16_ERROR)  # 1.01: |q'|, and what float32 rounds
         kept = list(candidates(scores, k, error))
         for row, query, columns in zip(scores, queries, kept, strict=True):

@@ -13,10 +13,12 @@ from searchdemo.indexes.base import Index, IndexSpec, reason
 from searchdemo.indexes.factory import is_hash
 from searchdemo.types import MISSING
 
+GPU_IVF: Any = getattr(faiss, "GpuIndexIVF", ())  # of faiss-gpu alone
 
-def trained(spec: IndexSpec, vectors: np.ndarray, metric: str = "ip"):
+
+def trained(spec: IndexSpec, vectors: np.ndarray, metric: str = "ip") -> Any:
     """FAISS's own index, trained with unit rows (n, dim) float32 and empty. Raises RuntimeError, FAISS's own."""
-    factory = spec.factory(*vectors.shape)
+    factory = spec.recipe(*vectors.shape)
     inner_product = metric == "ip" and not is_hash(factory)  # FAISS refuses LSH under inner product
     metric_type = faiss.METRIC_INNER_PRODUCT if inner_product else faiss.METRIC_L2
     index = faiss.index_factory(vectors.shape[1], factory, metric_type)
@@ -28,7 +30,7 @@ def trained(spec: IndexSpec, vectors: np.ndarray, metric: str = "ip"):
     return index
 
 
-def _set_clustering(index) -> list:
+def _set_clustering(index: Any) -> list:
     """Bounds the time of k-means, and keeps it from warning on stderr about few training points.
 
     Returns objects to keep alive until training ends.
@@ -52,12 +54,12 @@ def _set_clustering(index) -> list:
     return in_use
 
 
-def transforms(index) -> list:
+def transforms(index: Any) -> list:
     """The steps before the index proper of an IndexPreTransform: PCA, OPQ ..."""
     return [faiss.downcast_VectorTransform(index.chain.at(number)) for number in range(index.chain.size())]
 
 
-def read(path: Path, mapped: bool = True):
+def read(path: Path, mapped: bool = True) -> Any:
     """FAISS's own index: maps a file whose checksum was verified, or reads all of it, as always on Windows.
 
     Raises BadArtifact when FAISS cannot read it.
@@ -69,13 +71,18 @@ def read(path: Path, mapped: bool = True):
         raise BadArtifact(
             f"FAISS cannot read {path} ({reason(error)}); build it again with `python -m searchdemo build --rebuild`."
         ) from error
-    ivf = faiss.try_extract_index_ivf(index)
-    lists = ivf and faiss.downcast_InvertedLists(ivf.invlists)
-    if isinstance(lists, getattr(faiss, "OnDiskInvertedLists", ())):
+    if (lists := mapped_lists(index)) is not None:
         # FAISS starts up to 32 threads a search to read ahead, which a file that was just verified does not need:
         # 0.24 ms a query against 0.03 ms without (nprobe 8, 100,000 vectors of 128 dimensions).
         lists.prefetch_nthread = 0
     return index
+
+
+def mapped_lists(index):
+    """The inverted lists of an index that lie in a mapped file, or None."""
+    ivf = faiss.try_extract_index_ivf(index)
+    lists = ivf and faiss.downcast_InvertedLists(ivf.invlists)
+    return lists if isinstance(lists, getattr(faiss, "OnDiskInvertedLists", ())) else None
 
 
 class FaissIndex(Index):
@@ -83,7 +90,7 @@ class FaissIndex(Index):
 
     def __init__(self, spec: IndexSpec, index: Any, size_bytes: int | None = None, recipe: str = ""):
         """index: FAISS's own."""
-        self._owner = index  # downcast_index returns a view that does not keep its index alive
+        self.owner = index  # downcast_index returns a view that does not keep its index alive
         super().__init__(spec, None, (index.ntotal, index.d), size_bytes, recipe)
         self._hamming, self._euclidean = is_hash(self.recipe), index.metric_type == faiss.METRIC_L2
         self._on_gpu = False
@@ -100,14 +107,16 @@ class FaissIndex(Index):
         return cls(spec, read(path))
 
     def _write(self, path: Path) -> None:
-        faiss.write_index(self._owner, str(path))
+        if mapped_lists(self.owner) is not None:  # FAISS would write the path of the mapped file, not what is in it
+            raise ValueError(f"the index {self.spec.name!r} lies in a file already: copy that")
+        faiss.write_index(self.owner, str(path))
 
     def _use(self, index: Any) -> None:
         self.index = index
         base = faiss.downcast_index(index.base_index) if isinstance(index, faiss.IndexRefine) else index
         if isinstance(base, faiss.IndexIVFFastScan):
             base.implem = 11  # query by query, candidates in a reservoir: 0.0176 ms in place of 0.0205 for one query
-        self._made.cache_clear()
+        self._made = {}
 
     def to_gpu(self, device: str = "cuda:0") -> None:
         """Moves flat and IVF, when this is faiss-gpu and there is a GPU."""
@@ -135,7 +144,7 @@ class FaissIndex(Index):
         return rows, scores
 
     def cell_ranks(self, query: np.ndarray, vectors: np.ndarray) -> np.ndarray | None:
-        index = faiss.downcast_index(self._owner)  # not the one on a GPU, whose centroids are out of reach
+        index = faiss.downcast_index(self.owner)  # not the one on a GPU, whose centroids are out of reach
         ivf = faiss.try_extract_index_ivf(index)
         if ivf is None:
             return None
@@ -152,7 +161,7 @@ class FaissIndex(Index):
         return rank_of[cells[:, 0]]
 
 
-def search_parameters(index, values: dict[str, int]):
+def search_parameters(index: Any, values: dict[str, int]) -> Any:
     """FAISS's parameter object for this index: handed to each call, because two visitors search one index at once."""
     index = faiss.downcast_index(index)
     if isinstance(index, faiss.IndexShards):
@@ -164,10 +173,10 @@ def search_parameters(index, values: dict[str, int]):
         return faiss.IndexRefineSearchParameters(k_factor=values["k_factor"], base_index_params=inner)
     if isinstance(index, faiss.IndexHNSW):
         return faiss.SearchParametersHNSW(efSearch=values["ef_search"])
-    if isinstance(index, (faiss.IndexIVF, getattr(faiss, "GpuIndexIVF", ()))):
+    if isinstance(index, (faiss.IndexIVF, GPU_IVF)):
         # More cells than there are: fast-scan codes of residuals then give wrong answers without a word (FAISS 1.15).
         values = values | {"nprobe": min(values["nprobe"], index.nlist)}
-    if isinstance(index, getattr(faiss, "GpuIndexIVF", ())):
+    if isinstance(index, GPU_IVF):
         return faiss.SearchParametersIVF(nprobe=values["nprobe"])
     if isinstance(index, faiss.IndexIVF):
         quantizer = search_parameters(index.quantizer, values)

@@ -46,6 +46,5 @@ class ScannIndex(Index):
         if len(queries) == 1:
             return filled([self.index.search(queries[0], *effort)], k)
         rows, scores = self.index.search_batched(queries, *effort)
-        rows, beyond = rows.astype(np.int64), np.isnan(scores)
-        rows[beyond], scores[beyond] = MISSING, -np.inf
-        return rows, scores
+        there = ~np.isnan(scores)
+        return np.where(there, rows.astype(np.int64), MISSING), np.where(there, scores, -np.inf)

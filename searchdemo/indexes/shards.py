@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import faiss
 import numpy as np
 
@@ -9,12 +11,12 @@ from searchdemo.indexes.base import IndexSpec
 from searchdemo.indexes.faiss_index import FaissIndex
 
 
-def shards(spec: IndexSpec, vectors: np.ndarray, number: int) -> list[FaissIndex]:
+def shards(spec: IndexSpec, vectors: np.ndarray, number: int) -> list[Any]:
     """Indexes over `number` equal runs of the unit rows (n, dim). Raises BadQuery when a run is too short."""
     return [spec.build(part) for part in np.array_split(vectors, number)]
 
 
-def merged(parts: list[FaissIndex], threaded: bool) -> FaissIndex:
+def merged(parts: list[Any], threaded: bool) -> FaissIndex:
     """FAISS's IndexShards over the parts: positions are those of the whole. threaded: one thread per shard.
 
     Every shard is asked with the same parameters and k, so an inverted file visits nprobe cells in each of them.
@@ -22,6 +24,5 @@ def merged(parts: list[FaissIndex], threaded: bool) -> FaissIndex:
     first = parts[0]
     whole = faiss.IndexShards(first.dim, threaded, True)  # True: positions go on from shard to shard
     for part in parts:
-        whole.add_shard(part.index)
-    whole.parts = parts  # which FAISS does not keep alive
+        whole.add_shard(part.owner)
     return FaissIndex(first.spec, whole, sum(part.size_bytes for part in parts), first.recipe)

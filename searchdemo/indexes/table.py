@@ -30,7 +30,7 @@ def by_library(
     help_: str,
     made_by: str,
     package: str,
-    build: dict[str, int | str],
+    build: dict[str, Any],
     *params: SearchParam,
     **options: Any,
 ) -> IndexSpec:
@@ -99,7 +99,7 @@ _SPECS = (
     by_library(
         "scann",
         "quantised",
-        "4-bit codes in the nearest leaves, the best scored again, by ScaNN",
+        "4-bit codes in the nearest cells, the best scored again, by ScaNN",
         "scann_index.ScannIndex",
         "scann",
         {"leaves": "sqrt(n)"},  # as its guidelines say
@@ -110,7 +110,7 @@ _SPECS = (
         by_library(
             name,
             "tree",
-            f"every vector in reach, by scikit-learn's {title}: slow beyond some 20 dimensions",
+            f"exact search in a {title}, by scikit-learn: slow beyond some 20 dimensions",
             "sklearn_index.TreeIndex",
             "scikit-learn",
             {"leaf_size": 40},
@@ -121,6 +121,8 @@ _SPECS = (
         for name, title in (("kd-tree", "k-d tree"), ("ball-tree", "ball tree"))
     ),
 )
+
+AT_ONCE = ("brute", "exact-bf16", "flat", "ivf")  # they are ready as soon as the stored vectors are
 
 INDEXES = Table("index", ((spec.name, spec) for spec in _SPECS))
 

@@ -38,7 +38,5 @@ class UsearchIndex(Index):
             found = self.index.search(queries[0] if alone else queries, k, threads=1)
         if alone:
             return filled([(found.keys, 1 - found.distances)], k)
-        rows, scores = found.keys.astype(np.int64), 1 - found.distances
-        beyond = np.arange(k) >= found.counts[:, None]  # USearch leaves there what was in memory
-        rows[beyond], scores[beyond] = MISSING, -np.inf
-        return rows, scores
+        there = np.arange(k) < found.counts[:, None]  # beyond, USearch leaves what was in memory
+        return np.where(there, found.keys.astype(np.int64), MISSING), 1 - np.where(there, found.distances, np.inf)

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from searchdemo.indexes.faiss_index import FaissIndex
 
 
+DECODE_ALL = 0.25  # where more than this share of the vectors is asked for, all are decoded, once
+
+
 class Vectors(Protocol):
     """Unit rows by position. Safe for concurrent readers."""
 
@@ -27,7 +30,7 @@ class Vectors(Protocol):
     def __len__(self) -> int: ...
 
     def take(self, positions: np.ndarray) -> np.ndarray:
-        """(m,) positions -> (m, dim) float32 unit rows."""
+        """Positions of any shape (...) -> (..., dim) float32 unit rows."""
         ...
 
     def all(self) -> np.ndarray:
@@ -77,7 +80,10 @@ class StoredVectors:
         return self._index.ntotal
 
     def take(self, positions: np.ndarray) -> np.ndarray:
-        return unit(self._index.reconstruct_batch(np.ascontiguousarray(positions, dtype=np.int64)))
+        if positions.size > DECODE_ALL * len(self):
+            return self.all()[positions]
+        rows = self._index.reconstruct_batch(np.ascontiguousarray(positions.ravel(), dtype=np.int64))
+        return unit(rows).reshape(*positions.shape, self.dim)
 
     def all(self) -> np.ndarray:
         """Decoded once and kept: brute force and flat search these very bytes."""

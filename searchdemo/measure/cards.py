@@ -3,14 +3,13 @@
     <root>/<gallery>/<encoder>/<benchmark>.json          a full run
                                <benchmark>-quick.json    one with --quick, which never replaces a full one
 
-As in the store, what is not the usual (a limit, say) follows the encoder's name, so it never replaces a usual run.
-There are two roots: `cards/` beside the package, which ships, and the person's own, beside their built indexes.
+As in the store, unusual settings (a limit, say) follow the encoder's name, so such a run never replaces a usual one.
+There are two roots: `cards/` beside the package, which ships, and the user's own, beside their built indexes.
 """
 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -21,18 +20,18 @@ from searchdemo.errors import BadArtifact
 from searchdemo.files import make_folder, sha256_of, write_json
 
 FORMAT = 1
-KEY_PARTS = ("transform", "metric", "limit")  # of store.Key; settings hold those that are not the usual
+KEY_PARTS = ("transform", "metric", "limit")  # fields of store.Key; the settings of a card hold the unusual ones
 VARIANT = (*KEY_PARTS, "weights")
 
 
 @dataclass(frozen=True)
-class Floor:
-    """A bound that the project holds itself to, and what was measured."""
+class Requirement:
+    """A bound that the project holds itself to, and the figure that was measured."""
 
     name: str
     measured: float
     bound: float
-    at_least: bool = False  # False: measured is to be at most bound
+    at_least: bool = False  # whether `bound` is a minimum; else it is a maximum
     unit: str = "ratio"  # "ratio" | "ms" | "s"
 
     @property
@@ -47,12 +46,12 @@ class Floor:
 
 @dataclass(frozen=True)
 class Figures:
-    """What a benchmark hands back; with machine and versions it becomes a RunCard."""
+    """The result of a benchmark. With the machine and the versions of libraries it becomes a RunCard."""
 
-    subject: dict  # Workload.subject, or the like
+    subject: dict  # Workload.subject, or a dict like it
     parts: dict[str, list[dict]]
     settings: dict = field(default_factory=dict)
-    floors: list[Floor] = field(default_factory=list)
+    requirements: list[Requirement] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
 
@@ -63,15 +62,15 @@ class RunCard:
     benchmark: str
     gallery: str
     encoder: str
-    parts: dict[str, list[dict]]  # name of a table -> its rows; keys carry their unit: "p50_ms", "size_bytes"
+    parts: dict[str, list[dict]]  # name of a table -> its rows; a key ends with its unit: "p50_ms", "size_bytes"
     subject: dict  # vectors, dim, queries, weights_sha256, vectors_sha256, precision, stand_in, synthetic
-    settings: dict  # quick, seed, threads, the variant, and what else the benchmark decided on
-    floors: list[Floor] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)  # what did not run, with its error
+    settings: dict  # quick, seed, threads, the variant, and the benchmark's own settings
+    requirements: list[Requirement] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)  # parts that did not run, with their errors
     machine: dict = field(default_factory=dict)  # name, cores, memory_bytes, system
     versions: dict[str, str] = field(default_factory=dict)
     at: str = ""  # ISO 8601, UTC
-    seconds: float = 0.0  # of the whole run
+    seconds: float = 0.0  # that the whole run took
     format: int = FORMAT
 
     @property
@@ -80,20 +79,19 @@ class RunCard:
 
     @property
     def variant(self) -> dict:
-        """What sets the run apart from the usual one of its gallery and encoder, see `variant_of`."""
+        """The settings that set this run apart from the usual one of its gallery and encoder, see `variant_of`."""
         return {name: self.settings[name] for name in VARIANT if name in self.settings}
 
     @property
     def title(self) -> str:
         """ "scenes × bundled (limit 500, quick run)"."""
         marks = [name.replace("_", "-") for name in ("stand_in", "synthetic") if self.subject.get(name)]
-        marks += [f"{name} {value}" for name, value in self.variant.items()]
-        marks = ", ".join([*marks, *["quick run"] * self.quick])
-        return f"{self.gallery} × {self.encoder}{f' ({marks})' if marks else ''}"
+        marks += [f"{name} {value}" for name, value in self.variant.items()] + ["quick run"] * self.quick
+        return f"{self.gallery} × {self.encoder}" + (f" ({', '.join(marks)})" if marks else "")
 
     @property
     def source(self) -> str:
-        """One line under a table or a plot: where its figures come from."""
+        """One line for below a table or a plot: where its figures come from."""
         facts = [self.title]
         if "vectors" in self.subject:
             facts.append(f"{self.subject['vectors']:,} × {self.subject['dim']}")
@@ -110,33 +108,39 @@ class RunCard:
         return folder / (f"{self.benchmark}-quick.json" if self.quick else f"{self.benchmark}.json")
 
     def to_json(self) -> dict:
-        return asdict(self) | {"floors": [asdict(floor) | {"holds": floor.holds} for floor in self.floors]}
+        """Format 1 calls the requirements "floors"."""
+        content = {"floors" if name == "requirements" else name: value for name, value in asdict(self).items()}
+        return content | {"floors": [asdict(each) | {"holds": each.holds} for each in self.requirements]}
 
     @classmethod
     def from_json(cls, content: dict) -> RunCard:
-        """Raises TypeError, ValueError or AttributeError for what is no card of this format."""
+        """Raises TypeError, ValueError or AttributeError for content that is no card of this format."""
         if content.get("format") != FORMAT:
             raise ValueError(f"format {content.get('format')}, wanted {FORMAT}")
-        floors = [Floor(**{k: v for k, v in floor.items() if k != "holds"}) for floor in content.get("floors", [])]
-        return cls(**content | {"floors": floors})
+        facts = {name: value for name, value in content.items() if name != "floors"}
+        floors = [
+            {name: value for name, value in floor.items() if name != "holds"} for floor in content.get("floors", [])
+        ]
+        return cls(**facts, requirements=[Requirement(**floor) for floor in floors])
 
 
 def variant_of(key: Key, weights: Path | None = None) -> dict:
-    """What is not the usual: those of transform, metric and limit, and of one's own weights 8 digits of their SHA-256.
+    """The unusual settings: transform, metric, limit, and for custom weights the first 8 digits of their SHA-256.
 
-    Stand-in weights are none of one's own: a run with them is marked, and makes way for one with the real weights.
+    Random stand-in weights are not custom weights: a run with them is marked, and a run with the real ones replaces it.
     """
-    usual = Key(key.gallery, key.encoder)
-    found = {name: value for name in KEY_PARTS if (value := getattr(key, name)) != getattr(usual, name)}
+    usual = asdict(Key(key.gallery, key.encoder))
+    found = {name: value for name, value in asdict(key).items() if value != usual[name]}
     return found | ({"weights": sha256_of(weights)[:8]} if weights else {})
 
 
 def own_cards(out_dir: Path | None = None) -> Path:
-    """Where cards go: into the folder of built indexes that was named, else beside the person's own indexes."""
+    """The folder for new cards: in the folder of built indexes that was named, else beside the user's own indexes."""
     return out_dir / "cards" if out_dir else own_root().parent / "cards"
 
 
 def save(card: RunCard, root: Path) -> Path:
+    """Raises SearchDemoError when its folder cannot be made."""
     path = root / card.path
     make_folder(path.parent)
     write_json(path, card.to_json())
@@ -144,7 +148,7 @@ def save(card: RunCard, root: Path) -> Path:
 
 
 def load(path: Path) -> RunCard:
-    """Raises BadArtifact."""
+    """Raises BadArtifact for a file that is missing, damaged or of another format."""
     try:
         return RunCard.from_json(json.loads(path.read_text()))
     except (OSError, ValueError, TypeError, AttributeError) as error:
@@ -154,7 +158,7 @@ def load(path: Path) -> RunCard:
 
 
 def cards(*roots: Path, benchmark: str | None = None) -> Iterator[RunCard]:
-    """All that can be read, the first root's first, by path. One that another version wrote is passed over."""
+    """All cards that can be read, those of the first root first, by path. Cards of other versions are passed over."""
     for root in roots or (own_cards(), assets.CARDS):
         for path in sorted(root.glob("*/*/*.json")):
             if benchmark is None or path.stem.removesuffix("-quick") == benchmark:
@@ -164,35 +168,11 @@ def cards(*roots: Path, benchmark: str | None = None) -> Iterator[RunCard]:
                     continue
 
 
-def find(benchmark: str, gallery: str, encoder: str, *roots: Path, variant: dict | None = None) -> RunCard | None:
-    """The first root's that has one: its newest full run, else its newest quick one. variant: see `variant_of`."""
-    wanted = (gallery, encoder, variant or {})
+def find(benchmark: str, key: Key, *roots: Path, variant: dict | None = None) -> RunCard | None:
+    """The newest full run, else the newest quick one, of the first root that has any. variant: see `variant_of`."""
+    wanted = (key.gallery, key.encoder, variant_of(key) if variant is None else variant)
     for root in roots:
         found = [c for c in cards(root, benchmark=benchmark) if (c.gallery, c.encoder, c.variant) == wanted]
         if found:
             return max(found, key=lambda card: (not card.quick, card.at))
     return None
-
-
-def versions() -> dict[str, str]:
-    """Of Python and of all libraries that have a say in a figure, where they are installed."""
-    import platform
-
-    from searchdemo.measure.machine import installed
-
-    packages = ("numpy", "torch", "faiss-cpu", "faiss-gpu", "timm", "open_clip_torch", "datasets", "scikit-learn")
-    return {"python": platform.python_version()} | installed(packages)
-
-
-def machine_facts() -> dict:
-    import platform
-
-    from searchdemo.measure.machine import machine
-
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else 0
-    return {
-        "name": machine(),
-        "cores": os.cpu_count() or 1,
-        "memory_bytes": memory,
-        "system": f"{platform.system()} {platform.machine()}",
-    }

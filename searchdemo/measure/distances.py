@@ -1,4 +1,4 @@
-"""Distances between pairs of unit rows, in the three forms that people use."""
+"""Distances between pairs of unit rows, in the three forms that are in use."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Distances:
-    """Each (n, n), symmetric. The three order pairs alike."""
+    """Each is (n, n) and symmetric. All three put the pairs in the same order."""
 
     cosines: np.ndarray  # -1 to 1, 1 on the diagonal
     degrees: np.ndarray  # angle, 0 to 180
@@ -17,9 +17,9 @@ class Distances:
 
 
 def pairwise(rows: np.ndarray) -> Distances:
-    """Of unit rows (n, dim), in float64.
+    """The distances between unit rows (n, dim), computed in float64.
 
-    The angle is 2 arcsin(|a - b| / 2): the arc cosine loses half of the digits where two rows are nearly alike.
+    The angle is 2 arcsin(|a - b| / 2), because the arc cosine loses half of the digits where two rows are nearly equal.
     """
     rows = np.asarray(rows, np.float64)
     rows = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
-from searchdemo.collection.library import Query, SearchEngine, check_k
+from searchdemo.collection.collection import Collection, embed
+from searchdemo.collection.query import Query, check_k
 from searchdemo.errors import BadQuery
 from searchdemo.indexes.base import Index
 from searchdemo.indexes.table import find
 from searchdemo.measure.metrics import Latency, affordable_latency, latency, recall_at_k
 from searchdemo.measure.threads import thread_limit
-from searchdemo.types import MISSING
 
-RECALL_QUERIES = 200  # held-out queries that the mean recall is taken over
-MOST_REPEATS = 1000
-MOST_BATCH = 1024
-MOST_CANDIDATES = 10_000_000  # of one call, over all its queries: 12 bytes each, some 120 MB
+RECALL_QUERIES = 200  # the mean recall is taken over this many held-out queries
+MAX_REPEATS = 1000
+MAX_BATCH = 1024
+MAX_CANDIDATES = 10_000_000  # per call, over all its queries: 12 bytes each, about 120 MB
 ENCODE_REPEATS = 10
 
 
@@ -27,18 +28,18 @@ class Row:
     """One index in the race."""
 
     index: str
-    factory: str
+    recipe: str  # how it was built, such as FAISS's factory string
     latency: Latency  # of one call with the whole batch
-    recall: float  # recall@k of this query against exact
+    recall: float  # recall@k of this query against exact search
     mean_recall: float  # over held-out queries; nan when there are none
     size_bytes: int
     load_ms: float  # from file or stored vectors to ready; includes building for a smaller gallery
-    positions: np.ndarray  # (k,) what it found for this query
+    positions: np.ndarray  # (k,) that it found for this query
 
     def to_json(self) -> dict:
         return {
             "index": self.index,
-            "factory": self.factory,
+            "factory": self.recipe,
             "p50_ms": self.latency.p50_ms,
             "p95_ms": self.latency.p95_ms,
             "repeats": self.latency.repeats,
@@ -51,37 +52,34 @@ class Row:
 
 @dataclass(frozen=True)
 class Race:
-    """What is to be compared, and how."""
+    """The settings of a comparison."""
 
-    gallery: str
-    encoder: str
     indexes: tuple[str, ...] = ("brute", "flat", "ivf")
     k: int = 10
     repeats: int = 50
-    batch: int = 1  # queries a call: this one and held-out ones
+    batch: int = 1  # queries per call: this one and held-out ones
     threads: int | None = 1  # None: as many as FAISS and NumPy take by themselves
-    size: int | None = None  # search only in this many vectors of the gallery
-    params: tuple[tuple[str, int], ...] = ()  # (name, value): nprobe, ef_search; each index takes those it has
+    params: tuple[tuple[str, int], ...] = ()  # (name, value): nprobe, ef_search; an index uses those that it has
 
     def check(self) -> None:
         """Raises BadQuery for numbers out of bounds, alone or together, UnknownName for an index."""
         check_k(self.k)
-        for name, value, most in (("repeats", self.repeats, MOST_REPEATS), ("batch", self.batch, MOST_BATCH)):
-            if not 1 <= value <= most:
-                raise BadQuery(f"{name} = {value:,} is out of bounds: choose from 1 to {most:,}.")
+        for name, value, maximum in (("repeats", self.repeats, MAX_REPEATS), ("batch", self.batch, MAX_BATCH)):
+            if not 1 <= value <= maximum:
+                raise BadQuery(f"{name} = {value:,} is out of bounds: choose from 1 to {maximum:,}.")
         if not self.indexes:
             raise BadQuery("Choose at least one index to compare.")
-        if self.batch * self.candidates > MOST_CANDIDATES:
+        if self.batch * self.candidates > MAX_CANDIDATES:
             raise BadQuery(
                 f"batch = {self.batch:,}, k = {self.k:,} and k_factor = {self.candidates // self.k:,} together ask for "
-                f"{self.batch * self.candidates:,} candidates at once, more than the {MOST_CANDIDATES:,} that fit in "
-                f"memory: choose a batch of {max(1, MOST_CANDIDATES // self.candidates):,} or less, "
+                f"{self.batch * self.candidates:,} candidates at once, more than the {MAX_CANDIDATES:,} that fit in "
+                f"memory: choose a batch of {max(1, MAX_CANDIDATES // self.candidates):,} or less, "
                 "or lower k or k_factor."
             )
 
     @property
     def candidates(self) -> int:
-        """The most that an index of the race fetches for one query: k, times k_factor where it scores them again."""
+        """The highest number that an index of the race fetches per query: k, times k_factor where it has one."""
         given = dict(self.params)
         factors = [
             given.get(param.name, param.default)
@@ -92,60 +90,51 @@ class Race:
         return self.k * max([1, *factors])
 
     def params_for(self, index: Index) -> dict[str, int]:
-        """Those of the search parameters that this index has."""
+        """The search parameters that this index has."""
         known = {param.name for param in index.spec.params}
         return {name: value for name, value in self.params if name in known}
 
 
-def encode(engine: SearchEngine, query: Query, race: Race) -> tuple[np.ndarray, Latency | None]:
-    """The query as a unit row (1, dim), and the time from picture or words to it.
+def encode(collection: Collection, query: Query, race: Race) -> tuple[np.ndarray, Latency | None]:
+    """The query as a unit row (1, dim), and the time that encoding its picture or words takes.
 
-    A held-out query searches with its stored embedding; its picture is encoded for the time alone, and the time is
-    None when that picture or the encoder's weights are not on this machine.
+    A held-out query searches with its stored embedding. Its picture is encoded only to be timed, and the time is None
+    when that picture or the encoder's weights are not on this machine.
 
-    Raises BadArtifact when the encoder's weights are not those of the stored vectors, and all that embed raises.
+    Raises BadArtifact when the encoder's weights are not those of the stored vectors, and all that `embed` raises.
     """
-    prepared = engine.prepared(race.gallery, race.encoder)
-    if query.held_out is None:
-        prepared.artifact.check_weights(engine.encoder(race.encoder).weights_sha256)
-    vector = engine.embed(query, race.gallery, race.encoder).vector  # refuses a number that no held-out query has
+    vector = collection.embed(query).vector  # raises for a number that no held-out query has
     shown = query
     if query.held_out is not None:
-        picture = prepared.query_picture(query.held_out) if engine.has_weights(race.encoder) else None
-        shown = None if picture is None else Query(picture=picture)
-    if shown is None:
-        return vector, None
+        picture = collection.query_picture(query.held_out)
+        if picture is None or not collection.has_weights():
+            return vector, None
+        shown = Query(picture=picture)
+    encoder = collection.shelf.encoder(collection.encoder_spec.name)  # all weights take the same time
     with thread_limit(race.threads):
-        repeats = min(race.repeats, ENCODE_REPEATS)
-        return vector, latency(lambda: engine.embed(shown, race.gallery, race.encoder), repeats, warm_up=1)
+        return vector, latency(lambda: embed(shown, encoder), min(race.repeats, ENCODE_REPEATS), warm_up=1)
 
 
-def run(engine: SearchEngine, race: Race, query: np.ndarray) -> Iterator[Row]:
-    """Measure one index after the other on a query (1, dim); yields each as it is done.
+def run(collection: Collection, race: Race, query: np.ndarray) -> Iterator[Row]:
+    """Measure one index after the other on a query (1, dim), and yield the row of each as it is done.
 
-    Loading, building and the exact answer lie outside what is timed. Raises SearchDemoError.
+    The clock does not run while indexes are loaded or built, or the exact answer is computed. Raises SearchDemoError.
     """
     race.check()
-    prepared = engine.prepared(race.gallery, race.encoder)
-    held_out, _ = prepared.queries()
-    batch = (
-        query
-        if race.batch == 1 or not len(held_out)
-        else np.concatenate([query, np.resize(held_out, (race.batch - 1, query.shape[1]))])
-    )
-    some = recall_sample(held_out)
+    batch = query
+    if race.batch > 1 and len(collection.queries):
+        batch = np.concatenate([query, np.resize(collection.queries, (race.batch - 1, query.shape[1]))])
+    some = recall_sample(collection.queries)
     asked = np.concatenate([query, some])
-    exact = contestant(engine, race, "brute").search(asked, race.k).rows
-    at_once = max(1, MOST_CANDIDATES // race.candidates)
+    exact = collection.index("brute").search(asked, race.k).positions
+    at_once = max(1, MAX_CANDIDATES // race.candidates)
     for name in race.indexes:
-        index = contestant(engine, race, name)
+        index = collection.index(name)
         params = race.params_for(index)
         parts = (asked[start : start + at_once] for start in range(0, len(asked), at_once))
-        found = np.concatenate([index.search(part, race.k, **params).rows for part in parts])
+        found = np.concatenate([index.search(part, race.k, **params).positions for part in parts])
         with thread_limit(race.threads):
-            measured = affordable_latency(
-                lambda index=index, params=params: index.search(batch, race.k, **params), race.repeats
-            )
+            measured = affordable_latency(partial(index.search, batch, race.k, **params), race.repeats)
         yield Row(
             name,
             index.recipe,
@@ -159,34 +148,5 @@ def run(engine: SearchEngine, race: Race, query: np.ndarray) -> Iterator[Row]:
 
 
 def recall_sample(held_out: np.ndarray) -> np.ndarray:
-    """Rows (at most RECALL_QUERIES, dim) that the mean recall is taken over, spread evenly over all classes."""
+    """The queries (at most RECALL_QUERIES, dim) for the mean recall, spread evenly over all classes."""
     return held_out[:: max(1, len(held_out) // RECALL_QUERIES)][:RECALL_QUERIES]
-
-
-def contestant(engine: SearchEngine, race: Race, name: str) -> Index:
-    """The engine's own index, or one over the first `size` of a fixed shuffle of the vectors."""
-    prepared = engine.prepared(race.gallery, race.encoder)
-    vectors = prepared.vectors
-    if race.size is None or race.size >= len(vectors):
-        return engine.index(race.gallery, race.encoder, name)
-    if race.size < 1:
-        raise BadQuery(f"A gallery of {race.size:,} pictures cannot be searched: choose 1 or more.")
-
-    def build_smaller() -> Index:
-        chosen = vectors.all()[subset(len(vectors), race.size)]
-        return find(name).build(chosen, engine.metric)
-
-    return engine.kept_index((prepared.artifact.vectors_sha256, name, race.size), build_smaller)
-
-
-def subset(vectors: int, size: int) -> np.ndarray:
-    """(size,) positions, the same ones for every index."""
-    return np.random.default_rng(0).permutation(vectors)[:size]
-
-
-def positions_in_gallery(engine: SearchEngine, race: Race, positions: np.ndarray) -> np.ndarray:
-    """Positions within a race over fewer vectors -> positions among the stored vectors; MISSING stays."""
-    stored = len(engine.prepared(race.gallery, race.encoder).vectors)
-    if race.size is None or race.size >= stored:
-        return positions
-    return np.where(positions == MISSING, MISSING, subset(stored, race.size)[positions])

@@ -1,4 +1,4 @@
-"""The number of threads of FAISS and NumPy, for one measurement at a time."""
+"""How many threads FAISS and NumPy use, for one measurement at a time."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _measuring = threading.Lock()
 
 @contextlib.contextmanager
 def thread_limit(threads: int | None) -> Iterator[None]:
-    """Hold FAISS (OpenMP) and NumPy (BLAS) to this many threads, alone, and restore. None: leave them as they are.
+    """Hold FAISS (OpenMP) and NumPy (BLAS) to this many threads, and set them back at the end. None changes nothing.
 
-    Raises BadQuery for a number below 1.
+    Only one block runs at a time; others wait for its end. Raises BadQuery for a number below 1.
     """
     if threads is not None and threads < 1:
         raise BadQuery(f"threads = {threads} is out of bounds: choose 1 or more.")

@@ -20,9 +20,9 @@ def launch(
     out_dir: where builds go; None: the person's cache folder
     Raises NoPictures (data_dir holds none), UnknownName.
     """
-    from searchdemo.collection.library import SearchEngine
+    from searchdemo.collection.library import Library
     from searchdemo.collection.store import Store
     from searchdemo.ui.demo import LAUNCH, build_demo
 
-    demo = build_demo(SearchEngine(Store(own=out_dir), data_dir=data_dir), gallery)
+    demo = build_demo(Library(Store(own=out_dir), data_dir=data_dir), gallery)
     demo.launch(**LAUNCH, server_port=port, share=share)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import gradio as gr
+from PIL import Image
 
-from searchdemo.collection.classify import classify
 from searchdemo.collection.knn import TEMPERATURE
-from searchdemo.collection.library import Query
+from searchdemo.collection.query import Query
 from searchdemo.errors import BadQuery
 from searchdemo.measure.race import Race, run
-from searchdemo.ui.components.pieces import QueryPicture, sentence_errors
-from searchdemo.ui.page import Page, whole
+from searchdemo.ui.components.messages import sentence_errors
+from searchdemo.ui.components.query_picture import QueryPicture
+from searchdemo.ui.page import Choice, Page, whole
 
 NAMES = ("search_by_text", "search_by_image", "classify", "compare_latency")
 
@@ -21,45 +22,41 @@ def add(page: Page) -> None:
     def search_by_text(text: str, gallery: str, encoder: str, index: str, k: int) -> dict:
         """The k pictures of a gallery that are nearest to a text, as {"hits": [...], "timing": {...}}."""
         if not isinstance(text, str):
-            raise BadQuery(f"text = {text!r} is no text.")
-        return page.search(Query(text=text), page.choice(gallery, encoder, index, k), pictures=False).to_json()
+            raise BadQuery(f"text = {text!r} is not a text.")
+        return found(Query(text=text), page.choice(gallery, encoder, index, k))
 
-    def search_by_image(image, gallery: str, encoder: str, index: str, k: int) -> dict:
+    def search_by_image(image: Image.Image | None, gallery: str, encoder: str, index: str, k: int) -> dict:
         """The k pictures of a gallery that are nearest to a picture, as {"hits": [...], "timing": {...}}."""
-        return page.search(picture_query(image), page.choice(gallery, encoder, index, k), pictures=False).to_json()
+        return found(picture_query(image), page.choice(gallery, encoder, index, k))
 
-    def classify_image(image, gallery: str, encoder: str, index: str, k: int, temperature: float) -> dict:
+    def found(query: Query, chosen: Choice) -> dict:
+        return chosen.search(page.open(chosen), query, pictures=False).to_json()
+
+    def classify_image(
+        image: Image.Image | None, gallery: str, encoder: str, index: str, k: int, temperature: float
+    ) -> dict:
         """The classes of a picture by the vote of its k nearest, and by class names where the encoder reads words."""
         chosen = page.choice(gallery, encoder, index, k)
-        found = classify(
-            page.engine,
-            picture_query(image),
-            chosen.gallery,
-            encoder,
-            index,
-            chosen.k,
-            temperature,
-            pictures=False,
-            **chosen.params,
-        )
-        return found.to_json()
+        query, collection = picture_query(image), page.open(chosen)
+        answer = collection.classify(query, index, chosen.k, temperature, pictures=False, **chosen.params)
+        return answer.to_json()
 
     def compare_latency(gallery: str, encoder: str, indexes: list[str], k: int, repeats: int) -> list[dict]:
         """Time, recall and size of each index on one held-out query of the gallery, each searched `repeats` times."""
         if not isinstance(indexes, list) or not indexes:
-            raise BadQuery("indexes is to be a list of names, such as ['flat', 'ivf'].")
+            raise BadQuery("indexes must be a list of names, such as ['flat', 'ivf'].")
         chosen = [page.choice(gallery, encoder, index, k) for index in dict.fromkeys(map(str, indexes))]
         names = tuple(choice.index for choice in chosen)
-        race = Race(gallery, encoder, names, k=chosen[0].k, repeats=whole("repeats", repeats))
+        race = Race(names, k=chosen[0].k, repeats=whole("repeats", repeats))
         race.check()
-        queries, _ = page.engine.prepared(gallery, encoder).queries()
-        if not len(queries):
+        collection = page.open(chosen[0])
+        if not len(collection.queries):
             raise BadQuery(f"The gallery {gallery!r} has no held-out queries to compare with.")
-        return [row.to_json() for row in run(page.engine, race, queries[:1])]
+        return [row.to_json() for row in run(collection, race, collection.queries[:1])]
 
     gr.api(sentence_errors(search_by_text), api_name="search_by_text")
     gr.api(sentence_errors(compare_latency), api_name="compare_latency", concurrency_limit=1)
-    with gr.Row(visible=False):  # gr.api knows no pictures: components that nobody sees check what arrives
+    with gr.Row(visible=False):  # gr.api takes no pictures, so hidden components check them
         image, temperature, answer = QueryPicture(label="image"), gr.Number(TEMPERATURE, label="temperature"), gr.JSON()
         names = [gr.Textbox(value, label=name) for name, value in DEFAULTS.items()]
         k = gr.Number(10, label="k", precision=0)
@@ -68,7 +65,7 @@ def add(page: Page) -> None:
     gr.Button(visible=False).click(sentence_errors(classify_image), [*inputs, temperature], answer, api_name="classify")
 
 
-def picture_query(image) -> Query:
+def picture_query(image: Image.Image | None) -> Query:
     if image is None:
         raise BadQuery("There is no picture to search with: give one as `image`.")
     return Query(picture=image)

@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 
 import gradio as gr
 
 from searchdemo.collection.jobs import Builds
-from searchdemo.collection.library import SearchEngine
+from searchdemo.collection.library import Library
 from searchdemo.galleries.table import GALLERIES
 from searchdemo.ui import api, link, start, status, tab_classify, tab_image, tab_text
+from searchdemo.ui.components.templates import render
 from searchdemo.ui.latency import tab as tab_latency
 from searchdemo.ui.page import Page
 from searchdemo.ui.style import CSS, THEME
 from searchdemo.ui.tradeoffs import tab as tab_tradeoffs
 
-# A module each, with TITLE and add(page).
+# Each is a module with TITLE and add(page).
 TABS = (tab_image, tab_text, tab_classify, tab_latency, tab_tradeoffs)
 TITLE = "searchdemo"
-# On a telephone the open sidebar would lie over the page.
-FOLD_SIDEBAR = """() => {
-  if (innerWidth < 768) document.querySelector('#sidebar.open .toggle-button')?.click();
-}"""
-# server_name stays unset: a Space sets it in the environment. ssr_mode would need Node; run_history would keep what
-# visitors search for in their browsers.
+# server_name stays unset: a Space sets it in the environment. ssr_mode would need Node; run_history would keep the
+# visitors' queries in their browsers.
 LAUNCH = {
     "theme": THEME,
     "css": CSS,
@@ -33,17 +31,22 @@ LAUNCH = {
     "run_history": False,
     "footer_links": ["api"],
 }
+log = logging.getLogger(__name__)
 
 
-def build_demo(engine: SearchEngine, gallery: str | None = None) -> gr.Blocks:
-    """gallery: the one to start with; visitors may choose among it and those of the table that are for pages."""
-    first = gallery or start.first_gallery(engine)
-    engine.gallery(first)  # a wrong name or folder is refused before the page is there
+def build_demo(library: Library, gallery: str | None = None) -> gr.Blocks:
+    """gallery: the one to start with; visitors may choose among it and the galleries that the table offers to pages.
+
+    Raises UnknownName, NoPictures.
+    """
+    first = gallery or start.first_gallery(library)
+    log.info("starting the page on the gallery %s; builds go to %s", first, library.store.own)
+    library.gallery(first)  # a wrong name or folder is refused before the page is there
     galleries = dict.fromkeys([*(name for name, spec in GALLERIES.items() if spec.on_page), first])
     with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(600, 3600), fill_width=True) as demo:
         with gr.Sidebar(width=300, elem_id="sidebar"):
             gr.HTML(f"<h1>{TITLE}</h1><p>Similarity search on pictures</p>", elem_id="title")
-            page = Page(engine, Builds(engine), tuple(galleries), first, demo)
+            page = Page(library, Builds(library), tuple(galleries), first, demo)
             link_box = gr.Column()
         panel = gr.Column()
         with gr.Tabs(elem_id="tabs") as tabs:
@@ -55,7 +58,7 @@ def build_demo(engine: SearchEngine, gallery: str | None = None) -> gr.Blocks:
         with link_box:
             link.add(page, tabs, [tab.TITLE for tab in TABS])
         api.add(page)
-        demo.load(None, None, None, js=FOLD_SIDEBAR)
+        demo.load(None, None, None, js=render("fold_sidebar.js"))  # on a mobile phone it would lie over the page
     for event in demo.fns.values():
         if event.api_name not in api.NAMES:
             event.api_visibility = "private"

@@ -1,4 +1,4 @@
-"""How long embedding a whole gallery will take: measured on this machine, in the background, when it may be wanted."""
+"""How long it will take to embed a whole gallery: measured on this machine, in the background."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ import threading
 import time
 
 from searchdemo.collection.build import clock
-from searchdemo.collection.library import SearchEngine
+from searchdemo.collection.library import Library
 from searchdemo.encoders.table import weights_path
 from searchdemo.errors import SearchDemoError
 from searchdemo.pictures import open_picture
 
-SAMPLE = 32  # pictures that are timed; a build works in larger batches and is somewhat faster
+SAMPLE = 32  # pictures in a measurement; a build has larger batches and is somewhat faster
 
 
 class Rates:
-    """Pictures a second of each encoder, measured once a process."""
+    """Pictures per second of each encoder, measured once per process."""
 
-    def __init__(self, engine: SearchEngine):
-        self._engine = engine
-        self._rates: dict[str, float | None] = {}  # None: being measured, or it could not be
+    def __init__(self, library: Library):
+        self._library = library
+        self._rates: dict[str, float | None] = {}  # None: the measurement runs, or it failed
         self._lock = threading.Lock()
 
     def estimate(self, gallery: str, encoder: str, count: int) -> str:
-        """ "about 12:40", or "" while it is not known; starts the measurement when the weights are here."""
+        """ "about 12:40", or "" while it is unknown. The first call starts the measurement if the weights are here."""
         with self._lock:
             if encoder not in self._rates and weights_path(encoder) is not None:
                 self._rates[encoder] = None
@@ -33,7 +33,7 @@ class Rates:
 
     def _measure(self, gallery: str, encoder: str) -> None:
         try:
-            network, pictures = self._engine.encoder(encoder), self._engine.gallery(gallery).pictures
+            network, pictures = self._library.encoder(encoder), self._library.gallery(gallery).pictures
             some = [picture for row in range(min(SAMPLE, len(pictures))) if (picture := pictures.encoded(row))]
             if not some:
                 return
@@ -41,7 +41,7 @@ class Rates:
             started = time.perf_counter()
             network.encode_images([open_picture(picture) for picture in some])
             rate = len(some) / (time.perf_counter() - started)
-        except SearchDemoError:  # whoever starts the build is told
+        except SearchDemoError:  # a visitor who starts the build gets the error
             return
         with self._lock:
             self._rates[encoder] = rate

@@ -1,4 +1,4 @@
-"""What the page opens on, and what is loaded in the background while the visitor looks around."""
+"""The first gallery of the page, and what is loaded in the background while the visitor looks around."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from urllib.parse import urlparse
 
 from PIL import Image
 
-from searchdemo.collection.library import Query, SearchEngine
+from searchdemo.collection.collection import embed
+from searchdemo.collection.library import Library
+from searchdemo.collection.query import Query
+from searchdemo.collection.store import Key
 from searchdemo.encoders.device import pick_device, pick_precision
 from searchdemo.errors import SearchDemoError
 from searchdemo.ui.page import INDEX, Page
@@ -20,19 +23,19 @@ ENCODER = "bundled"
 REACH_S = 1.0
 
 
-def first_gallery(engine: SearchEngine) -> str:
-    """tiny-imagenet where it was built and its pictures are here or can be fetched, else scenes.
+def first_gallery(library: Library) -> str:
+    """tiny-imagenet where it is built and its pictures are here or can be fetched, else scenes.
 
-    Raises NoPictures when a folder was named that holds none.
+    Raises NoPictures when the library was given a folder without pictures.
     """
-    if engine.built_key(WANTED, ENCODER) is None:
+    if library.built(Key(WANTED, ENCODER, library.transform, library.metric, library.limit)) is None:
         return FALLBACK
-    here = bool(engine.gallery(WANTED).source)
+    here = bool(library.gallery(WANTED).source)
     return WANTED if here or hub_within_reach() else FALLBACK
 
 
 def hub_within_reach() -> bool:
-    """Whether the hub's port answers. In a thread: no time-out covers the look-up of a host's name."""
+    """Whether the hub's port answers. It is asked in a thread, because looking up a host's name has no time-out."""
     if os.environ.get("HF_HUB_OFFLINE", "0") not in ("", "0"):
         return False
     address = urlparse(os.environ.get("HF_ENDPOINT") or "https://huggingface.co")
@@ -53,15 +56,15 @@ def hub_within_reach() -> bool:
 
 
 def warm_up(page: Page, gallery: str) -> None:
-    """Load what the first query needs and encode once, which is slow the first time; name the device on the page."""
-    engine = page.engine
-    device = pick_device(engine.device)
+    """Loads what the first query needs, encodes once, because the first time is slow, and names the device."""
+    library = page.library
+    device = pick_device(library.device)
     page.device = f"{device}, {pick_precision(device)}"
     for load in (
-        lambda: engine.index(gallery, ENCODER, INDEX),
-        lambda: engine.embed(Query(text="a picture"), gallery, ENCODER),
-        lambda: engine.embed(Query(picture=Image.new("RGB", (64, 64))), gallery, ENCODER),
-        lambda: engine.gallery(gallery).pictures.encoded(0),
+        lambda: library.open(gallery, ENCODER).index(INDEX),
+        lambda: embed(Query(text="a picture"), library.encoder(ENCODER)),
+        lambda: embed(Query(picture=Image.new("RGB", (64, 64))), library.encoder(ENCODER)),
+        lambda: library.gallery(gallery).pictures.encoded(0),
     ):
-        with contextlib.suppress(SearchDemoError):  # the visitor who asks for it is told
+        with contextlib.suppress(SearchDemoError):  # a visitor who needs it gets the error
             load()

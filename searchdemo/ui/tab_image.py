@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import gradio as gr
 
-from searchdemo.collection.library import Query
-from searchdemo.ui.components.pieces import Thumbnails, Tile, sentence_errors, tiles, timing
+from searchdemo.collection.collection import Collection
+from searchdemo.collection.query import Query
+from searchdemo.ui.components.messages import sentence_errors, timing
 from searchdemo.ui.components.query_box import Origin, QueryBox
+from searchdemo.ui.components.thumbnails import Thumbnails, Tile, row_tile, tiles
 from searchdemo.ui.page import Choice, Page
 
 TITLE = "Image search"
@@ -23,16 +25,16 @@ def add(page: Page) -> None:
             )
     shown = gr.State(())  # (gallery, row) of each result
 
-    def show(query: Query, chosen: Choice, truth: str):
-        result = page.search(query, chosen)
+    def show(query: Query, collection: Collection, chosen: Choice, truth: str) -> tuple:
+        result = chosen.search(collection, query)
         rows = tuple((chosen.gallery, hit.row) for hit in result.hits)
         return tiles(result), timing(result, truth), rows
 
     def pick(event: gr.SelectData, shown: tuple) -> tuple[Tile, Origin]:
         gallery, row = shown[event.index]
-        opened = page.engine.gallery(gallery)
+        opened = page.library.gallery(gallery)
         name = opened.class_name(row)
-        return (opened.pictures.encoded(row) or opened.blur(row), name), Origin(gallery, row=row, truth=name)
+        return row_tile(opened, row, name), Origin(gallery, row=row, truth=name)
 
     picked = results.select(sentence_errors(pick), shown, [box.picture, box.origin], show_progress="hidden")
     box.triggers.append(picked.success)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import gradio as gr
 
-from searchdemo.collection.library import Query
+from searchdemo.collection.query import Query
 from searchdemo.encoders.table import ENCODERS
 from searchdemo.errors import BadQuery
-from searchdemo.ui.components.pieces import Thumbnails, sentence_errors, tiles, timing
+from searchdemo.ui.components.messages import sentence_errors, timing
+from searchdemo.ui.components.templates import render
+from searchdemo.ui.components.thumbnails import Thumbnails, tiles
 from searchdemo.ui.page import NoQuery, Page
 
 TITLE = "Text search"
@@ -19,21 +23,18 @@ def reads_words(encoder: str) -> bool:
 
 
 def filled(template: str | None, words: str | None) -> str:
-    """The words in the template. Raises NoQuery for no words, BadQuery for a template with no place for them."""
-    if not (words or "").strip():
+    """The words in the template. Raises NoQuery for no words, BadQuery for a template without a place for them."""
+    if not words or not words.strip():
         raise NoQuery("The text is empty: type a few words, such as 'a red boat'.")
-    if "{}" not in (template or ""):
+    if not template or "{}" not in template:
         raise BadQuery(f"The template {template!r} has no {{}} for the words to go to: write one, or '{{}}' alone.")
     return template.replace("{}", words)
 
 
 def add(page: Page) -> None:
+    readers = [name for name, spec in ENCODERS.items() if spec.text]
     with gr.Column(visible=False) as refusal:
-        gr.HTML(
-            "<div class='panel'>This encoder has no text tower: it cannot search by words. "
-            f"Those that can: {', '.join(name for name, spec in ENCODERS.items() if spec.text)}.</div>",
-            elem_id="text-refusal",
-        )
+        gr.HTML(render("no_text.html", readers=readers), elem_id="text-refusal")
         switch = gr.Button(f"Switch to {FALLBACK}", elem_id="text-switch", size="md", elem_classes="narrow")
     with gr.Column() as offer:
         with gr.Row(equal_height=True):
@@ -48,39 +49,35 @@ def add(page: Page) -> None:
         line = gr.HTML(elem_id="text-timing")
         results = Thumbnails(label="Nearest pictures", elem_id="text-results", columns=8)
 
-    def search(words: str, template: str, *sidebar):
+    def search(words: str, template: str, *sidebar: object) -> Iterator:
         chosen = page.choice(*sidebar)
         if not reads_words(chosen.encoder):
             raise NoQuery(f"{chosen.encoder} reads no words: choose an encoder that does, such as {FALLBACK}.")
         query = Query(text=filled(template, words))
-        yield from page.ready(chosen, line, outputs)
-        result = page.search(query, chosen)
+        collection = page.open(chosen)
+        yield from page.ready(collection, chosen.index, line, outputs)
+        result = chosen.search(collection, query)
         yield tiles(result), timing(result)
 
     def example_texts(gallery: str) -> gr.Dataset:
-        texts = page.engine.gallery(gallery).example_texts if gallery in page.galleries else ()
+        texts = page.library.gallery(gallery).example_texts if gallery in page.galleries else ()
         return gr.Dataset(samples=[[text] for text in texts], type="index", visible=bool(texts))
 
     def example(number: int, gallery: str) -> str:
-        return page.engine.gallery(gallery).example_texts[number]
+        return page.library.gallery(gallery).example_texts[number]
 
-    def fit_encoder(encoder: str):
-        return (
-            ENCODERS.find(encoder).prompt,
-            gr.update(visible=reads_words(encoder)),
-            gr.update(visible=not reads_words(encoder)),
-        )
+    def fit_encoder(encoder: str) -> tuple:
+        """Values of the template, and of what is shown with and without a text tower."""
+        reads = reads_words(encoder)
+        return ENCODERS.find(encoder).prompt, gr.update(visible=reads), gr.update(visible=not reads)
 
-    query = [words, template, *page.inputs]
-    outputs = [results, line]
-    handler, options = sentence_errors(search), {"show_progress_on": results}
-    gr.on([run.click, words.submit, template.submit], handler, query, outputs, **options)
-    examples.click(example, [examples, page.gallery], words, show_progress="hidden").success(
-        handler, query, outputs, **options
-    )
-    switch.click(lambda: FALLBACK, None, page.encoder, show_progress="hidden")
-    page.encoder.change(fit_encoder, page.encoder, [template, offer, refusal], show_progress="hidden")
-    page.on_sidebar(search, query, outputs, ([], ""), **options)
+    query, outputs, quiet = [words, template, *page.inputs], [results, line], {"show_progress": "hidden"}
+    searching = {"fn": sentence_errors(search), "inputs": query, "outputs": outputs, "show_progress_on": results}
+    gr.on([run.click, words.submit, template.submit], **searching)
+    examples.click(example, [examples, page.gallery], words, **quiet).success(**searching)
+    switch.click(lambda: FALLBACK, None, page.encoder, **quiet)
+    page.encoder.change(fit_encoder, page.encoder, [template, offer, refusal], **quiet)
+    page.on_sidebar(search, query, outputs, ([], ""), show_progress_on=results)
     page.on_gallery(example_texts, examples)
     page.linked |= {"text": words, "template": template}
-    page.after_link.append((words, handler, query, outputs))
+    page.after_link.append((words, searching["fn"], query, outputs))

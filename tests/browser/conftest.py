@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,8 +30,8 @@ def page_url() -> str:
 
 
 @pytest.fixture(scope="session")
-def engine():
-    return page_server.engine()
+def library():
+    return page_server.library()
 
 
 @pytest.fixture(scope="session")
@@ -85,6 +86,14 @@ def visit(chromium) -> Iterator[Visit]:
     yield visit
     visit.close()
     assert visit.wrong == []
+
+
+@pytest.fixture
+def without_usearch(monkeypatch):
+    """The page's process cannot import the library, and none of its tests has opened the index before."""
+    for module in [name for name in sys.modules if name.startswith("usearch.")] + ["searchdemo.indexes.usearch_index"]:
+        monkeypatch.delitem(sys.modules, module, raising=False)
+    monkeypatch.setitem(sys.modules, "usearch", None)
 
 
 @pytest.fixture

@@ -37,8 +37,8 @@ def test_a_held_out_picture_has_a_verdict_and_shares_that_add_up(tab):
     expect(tab.locator("#classify-bars h4")).to_have_text(["By the vote of 20 neighbours", "By class names"])
 
 
-def test_an_uploaded_picture_has_no_truth_and_a_plain_vote_counts_each_once(tab, engine, tmp_path):
-    (tmp_path / "query.webp").write_bytes(engine.gallery("scenes").pictures.encoded(5))
+def test_an_uploaded_picture_has_no_truth_and_a_plain_vote_counts_each_once(tab, library, tmp_path):
+    (tmp_path / "query.webp").write_bytes(library.gallery("scenes").pictures.encoded(5))
     tab.locator("#classify-picture input[type=file]").set_input_files(tmp_path / "query.webp")
     verdict = tab.locator("#classify-verdict .verdict")
     expect(verdict).to_contain_text("of the vote")
@@ -69,7 +69,7 @@ def test_a_typed_number_of_neighbours_counts_when_the_visitor_goes_on(tab):
     expect(tab.locator("#classify-neighbours .caption-label")).to_have_count(7)
 
 
-def test_on_a_telephone_the_verdict_comes_before_the_settings(visit, page_url):
+def test_on_a_mobile_phone_the_verdict_comes_before_the_settings(visit, page_url):
     page = visit.open(page_url, size=(390, 2400))
     page.get_by_role("tab", name="Classify").click()
     page.locator("#classify-surprise").click()

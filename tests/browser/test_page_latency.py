@@ -8,6 +8,8 @@ import page_server
 import pytest
 from playwright.sync_api import Page, expect
 
+from searchdemo.collection.store import Key
+
 
 @pytest.fixture
 def tab(browser_page) -> Page:
@@ -28,21 +30,21 @@ def test_one_click_races_the_three_and_shows_what_was_lost(tab):
     expect(tab.locator("#latency-shown img")).to_be_visible()
     tab.locator("#latency-nprobe input").fill("1")
     race(tab)
-    expect(tab.locator("#latency-lost h4")).to_contain_text(re.compile(r"ivf: (all 10 found|\d+ of 10 missed)"))
+    expect(tab.locator("#latency-missed h4")).to_contain_text(re.compile(r"ivf: (all 10 found|\d+ of 10 missed)"))
     assert first_cells(tab) == ["brute", "flat", "ivf"]
     plot = tab.locator("#latency-plot")
     expect(plot.locator(".name").filter(has_text=re.compile("^(brute|flat|ivf)$"))).to_have_count(3)
     expect(plot).to_contain_text("Encoding includes preprocessing")
     expect(plot).to_contain_text("1 thread")
-    expect(tab.locator("#latency-lost figure")).to_have_count(20)
-    loaded = "() => [...document.querySelectorAll('#latency-lost img')].every(i => i.complete && i.naturalWidth > 0)"
+    expect(tab.locator("#latency-missed figure")).to_have_count(20)
+    loaded = "() => [...document.querySelectorAll('#latency-missed img')].every(i => i.complete && i.naturalWidth > 0)"
     tab.wait_for_function(loaded)
 
 
 def test_the_vectors_are_those_of_the_sidebar_once_it_is_used(visit, tmp_path):
-    engine = page_server.colours_engine(tmp_path)
-    engine.build("scenes", "clip-rn50", limit=60)
-    page = visit.open(page_server.serve(engine))
+    library = page_server.colours_library(tmp_path)
+    library.build(Key("scenes", "clip-rn50", limit=60))
+    page = visit.open(page_server.serve(library))
     page.get_by_role("tab", name="Latency").click()
     expect(page.locator("#latency-vectors input")).to_have_value(re.compile("^scenes by bundled: 2,000"))
     page.get_by_label("Encoder", exact=True).click()
@@ -70,9 +72,9 @@ def test_a_smaller_gallery_and_another_index(tab):
     race(tab)
     expect(tab.locator("#latency-table tbody tr")).to_have_count(3)
     assert first_cells(tab) == ["brute", "ivf", "lsh"]
-    tab.locator("#latency-lost-index input").click()
+    tab.locator("#latency-missed-index input").click()
     tab.get_by_role("option", name="lsh").click()
-    expect(tab.locator("#latency-lost h4")).to_contain_text("lsh:")
+    expect(tab.locator("#latency-missed h4")).to_contain_text("lsh:")
 
 
 def test_only_the_parameters_of_ticked_indexes_are_shown(tab):
@@ -90,7 +92,7 @@ def test_numbers_out_of_bounds_give_one_sentence_and_the_next_race_works(tab):
     assert "Traceback" not in toast.inner_text()
     tab.locator("#latency-k input").fill("5")
     race(tab)
-    expect(tab.locator("#latency-lost figure")).to_have_count(10)
+    expect(tab.locator("#latency-missed figure")).to_have_count(10)
 
 
 def test_a_number_that_no_held_out_query_has_gives_a_sentence_and_nothing_goes_on_saying_it_is_at_work(tab):
@@ -103,7 +105,7 @@ def test_a_number_that_no_held_out_query_has_gives_a_sentence_and_nothing_goes_o
 def test_nothing_is_offered_of_a_race_that_was_not_run(tab):
     expect(tab.locator("#latency-run")).to_be_visible()
     expect(tab.locator("#latency-shown img")).to_be_visible()
-    expect(tab.locator("#latency-lost-index")).to_be_hidden()
+    expect(tab.locator("#latency-missed-index")).to_be_hidden()
 
 
 def test_on_a_phone_nothing_sticks_out(visit, page_url):
@@ -117,7 +119,19 @@ def test_on_a_phone_nothing_sticks_out(visit, page_url):
     else:
         tab.first.click()
     race(page)
-    page.locator("#latency-lost h4").wait_for()
+    page.locator("#latency-missed h4").wait_for()
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     bar, value = (page.locator(f"#latency-plot .{name}").first.bounding_box() for name in ("track", "value"))
     assert bar["width"] > 250 and bar["y"] >= value["y"] + value["height"]  # a line of its own under name and value
+
+
+def test_an_index_without_its_library_is_left_out_with_a_sentence(tab, without_usearch):
+    expect(tab.locator("#latency-search_k")).to_be_hidden()
+    tab.get_by_label("annoy", exact=True).check()
+    expect(tab.locator("#latency-search_k")).to_be_visible()
+    tab.get_by_label("annoy", exact=True).uncheck()
+    tab.get_by_label("usearch", exact=True).check()
+    race(tab)
+    expect(tab.locator("#latency-status")).to_contain_text("run `pip install usearch`")
+    expect(tab.locator("#latency-missed h4")).to_be_visible()
+    assert first_cells(tab) == ["brute", "flat", "ivf"]

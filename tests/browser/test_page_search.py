@@ -8,6 +8,9 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
 
+from searchdemo.collection.collection import Collection
+from searchdemo.indexes.table import INDEXES
+
 
 def results(page: Page, tab: str) -> list[str]:
     """Captions of the results, all of whose pictures are there."""
@@ -54,6 +57,11 @@ def search_words(page: Page, words: str) -> None:
     box.press("Enter")
 
 
+def choose_index(page: Page, name: str) -> None:
+    page.get_by_label("Index", exact=True).click()
+    page.get_by_role("option", name=name, exact=True).click()
+
+
 def says(page: Page, sentence: str) -> None:
     """A message with this sentence appears, and is closed again."""
     toast = page.get_by_test_id("toast-body").filter(has_text=sentence)
@@ -63,9 +71,9 @@ def says(page: Page, sentence: str) -> None:
         button.click()
 
 
-def test_an_uploaded_picture_of_the_gallery_finds_itself_first(browser_page, engine, tmp_path):
+def test_an_uploaded_picture_of_the_gallery_finds_itself_first(browser_page, library, tmp_path):
     row = 777
-    gallery = engine.gallery("scenes")
+    gallery = library.gallery("scenes")
     (tmp_path / "query.webp").write_bytes(gallery.pictures.encoded(row))
     upload(browser_page, tmp_path / "query.webp")
     captions = results(browser_page, "image")
@@ -84,11 +92,11 @@ def test_a_click_on_a_result_searches_with_it_and_leaves_it_out(browser_page):
     assert len(results(browser_page, "image")) == 12
 
 
-def test_surprise_me_brings_a_query_whose_class_is_known(browser_page, engine):
+def test_surprise_me_brings_a_query_whose_class_is_known(browser_page, library):
     browser_page.locator("#image-surprise").click()
     assert len(results(browser_page, "image")) == 12
     truth = browser_page.locator("#image-timing").inner_text().rsplit("query: ")[-1].strip()
-    assert truth in engine.gallery("scenes").class_names
+    assert truth in library.gallery("scenes").class_names
 
 
 def test_without_its_picture_the_results_go_quietly(browser_page):
@@ -100,16 +108,15 @@ def test_without_its_picture_the_results_go_quietly(browser_page):
     expect(browser_page.get_by_test_id("toast-body")).to_have_count(0)
 
 
-def test_while_an_index_is_built_every_tab_with_a_query_says_so(browser_page, engine, monkeypatch):
-    page, built, build = browser_page, threading.Event(), engine.index
+def test_while_an_index_is_built_every_tab_with_a_query_says_so(browser_page, monkeypatch):
+    page, built, build = browser_page, threading.Event(), Collection.index
     page.locator("#image-surprise").click()
     results(page, "image")
     search_words(page, "a red boat")
     results(page, "text")
-    monkeypatch.setattr(engine, "has_index", lambda *names: built.is_set())
-    monkeypatch.setattr(engine, "index", lambda *names: built.wait(200) and build(*names))
-    page.get_by_label("Index", exact=True).click()
-    page.get_by_role("option", name="flat", exact=True).click()
+    monkeypatch.setattr(Collection, "has_index", lambda self, name: built.is_set())
+    monkeypatch.setattr(Collection, "index", lambda self, name: built.wait(200) and build(self, name))
+    choose_index(page, "flat")
     for tab in ("Image search", "Text search"):
         page.get_by_role("tab", name=tab).click()
         line = page.locator(f"#{tab.split()[0].lower()}-timing")
@@ -126,11 +133,11 @@ def test_a_long_text_leaves_the_button_as_it_is(browser_page):
     assert button.bounding_box()["height"] == before
 
 
-def test_words_find_what_the_engine_finds(browser_page, engine):
-    from searchdemo.collection.library import Query
+def test_words_find_what_the_engine_finds(browser_page, library):
+    from searchdemo.collection.query import Query
 
     search_words(browser_page, "a red boat")
-    expected = engine.search(Query(text="a red boat"), "scenes", "bundled", "ivf", k=12)
+    expected = library.open("scenes", "bundled").search(Query(text="a red boat"), "ivf", k=12)
     assert results(browser_page, "text") == [f"{h.rank}. {h.class_name} {h.score:.3f}" for h in expected.hits]
 
 
@@ -192,12 +199,44 @@ def test_bad_pictures_get_a_sentence_and_the_next_works(browser_page, tmp_path):
     assert len(results(browser_page, "image")) == 12
 
 
-def test_an_example_text_is_what_it_says_also_after_another_gallery_was_chosen(browser_page, engine):
+def test_an_example_text_is_what_it_says_also_after_another_gallery_was_chosen(browser_page, library):
     page = browser_page
     page.get_by_role("tab", name="Text search").click()
     for gallery in ("scenes", "tiny-imagenet", "scenes"):
         page.locator("#gallery input").click()
         page.get_by_role("option", name=gallery, exact=True).click()
-        for text in engine.gallery(gallery).example_texts[:2]:
+        for text in library.gallery(gallery).example_texts[:2]:
             page.locator("#text-examples").get_by_text(text, exact=True).click()
             expect(page.get_by_label("Words")).to_have_value(text)
+
+
+@pytest.mark.parametrize(("index", "parameter"), [("annoy", "search_k"), ("kd-tree", None)])
+def test_another_library_searches_with_its_own_parameters(browser_page, library, index, parameter):
+    if not INDEXES[index].installed:
+        pytest.skip(f"needs {INDEXES[index].package}: requirements-bench.txt")
+    page = browser_page
+    page.locator("#image-examples .thumbnail-item").first.click()
+    exact = results(page, "image")
+    choose_index(page, index)
+    for field in ("nprobe", "ef_search", "k_factor", "search_k"):
+        expect(page.locator(f"#{field}")).to_be_visible(visible=field == parameter)
+    expect(page.locator("#image-timing")).to_contain_text("search")
+    page.locator("#image-run").click()
+    expect(page.locator("#image-results .thumbnail-item")).to_have_count(12)
+    assert results(page, "image") == exact  # of 2,000 vectors they find all, as the inverted file does
+    assert library.open("scenes", "bundled").has_index(index)
+
+
+def test_an_index_without_its_library_says_how_to_install_it(browser_page, without_usearch):
+    page = browser_page
+    page.locator("#image-examples .thumbnail-item").first.click()
+    results(page, "image")
+    choose_index(page, "usearch")
+    says(page, "run `pip install usearch`")
+    expect(page.locator("#index")).to_contain_text("It is not installed: run pip install usearch.")
+    expect(page.locator("#image-results .thumbnail-item")).to_have_count(0)
+    page.locator("#image-run").click()
+    says(page, "needs the Python package 'usearch")
+    expect(page.locator("#image-timing")).to_be_empty()
+    choose_index(page, "flat")
+    assert len(results(page, "image")) == 12

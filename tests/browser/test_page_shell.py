@@ -1,4 +1,4 @@
-"""What is around the tabs: an encoder that is not built, one that reads no words, a telephone; the README's picture."""
+"""The page around the tabs: an encoder without vectors, one without words, a mobile phone; the README's picture."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ def test_an_encoder_that_is_not_built_says_so_and_offers_to_build(browser_page, 
     expect(panel).to_be_hidden()
 
 
-def test_a_build_that_was_started_on_the_page_can_be_searched(browser_page, engine, monkeypatch):
-    seen, build = threading.Event(), engine.build
-    monkeypatch.setattr(engine, "build", lambda *given: seen.wait(200) and build(*given))
+def test_a_build_that_was_started_on_the_page_can_be_searched(browser_page, library, monkeypatch):
+    seen, build = threading.Event(), library.build
+    monkeypatch.setattr(library, "build", lambda *given: seen.wait(200) and build(*given))
     choose_encoder(browser_page, "clip-rn50")
     expect(browser_page.locator("#build-whole")).to_be_visible()
     expect(browser_page.locator("#build-part")).to_be_hidden()  # all of it is no more than the part
@@ -86,7 +86,7 @@ def test_small_grey_text_can_be_read_in_light_mode(browser_page):
     assert 1.05 / (luminance + 0.05) >= 4.5  # WCAG AA, on white
 
 
-def test_on_a_telephone_nothing_is_wider_than_the_screen(visit, page_url):
+def test_on_a_mobile_phone_nothing_is_wider_than_the_screen(visit, page_url):
     page = visit.open(page_url, size=(390, 844))
     page.locator("#image-surprise").click()  # fails where the sidebar covers it
     page.locator("#image-results .thumbnail-item").first.wait_for()
@@ -96,9 +96,9 @@ def test_on_a_telephone_nothing_is_wider_than_the_screen(visit, page_url):
 @pytest.mark.skipif("SEARCHDEMO_SCREENSHOT" not in os.environ, reason="SEARCHDEMO_SCREENSHOT=1 writes the screenshot")
 def test_screenshot(visit):
     """With the real weights, on pictures that may be shown."""
-    from searchdemo.collection.library import SearchEngine
+    from searchdemo.collection.library import Library
 
-    page = visit.open(page_server.serve(SearchEngine(), "scenes"), size=(1280, 800))
+    page = visit.open(page_server.serve(Library(), "scenes"), size=(1280, 800))
     page.get_by_role("tab", name="Text search").click()
     page.get_by_label("Words").fill("a red boat on the sea at night")
     page.get_by_label("Words").press("Enter")

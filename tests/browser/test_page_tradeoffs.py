@@ -75,7 +75,7 @@ def test_bounds_change_the_winner_and_its_code(tab):
     expect(tab.locator("#tradeoffs-code")).to_be_hidden()
     expect(dots(tab)).to_have_count(5)
     tab.locator("#tradeoffs-ms textarea, #tradeoffs-ms input").fill("soon")
-    expect(panel).to_contain_text("Most ms = 'soon' is not a number")
+    expect(panel).to_contain_text("Max latency (ms) = 'soon' is not a number")
     tab.get_by_label("megabytes", exact=True).check()
     expect(tab.locator("#tradeoffs-plot")).to_contain_text("MB of the index (log)")
 
@@ -136,7 +136,7 @@ def add_row(page: Page, row: int) -> None:
     page.locator("#distances-add").click()
 
 
-def test_the_grid_has_the_distances_of_the_pictures_that_were_chosen(tab, engine):
+def test_the_grid_has_the_distances_of_the_pictures_that_were_chosen(tab, library):
     grid = tab.locator("#distances-grid")
     expect(grid.locator("td")).to_have_count(9)  # three are there at the start
     tab.locator("#distances-clear").click()
@@ -145,7 +145,7 @@ def test_the_grid_has_the_distances_of_the_pictures_that_were_chosen(tab, engine
     for count, row in enumerate(rows, start=1):
         add_row(tab, row)
         expect(grid.locator("td")).to_have_count(count**2)
-    vectors = engine.prepared("scenes", "bundled").vectors.take(np.array(rows))
+    vectors = library.open("scenes", "bundled").vectors.take(np.array(rows))
     cosines = (vectors @ vectors.T).ravel()
     expected = np.stack(
         [np.sqrt(np.maximum(2 - 2 * cosines, 0)), cosines, np.degrees(np.arccos(np.minimum(cosines, 1)))], 1
@@ -156,9 +156,9 @@ def test_the_grid_has_the_distances_of_the_pictures_that_were_chosen(tab, engine
     tab.wait_for_function(loaded)
 
 
-def test_ones_own_picture_joins_the_grid_and_a_sixth_is_refused(tab, engine, tmp_path):
+def test_ones_own_picture_joins_the_grid_and_a_sixth_is_refused(tab, library, tmp_path):
     picture = tmp_path / "mine.png"
-    picture.write_bytes(engine.gallery("scenes").pictures.encoded(7))
+    picture.write_bytes(library.gallery("scenes").pictures.encoded(7))
     grid = tab.locator("#distances-grid")
     expect(grid.locator("td")).to_have_count(9)
     tab.locator("#distances-clear").click()

@@ -142,7 +142,12 @@ def test_another_metric_is_refused_because_nothing_would_be_measured_by_it(compl
 
 @pytest.mark.parametrize(
     ("beside", "named"),
-    [(["latency", "knn"], "latency, knn"), (["--all"], "--all"), (["--want", "ms<=1"], "--want")],
+    [
+        (["latency", "knn"], "latency, knn"),
+        (["--all"], "--all"),
+        (["--recommend", "ms<=1"], "--recommend"),
+        (["--want", "ms<=1"], "--recommend"),
+    ],
 )
 def test_what_would_be_dropped_beside_a_report_is_refused(complaint, tmp_path, beside, named):
     document = tmp_path / "figures.md"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import shlex
 import subprocess
@@ -10,6 +12,7 @@ from unittest.mock import create_autospec
 
 import pytest
 
+import searchdemo
 from searchdemo import cli
 from tests.cli_tools import ROOT, SCENES, CountingColours
 
@@ -117,3 +120,34 @@ def test_app_hands_its_options_to_the_page(monkeypatch, tmp_path):
     monkeypatch.setattr(ui, "launch", page)
     assert cli.main(["app", "--port", "8000", "--gallery", "scenes", "--data", str(tmp_path)]) == 0
     page.assert_called_once_with(port=8000, gallery="scenes", data_dir=tmp_path, out_dir=None, share=False)
+
+
+def test_the_version(capsys):
+    with pytest.raises(SystemExit) as end:
+        cli.main(["--version"])
+    assert end.value.code == 0
+    assert capsys.readouterr().out == f"searchdemo {searchdemo.__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("started", "name"),
+    [("/usr/bin/searchdemo", "searchdemo"), ("searchdemo/__main__.py", "python -m searchdemo"), ("app.py", None)],
+)
+def test_the_help_names_the_program_as_it_was_started(monkeypatch, started, name):
+    monkeypatch.setattr(sys, "argv", [started])
+    said = cli.make_parser().format_help()
+    assert said.startswith(f"usage: {name or 'python -m searchdemo'} [-h]")
+    assert f"\n  {name or 'python -m searchdemo'} search --gallery scenes --text" in said
+
+
+@pytest.mark.parametrize("options", [[], ["--verbose"]], ids=["quiet", "verbose"])
+def test_verbose_has_one_line_per_thing_on_stderr_and_nothing_more_on_stdout(tmp_path, options):
+    command = [sys.executable, "-m", "searchdemo", "knn", "--gallery", "scenes", "--index", "lsh", "-k", "1", "--json"]
+    environment = os.environ | {"SEARCHDEMO_HOME": str(tmp_path)}
+    done = subprocess.run(
+        [*command, *options], cwd=ROOT, env=environment, capture_output=True, text=True, check=True, timeout=250
+    )
+    assert json.loads(done.stdout)["queries"] == 200
+    lines = [re.sub(r"^[\d-]+ [\d:,]+ ", "", line) for line in done.stderr.splitlines()]
+    said = r"searchdemo\.collection\.shelf: built the index lsh over scenes/bundled in \d+\.\d s"
+    assert len(lines) == len(options) and all(re.fullmatch(said, line) for line in lines)

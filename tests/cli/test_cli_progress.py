@@ -8,7 +8,9 @@ import pytest
 
 from searchdemo.cli import progress as progress_module
 from searchdemo.cli.progress import LINE_EVERY_S, REDRAW_S, ProgressLine, bar
+from searchdemo.collection import jobs
 from searchdemo.collection.build import Progress
+from searchdemo.collection.jobs import counter
 
 
 @pytest.fixture(autouse=True)
@@ -16,6 +18,7 @@ def standing_clock(monkeypatch, clock):
     """It is long after the start of the machine, and no time passes by itself."""
     clock.now = 1000.0
     monkeypatch.setattr(progress_module, "time", clock)
+    monkeypatch.setattr(jobs, "time", clock)
 
 
 class Terminal(io.StringIO):
@@ -61,7 +64,7 @@ def test_elsewhere_a_stage_is_a_line_and_a_long_one_several(clock):
 def test_a_download_is_counted_from_where_it_began(clock):
     stream = io.StringIO()
     with ProgressLine(stream) as progress:
-        count = progress.counter("fetching", unit=1000)
+        count = counter("fetching", progress, unit=1000)
         clock.now += 2
         count(40_000, 100_000)
         clock.now += 6

@@ -12,6 +12,7 @@ from searchdemo import cli
 from searchdemo.collection.build import balanced_rows
 from searchdemo.galleries.table import open_gallery
 from searchdemo.indexes.faiss_index import FaissIndex
+from searchdemo.indexes.table import find
 from searchdemo.indexes.vectors import StoredVectors
 from tests.cli_tools import LIMIT, CountingColours, embedded, scene_rows
 from tests.colours import Colours
@@ -27,8 +28,13 @@ def lasting(ms: float, call, clock):
     return longer
 
 
-@pytest.mark.parametrize("index", ["brute", "flat", "ivf", "hnsw", "faiss:HNSW8"])
+LIBRARIES = ["hnswlib", "usearch", "nmslib", "annoy", "scann", "kd-tree", "ball-tree"]
+
+
+@pytest.mark.parametrize("index", ["brute", "exact-bf16", "flat", "ivf", "hnsw", "faiss:HNSW8", *LIBRARIES])
 def test_text_finds_what_brute_force_by_hand_finds(run, built, index):
+    if not find(index).installed:
+        pytest.skip(f"needs {find(index).package}: requirements-bench.txt")
     gallery, rows = open_gallery("scenes"), scene_rows()
     cosines = embedded(gallery.pictures, rows) @ Colours().encode_texts(["red"])[0]
     best = np.argsort(-cosines)[:5]
@@ -116,11 +122,13 @@ def test_per_class_accuracies_average_to_the_whole(run, built):
 
 
 def test_rescoring_sorts_by_cosine_and_leaves_the_missing_last():
-    from searchdemo.collection.accuracy import rescored
+    from searchdemo.collection.scores import rescored
+    from searchdemo.indexes.vectors import ArrayVectors
 
     vectors = np.eye(3, dtype=np.float32)
     queries = np.array([[0.6, 0.8, 0], [0, 0, 1]], np.float32)
-    cosines, positions = rescored(queries, vectors, np.array([[0, 2, 1], [2, -1, -1]]))
+    best = rescored(queries, ArrayVectors(vectors), np.array([[0, 2, 1], [2, -1, -1]]))
+    cosines, positions = best.scores, best.positions
     assert positions.tolist() == [[1, 0, 2], [2, -1, -1]]
     np.testing.assert_allclose(cosines[0], [0.8, 0.6, 0], atol=1e-6)
     assert cosines[1].tolist() == [1, -np.inf, -np.inf]

@@ -1,8 +1,8 @@
 """Classification by words: the bare class name against sentences about it, and which pairs a threshold accepts.
 
-A query is of the class whose text lies nearest. As a decision on each pair (query, class), "is it one?", the angular
-distance arccos(cos) between picture and text is held against a threshold: ROC curve, its area, and F1. "Zero-shot" only
-for encoders that never saw the labels.
+A query gets the class whose text lies nearest. Each pair (query, class) is also a decision: a threshold on the angular
+distance arccos(cos) between picture and text accepts it or not, which gives a ROC curve, its area, and F1. This is
+zero-shot only for encoders that never saw the labels.
 """
 
 from __future__ import annotations
@@ -12,37 +12,36 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from searchdemo.bench.plots import SERIES, legend, panels
-from searchdemo.bench.tables import Column, Table, fixed, megabytes, number
+from searchdemo.bench import plots
+from searchdemo.bench.tables import Column, Table, columns, fixed, rows_of, table_of
 from searchdemo.bench.workload import Bench, Workload
-from searchdemo.collection.build import Progress
 from searchdemo.collection.classify import training_note
 from searchdemo.collection.knn import evaluate
 from searchdemo.encoders.base import Encoder
-from searchdemo.encoders.table import ENCODERS, weights_path
+from searchdemo.encoders.table import weights_path
 from searchdemo.encoders.templates import class_rows
 from searchdemo.errors import BadQuery
 from searchdemo.measure.cards import Figures, RunCard
 
 NAME_ALONE = "{}"
-CURVE_POINTS = 200  # at most, on a card
-FAILING = 10
+CURVE_POINTS = 200  # maximum on a card
+FAILING = 10  # classes in the table
 KNN_K = 20
 
 
 def run(bench: Bench) -> Figures:
     """Raises BadQuery for an encoder without text, NoWeights, BadArtifact when the vectors are of other weights."""
-    spec = ENCODERS.find(bench.encoder)
+    spec = bench.encoder_spec
     if not spec.text:
         raise BadQuery(
-            f"{bench.encoder!r} reads no words, so no class can be asked for by name; "
+            f"{bench.key.encoder!r} reads no words, so no class can be asked for by name; "
             "choose an encoder with a text tower, such as 'bundled'."
         )
-    work = bench.workload(quick_queries=10_000)  # two or three a class would say nothing of a class
-    encoder = bench.engine.encoder(bench.encoder)
+    work = bench.workload(quick_queries=10_000)  # two or three queries per class would say nothing about a class
+    encoder = bench.encoder()
     if not work.subject.get("synthetic"):
-        bench.engine.prepared(bench.gallery, bench.encoder).artifact.check_weights(encoder.weights_sha256)
-    file = bench.engine.weights.get(bench.encoder) or weights_path(bench.encoder)
+        bench.collection().artifact.check_weights(encoder.weights_sha256)
+    file = bench.library.weights.get(bench.key.encoder) or weights_path(bench.key.encoder)
     facts = {
         "dim": encoder.dim,
         "parameters": spec.parameters,
@@ -51,10 +50,11 @@ def run(bench: Bench) -> Figures:
         "stand_in": encoder.stand_in,
     }
     encoder.encode_texts([work.class_names[0]])  # a first call sets things up
-    sets, curves = [], []
+    sets: list[dict] = []
+    curves: list[dict] = []
     for templates in ((NAME_ALONE,), spec.prompts):
         words = name_of(templates)
-        bench.report(Progress(f"class names by {words}", len(sets), 2, 0))
+        bench.tell(f"class names by {words}", len(sets), 2)
         rows, seconds = timed_rows(encoder, work.class_names, templates)
         texts = len(work.class_names) * len(templates)
         cosines = work.queries @ rows.T
@@ -69,18 +69,18 @@ def run(bench: Bench) -> Figures:
             | facts
         )
         curves += [{"set": words} | point for point in curve]
-    bench.report(Progress("the classes that words fail on", 1, 1, 0))
+    bench.tell("the classes that words fail on", 1)
     return Figures(
         work.subject,
         {"sets": sets, "curve": curves, "failing": failing(work, guesses[:, 0])},
-        {"trained_on_gallery": spec.trained_on == bench.gallery, "failing_by": words, "knn_k": KNN_K},
-        notes=[note] if (note := training_note(bench.gallery, bench.encoder)) else [],
+        {"trained_on_gallery": bench.trained_on_gallery, "failing_by": words, "knn_k": KNN_K},
+        notes=[note] if (note := training_note(bench.encoder_spec, bench.key.gallery)) else [],
     )
 
 
 def timed_rows(encoder: Encoder, names: Sequence[str], templates: Sequence[str]) -> tuple[np.ndarray, float]:
-    """class_rows, and the seconds it takes: the median of 5 where they are over within a second, else of fewer."""
-    times = []
+    """class_rows, and the median of the seconds that it takes: of 5 calls, or of fewer when they take over a second."""
+    times: list[float] = []
     while not times or (len(times) < 5 and sum(times) < 1):
         started = time.perf_counter()
         rows = class_rows(encoder, names, templates)
@@ -89,12 +89,12 @@ def timed_rows(encoder: Encoder, names: Sequence[str], templates: Sequence[str])
 
 
 def name_of(templates: Sequence[str]) -> str:
-    """("{}",) -> "[label]"; several are counted."""
+    """("{}",) -> "[label]"; two templates or more -> "7 prompts"."""
     return f"{len(templates)} prompts" if len(templates) > 1 else templates[0].replace("{}", "[label]")
 
 
 def ranked(cosines: np.ndarray) -> np.ndarray:
-    """(q, classes) cosines -> the 5 nearest classes, best first: (q, min(5, classes)). Of equal ones the first."""
+    """(q, classes) cosines -> the 5 nearest classes, best first: (q, min(5, classes)). Ties go to the first class."""
     return np.argsort(-cosines, axis=1, kind="stable")[:, :5]
 
 
@@ -102,7 +102,7 @@ def ranked(cosines: np.ndarray) -> np.ndarray:
 
 
 def pairs(cosines: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(q, classes) cosines -> angular distances in degrees of the positive pairs (q,) and of the others."""
+    """(q, classes) cosines -> angular distances in degrees, ascending: of the positive pairs (q,) and of the others."""
     degrees = np.degrees(np.arccos(np.clip(cosines, -1, 1)))
     positive = np.zeros(degrees.shape, dtype=bool)
     positive[np.arange(len(truth)), truth] = True
@@ -110,11 +110,11 @@ def pairs(cosines: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.ndarra
 
 
 def pair_figures(positive: np.ndarray, negative: np.ndarray) -> tuple[dict, list[dict]]:
-    """AUC and the best F1 of all thresholds, and the curve at no more than CURVE_POINTS of them.
+    """AUC and the best F1 of all thresholds, and the curve at no more than CURVE_POINTS thresholds.
 
-    Both ascending: degrees of positive and of negative pairs.
+    positive, negative: the degrees of these pairs, ascending.
     """
-    # F1 is best at the distance of a positive pair: any threshold above it, up to the next one, only adds false ones.
+    # F1 is best at the distance of a positive pair: a threshold between it and the next one only adds false pairs.
     all_f1 = at_thresholds(positive, negative, positive)["f1"]
     best = int(np.argmax(all_f1))
     shares = np.linspace(0, 1, CURVE_POINTS // 2 - 1)
@@ -126,9 +126,9 @@ def pair_figures(positive: np.ndarray, negative: np.ndarray) -> tuple[dict, list
 
 
 def auc(positive: np.ndarray, negative: np.ndarray) -> float:
-    """Area under the ROC curve: how often a positive pair is nearer than a negative one, ties count half.
+    """Area under the ROC curve: how often a positive pair is nearer than a negative one. Ties count half.
 
-    Exact (the statistic of Mann and Whitney); negative ascending.
+    It is exact, by the statistic of Mann and Whitney (1947). negative: ascending.
     """
     nearer = len(negative) - np.searchsorted(negative, positive, side="right")
     tied = len(negative) - np.searchsorted(negative, positive, side="left") - nearer
@@ -136,7 +136,7 @@ def auc(positive: np.ndarray, negative: np.ndarray) -> float:
 
 
 def at_thresholds(positive: np.ndarray, negative: np.ndarray, thresholds: np.ndarray) -> dict[str, np.ndarray]:
-    """Accepting each pair at most this many degrees apart; positive and negative ascending."""
+    """The figures of accepting every pair up to each threshold in degrees. positive, negative: ascending."""
     true = np.searchsorted(positive, thresholds, side="right")
     false = np.searchsorted(negative, thresholds, side="right")
     return {
@@ -149,7 +149,10 @@ def at_thresholds(positive: np.ndarray, negative: np.ndarray, thresholds: np.nda
 
 
 def failing(work: Workload, guesses: np.ndarray) -> list[dict]:
-    """The FAILING classes with the lowest recall by words (q,), worst first, and how neighbours do on them."""
+    """The FAILING classes with the lowest recall by words, worst first, and the accuracy of neighbours on them.
+
+    guesses: (q,) the class that words name for each query.
+    """
     classes = len(work.label_names)
     k = min(KNN_K, len(work.vectors))
     neighbors = work.exact(k)
@@ -179,80 +182,50 @@ def failing(work: Workload, guesses: np.ndarray) -> list[dict]:
 
 
 def tables(cards: Sequence[RunCard]) -> list[Table]:
-    rows = [{"encoder": card.encoder} | row | {"mark": _mark(card)} for card in cards for row in card.parts["sets"]]
-    summary = Table(
-        "classnames-accuracy",
-        "Classes by words: accuracy in %, AUC over pairs of query and class, best F1 and its angle",
-        (
-            Column("encoder", "encoder"),
-            Column("set", "words"),
-            Column("top1", "top-1", fixed(2)),
-            Column("top5", "top-5", fixed(2)),
-            Column("auc", "AUC", fixed(4)),
-            Column("f1", "best F1", fixed(3)),
-            Column("f1_degrees", "at, degrees", fixed(1)),
-            Column("texts", "texts", fixed(0)),
-            Column("texts_s", "their inference s", number()),
-            Column("text_ms", "ms a text", number()),
-            Column("model_bytes", "model MB", megabytes),
-            Column("dim", "dim", fixed(0)),
-            Column("mark", ""),
-        ),
-        rows,
-        cards[0].source,
-    )
+    heads = columns("encoder set top1 top5 auc f1 f1_degrees texts texts_s text_ms model_bytes dim mark")
+    title = "Classes by words: accuracy in %, AUC over pairs of query and class, best F1 and its angle"
+    rows = [row | {"mark": _mark(card, row["mark"])} for card in cards for row in rows_of([card], "sets")]
+    summary = Table("classnames-accuracy", title, heads, rows, cards[0].source)
     return [summary, *map(_failing_table, cards)]
 
 
-def _mark(card: RunCard) -> str:
-    marks = ["trained on these labels, not zero-shot"] * card.settings["trained_on_gallery"]
-    return ", ".join([*marks, *["stand-in weights"] * card.parts["sets"][0]["stand_in"]])
+def _mark(card: RunCard, stand_in: str) -> str:
+    trained = "trained on these labels, not zero-shot" if card.settings["trained_on_gallery"] else ""
+    return ", ".join(filter(None, [trained, stand_in]))
 
 
 def _failing_table(card: RunCard) -> Table:
-    return Table(
-        f"classnames-failing-{card.encoder}",
-        f"The classes that words fail on: {card.encoder}, {card.settings['failing_by']}, top-1 in %",
-        (
-            Column("class_name", "class"),
-            Column("top1", "by words", fixed(0)),
-            Column("taken_for", "most often taken for", lambda name: name or "–"),
-            Column("taken_for_percent", "% of its queries", fixed(0)),
-            Column("knn_top1", f"by {card.settings['knn_k']} neighbours", fixed(0)),
-            Column("queries", "queries", fixed(0)),
-        ),
-        card.parts["failing"],
-        card.source,
-    )
+    heads = [
+        *columns("class_name"),
+        Column("top1", "by words", fixed(0)),
+        *columns("taken_for taken_for_percent"),
+        Column("knn_top1", f"by {card.settings['knn_k']} neighbours", fixed(0)),
+        *columns("queries"),
+    ]
+    title = f"The classes that words fail on: {card.encoder}, {card.settings['failing_by']}, top-1 in %"
+    return table_of(card, "classnames-failing", title, heads, card.parts["failing"])
 
 
-def charts(cards: Sequence[RunCard]) -> dict:
-    """ROC curves, and F1 against the threshold with its best value: a line a set of words."""
+def charts(cards: Sequence[RunCard]) -> dict[str, plots.Figure]:
+    """ROC curves, and F1 against the threshold with its best value: one line per set of words."""
+    x, y = "false_positive_rate", "true_positive_rate"
+    best = "best {f1:.3f} at {f1_degrees:.1f}°"
     return {
-        "classnames-roc": _curves(
-            cards,
-            "ROC over pairs of picture and class name",
-            ("false_positive_rate", "true_positive_rate"),
-            "AUC {auc:.4f}",
-        ),
-        "classnames-f1": _curves(
-            cards, "F1 against the angular distance", ("degrees", "f1"), "best {f1:.3f} at {f1_degrees:.1f}°"
-        ),
+        "classnames-roc": _chart(cards, "ROC over pairs of picture and class name", x, y, "AUC {auc:.4f}"),
+        "classnames-f1": _chart(cards, "F1 against the angular distance", "degrees", "f1", best),
     }
 
 
-def _curves(cards: Sequence[RunCard], title: str, keys: tuple[str, str], said: str):
-    figure, axes = panels(len(cards), title, cards[0].source)
-    x, y = keys
-    for card, ax in zip(cards, axes, strict=True):
-        for found, colour in zip(card.parts["sets"], SERIES, strict=False):
+def _chart(cards: Sequence[RunCard], title: str, x: str, y: str, figures: str) -> plots.Figure:
+    def draw(ax: plots.Axes, card: RunCard) -> None:
+        for found, colour in zip(card.parts["sets"], plots.SERIES, strict=False):
             points = [row for row in card.parts["curve"] if row["set"] == found["set"]]
-            label = f"{found['set']}: {said.format(**found)}"
+            label = f"{found['set']}: {figures.format(**found)}"
             ax.plot([p[x] for p in points], [p[y] for p in points], linewidth=1.4, color=colour, label=label)
             if y == "f1":
                 ax.plot(found["f1_degrees"], found["f1"], marker="o", markersize=5, color=colour)
         ax.set_xlabel({"degrees": "threshold, degrees"}.get(x, x.replace("_", " ")))
         ax.set_ylabel({"f1": "F1"}.get(y, y.replace("_", " ")))
-        ax.set_title(card.encoder, fontsize=9)
-        legend(ax)
-    return figure
+        plots.legend(ax)
+
+    return plots.panel_per_card(cards, title, draw)

@@ -1,45 +1,49 @@
-"""Pictures a second of a gallery's build, against the recipe that people copy and the bare forward pass.
+"""Pictures per second of a gallery's build, against the recipe that people copy and the bare forward pass.
 
-pipeline   what `build` does: pictures made ready before each forward pass (on a GPU: beside it), vectors to a file
+pipeline   what `build` does: it prepares pictures before each forward pass (on a GPU: beside it) and writes a file
 recipe     datasets.map(batched=True): decode, transform, float32, default memory format, one after the other
-bare       the network alone, on batches that were made ready before
+bare       the network alone, on batches that were prepared before
 
-In turns, with as many threads as torch takes by itself, as in a build; medians over the rounds. Everything that would
-slow the recipe down beside its work (hashing the network for the cache, writing the cache) is switched off.
+The three take turns, with as many threads as torch takes by itself, as in a build; figures are medians over the rounds.
+Everything else that would slow the recipe down (hashing the network for the cache, writing the cache) is switched off.
 """
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from searchdemo.bench.plots import SERIES, panels
-from searchdemo.bench.tables import Column, Table, fixed, number
+from searchdemo.bench import plots
+from searchdemo.bench.points import ratio
+from searchdemo.bench.tables import Table, columns, rows_of
 from searchdemo.bench.workload import Bench
 from searchdemo.collection.build import BATCH_SIZE, Progress, Report, embed, readable
 from searchdemo.encoders import table as encoder_table
 from searchdemo.encoders.base import Encoder
 from searchdemo.errors import NoPictures
 from searchdemo.galleries.base import Pictures
-from searchdemo.measure.cards import Figures, Floor, RunCard
+from searchdemo.measure.cards import Figures, Requirement, RunCard
 from searchdemo.measure.threads import thread_limit
 from searchdemo.pictures import open_picture
 
 ROUNDS = 2
-MOST, MOST_QUICK = 2048, 512  # pictures a round
-SECONDS, SECONDS_QUICK = 240, 35  # in all, as far as at least a batch fits
-RECIPE_TIMES = 3  # so many times as long as the bare pass takes the recipe, in planning
-READY = 4  # batches that the bare pass goes round and round: more only fill the memory
+MAX_PICTURES, MAX_PICTURES_QUICK = 2048, 512  # per round
+MAX_SECONDS, MAX_SECONDS_QUICK = 240, 35  # for all rounds, unless one batch per round takes longer
+RECIPE_TIMES = 3  # the plan assumes that the recipe takes this many times as long as the bare pass
+READY = 4  # batches that the bare pass uses over and over: more would only fill the memory
+MIN_COSINE = 0.99  # between the rows that the pipeline and the recipe make of a picture
 
 
 class Given(Pictures):
-    """Encoded pictures as those of a gallery."""
+    """Encoded pictures in the form of a gallery's pictures."""
 
     def __init__(self, encoded: Sequence[bytes]):
         self._encoded, self.labels = encoded, np.zeros(len(encoded), np.int16)
@@ -49,34 +53,35 @@ class Given(Pictures):
 
 
 def run(bench: Bench) -> Figures:
-    """bench.options: "pictures", how many a round, in place of as many as there is time for.
+    """bench.options: "pictures", how many per round; without it, as many as there is time for.
 
     Raises NoWeights, NoPictures.
     """
     import torch
 
-    encoder = bench.engine.encoder(bench.encoder)
+    encoder = bench.encoder()
     with thread_limit(None):
         wanted = bench.options.get("pictures") or _affordable(bench, encoder)
         found, source = bench.pictures(wanted)
         encoded = [picture for picture in found if readable(picture) is not None]
         if not encoded:
             raise NoPictures(
-                f"No picture of {bench.gallery!r} can be read on this machine, so nothing can be embedded."
+                f"No picture of {bench.key.gallery!r} can be read on this machine, so nothing can be embedded."
             )
         contestants = {
             "pipeline": (_pipeline(encoder, encoded), encoder.precision),
             "recipe": (_recipe(bench, encoder, encoded), "float32"),
             "bare": (_bare(encoder, encoded), encoder.precision),
         }
-        seconds, rows = {name: [] for name in contestants}, {}
+        seconds: dict[str, list[float]] = {name: [] for name in contestants}
+        rows = {}
         for turn, name in itertools.product(range(1, ROUNDS + 1), contestants):
             stage = f"{name}, round {turn} of {ROUNDS}"
-            bench.report(Progress(stage, 0, len(encoded), 0))
+            bench.tell(stage, 0, len(encoded))
             started = time.perf_counter()
             rows[name] = contestants[name][0](stage, bench.report)
             seconds[name].append(time.perf_counter() - started)
-    cosines = np.einsum("nd,nd->n", rows["pipeline"], rows["recipe"])
+    threads = torch.get_num_threads()
     measured = [
         {
             "contestant": name,
@@ -84,67 +89,53 @@ def run(bench: Bench) -> Figures:
             "pictures": len(encoded),
             "seconds": statistics.median(seconds[name]),
             "per_second": len(encoded) / statistics.median(seconds[name]),
-            "of_recipe": _ratio(seconds["recipe"], seconds[name]),
-            "of_bare": _ratio(seconds["bare"], seconds[name]),
-            "threads": torch.get_num_threads(),
+            "of_recipe": ratio(seconds["recipe"], seconds[name]),
+            "of_bare": ratio(seconds["bare"], seconds[name]),
+            "threads": threads,
             "stand_in": encoder.stand_in,
         }
         for name, (_, precision) in contestants.items()
     ]
-    subject = {
-        "dim": encoder.dim,
-        "weights_sha256": encoder.weights_sha256,
-        "precision": encoder.precision,
-        "stand_in": encoder.stand_in,
-    }
-    settings = {
-        "threads": [torch.get_num_threads()],
-        "rounds": ROUNDS,
-        "batch": BATCH_SIZE,
-        "pictures_of": source,
-        "lowest_cosine": float(cosines.min()),  # between the pipeline's rows and the recipe's
-    }
-    notes = []
-    if cosines.min() < 0.99:
-        notes.append(
-            f"The pipeline and the recipe differ: the lowest cosine between their rows of a picture is "
-            f"{cosines.min():.4f}, wanted 0.99, so their speeds are not those of the same work."
-        )
-    return Figures(subject, {"embed": measured}, settings, _floors(encoder, measured[0]), notes)
+    subject = {"dim": encoder.dim, "weights_sha256": encoder.weights_sha256}
+    subject |= {"precision": encoder.precision, "stand_in": encoder.stand_in}
+    cosine = float(np.einsum("nd,nd->n", rows["pipeline"], rows["recipe"]).min())
+    settings = {"threads": [threads], "rounds": ROUNDS, "batch": BATCH_SIZE}
+    settings |= {"pictures_of": source, "lowest_cosine": cosine}
+    note = (
+        f"The pipeline and the recipe differ: the lowest cosine between their rows of a picture is {cosine:.4f}, "
+        f"wanted {MIN_COSINE:g}, so their speeds are not those of the same work."
+    )
+    notes = [note] if cosine < MIN_COSINE else []
+    return Figures(subject, {"embed": measured}, settings, _requirements(encoder, measured[0]), notes)
 
 
-def _ratio(other: Sequence[float], own: Sequence[float]) -> float:
-    """How many times as fast as the other: the median over the rounds, each against its own neighbour in time."""
-    return statistics.median(theirs / mine for theirs, mine in zip(other, own, strict=True))
-
-
-def _floors(encoder: Encoder, pipeline: dict) -> list[Floor]:
-    """On a CPU: a GPU is so fast that decoding decides."""
+def _requirements(encoder: Encoder, pipeline: dict) -> list[Requirement]:
+    """Only on a CPU: a GPU is so fast that decoding decides."""
     if encoder.device != "cpu":
         return []
-    fast = Floor("build against the recipe that people copy", pipeline["of_recipe"], 3, at_least=True)
-    busy = Floor("build against the bare forward pass", pipeline["of_bare"], 0.9, at_least=True)
+    fast = Requirement("build against the recipe that people copy", pipeline["of_recipe"], 3, at_least=True)
+    busy = Requirement("build against the bare forward pass", pipeline["of_bare"], 0.9, at_least=True)
     return [fast] * (encoder.precision == "bfloat16") + [busy]
 
 
 def _affordable(bench: Bench, encoder: Encoder) -> int:
-    """Pictures a round, a multiple of the batch, from the time of one batch; warms up on the way. Raises NoPictures."""
-    bench.report(Progress(f"how fast {bench.encoder} is", 0, 1, 0))
+    """The number of pictures per round, a multiple of the batch, from the time of one batch. It also warms up."""
+    bench.tell(f"how fast {bench.key.encoder} is")
     encoded, _ = bench.pictures(BATCH_SIZE)
     images = [image for picture in encoded if (image := readable(picture)) is not None]
     if not images:
-        return BATCH_SIZE  # `run` says so
+        return BATCH_SIZE  # `run` raises NoPictures
+    encoder.encode_pixels(encoder.preprocess(images[: len(images) // 8 + 1]))
     pixels = encoder.preprocess(images)
-    encoder.encode_pixels(pixels[: len(pixels) // 8 + 1])
     started = time.perf_counter()
     encoder.encode_pixels(pixels)
-    a_round = (2 + RECIPE_TIMES) * (time.perf_counter() - started) / len(images)  # seconds a picture
-    most, budget = (MOST_QUICK, SECONDS_QUICK) if bench.quick else (MOST, SECONDS)
-    batches = int(min(most, budget / ROUNDS / a_round)) // BATCH_SIZE
+    seconds = (2 + RECIPE_TIMES) * (time.perf_counter() - started) / len(images)  # of a picture, for all contestants
+    maximum, budget = (MAX_PICTURES_QUICK, MAX_SECONDS_QUICK) if bench.quick else (MAX_PICTURES, MAX_SECONDS)
+    batches = int(min(maximum, budget / ROUNDS / seconds)) // BATCH_SIZE
     return BATCH_SIZE * max(1, batches)
 
 
-# Each: (stage, report) -> unit rows (n, dim)
+# Each takes (stage, report) and returns unit rows (n, dim).
 Contestant = Callable[[str, Report], np.ndarray]
 
 
@@ -160,19 +151,19 @@ def _pipeline(encoder: Encoder, encoded: Sequence[bytes]) -> Contestant:
 
 
 def _recipe(bench: Bench, encoder: Encoder, encoded: Sequence[bytes]) -> Contestant:
-    """With a network of its own: the encoder's in float32, in the memory format that it is built in.
+    """It has its own network: the encoder's in float32, in the memory format that it is built in.
 
-    One picture after the other through the encoder's transform, which costs what torchvision's Compose does.
+    Pictures go through the encoder's transform one by one, which costs as much as torchvision's Compose.
     """
     import datasets
     import torch
     import torch.nn.functional as F
 
-    plain = encoder_table.load(
-        bench.encoder,
+    plain: Any = encoder_table.load(  # all encoders so far have a torch network, which their protocol does not show
+        bench.key.encoder,
         device=encoder.device,
         transform=encoder.transform,
-        weights=bench.engine.weights.get(bench.encoder),
+        weights=bench.library.weights.get(bench.key.encoder),
         precision="float32",
     )
     plain.net.to(memory_format=torch.contiguous_format)
@@ -194,42 +185,41 @@ def _recipe(bench: Bench, encoder: Encoder, encoded: Sequence[bytes]) -> Contest
             report(Progress(stage, done, len(encoded), done / (time.perf_counter() - started)))
             return {"embedding": features}
 
-        mapped = pictures.map(
-            embed_batch,
-            batched=True,
-            batch_size=BATCH_SIZE,
-            keep_in_memory=True,
-            load_from_cache_file=False,
-            new_fingerprint=f"recipe-{id(pictures)}-{stage}".replace(" ", "-").replace(",", ""),
-        )
-        return np.asarray(mapped.with_format("numpy")["embedding"][:], dtype=np.float32)
+        with _no_bars():
+            mapped = pictures.map(
+                embed_batch,
+                batched=True,
+                batch_size=BATCH_SIZE,
+                keep_in_memory=True,
+                load_from_cache_file=False,
+                new_fingerprint=f"recipe-{id(pictures)}-{stage}".replace(" ", "-").replace(",", ""),
+            )
+            return np.asarray(mapped.with_format("numpy")["embedding"][:], dtype=np.float32)
 
-    return _without_bars(go)
+    return go
 
 
-def _without_bars(go: Contestant) -> Contestant:
-    """datasets draws a bar of its own, through the one that is shown."""
+@contextlib.contextmanager
+def _no_bars() -> Iterator[None]:
+    """The library datasets would draw its own progress bar over ours."""
     from datasets.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
 
-    def quiet(stage: str, report: Report) -> np.ndarray:
-        shown = not are_progress_bars_disabled()
-        disable_progress_bars()
-        try:
-            return go(stage, report)
-        finally:
-            if shown:
-                enable_progress_bars()
-
-    return quiet
+    shown = not are_progress_bars_disabled()
+    disable_progress_bars()
+    try:
+        yield
+    finally:
+        if shown:
+            enable_progress_bars()
 
 
 def _bare(encoder: Encoder, encoded: Sequence[bytes]) -> Contestant:
     starts = range(0, len(encoded), BATCH_SIZE)
-    ready = [
+    ready: list[Any] = [  # tensors
         encoder.preprocess([open_picture(picture) for picture in encoded[start : start + BATCH_SIZE]])
         for start in starts[:READY]
     ]
-    # The last batch of the real ones may be smaller: the same number of pictures passes here.
+    # The last batch of the other contestants may be smaller. With its size, the same number of pictures passes here.
     sizes = [min(BATCH_SIZE, len(encoded) - start) for start in starts]
 
     def go(stage: str, report: Report) -> np.ndarray:
@@ -240,35 +230,19 @@ def _bare(encoder: Encoder, encoded: Sequence[bytes]) -> Contestant:
 
 
 def tables(cards: Sequence[RunCard]) -> list[Table]:
-    rows = [
-        {"encoder": card.encoder} | row | {"mark": "stand-in weights" if row["stand_in"] else ""}
-        for card in cards
-        for row in card.parts["embed"]
-    ]
-    columns = (
-        Column("encoder", "encoder"),
-        Column("contestant", "contestant"),
-        Column("precision", "precision"),
-        Column("threads", "threads", fixed(0)),
-        Column("pictures", "pictures", fixed(0)),
-        Column("per_second", "pictures a second", number()),
-        Column("of_recipe", "× the recipe", fixed(2)),
-        Column("of_bare", "× the bare pass", fixed(2)),
-        Column("mark", ""),
-    )
+    heads = columns("encoder contestant precision threads pictures per_second of_recipe of_bare mark")
     title = "Embedding a gallery: the build's pipeline, the recipe that people copy, the bare forward pass"
-    return [Table("embed", title, columns, rows, cards[0].source)]
+    return [Table("embed", title, heads, rows_of(cards, "embed"), cards[0].source)]
 
 
-def charts(cards: Sequence[RunCard]) -> dict:
-    """Pictures a second of each contestant, a panel an encoder: their scales are their own."""
-    figure, axes = panels(len(cards), "Pictures embedded a second", cards[0].source, height=2.8)
-    for card, ax in zip(cards, axes, strict=True):
-        rows = card.parts["embed"]
-        bars = ax.barh([r["contestant"] for r in rows], [r["per_second"] for r in rows], color=SERIES[:3], height=0.6)
-        ax.bar_label(bars, fmt="%.0f", padding=3, fontsize=8)
-        ax.margins(x=0.12)
-        ax.invert_yaxis()
-        ax.set_xlabel(f"pictures a second, {rows[0]['threads']} threads")
-        ax.set_title(card.encoder, fontsize=9)
-    return {"embed": figure}
+def charts(cards: Sequence[RunCard]) -> dict[str, plots.Figure]:
+    """Pictures per second of each contestant. Each encoder has its own panel, because their scales differ."""
+    return {"embed": plots.panel_per_card(cards, "Pictures embedded a second", _draw, height=2.8)}
+
+
+def _draw(ax: plots.Axes, card: RunCard) -> None:
+    rows = card.parts["embed"]
+    drawn = plots.bars(ax, [row["contestant"] for row in rows], [row["per_second"] for row in rows], plots.SERIES[:3])
+    ax.bar_label(drawn, fmt="%.0f", padding=3, fontsize=8)
+    ax.margins(x=0.12)
+    ax.set_xlabel(f"pictures a second, {rows[0]['threads']} threads")

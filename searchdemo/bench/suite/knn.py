@@ -1,28 +1,25 @@
 """Classification by neighbours against k and the temperature, beside a linear head trained on the same embeddings.
 
-DINO's protocol (see searchdemo/knn.py): held-out queries ask the gallery, and so does the gallery itself, each row
-without itself ("train", leave-one-out). Can neighbours replace the head?
+The protocol is DINO's (see searchdemo/collection/knn.py). The queries are the held-out ones ("valid"), and the gallery
+itself, each row without itself ("train", leave-one-out). Can neighbours replace the head?
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
-from searchdemo.bench import linear_head
-from searchdemo.bench.plots import SERIES, legend, lines, panels
-from searchdemo.bench.points import timed_build
-from searchdemo.bench.tables import Column, Table, fixed, number
+from searchdemo.bench import linear_head, plots
+from searchdemo.bench.tables import Column, Form, Table, columns, fixed, number, table_of
 from searchdemo.bench.workload import Bench, Workload
-from searchdemo.collection.build import Progress, balanced_rows
+from searchdemo.collection.build import balanced_rows
 from searchdemo.collection.classify import training_note
-from searchdemo.collection.knn import TEMPERATURE, evaluate
-from searchdemo.collection.library import exact_index
+from searchdemo.collection.knn import TEMPERATURE, Accuracy, evaluate
 from searchdemo.encoders.device import pick_device
-from searchdemo.encoders.table import ENCODERS
 from searchdemo.indexes.base import Index
+from searchdemo.indexes.table import INDEXES
 from searchdemo.measure.cards import Figures, RunCard
 from searchdemo.measure.threads import thread_limit
 from searchdemo.types import Neighbors
@@ -31,17 +28,17 @@ KS = (1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 70, 100, 150, 200)
 TEMPERATURES = (0.01, 0.02, 0.05, 0.07, 0.1, 0.2, 0.5)
 TEMPERATURE_KS = (20, 200)
 PROTOCOL_K = 20
-MOST_PRODUCTS = 2e12  # multiplications of a leave-one-out search: half a minute to a minute of two cores
-FEWER_QUERIES = 20_000
+MAX_PRODUCTS = 2e12  # multiplications of a leave-one-out search: half a minute to a minute on two cores
+MAX_QUERIES = 20_000  # of a leave-one-out search that would need more multiplications
 AT_ONCE = 2_000  # queries between two reports
 
 
 def run(bench: Bench) -> Figures:
     """Raises BadQuery for too few pictures, NotBuilt, NotHere."""
     work = bench.workload()
-    linear_head.check_enough(len(work.vectors), len(work.label_names))  # before the neighbours are searched for
+    linear_head.check_enough(len(work.vectors), len(work.label_names))  # before minutes of searching
     ks = tuple(k for k in KS if k < len(work.vectors))
-    notes = [note] if (note := training_note(bench.gallery, bench.encoder)) else []
+    notes = [note] if (note := training_note(bench.encoder_spec, bench.key.gallery)) else []
     asking = train_queries(work, bench.seed)
     if len(asking) < len(work.vectors):
         notes.append(
@@ -49,29 +46,25 @@ def run(bench: Bench) -> Figures:
         )
     embedded = _embedding(bench, work)
 
-    flat, build_s = timed_build("flat", work.vectors)
-    found, seconds = _search_both(flat, work, asking, max(ks), "flat", bench.report)
-    times = [{"what": "kNN, FAISS flat on the CPU", "threads": _threads(), "build_s": build_s} | seconds | embedded]
-    if pick_device(bench.engine.device).startswith("cuda"):
+    flat = INDEXES["flat"].build(work.vectors)
+    found, seconds = _search_both(flat, work, asking, max(ks), "flat", bench)
+    times = [{"what": "kNN, FAISS flat on the CPU", "threads": _threads()} | seconds | embedded]
+    if pick_device(bench.library.device).startswith("cuda"):
         try:
             times.append(_on_gpu(bench, work, asking, max(ks)) | embedded)
-        except RuntimeError as error:  # of torch: out of memory
+        except RuntimeError as error:  # torch's error when the GPU is out of memory
             notes.append(f"kNN on the GPU: {error}")
 
     accuracy, temperatures = [], []
     for done, (split, (neighbors, truth)) in enumerate(found.items()):
-        bench.report(Progress(f"votes on {split}", done, len(found), 0))
-        labels = work.labels[neighbors.rows]
-        scored = (neighbors.scores, labels, truth, len(work.label_names))
-        accuracy += [
-            {"split": split, "k": a.k, "vote": a.vote, "temperature": TEMPERATURE, "top1": a.top1, "top5": a.top5}
-            for a in evaluate(*scored, ks)
-        ]
+        bench.tell(f"votes on {split}", done, len(found))
+        scored = (neighbors.scores, work.labels[neighbors.positions], truth, len(work.label_names))
+        accuracy += [_row(split, TEMPERATURE, each) for each in evaluate(*scored, ks)]
         temperatures += [
-            {"split": split, "k": a.k, "vote": a.vote, "temperature": temperature, "top1": a.top1, "top5": a.top5}
+            _row(split, temperature, each)
             for temperature in TEMPERATURES
-            for a in evaluate(*scored, tuple(k for k in TEMPERATURE_KS if k in ks), temperature)
-            if a.vote == "weighted"
+            for each in evaluate(*scored, tuple(k for k in TEMPERATURE_KS if k in ks), temperature)
+            if each.vote == "weighted"
         ]
     head, head_times, trials = _head(bench, work, asking)
     return Figures(
@@ -83,41 +76,47 @@ def run(bench: Bench) -> Figures:
             "head_trials": trials,
             "times": [*times, head_times | embedded],
         },
-        {"temperature": TEMPERATURE, "trained_on_gallery": ENCODERS.find(bench.encoder).trained_on == bench.gallery},
+        {"temperature": TEMPERATURE, "trained_on_gallery": bench.trained_on_gallery},
         notes=notes,
     )
 
 
+def _row(split: str, temperature: float, found: Accuracy) -> dict:
+    votes = {"split": split, "k": found.k, "vote": found.vote, "temperature": temperature}
+    return votes | {"top1": found.top1, "top5": found.top5}
+
+
 def train_queries(work: Workload, seed: int = 0) -> np.ndarray:
-    """Positions of the gallery that ask for their neighbours: all where that is affordable, else a balanced part."""
+    """The positions of the gallery that are queries too: all where that is affordable, else a balanced part."""
     n, dim = work.vectors.shape
-    return balanced_rows(work.labels, None if n * n * dim <= MOST_PRODUCTS else FEWER_QUERIES, seed)
+    return balanced_rows(work.labels, None if n * n * dim <= MAX_PRODUCTS else MAX_QUERIES, seed)
 
 
 def without_themselves(found: Neighbors, own: np.ndarray) -> Neighbors:
-    """(q, k+1) neighbours -> (q, k) without the row own[i] of each query, wherever it stands.
+    """(q, k+1) neighbours -> (q, k), without the row own[i] of query i, wherever it stands.
 
-    It need not stand first: a duplicate has the same cosine. A row that is not there has k+1 duplicates or more before
-    it, and the last of those goes.
+    It need not stand first: a duplicate has the same cosine. Where it is absent, k+1 duplicates or more stand before
+    it, and the last neighbour is left out.
     """
-    kept = found.rows != own[:, None]
-    kept[kept.all(axis=1), -1] = False
-    shape = (len(own), found.rows.shape[1] - 1)
-    return Neighbors(found.rows[kept].reshape(shape), found.scores[kept].reshape(shape))
+    others = found.positions != own[:, None]
+    others[others.all(axis=1), -1] = False
+    shape = (len(own), found.positions.shape[1] - 1)
+    return Neighbors(found.positions[others].reshape(shape), found.scores[others].reshape(shape))
 
 
 def _search_both(
-    index: Index, work: Workload, asking: np.ndarray, k: int, name: str, report: Callable
+    index: Index, work: Workload, asking: np.ndarray, k: int, name: str, bench: Bench
 ) -> tuple[dict[str, tuple[Neighbors, np.ndarray]], dict]:
     """Split -> (neighbours (q, k), truth (q,)), and seconds, with as many threads as the libraries take."""
     with thread_limit(None):
-        train, train_s = _search(index, work.vectors[asking], k + 1, f"{name}: leave-one-out on train", report)
-        valid, valid_s = _search(index, work.queries, k, f"{name}: valid", report)
+        train, train_s = _search(index, work.vectors[asking], k + 1, f"{name}: leave-one-out on train", bench)
+        valid, valid_s = _search(index, work.queries, k, f"{name}: valid", bench)
     found = {
         "train": (without_themselves(train, asking), work.labels[asking]),
         "valid": (valid, work.truth),
     }
     return found, {
+        "build_s": index.load_ms / 1000,
         "train_queries": len(asking),
         "train_search_s": train_s,
         "valid_queries": len(work.queries),
@@ -125,29 +124,33 @@ def _search_both(
     }
 
 
-def _search(index: Index, queries: np.ndarray, k: int, stage: str, report: Callable) -> tuple[Neighbors, float]:
+def _search(index: Index, queries: np.ndarray, k: int, stage: str, bench: Bench) -> tuple[Neighbors, float]:
     index.search(queries[:8], k)
     parts, seconds = [], 0.0
     for start in range(0, len(queries), AT_ONCE):
-        report(Progress(stage, start, len(queries), start / seconds if seconds else 0))
+        bench.tell(stage, start, len(queries), start / seconds if seconds else 0)
         started = time.perf_counter()
         parts.append(index.search(queries[start : start + AT_ONCE], k))
         seconds += time.perf_counter() - started
-    rows, scores = (np.concatenate([getattr(part, name) for part in parts]) for name in ("rows", "scores"))
-    return Neighbors(rows, scores), seconds
+    rows, scores = [part.positions for part in parts], [part.scores for part in parts]
+    return Neighbors(np.concatenate(rows), np.concatenate(scores)), seconds
 
 
 def _on_gpu(bench: Bench, work: Workload, asking: np.ndarray, k: int) -> dict:
-    device = pick_device(bench.engine.device)
-    index = exact_index(work.vectors, device)
-    _, seconds = _search_both(index, work, asking, k, f"brute force on {device}", bench.report)
-    return {"what": f"kNN, brute force on {device}", "build_s": index.load_ms / 1000} | seconds
+    device = pick_device(bench.library.device)
+    index = INDEXES["exact-bf16"].build(work.vectors)
+    index.to_gpu(device)
+    _, seconds = _search_both(index, work, asking, k, f"brute force on {device}", bench)
+    return {"what": f"kNN, brute force on {device}"} | seconds
 
 
 def _head(bench: Bench, work: Workload, asking: np.ndarray) -> tuple[dict, dict, list[dict]]:
-    """Its accuracies, its times in the columns of the neighbours' (build: choose and train), and what it chose from."""
+    """The head's accuracies, its times in the columns of the neighbours' times, and its trials.
+
+    Its "build" is choosing the parameters and training.
+    """
     fitted = linear_head.fit(
-        work.vectors, work.labels, len(work.label_names), bench.seed, bench.report, bench.engine.device
+        work.vectors, work.labels, len(work.label_names), bench.seed, bench.report, bench.library.device
     )
     started = time.perf_counter()
     train = linear_head.accuracy(fitted.head, work.vectors[asking], work.labels[asking])
@@ -167,41 +170,38 @@ def _head(bench: Bench, work: Workload, asking: np.ndarray) -> tuple[dict, dict,
 
 
 def _embedding(bench: Bench, work: Workload) -> dict:
-    """Of the whole gallery and its queries, as measured when they were embedded; nothing for synthetic vectors."""
+    """The time of embedding the gallery and its queries, as measured back then; {} for synthetic vectors."""
     if work.subject.get("synthetic"):
         return {}
-    manifest = bench.engine.prepared(bench.gallery, bench.encoder).artifact.manifest
+    manifest = bench.collection().artifact.manifest
     pictures = manifest.vectors + manifest.queries
     return {"embed_s": manifest.embed_seconds, "embed_pictures": pictures, "embed_precision": manifest.precision}
 
 
 def _threads() -> int:
-    """The most that a library in use takes."""
+    """The maximum over the libraries in use."""
     from threadpoolctl import threadpool_info
 
     return max((pool["num_threads"] for pool in threadpool_info()), default=1)
 
 
 def tables(cards: Sequence[RunCard]) -> list[Table]:
-    summary = Table(
-        "knn-head",
-        f"Neighbours against a linear head: accuracy on valid, % (T = {TEMPERATURE})",
-        (
-            Column("encoder", "encoder"),
-            Column("top1", f"kNN top-1, k = {PROTOCOL_K}", fixed(2)),
-            Column("top5", "kNN top-5", fixed(2)),
-            Column("best_top1", "best kNN top-1 of the sweep", fixed(2)),
-            Column("best", "at"),
-            Column("valid_top1", "head top-1", fixed(2)),
-            Column("valid_top5", "head top-5", fixed(2)),
-            Column("train_top1", "head top-1 on train", fixed(2)),
-            Column("difference", "kNN - head, points", fixed(2)),
-            Column("mark", ""),
-        ),
-        [_summary(card) for card in cards],
-        cards[0].source,
-    )
-    return [summary, *(table for card in cards for table in (_by_k(card), _by_temperature(card), _seconds(card)))]
+    heads = [
+        *columns("encoder"),
+        Column("top1", f"kNN top-1, k = {PROTOCOL_K}", fixed(2)),
+        Column("top5", "kNN top-5", fixed(2)),
+        *columns("best_top1 best valid_top1 valid_top5 train_top1 difference mark"),
+    ]
+    title = f"Neighbours against a linear head: accuracy on valid, % (T = {TEMPERATURE})"
+    summary = Table("knn-head", title, heads, [_summary(card) for card in cards], cards[0].source)
+    found, against = [summary], "the temperature, weighted vote"
+    for card in cards:
+        found += [
+            _sweep(card, "accuracy", "k", "k", fixed(0), "{vote}", f"k, T = {TEMPERATURE}"),
+            _sweep(card, "temperature", "temperature", "T", "{:g}".format, "k = {k}", against),
+            _seconds(card),
+        ]
+    return found
 
 
 def _summary(card: RunCard) -> dict:
@@ -209,10 +209,8 @@ def _summary(card: RunCard) -> dict:
     swept = [*rows, *(row for row in card.parts["temperature"] if row["split"] == "valid")]
     best = max(swept, key=lambda row: row["top1"])
     vote = f"T = {best['temperature']:g}" if best["vote"] == "weighted" else "plain vote"
-    # Galleries with fewer vectors than the protocol's k have the largest that they can.
-    protocol = max(
-        (row for row in rows if row["vote"] == "weighted" and row["k"] <= PROTOCOL_K), key=lambda row: row["k"]
-    )
+    weighted = [row for row in rows if row["vote"] == "weighted" and row["k"] <= PROTOCOL_K]
+    protocol = max(weighted, key=lambda row: row["k"])  # a gallery with fewer vectors has its own largest k
     head = card.parts["head"][0]
     return {
         "encoder": card.encoder,
@@ -225,102 +223,60 @@ def _summary(card: RunCard) -> dict:
     } | head
 
 
-def _title(card: RunCard, what: str) -> str:
-    said = (
-        "; the encoder was trained on train, so that column means nothing"
-        if card.settings["trained_on_gallery"]
-        else ""
-    )
-    return f"kNN accuracy of {card.encoder} against {what}, %{said}"
+def _curves(card: RunCard, part: str, label: str) -> dict[str, list[dict]]:
+    """The rows of a sweep by curve, "valid, k = 20" -> rows, the held-out queries first. label: "k = {k}"."""
+    curves: dict[str, list[dict]] = {}
+    for row in sorted(card.parts[part], key=lambda row: row["split"] != "valid"):
+        curves.setdefault(f"{row['split']}, {label.format(**row)}", []).append(row)
+    return curves
 
 
-def _by_k(card: RunCard) -> Table:
-    found = {(row["k"], row["vote"], row["split"]): row for row in card.parts["accuracy"]}
-    rows = [
-        {"k": k}
-        | {
-            f"{split}_{vote}_{top}": found[k, vote, split][top]
-            for split in ("valid", "train")
-            for vote in ("weighted", "plain")
-            for top in ("top1", "top5")
-        }
-        for k in dict.fromkeys(k for k, _, _ in found)
-    ]
-    columns = [
-        Column(f"{split}_{vote}_{top}", f"{split}, {vote}: {head}", fixed(2))
-        for split in ("valid", "train")
-        for vote in ("weighted", "plain")
-        for top, head in (("top1", "top-1"), ("top5", "top-5"))
-    ]
-    title = _title(card, f"k, T = {TEMPERATURE}")
-    return Table(f"knn-k-{card.encoder}", title, (Column("k", "k", fixed(0)), *columns), rows, card.source)
-
-
-def _by_temperature(card: RunCard) -> Table:
-    found = {(row["temperature"], row["k"], row["split"]): row for row in card.parts["temperature"]}
-    pairs = list(dict.fromkeys((split, k) for _, k, split in found))
-    pairs.sort(key=lambda pair: (pair[0] != "valid", pair[1]))
-    rows = [
-        {"temperature": t}
-        | {f"{split}_{k}_{top}": found[t, k, split][top] for split, k in pairs for top in ("top1", "top5")}
-        for t in dict.fromkeys(t for t, _, _ in found)
-    ]
-    columns = [
-        Column(f"{split}_{k}_{top}", f"{split}, k = {k}: {head}", fixed(2))
-        for split, k in pairs
-        for top, head in (("top1", "top-1"), ("top5", "top-5"))
-    ]
-    title = _title(card, "the temperature, weighted vote")
-    first = Column("temperature", "T", "{:g}".format)
-    return Table(f"knn-temperature-{card.encoder}", title, (first, *columns), rows, card.source)
+def _sweep(card: RunCard, part: str, x: str, head: str, form: Form, label: str, against: str) -> Table:
+    """One row per value of `x`, and two columns per curve."""
+    curves = _curves(card, part, label)
+    rows: dict[float, dict] = {}
+    for curve, found in curves.items():
+        for row in found:
+            line = rows.setdefault(row[x], {x: row[x]})
+            line |= {f"{curve}: top-1": row["top1"], f"{curve}: top-5": row["top5"]}
+    keys = [f"{curve}: {top}" for curve in curves for top in ("top-1", "top-5")]
+    heads = [Column(x, head, form), *(Column(key, key, fixed(2)) for key in keys)]
+    trained = "; the encoder was trained on train, so that column means nothing"
+    title = f"kNN accuracy of {card.encoder} against {against}, %" + trained * card.settings["trained_on_gallery"]
+    return table_of(card, f"knn-{x}", title, heads, list(rows.values()))
 
 
 def _seconds(card: RunCard) -> Table:
     row = card.parts["times"][0]
     pictures = f"; embedding is of {row['embed_pictures']:,} pictures, {row['embed_precision']}" * ("embed_s" in row)
-    return Table(
-        f"knn-seconds-{card.encoder}",
-        f"Seconds of neighbours and of the head on {card.encoder}{pictures}",
-        (
-            Column("what", "what"),
-            Column("threads", "threads", fixed(0)),
-            Column("embed_s", "embedding s", number()),
-            Column("build_s", "build or training s", number()),
-            Column("train_queries", "train rows", fixed(0)),
-            Column("train_search_s", "train s", number()),
-            Column("valid_queries", "valid queries", fixed(0)),
-            Column("valid_search_s", "valid s", number()),
-        ),
-        card.parts["times"],
-        card.source,
-    )
+    heads = [
+        *columns("what threads embed_s"),
+        Column("build_s", "build or training s", number()),
+        *columns("train_queries train_search_s valid_queries valid_search_s"),
+    ]
+    title = f"Seconds of neighbours and of the head on {card.encoder}{pictures}"
+    return table_of(card, "knn-seconds", title, heads, card.parts["times"])
 
 
-def charts(cards: Sequence[RunCard]) -> dict:
-    """Accuracy against k, and against T, with the head as a level line."""
-    drawn = {}
-    for name, part, x, ticks, series in (
-        ("knn-k", "accuracy", "k", (1, 2, 5, 10, 20, 50, 100, 200), lambda row: f"{row['split']}, {row['vote']}"),
-        ("knn-temperature", "temperature", "temperature", TEMPERATURES, lambda row: f"{row['split']}, k = {row['k']}"),
-    ):
-        figure, axes = panels(len(cards), f"kNN top-1 against {x}, beside a linear head", cards[0].source)
-        for card, ax in zip(cards, axes, strict=True):
-            curves: dict[str, tuple[list, list]] = {}
-            for row in card.parts[part]:
-                if row["split"] == "train" and card.settings["trained_on_gallery"]:
-                    continue
-                xs, ys = curves.setdefault(series(row), ([], []))
-                xs.append(row[x])
-                ys.append(row["top1"])
-            lines(ax, [(label, *points) for label, points in curves.items()])
-            level = card.parts["head"][0]["valid_top1"]
-            ax.axhline(level, color=SERIES[5], linestyle="--", linewidth=1.2, label="linear head, valid")
-            ax.set_xscale("log")
-            ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
-            ax.minorticks_off()
-            ax.set_xlabel(f"{x} (log)")
-            ax.set_ylabel("top-1, %")
-            ax.set_title(card.encoder, fontsize=9)
-            legend(ax)
-        drawn[name] = figure
-    return drawn
+def charts(cards: Sequence[RunCard]) -> dict[str, plots.Figure]:
+    """Accuracy against k and against T, with the head as a horizontal line."""
+    ticks = (1, 2, 5, 10, 20, 50, 100, 200)
+    return {
+        "knn-k": _chart(cards, "accuracy", "k", ticks, "{vote}"),
+        "knn-temperature": _chart(cards, "temperature", "temperature", TEMPERATURES, "k = {k}"),
+    }
+
+
+def _chart(cards: Sequence[RunCard], part: str, x: str, ticks: Sequence[float], label: str) -> plots.Figure:
+    def draw(ax: plots.Axes, card: RunCard) -> None:
+        shown = ("valid",) if card.settings["trained_on_gallery"] else ("valid", "train")
+        curves = [(name, rows) for name, rows in _curves(card, part, label).items() if rows[0]["split"] in shown]
+        plots.lines(ax, [(name, [row[x] for row in rows], [row["top1"] for row in rows]) for name, rows in curves])
+        plots.level(ax, card.parts["head"][0]["valid_top1"], "linear head, valid")
+        ax.set_xscale("log")
+        ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+        ax.minorticks_off()
+        ax.set(xlabel=f"{x} (log)", ylabel="top-1, %")
+        plots.legend(ax)
+
+    return plots.panel_per_card(cards, f"kNN top-1 against {x}, beside a linear head", draw)

@@ -1,25 +1,19 @@
 """What a query costs: extraction of its embedding, then each index, by threads.
 
-Extraction starts at a picture's encoded bytes and ends at its unit row. A search is one query a call; QPS is of all
-queries in one call.
+Extraction starts at a picture's encoded bytes and ends at its unit row. A search is one query per call; the queries per
+second are of all queries in one call.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 
-from searchdemo.bench.plots import COLOURS, panels
-from searchdemo.bench.points import (
-    latency_figures,
-    quality,
-    queries_per_second,
-    query_latency,
-    search_of,
-    timed_build,
-)
-from searchdemo.bench.tables import Column, Table, fixed, megabytes, number
+from searchdemo.bench import plots
+from searchdemo.bench.points import build_figures, quality, queries_per_second, query_latency, search_of
+from searchdemo.bench.tables import Table, columns, rows_of, table_of, vectors_of
 from searchdemo.bench.workload import Bench
-from searchdemo.collection.build import BATCH_SIZE, Progress
+from searchdemo.collection.build import BATCH_SIZE
 from searchdemo.errors import NoWeights
 from searchdemo.indexes.table import INDEXES, find
 from searchdemo.measure.cards import Figures, RunCard
@@ -31,45 +25,45 @@ K = 10
 
 
 def run(bench: Bench) -> Figures:
+    """Without weights there is no extraction, but a note. Raises NotBuilt, NotHere."""
     work = bench.workload()
-    notes = []
+    extraction, searches, notes = [], [], []
     try:
         extraction = _extraction(bench)
     except NoWeights as error:
-        extraction, notes = [], [f"extraction: {error}"]
-    searches = []
-    own = [name for name, entry in INDEXES.items() if not entry.package]  # `bench peers` has the others
+        notes.append(f"extraction: {error}")
+    own = [name for name, entry in INDEXES.items() if not entry.package]  # `bench peers` measures the others
     chosen = {name: find(name) for name in bench.indexes or own}
     for done, (name, entry) in enumerate(chosen.items()):
-        bench.report(Progress(f"{name} on {len(work.vectors):,} vectors", done, len(chosen), 0))
-        index, seconds = timed_build(entry, work.vectors)
+        bench.tell(f"{name} on {len(work.vectors):,} vectors", done, len(chosen))
+        index = entry.build(work.vectors)
         search = search_of(index)
-        found = quality(search, work, ks=(K,), knn=False)
+        found = quality(search, work, K)
         for threads in bench.threads:
             measured = query_latency(search, work.queries, K, threads, repeats=100 if bench.quick else 500)
             searches.append(
                 {"index": name, "family": entry.family, "factory": index.recipe, "threads": threads}
-                | latency_figures(measured)
+                | asdict(measured)
                 | {"qps": queries_per_second(search, work.queries[:500], K, threads)}
                 | found
-                | {"size_bytes": index.size_bytes, "build_s": seconds}
+                | build_figures(index)
             )
     return Figures(work.subject, {"extraction": extraction, "search": searches}, {"k": K}, notes=notes)
 
 
 def _extraction(bench: Bench) -> list[dict]:
-    """A row a number of threads. Raises NoWeights."""
-    encoder = bench.engine.encoder(bench.encoder)
+    """One row per number of threads. Raises NoWeights."""
+    encoder = bench.encoder()
     encoded, gallery = bench.pictures(BATCH_SIZE)
     rows = []
     for threads in bench.threads:
-        bench.report(Progress(f"extraction by {bench.encoder}, {threads} threads", 0, 1, 0))
+        bench.tell(f"extraction by {bench.key.encoder}, {threads} threads")
         with thread_limit(threads):
             one = latency(lambda: encoder.encode_images([open_picture(encoded[0])]), 10 if bench.quick else 50)
             many = latency(
                 lambda: encoder.encode_images([open_picture(picture) for picture in encoded]),
                 2 if bench.quick else 5,
-                1,
+                warm_up=1,
             )
         rows.append(
             {
@@ -88,65 +82,29 @@ def _extraction(bench: Bench) -> list[dict]:
 
 
 def tables(cards: Sequence[RunCard]) -> list[Table]:
-    extraction = [
-        {"encoder": card.encoder} | row | {"mark": "stand-in weights" if row["stand_in"] else ""}
-        for card in cards
-        for row in card.parts["extraction"]
-    ]
-    found = [
-        Table(
-            "latency-extraction",
-            "Extraction of one embedding, from a picture's bytes to its unit row",
-            (
-                Column("encoder", "encoder"),
-                Column("dim", "dim", fixed(0)),
-                Column("precision", "precision"),
-                Column("threads", "threads", fixed(0)),
-                Column("one_p50_ms", "alone, p50 ms", number()),
-                Column("one_p95_ms", "p95 ms", number()),
-                Column("batched_ms", "in a batch of 64, ms a picture", number()),
-                Column("mark", ""),
-            ),
-            extraction,
-            cards[0].source,
-        )
-    ] * bool(extraction)
-    return found + [
-        Table(
-            f"latency-search-{card.encoder}",
-            f"One search among {card.subject['vectors']:,} vectors of {card.encoder}, {card.subject['dim']} dimensions",
-            (
-                Column("index", "index"),
-                Column("factory", "factory"),
-                Column("threads", "threads", fixed(0)),
-                Column("p50_ms", "p50 ms", number()),
-                Column("p95_ms", "p95 ms", number()),
-                Column("p99_ms", "p99 ms", number()),
-                Column("qps", "queries a second", number()),
-                Column("recall_10", "recall@10", fixed(3)),
-                Column("size_bytes", "MB", megabytes),
-                Column("build_s", "build s", number()),
-            ),
-            card.parts["search"],
-            card.source,
-        )
+    title = "Extraction of one embedding, from a picture's bytes to its unit row"
+    heads = columns("encoder dim precision threads one_p50_ms one_p95_ms batched_ms mark")
+    rows = rows_of(cards, "extraction")
+    extraction = [Table("latency-extraction", title, heads, rows, cards[0].source)] * bool(rows)
+    heads = columns("index factory threads p50_ms p95_ms p99_ms qps recall_10 size_bytes build_s")
+    return extraction + [
+        table_of(card, "latency-search", f"One search among {vectors_of(card)}", heads, card.parts["search"])
         for card in cards
     ]
 
 
-def charts(cards: Sequence[RunCard]) -> dict:
-    """Extraction beside search, on a log axis: which of them a query waits for."""
-    figure, axes = panels(len(cards), "Where the time of one query goes", cards[0].source)
-    for card, ax in zip(cards, axes, strict=True):
-        threads = card.settings["threads"][0]
-        bars = [
-            ("extract", "encode", row["one_p50_ms"]) for row in card.parts["extraction"] if row["threads"] == threads
-        ]
-        bars += [(r["index"], r["family"], r["p50_ms"]) for r in card.parts["search"] if r["threads"] == threads]
-        names, families, times = zip(*bars, strict=True)
-        ax.barh(names, times, color=[COLOURS[family] for family in families], height=0.6)
-        ax.invert_yaxis()
-        ax.set_xscale("log")
-        ax.set_xlabel(f"ms, p50, {threads} thread{'s' if threads > 1 else ''} (log)")
-        ax.set_title(card.encoder, fontsize=9)
-    return {"latency": figure}
+def charts(cards: Sequence[RunCard]) -> dict[str, plots.Figure]:
+    """Extraction beside search on a log axis, which shows where a query spends its time."""
+    return {"latency": plots.panel_per_card(cards, "Where the time of one query goes", _draw)}
+
+
+def _draw(ax: plots.Axes, card: RunCard) -> None:
+    threads = card.settings["threads"][0]
+    extraction, searches = (
+        [row for row in card.parts[part] if row["threads"] == threads] for part in ("extraction", "search")
+    )
+    drawn = [("extract", "encode", row["one_p50_ms"]) for row in extraction]
+    drawn += [(row["index"], row["family"], row["p50_ms"]) for row in searches]
+    names, families, times = zip(*drawn, strict=True)
+    plots.bars(ax, names, times, [plots.COLOURS[family] for family in families])
+    ax.set(xscale="log", xlabel=f"ms, p50, {threads} thread{'s' if threads > 1 else ''} (log)")

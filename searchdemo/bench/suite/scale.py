@@ -1,26 +1,27 @@
 """What growth costs: each index on a fifth of the gallery, on all of it, and on all of it under ten augmentations.
 
-On tiny-ImageNet that is 20,000, 100,000 and 1,000,000 vectors; what is missing is embedded first, and found again after
-a kill. Queries are held out and as they are. A growth exponent is the slope of log(figure) against log(n): 1 is linear.
+On tiny-ImageNet that is 20,000, 100,000 and 1,000,000 vectors. Missing vectors are embedded first, and a run that was
+killed goes on where it stopped. Queries are held out and not augmented. A growth exponent is the slope of log(figure)
+against log(n): 1 is linear.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
 
 import numpy as np
 
+from searchdemo.bench import plots
 from searchdemo.bench.augment import AUGMENTATIONS
 from searchdemo.bench.augmented import Augmented, embed_missing
-from searchdemo.bench.plots import legend, lines, panels
-from searchdemo.bench.points import Search, latency_figures, quality, query_latency, search_of, timed_build
-from searchdemo.bench.tables import Column, Table, fixed, megabytes, number
+from searchdemo.bench.points import Search, build_figures, quality, query_latency, search_of
+from searchdemo.bench.tables import Column, Table, columns, fixed, table_of
 from searchdemo.bench.workload import Bench, Workload, stored, synthetic
-from searchdemo.collection.build import Progress
-from searchdemo.encoders.table import ENCODERS
 from searchdemo.errors import BadQuery, NotBuilt, NotHere
-from searchdemo.indexes.base import Index, IndexSpec
+from searchdemo.indexes.base import Index, IndexSpec, SearchParam
 from searchdemo.indexes.table import find
 from searchdemo.measure.cards import Figures, RunCard
 
@@ -29,23 +30,23 @@ QUICK_SIZES = (2_000, 5_000, 10_000)
 SYNTHETIC_SIZES = (20_000, 100_000, 1_000_000)
 QUERIES = 1_000
 K = 10
-TARGET = 0.95  # recall@10 that the search effort is raised to
-EFFORTS = {"nprobe": 1, "ef_search": 16}  # search parameter -> where doubling begins
-GROWING = ("p50_ms", "target_p50_ms", "build_s", "size_bytes")  # of which an exponent is fitted
+TARGET = 0.95  # the search effort is raised until recall@10 reaches it
+EFFORTS = {"nprobe": 1, "ef_search": 16}  # search parameter -> the value that is doubled first
+GROWING = ("p50_ms", "target_p50_ms", "build_s", "size_bytes")  # figures with an exponent
 
 
 def run(bench: Bench) -> Figures:
+    """An index that cannot be built from so few vectors becomes a note. Raises NotHere, BadArtifact."""
     workloads = _workloads(bench)
+    plan = list(itertools.product(workloads, MEASURED))
     rows, notes = [], []
-    for number_of_size, work in enumerate(workloads):
-        for position, name in enumerate(MEASURED):
-            done = number_of_size * len(MEASURED) + position
-            stage = f"{name} on {len(work.vectors):,} vectors"
-            bench.report(Progress(stage, done, len(workloads) * len(MEASURED), 0))
-            try:
-                rows.append(_measured(find(name), work, repeats=100 if bench.quick else 500))
-            except BadQuery as error:
-                notes.append(f"{stage}: {error}")
+    for done, (work, name) in enumerate(plan):
+        stage = f"{name} on {len(work.vectors):,} vectors"
+        bench.tell(stage, done, len(plan))
+        try:
+            rows.append(_measured(find(name), work, repeats=100 if bench.quick else 500))
+        except BadQuery as error:
+            notes.append(f"{stage}: {error}")
     settings = {"threads": [1], "k": K, "target_recall": TARGET}
     if not bench.quick and not workloads[-1].subject["synthetic"]:
         settings["augmentations"] = list(AUGMENTATIONS)
@@ -53,16 +54,16 @@ def run(bench: Bench) -> Figures:
 
 
 def _workloads(bench: Bench) -> list[Workload]:
-    """Small to large, with the same queries. Raises NotHere, BadArtifact."""
+    """Workloads from small to large, with the same queries. Raises NotHere, BadArtifact."""
     if bench.quick:
         whole = bench.workload(QUICK_SIZES[-1], QUERIES)
         return [whole.part(size) for size in QUICK_SIZES if size < len(whole.vectors)] + [whole]
     if bench.synthetic and not _embedded(bench):
-        whole = synthetic(SYNTHETIC_SIZES[-1], QUERIES, ENCODERS.find(bench.encoder).dim, bench.seed)
+        whole = synthetic(SYNTHETIC_SIZES[-1], QUERIES, bench.encoder_spec.dim, bench.seed)
         return [whole.part(size) for size in SYNTHETIC_SIZES]
     try:
-        augmented = embed_missing(bench.engine, bench.gallery, bench.encoder, bench.report)
-        originals = stored(bench.engine, bench.gallery, bench.encoder).part(queries=QUERIES, seed=bench.seed)
+        augmented = embed_missing(bench.collection(), bench.report)
+        originals = stored(bench.collection()).part(queries=QUERIES, seed=bench.seed)
     except NotHere as error:
         raise type(error)(f"{error} Until then --synthetic measures random vectors, and says so.") from error
     size = len(originals.vectors)
@@ -71,75 +72,66 @@ def _workloads(bench: Bench) -> list[Workload]:
 
 def _embedded(bench: Bench) -> bool:
     try:
-        return not Augmented(bench.engine.store, bench.engine.prepared(bench.gallery, bench.encoder)).missing()
+        return not Augmented(bench.collection()).missing()
     except NotBuilt:
         return False
 
 
 def _all_augmentations(originals: Workload, augmented: Augmented) -> Workload:
     vectors = augmented.vectors()
-    return Workload(
-        vectors,
-        np.tile(originals.labels, len(AUGMENTATIONS)),
-        originals.queries,
-        originals.truth,
-        originals.label_names,
-        originals.class_names,
-        originals.subject | {"vectors": len(vectors)},
-    )
+    labels = np.tile(originals.labels, len(AUGMENTATIONS))
+    subject = originals.subject | {"vectors": len(vectors)}
+    return replace(originals, vectors=vectors, labels=labels, subject=subject)
 
 
 def _measured(entry: IndexSpec, work: Workload, repeats: int) -> dict:
-    """One row: an index over one workload. Raises BadQuery when it cannot be built from so few vectors."""
-    index, seconds = timed_build(entry, work.vectors)
+    """The row of one index over one workload. Raises BadQuery when it cannot be built from so few vectors."""
+    index = entry.build(work.vectors)
     search = search_of(index)
 
     def p50_ms(search: Search) -> float:
         return query_latency(search, work.queries, K, 1, repeats).p50_ms
 
-    recall = _recall(search, work)
     row = {"index": entry.name, "family": entry.family, "factory": index.recipe, "vectors": len(work.vectors)}
-    row |= latency_figures(query_latency(search, work.queries, K, 1, repeats)) | {"recall_10": recall}
-    row |= {"build_s": seconds, "size_bytes": index.size_bytes}
+    row |= asdict(query_latency(search, work.queries, K, 1, repeats))
+    row |= {"recall_10": _recall(search, work)} | build_figures(index)
     return row | _at_target(index, work, row, p50_ms)
 
 
 def _recall(search: Search, work: Workload) -> float:
-    return quality(search, work, ks=(K,), knn=False)[f"recall_{K}"]
+    return quality(search, work, K)[f"recall_{K}"]
 
 
 def _at_target(index: Index, work: Workload, row: dict, p50_ms: Callable[[Search], float]) -> dict:
-    """The least search effort, doubled from EFFORTS, that reaches TARGET; None where none does.
+    """The smallest search effort, doubled from EFFORTS, that reaches TARGET; None where none does.
 
-    An index without a parameter of effort reaches it as it is, or never.
+    An index without such a parameter reaches it with its only setting, or never.
     """
     effort = next((param for param in index.spec.params if param.name in EFFORTS), None)
-    if effort is None:
-        reached = row["recall_10"] >= TARGET
-        return {
-            "target_param": "",
-            "target_value": None,
-            "target_recall_10": row["recall_10"] if reached else None,
-            "target_p50_ms": row["p50_ms"] if reached else None,
-        }
-    value, recall, before = EFFORTS[effort.name], 0.0, -1.0
+    params, recall = _raised(index, work, effort) if effort else ({}, row["recall_10"])
+    reached = recall >= TARGET
+    p50 = (p50_ms(search_of(index, **params)) if effort else row["p50_ms"]) if reached else None
+    return {
+        "target_param": effort.name if effort else "",
+        "target_value": params[effort.name] if effort and reached else None,
+        "target_recall_10": recall if reached else None,
+        "target_p50_ms": p50,
+    }
+
+
+def _raised(index: Index, work: Workload, effort: SearchParam) -> tuple[dict[str, int], float]:
+    """The search parameter and its recall, when doubling it has reached TARGET, helps no further or meets its bound."""
+    value, before = EFFORTS[effort.name], -1.0
     while True:
         recall = _recall(search_of(index, **{effort.name: value}), work)
         stuck = 0 < recall < before + 0.001  # the codes are too coarse for any effort
         if recall >= TARGET or stuck or 2 * value > effort.maximum:
-            break
+            return {effort.name: value}, recall
         value, before = 2 * value, recall
-    reached = recall >= TARGET
-    return {
-        "target_param": effort.name,
-        "target_value": value if reached else None,
-        "target_recall_10": recall if reached else None,
-        "target_p50_ms": p50_ms(search_of(index, **{effort.name: value})) if reached else None,
-    }
 
 
 def growth(rows: Sequence[dict]) -> list[dict]:
-    """A row an index: <figure>_exponent for each of GROWING, over the sizes at which it was measured."""
+    """One row per index: <figure>_exponent for each of GROWING, over the sizes at which it was measured."""
     found = []
     for name in dict.fromkeys(row["index"] for row in rows):
         mine = [row for row in rows if row["index"] == name]
@@ -152,78 +144,66 @@ def growth(rows: Sequence[dict]) -> list[dict]:
 def exponent(sizes: Sequence[int], values: Sequence[float | None]) -> float | None:
     """b of values ~ a * sizes^b, by least squares of log(values) on log(sizes).
 
-    None with fewer than two sizes, or where a value was not measured (None, or 0 of what is not built).
+    None with fewer than two sizes, or where a value was not measured (None, or 0 for an index that is not built).
     """
-    if len(set(sizes)) < 2 or not all(values):
+    measured = [value for value in values if value]
+    if len(set(sizes)) < 2 or len(measured) < len(values):
         return None
-    slope, _ = np.polyfit([math.log(size) for size in sizes], [math.log(value) for value in values], 1)
-    return float(slope)
+    return float(np.polyfit(np.log(sizes), np.log(measured), 1)[0])
 
 
 def tables(cards: Sequence[RunCard]) -> list[Table]:
     found = []
     for card in cards:
         target = card.settings["target_recall"]
-        rows = [row | {"target": _setting(row)} for row in card.parts["scale"]]
-        columns = (
-            Column("index", "index"),
-            Column("vectors", "vectors", fixed(0)),
-            Column("factory", "factory"),
-            Column("p50_ms", "p50 ms", number()),
-            Column("p95_ms", "p95 ms", number()),
-            Column("p99_ms", "p99 ms", number()),
-            Column("recall_10", "recall@10", fixed(3)),
+        heads = [
+            *columns("index vectors factory p50_ms p95_ms p99_ms recall_10"),
             Column("target", f"recall {target:g} at"),
-            Column("target_p50_ms", "p50 ms there", number()),
-            Column("build_s", "build s", number()),
-            Column("size_bytes", "MB", megabytes),
-        )
+            *columns("target_p50_ms build_s size_bytes"),
+        ]
         title = f"Growth of the indexes over vectors of {card.encoder}, one query at a time, one thread"
         if "augmentations" in card.settings:
             title += f"; the largest holds each picture under {len(card.settings['augmentations'])} augmentations"
-        found.append(Table(f"scale-{card.encoder}", title, columns, rows, card.source))
-        columns = (
-            Column("index", "index"),
-            Column("p50_ms_exponent", "p50", fixed(2)),
+        rows = [row | {"target": _setting(row)} for row in card.parts["scale"]]
+        found.append(table_of(card, "scale", title, heads, rows))
+        heads = [
+            *columns("index p50_ms_exponent"),
             Column("target_p50_ms_exponent", f"p50 at recall {target:g}", fixed(2)),
-            Column("build_s_exponent", "build time", fixed(2)),
-            Column("size_bytes_exponent", "size", fixed(2)),
-        )
+            *columns("build_s_exponent size_bytes_exponent"),
+        ]
         title = f"Growth exponents over vectors of {card.encoder}: a figure grows as n to the power of this"
-        found.append(Table(f"scale-growth-{card.encoder}", title, columns, card.parts["growth"], card.source))
+        found.append(table_of(card, "scale-growth", title, heads, card.parts["growth"]))
     return found
 
 
 def _setting(row: dict) -> str:
-    """ "nprobe 16", "as it is", or a dash where the recall is out of reach."""
+    """ "nprobe 16"; "as it is" for an index without a parameter; a dash where the recall is out of reach."""
     if row["target_p50_ms"] is None:
         return "–"
     return f"{row['target_param']} {row['target_value']}" if row["target_param"] else "as it is"
 
 
-def charts(cards: Sequence[RunCard]) -> dict:
-    """Latency and build time against the number of vectors, both axes logarithmic, a line an index."""
+def charts(cards: Sequence[RunCard]) -> dict[str, plots.Figure]:
+    """Latency and build time against the number of vectors, both axes logarithmic, one line per index."""
     return {f"scale-{card.encoder}": _chart(card) for card in cards}
 
 
-def _chart(card: RunCard):
-    figure, axes = panels(2, "What growth costs", card.source)
+def _chart(card: RunCard) -> plots.Figure:
+    figure, axes = plots.panels(2, "What growth costs", card.source)
     rows = card.parts["scale"]
     sizes = sorted({row["vectors"] for row in rows})
     for ax, key, label in zip(axes, ("p50_ms", "build_s"), ("ms a query, p50 (log)", "s to build (log)"), strict=True):
-        lines(ax, [_line(fitted, rows, key) for fitted in card.parts["growth"]])
-        ax.set_xscale("log")
-        ax.set_yscale("log")
+        plots.lines(ax, [_line(fitted, rows, key) for fitted in card.parts["growth"]])
+        ax.set(xscale="log", yscale="log", xlabel="vectors (log)", ylabel=label)
         ax.set_xticks(sizes, [f"{size:,}" for size in sizes])
         ax.set_xticks([], minor=True)
-        ax.set_xlabel("vectors (log)")
-        ax.set_ylabel(label)
-        legend(ax, loc="upper left", bbox_to_anchor=(1, 1))
+        plots.legend(ax, loc="upper left", bbox_to_anchor=(1, 1))
     return figure
 
 
 def _line(fitted: dict, rows: Sequence[dict], key: str) -> tuple[str, list[int], list[float]]:
-    """What is not built keeps its place, and so the others their colour, but an underscore keeps it off the legend."""
+    """(label, x, y) of one index. One that is not built still takes a colour, so that the others keep theirs, but the
+    underscore before its label keeps it out of the legend."""
     mine = [row for row in rows if row["index"] == fitted["index"]]
     values = [row[key] or math.nan for row in mine]
     slope = fitted[f"{key}_exponent"]

@@ -1,7 +1,7 @@
 """What recall costs: indexes over their parameters, against latency, memory and kNN accuracy.
 
-Each index is built once and searched at all of its settings (see sweep.py). Latency is of one query a call, k = 10;
-recall@k, precision@k by class and kNN top-1 are over all queries, so that it shows whether lost recall costs accuracy.
+Each index is built once and searched at all of its settings (see sweep.py). Latency is of one query per call, k = 10.
+recall@k, precision@k by class and kNN top-1 are over all queries, to show whether lower recall costs accuracy.
 """
 
 from __future__ import annotations
@@ -10,32 +10,35 @@ import os
 import statistics
 import time
 from collections.abc import Sequence
+from dataclasses import asdict
+from functools import partial
 
-from searchdemo.bench import tradeoff_drawn as drawn
-from searchdemo.bench.points import latency_figures, point, quality, query_latency, search_of, timed_build
+from searchdemo.bench.points import Search, in_turns, point, quality, query_latency, search_of
 from searchdemo.bench.sweep import FULL, QUICK, Grid
-from searchdemo.bench.tables import Table
+from searchdemo.bench.tradeoff_drawn import charts, tables
 from searchdemo.bench.workload import Bench, Workload
-from searchdemo.collection.build import Progress
 from searchdemo.errors import BadQuery
-from searchdemo.indexes.base import Index, IndexSpec
+from searchdemo.indexes.base import Index
 from searchdemo.indexes.factory import is_hash
 from searchdemo.indexes.table import INDEXES
-from searchdemo.measure.cards import Figures, Floor, RunCard
+from searchdemo.measure.cards import Figures, Requirement
+
+__all__ = ["charts", "run", "tables"]
 
 K = 10
 QUERIES = 2_000
 KS = (1, 10, 50, 100, 500, 1000)
 SHARDS = (1, 2, 4, 8)
 ENOUGH = 0.95  # recall@10 at which settings of an inverted file are compared
-ROUNDS = 5  # in which close rivals take turns: the machine's mood is then the same for all
+ROUNDS = 5  # in which close rivals take turns
 
-# Where k, shards and metrics are compared: entries of the INDEXES table near recall@10 0.95 of 100,000 vectors.
+# k, shards and metrics are compared with these entries of the INDEXES table, near recall@10 0.95 on 100,000 vectors.
 AT = {"flat": {}, "ivf": {"nprobe": 32}, "hnsw": {"ef_search": 32}, "ivf-fastscan": {"nprobe": 32, "k_factor": 8}}
 ORDERED = ("flat", "ivf", "hnsw")
 
 
 def run(bench: Bench) -> Figures:
+    """An index that cannot be built becomes a note. Raises NotBuilt, NotHere."""
     work = bench.workload().part(None, None if bench.quick else QUERIES, bench.seed)
     work.exact(max(KS))
     sweep = Sweep(bench, work)
@@ -45,23 +48,23 @@ def run(bench: Bench) -> Figures:
         "shards": sweep.by_shards(SHARDS[::2] if bench.quick else SHARDS),
         "metric": sweep.by_metric(),
     }
-    return Figures(work.subject, parts, {"k": K, "timed_threads": sweep.threads}, sweep.floors(), sweep.notes)
+    return Figures(work.subject, parts, {"k": K, "timed_threads": sweep.threads}, sweep.requirements(), sweep.notes)
 
 
 class Sweep:
-    """One run: what was built and is needed again, and what did not run."""
+    """One run: the indexes that are needed again, and the notes."""
 
     def __init__(self, bench: Bench, work: Workload):
         self.bench, self.work, self.threads = bench, work, bench.threads[0]
         self.repeats = 100 if bench.quick else 500
         self.notes: list[str] = []
-        self._kept: dict[str, tuple[Index, float]] = {}  # entries of the INDEXES table
-        self._rivals: list[tuple[Index, int]] = []  # inverted files, each at its least nprobe for ENOUGH
+        self._built: dict[str, Index] = {}  # entries of the INDEXES table
+        self._rivals: list[tuple[Index, int]] = []  # inverted files, each with its smallest nprobe for ENOUGH
 
     def points(self, grids: Sequence[Grid]) -> list[dict]:
         n, dim = self.work.vectors.shape
         plan = {
-            (spec.factory(n, dim), spec.build_params, spec.name): (spec, settings)
+            (spec.recipe(n, dim), spec.build_params, spec.name): (spec, settings)
             for grid in grids
             for spec in grid.specs(n, dim)
             if (settings := grid.settings(spec, n, dim))
@@ -69,72 +72,76 @@ class Sweep:
         rows, started = [], time.perf_counter()
         total, done = sum(1 + len(settings) for _, settings in plan.values()), 0
         for spec, settings in plan.values():
-            stage, rate = f"{spec.name}: {spec.factory(n, dim)}", done / (time.perf_counter() - started)
-            self.bench.report(Progress(stage, done, total, rate))
+            rate = done / (time.perf_counter() - started)
+            self.bench.tell(f"{spec.name}: {spec.recipe(n, dim)}", done, total, rate)
             done += 1 + len(settings)
             try:
-                index, build_s = timed_build(spec, self.work.vectors)
+                index = spec.build(self.work.vectors)
             except BadQuery as error:
                 self.notes.append(f"{spec.name}: {error}")
                 continue
-            found = [self._row(spec, index, params) | {"build_s": build_s} for params in settings]
-            self._keep(spec, index, build_s, found)
+            found = [self._row(index, params) for params in settings]
+            self._remember(index, found)
             rows += found
-        self.bench.report(Progress("all points", total, total, total / (time.perf_counter() - started)))
+        self.bench.tell("all points", total, total, total / (time.perf_counter() - started))
         return rows
 
-    def _row(self, spec: IndexSpec, index: Index, params: dict[str, int], metric: str = "ip") -> dict:
+    def _row(self, index: Index, params: dict[str, int], metric: str = "ip") -> dict:
         settings = {
-            "index": spec.name,
-            "family": spec.family,
+            "index": index.spec.name,
+            "family": index.spec.family,
             "factory": index.recipe,
-            "build_params": dict(spec.build_params),
+            "build_params": dict(index.spec.build_params),
             "params": params,
             "metric": "l2" if is_hash(index.recipe) else metric,
         }
-        return settings | point(index, params, self.work, threads=self.threads, repeats=self.repeats)
+        return settings | point(index, params, self.work, self.threads, self.repeats)
 
-    def _keep(self, spec: IndexSpec, index: Index, build_s: float, rows: list[dict]) -> None:
-        ours = INDEXES[spec.name] if spec.name in AT else None
-        if ours and (ours.factory(*self.work.vectors.shape), ours.build_params) == (index.recipe, spec.build_params):
-            self._kept[spec.name] = index, build_s
-        enough = [row["params"]["nprobe"] for row in rows if row["recall_10"] >= ENOUGH and spec.name == "ivf"]
+    def _remember(self, index: Index, rows: list[dict]) -> None:
+        """Keeps an index that is also an entry of the INDEXES table, or an inverted file that reaches ENOUGH."""
+        name, built = index.spec.name, (index.recipe, index.spec.build_params)
+        if name in AT and built == (INDEXES[name].recipe(*self.work.vectors.shape), INDEXES[name].build_params):
+            self._built[name] = index
+        enough = [row["params"]["nprobe"] for row in rows if row["recall_10"] >= ENOUGH and name == "ivf"]
         if enough:
             self._rivals.append((index, min(enough)))
 
-    def _entry(self, name: str) -> tuple[Index, float]:
-        """Of the INDEXES table. Raises BadQuery when it cannot be built."""
-        if name not in self._kept:
-            self._kept[name] = timed_build(name, self.work.vectors)
-        return self._kept[name]
+    def _entry(self, name: str) -> Index:
+        """An index of the INDEXES table. Raises BadQuery when it cannot be built."""
+        if name not in self._built:
+            self._built[name] = INDEXES[name].build(self.work.vectors)
+        return self._built[name]
+
+    def _latency(self, search: Search, k: int = K, threads: int | None = None) -> dict[str, float]:
+        return asdict(query_latency(search, self.work.queries, k, threads or self.threads, self.repeats))
 
     def by_k(self) -> list[dict]:
+        """One row per index and number of results."""
         rows = []
         for name, params in AT.items():
-            index, _ = self._entry(name)
+            index = self._entry(name)
             search = search_of(index, **params)
-            for number, k in enumerate(KS):
-                self.bench.report(Progress(f"k of {name}", number, len(KS), 0))
-                measured = query_latency(search, self.work.queries, k, self.threads, self.repeats)
-                found = quality(search, self.work, ks=(k,), knn=False)
+            for done, k in enumerate(KS):
+                self.bench.tell(f"k of {name}", done, len(KS))
+                found = quality(search, self.work, k)
                 rows.append(
                     {"index": name, "family": index.spec.family, "factory": index.recipe, "params": params, "k": k}
-                    | latency_figures(measured)
+                    | self._latency(search, k)
                     | {"recall": found[f"recall_{k}"], "precision": found[f"precision_{k}"]}
                 )
         return rows
 
     def by_shards(self, numbers: Sequence[int]) -> list[dict]:
-        """A row an index, a number of shards, and a way: one thread; all threads; a thread a shard."""
-        from searchdemo.indexes.shards import merged, shards  # not on top: FAISS waits for its first use
+        """One row per index, number of shards and way: one thread; all threads; one thread per shard."""
+        from searchdemo.indexes.shards import merged, shards  # not on top: FAISS is imported on first use
 
         rows, cores = [], os.cpu_count() or 1
         for name in ORDERED:
             for number in numbers:
-                self.bench.report(Progress(f"{name} in {number} shards", 0, 1, 0))
-                spec, started = INDEXES[name], time.perf_counter()
+                self.bench.tell(f"{name} in {number} shards")
+                started = time.perf_counter()
                 try:
-                    parts = shards(spec, self.work.vectors, number)
+                    parts = shards(INDEXES[name], self.work.vectors, number)
                 except BadQuery as error:
                     self.notes.append(f"{number} shards: {error}")
                     continue
@@ -142,52 +149,45 @@ class Sweep:
                 for threaded, threads in ((False, 1), (False, cores), (True, cores)):
                     index = merged(parts, threaded)
                     search = search_of(index, **AT[name])
-                    measured = query_latency(search, self.work.queries, K, threads, self.repeats)
                     rows.append(
                         {"index": name, "factory": index.recipe, "params": AT[name]}
                         | {"shards": number, "threaded": threaded, "threads": threads}
-                        | latency_figures(measured)
-                        | {"recall_10": quality(search, self.work, ks=(K,), knn=False)["recall_10"]}
+                        | self._latency(search, threads=threads)
+                        | {"recall_10": quality(search, self.work, K)["recall_10"]}
                         | {"size_bytes": index.size_bytes, "build_s": build_s}
                     )
         return rows
 
     def by_metric(self) -> list[dict]:
-        """same_order: the share of queries for which L2 returns the very list that the inner product returns."""
+        """One row per index and metric.
+
+        same_order: the share of queries for which the metric returns exactly the list of the inner product.
+        """
         rows = []
         for name in ORDERED:
-            spec, first = INDEXES[name], None
+            first = self._entry(name)
+            wanted = first.search(self.work.queries, K, **AT[name]).positions
             for metric in ("ip", "l2"):
-                self.bench.report(Progress(f"{name} by {metric}", 0, 1, 0))
-                index, build_s = self._entry(name) if metric == "ip" else timed_build(spec, self.work.vectors, metric)
-                found = index.search(self.work.queries, K, **AT[name]).rows
-                first = found if first is None else first
-                same = {"same_order": float((found == first).all(axis=1).mean()), "build_s": build_s}
-                rows.append(self._row(spec, index, AT[name], metric) | same)
+                self.bench.tell(f"{name} by {metric}")
+                index = first if metric == "ip" else INDEXES[name].build(self.work.vectors, metric)
+                found = index.search(self.work.queries, K, **AT[name]).positions
+                same_order = float((found == wanted).all(axis=1).mean())
+                rows.append(self._row(index, AT[name], metric) | {"same_order": same_order})
         return rows
 
-    def floors(self) -> list[Floor]:
-        """Our number of cells against all that were tried, each at the smallest nprobe that was tried and is enough."""
-        ours = INDEXES["ivf"].factory(*self.work.vectors.shape)
+    def requirements(self) -> list[Requirement]:
+        """Our number of cells against all that were tried, each at the smallest nprobe that reaches ENOUGH."""
+        ours = INDEXES["ivf"].recipe(*self.work.vectors.shape)
         if ours not in [index.recipe for index, _ in self._rivals]:
-            self.notes.append(f"floor of ivf: no nprobe that was tried brings {ours} to recall@10 {ENOUGH}")
+            self.notes.append(f"requirement of ivf: no nprobe that was tried brings {ours} to recall@10 {ENOUGH}")
             return []
-        times: dict[str, list[float]] = {index.recipe: [] for index, _ in self._rivals}
-        for turn in range(ROUNDS):
-            self.bench.report(Progress("close rivals in turns", turn, ROUNDS, 0))
-            for index, nprobe in self._rivals:
-                measured = query_latency(
-                    search_of(index, nprobe=nprobe), self.work.queries, K, self.threads, self.repeats
-                )
-                times[index.recipe].append(measured.p50_ms)
-        medians = {factory: statistics.median(found) for factory, found in times.items()}
+        self.bench.tell("close rivals in turns")
+        contestants = {
+            index.recipe: partial(self._p50_ms, search_of(index, nprobe=nprobe)) for index, nprobe in self._rivals
+        }
+        medians = {recipe: statistics.median(times) for recipe, times in in_turns(contestants, ROUNDS).items()}
         ratio = medians[ours] / min(medians.values())
-        return [Floor(f"ivf ({ours}) over the best number of cells, p50 at recall@10 >= {ENOUGH}", ratio, 1.1)]
+        return [Requirement(f"ivf ({ours}) over the best number of cells, p50 at recall@10 >= {ENOUGH}", ratio, 1.1)]
 
-
-def tables(cards: Sequence[RunCard]) -> list[Table]:
-    return [table for card in cards for table in drawn.tables(card)]
-
-
-def charts(cards: Sequence[RunCard]) -> dict:
-    return drawn.charts(cards)
+    def _p50_ms(self, search: Search) -> float:
+        return self._latency(search)["p50_ms"]

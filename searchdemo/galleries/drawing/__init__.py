@@ -1,1 +1,1 @@
-"""Pictures drawn by code: a Scene says what is in one, `draw` makes its pixels, `describe` its captions."""
+"""Pictures drawn by code: a Scene lists the content of one, `draw` makes its pixels, `describe` its captions."""

@@ -1,57 +1,20 @@
-"""What a scene says in words: one exact sentence, and varied ones to learn from."""
+"""Sentences about a scene: an exact one, and varied ones to learn from. Their words are in words.json."""
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Mapping
+from pathlib import Path
 
-WHERE = {
-    "sea": "on the sea",
-    "forest": "in the forest",
-    "street": "in the street",
-    "snow": "in the snow",
-    "desert": "in the desert",
-    "meadow": "in the meadow",
-    "beach": "on the beach",
-    "sky": "in the sky",
-}
-WHEN = {"day": "by day", "sunset": "at sunset", "night": "at night"}
-PLACE = {"left": "on the left", "middle": "in the middle", "right": "on the right"}
-LEAN = {"upright": "", "left": "leaning to the left", "right": "leaning to the right"}  # upright goes without saying
-
-SYNONYMS = {
-    "small": ("little", "tiny"),
-    "large": ("big", "huge"),
-    "on the sea": ("at sea", "on the water", "on the ocean"),
-    "in the forest": ("in the woods", "among trees", "in a forest"),
-    "in the street": ("in the city", "on the street", "on the road", "in town"),
-    "in the snow": ("in winter", "on snow", "in a snowy landscape"),
-    "in the desert": ("among dunes", "in a desert"),
-    "in the meadow": ("on the grass", "in a green field", "in a meadow"),
-    "on the beach": ("on the sand by the sea", "at the beach"),
-    "in the sky": ("among clouds", "up in the air"),
-    "by day": ("in daylight", "during the day"),
-    "at sunset": ("at dusk", "in the evening"),
-    "at night": ("by night", "in the dark", "under the moon"),
-    "on the left": ("to the left", "on the left side"),
-    "on the right": ("to the right", "on the right side"),
-    "in the middle": ("in the centre", "at the center"),
-    "bicycle": ("bike",),
-    "boat": ("sailing boat", "ship", "sailboat"),
-    "bus": ("coach",),
-    "cat": ("kitten",),
-    "cup": ("mug", "cup of coffee"),
-    "house": ("home", "cottage"),
-    "ice cream": ("ice cream cone",),
-    "mushroom": ("toadstool",),
-    "plane": ("airplane", "aeroplane"),
-    "rabbit": ("bunny", "hare"),
-    "rocket": ("spaceship",),
-    "train": ("steam engine", "locomotive"),
-    "turtle": ("tortoise",),
-}
-OPENINGS = ("", "", "", "a picture of ", "a photo of ", "an image of ", "a drawing of ")
-SAID = {"thing": 0.9, "colour": 0.7, "setting": 0.6, "time": 0.35, "size": 0.25, "place": 0.15, "lean": 0.1}
+_WORDS = json.loads(Path(__file__).with_name("words.json").read_text())
+WHERE: dict[str, str] = _WORDS["where"]  # by setting
+WHEN: dict[str, str] = _WORDS["when"]  # by time
+PLACE: dict[str, str] = _WORDS["place"]
+LEAN: dict[str, str] = _WORDS["lean"]  # "upright" goes without saying
+SYNONYMS: dict[str, list[str]] = _WORDS["synonyms"]
+OPENINGS: list[str] = _WORDS["openings"]  # of a varied sentence; some are empty
+SAID: dict[str, float] = _WORDS["said"]  # how likely a varied sentence is to mention each attribute
 
 
 def _with_article(words: str) -> str:
@@ -83,10 +46,10 @@ def describe(attributes: Mapping[str, str], say: Mapping[str, str] | None = None
     return ", ".join(filter(None, [sentence, part("place", PLACE), part("lean", LEAN)]))
 
 
-def vary(attributes: Mapping[str, str], rng: random.Random) -> str:
-    """A true sentence about a scene that says only some of it, now and then in other words."""
+def vary(attributes: Mapping[str, str], rng: random.Random) -> tuple[str, set[str]]:
+    """A true sentence that says only some of a scene, now and then in other words; and the names of what it says."""
     chosen = {name: value for name, value in attributes.items() if rng.random() < SAID[name]}
     if not chosen.keys() & {"thing", "colour", "setting"}:
         chosen["thing"] = attributes["thing"]
     say = {word: rng.choice(others) for word, others in SYNONYMS.items() if rng.random() < 0.3}
-    return rng.choice(OPENINGS) + describe(chosen, say)
+    return rng.choice(OPENINGS) + describe(chosen, say), set(chosen)

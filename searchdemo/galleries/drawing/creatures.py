@@ -133,13 +133,4 @@ def crab(pen: Pen, c: Colour) -> None:
     pen.oval(-0.3, 0.16, 0.09, 0.06, fill=lighter(c, 0.6))
 
 
-DRAW = {
-    "cat": cat,
-    "rabbit": rabbit,
-    "fish": fish,
-    "bird": bird,
-    "butterfly": butterfly,
-    "snail": snail,
-    "turtle": turtle,
-    "crab": crab,
-}
+DRAWN = (cat, rabbit, fish, bird, butterfly, snail, turtle, crab)

@@ -4,19 +4,7 @@ from __future__ import annotations
 
 import math
 
-from searchdemo.galleries.drawing.pen import (
-    CLEAR,
-    CREAM,
-    GLASS,
-    INK,
-    METAL,
-    WOOD,
-    Colour,
-    Pen,
-    accent,
-    darker,
-    lighter,
-)
+from searchdemo.galleries.drawing.pen import CLEAR, CREAM, GLASS, INK, METAL, WOOD, Colour, Pen, accent, darker, lighter
 
 LAMP = (255, 228, 130)
 
@@ -136,14 +124,4 @@ def star(pen: Pen, c: Colour) -> None:
     pen.curve((-0.12, 0.18), (0, 0.27), (0.12, 0.18), fill=INK, width=0.05)
 
 
-DRAW = {
-    "house": house,
-    "lighthouse": lighthouse,
-    "tent": tent,
-    "umbrella": umbrella,
-    "kite": kite,
-    "balloon": balloon,
-    "guitar": guitar,
-    "cup": cup,
-    "star": star,
-}
+DRAWN = (house, lighthouse, tent, umbrella, kite, balloon, guitar, cup, star)

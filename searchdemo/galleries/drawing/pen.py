@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from PIL import Image, ImageDraw
 
-Colour = tuple[int, ...]  # red, green, blue 0..255; a fourth number, where there is one, is the opacity
+Colour = tuple[int, ...]  # red, green, blue 0..255, perhaps followed by the opacity; one number for a grey picture
 Point = tuple[float, float]
 
 WHITE, BLACK = (255, 255, 255), (0, 0, 0)

@@ -1,4 +1,4 @@
-"""A Scene's pixels: background, shadow, the thing with soft light on it, foreground."""
+"""Draws the pixels of a Scene: background, shadow, the thing with soft light on it, foreground."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ import random
 
 from PIL import Image, ImageChops, ImageFilter
 
-from searchdemo.galleries.drawing.pen import Colour, Pen, darker, lighter
+from searchdemo.galleries.drawing.pen import Colour, Pen, Point, darker, lighter
 from searchdemo.galleries.drawing.scene import AIRBORNE, COLOURS, DRAW, Scene
 from searchdemo.galleries.drawing.settings import BACKGROUND, FOREGROUND, GROUND, Stage
 
-BACKGROUND_SCALE, THING_SCALE = 2, 4  # drawn so many times larger, then averaged down: smooth edges
-UNIT = {"small": 0.19, "large": 0.31}  # half of a thing's width, of the picture's
-OFFSET = {"small": 0.25, "large": 0.16}  # of the thing's centre from the middle of the picture
-SHADES = [[round(low + (255 - low) * v / 255) for v in range(256)] for low in (184, 160, 164)]  # warm in the shade
+BACKGROUND_SCALE, THING_SCALE = 2, 4  # drawn so many times larger, then averaged down for smooth edges
+UNIT = {"small": 0.19, "large": 0.31}  # half of a thing's width, as a share of the picture's
+OFFSET = {"small": 0.25, "large": 0.16}  # from the middle of the picture to a thing's centre
+SHADES = [[round(low + (255 - low) * v / 255) for v in range(256)] for low in (184, 160, 164)]  # shade is warm
 TINT = {"day": (255, 255, 255), "sunset": (255, 238, 226), "night": (228, 230, 250)}  # light on the thing
 
 
-def _thing(scene: Scene, size: int, centre: tuple[float, float], unit: float, colour: Colour) -> Image.Image:
+def _thing(scene: Scene, size: int, centre: Point, unit: float, colour: Colour) -> Image.Image:
     """The thing alone, RGBA, (size, size), with light from the upper left."""
     large = Image.new("RGBA", (size * THING_SCALE,) * 2)
-    pen = Pen(large, tuple(v * THING_SCALE for v in centre), unit * THING_SCALE, scene.turn, scene.mirrored)
+    pen = Pen(large, (centre[0] * THING_SCALE, centre[1] * THING_SCALE), unit * THING_SCALE, scene.turn, scene.mirrored)
     DRAW[scene.thing](pen, colour)
     # RGBa is premultiplied: averaging it does not bleed the transparent black into the edges.
     thing = large.convert("RGBa").reduce(THING_SCALE).convert("RGBA")
@@ -54,11 +54,10 @@ def draw(scene: Scene, size: int = 96) -> Image.Image:
     foot = y + unit * 0.92
     if scene.setting not in ("sky", "sea"):  # a soft shadow on the ground
         spot = Image.new("L", picture.size)
-        Pen(spot, (x * size, (GROUND if high else foot) * size), unit * size).oval(
-            0, 0, 0.85, 0.13, fill=90 if high else 140
-        )
+        shadow = Pen(spot, (x * size, (GROUND if high else foot) * size), unit * size)
+        shadow.oval(0, 0, 0.85, 0.13, fill=(90 if high else 140,))
         picture.paste((20, 20, 40), mask=spot.filter(ImageFilter.GaussianBlur(size / 40)))
-    # A halo keeps every colour apart from every background: pale around dark things and at night, dark around others.
+    # A halo sets every colour off from every background. It is pale around dark things and at night, else dark.
     pale = sum(colour) < 330 or scene.time == "night"
     strength = 0.55 if sum(colour) < 330 else 0.35
     halo = alpha.filter(ImageFilter.GaussianBlur(size / 48)).point([round(v * strength) for v in range(256)])

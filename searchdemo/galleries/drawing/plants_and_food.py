@@ -77,11 +77,4 @@ def ice_cream(pen: Pen, c: Colour) -> None:
     pen.oval(0.04, -0.96, 0.11, fill=(214, 48, 70))
 
 
-DRAW = {
-    "tree": tree,
-    "flower": flower,
-    "mushroom": mushroom,
-    "apple": apple,
-    "cake": cake,
-    "ice cream": ice_cream,
-}
+DRAWN = (tree, flower, mushroom, apple, cake, ice_cream)

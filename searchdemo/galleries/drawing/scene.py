@@ -1,4 +1,4 @@
-"""What can be in a picture: things, colours, settings and the rest, and how to draw lots for them."""
+"""The content of a picture: its thing, colour, setting and the rest, and random choices of them."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ import random
 from dataclasses import dataclass
 
 from searchdemo.galleries.drawing import creatures, objects, plants_and_food, vehicles
-from searchdemo.galleries.drawing.captions import describe, vary
+from searchdemo.galleries.drawing.captions import PLACE, WHEN, WHERE, describe, vary
 
-DRAW = vehicles.DRAW | creatures.DRAW | plants_and_food.DRAW | objects.DRAW  # thing -> how to draw it
+DRAW = {  # thing -> how to draw it
+    draw.__name__.replace("_", " "): draw
+    for draw in (*vehicles.DRAWN, *creatures.DRAWN, *plants_and_food.DRAWN, *objects.DRAWN)
+}
 
 THINGS = tuple(sorted(DRAW))
 COLOURS = {
@@ -23,17 +26,15 @@ COLOURS = {
     "white": (246, 246, 244),
     "black": (40, 38, 46),
 }
-SETTINGS = ("sea", "forest", "street", "snow", "desert", "meadow", "beach", "sky")
-TIMES = ("day", "sunset", "night")
+SETTINGS, TIMES, PLACES = tuple(WHERE), tuple(WHEN), tuple(PLACE)
 SIZES = ("small", "large")
-PLACES = ("left", "middle", "right")
 
-AIRBORNE = frozenset({"balloon", "bird", "butterfly", "kite", "plane", "rocket", "star"})  # hang above the ground
+AIRBORNE = frozenset({"balloon", "bird", "butterfly", "kite", "plane", "rocket", "star"})  # these hang in the air
 
 
 @dataclass(frozen=True)
 class Scene:
-    """One picture in words: all that its caption may say, and what makes it differ from others with the same words."""
+    """One picture in words: the attributes in its caption, and the details that set it apart from others like it."""
 
     thing: str
     colour: str
@@ -51,7 +52,7 @@ class Scene:
         return "upright" if abs(self.turn) < 10 else "right" if self.turn > 0 else "left"
 
     def attributes(self) -> dict[str, str]:
-        """What the caption says, by name: the exact answer to "is this one right?"."""
+        """The attributes in the caption, by name."""
         return {
             "size": self.size,
             "colour": self.colour,
@@ -63,21 +64,21 @@ class Scene:
         }
 
     def matches(self, **wanted: str) -> bool:
-        """scene.matches(colour="red", thing="boat"): is all of it true? KeyError for other names."""
+        """Whether all of it is true: scene.matches(colour="red", thing="boat"). Raises KeyError for other names."""
         mine = self.attributes()
         return all(mine[name] == value for name, value in wanted.items())
 
     def caption(self) -> str:
-        """Everything there is to say: "a small red boat on the sea at night, on the left"."""
+        """A sentence with all attributes: "a small red boat on the sea at night, on the left"."""
         return describe(self.attributes())
 
-    def captions(self, rng: random.Random, count: int = 1) -> list[str]:
-        """True sentences in varied words that say less: "a picture of a red boat", "something red in the snow"."""
-        return [vary(self.attributes(), rng) for _ in range(count)]
+    def varied_caption(self, rng: random.Random) -> tuple[str, set[str]]:
+        """A true sentence that says less, "something red in the snow", and the names of the attributes it tells."""
+        return vary(self.attributes(), rng)
 
 
 def random_scene(rng: random.Random, thing: str = "", colour: str = "", setting: str = "") -> Scene:
-    """A scene by lot; what is given is kept."""
+    """A random scene. Attributes that are given stay."""
     return Scene(
         thing=thing or rng.choice(THINGS),
         colour=colour or rng.choice(tuple(COLOURS)),
@@ -85,7 +86,7 @@ def random_scene(rng: random.Random, thing: str = "", colour: str = "", setting:
         time=rng.choice(TIMES),
         size=rng.choice(SIZES),
         place=rng.choice(PLACES),
-        # Nothing between 4 and 12 degrees: whether a thing leans is never in doubt.
+        # No turn lies between 4 and 12 degrees, so it is clear whether a thing leans.
         turn=rng.choice((0, 0, 0, -1, 1)) * rng.randint(12, 18) or rng.randint(-4, 4),
         mirrored=rng.random() < 0.5,
         seed=rng.getrandbits(31),
@@ -93,11 +94,11 @@ def random_scene(rng: random.Random, thing: str = "", colour: str = "", setting:
 
 
 def sample(seed: int, count: int, copies: int = 1) -> list[Scene]:
-    """`count` scenes, the same for the same seed, every thing equally often (to within one).
+    """`count` scenes, the same for the same seed, with every thing equally often (to within one).
 
-    copies: so many pictures share thing, colour and setting and differ in the rest; with 6, a query for the three has
-    at least 6 right answers. The first 40 such triples of a thing are all different, and they go through the colours
-    and the settings in turn, so that all are nearly equally frequent.
+    copies: so many pictures share thing, colour and setting and differ in the rest. With 6, a query for the three has
+    at least 6 right answers. The first 40 such triples of a thing are all different. They take the colours and the
+    settings in turn, so all of these are nearly equally frequent.
     """
     rng = random.Random(seed)
     orders = {

@@ -1,6 +1,6 @@
-"""Where a scene takes place: backgrounds, by setting and time of day, and what lies in front of the thing.
+"""The settings of scenes: a background for each setting and time of day, and a foreground for some.
 
-Coordinates are those of a pen at the top left corner: (0, 0) to (1, 1), x to the right, y downwards.
+Coordinates go from (0, 0) at the top left corner to (1, 1), x to the right, y downwards.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ SKY = {  # from the top down
     "sunset": ((88, 70, 148), (236, 116, 112), (255, 206, 128)),
     "night": ((10, 16, 46), (24, 36, 88), (58, 72, 134)),
 }
-LIGHT = {"day": (1.0, 1.0, 1.0), "sunset": (1.0, 0.8, 0.7), "night": (0.32, 0.38, 0.6)}  # what it does to the land
+LIGHT = {"day": (1.0, 1.0, 1.0), "sunset": (1.0, 0.8, 0.7), "night": (0.32, 0.38, 0.6)}  # colours the land
 GLOW = {"day": (255, 246, 204), "sunset": (255, 226, 150), "night": (246, 242, 220)}  # sun, sun, moon
 HORIZON = 0.56
-GROUND = 0.84  # where a thing's foot stands
+GROUND = 0.84  # the height at which a thing stands
 
 
 class Stage:
-    """A pen, the hour, and lots to draw for the details."""
+    """A pen, the time of day, and random numbers for the details."""
 
     def __init__(self, image: Image.Image, time: str, rng: random.Random):
         self.image, self.time, self.rng = image, time, rng
         self.pen = Pen(image, (0, 0), image.width)
 
     def lit(self, colour: Colour) -> Colour:
-        """The colour of land or water at this hour."""
+        """The colour of land or water at this time of day."""
         return tuple(round(value * share) for value, share in zip(colour, LIGHT[self.time], strict=True))
 
     def gradient(self, top: float, bottom: float, colours: Sequence[Colour]) -> None:
@@ -79,7 +79,7 @@ class Stage:
             right = (x + height * half, foot - height * low)
             self.pen.polygon(tip, left, right, fill=tone)
             if snowy:
-                cap = [tuple(t + (p - t) * 0.45 for t, p in zip(tip, point, strict=True)) for point in (left, right)]
+                cap = [(x + (at[0] - x) * 0.45, tip[1] + (at[1] - tip[1]) * 0.45) for at in (left, right)]
                 self.pen.polygon(tip, *cap, fill=self.lit((240, 246, 252)))
 
 
@@ -196,7 +196,7 @@ def sky(s: Stage) -> None:
 
 
 def waves(s: Stage, foot: float) -> None:
-    """In front of what floats: a thing on the sea is in the water, not pasted on it."""
+    """Waves in front of the thing, so that it lies in the water."""
     crest = {"day": (120, 200, 232), "sunset": (226, 138, 124), "night": (56, 80, 148)}[s.time]
     body = {"day": (28, 112, 182), "sunset": (124, 76, 132), "night": (14, 32, 84)}[s.time]
     for top, tone in ((foot - 0.05, crest), (foot - 0.03, body)):
@@ -210,13 +210,6 @@ def snowfall(s: Stage, foot: float) -> None:
 
 
 BACKGROUND: dict[str, Callable[[Stage], None]] = {
-    "sea": sea,
-    "forest": forest,
-    "street": street,
-    "snow": snow,
-    "desert": desert,
-    "meadow": meadow,
-    "beach": beach,
-    "sky": sky,
+    draw.__name__: draw for draw in (sea, forest, street, snow, desert, meadow, beach, sky)
 }
 FOREGROUND: dict[str, Callable[[Stage, float], None]] = {"sea": waves, "snow": snowfall}

@@ -106,4 +106,4 @@ def rocket(pen: Pen, c: Colour) -> None:
     pen.line((0, 0.24), (0, 0.56), fill=accent(c), width=0.1)
 
 
-DRAW = {"boat": boat, "car": car, "bus": bus, "train": train, "bicycle": bicycle, "plane": plane, "rocket": rocket}
+DRAWN = (boat, car, bus, train, bicycle, plane, rocket)

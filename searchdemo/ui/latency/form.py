@@ -1,33 +1,54 @@
-"""What may be chosen in the Latency tab, and what was chosen, checked."""
+"""The choices in the Latency tab, and their check."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import product
 
 from PIL import Image
 
-from searchdemo.collection.library import Query, SearchEngine
+from searchdemo.collection.collection import Collection
+from searchdemo.collection.library import Library
+from searchdemo.collection.query import Query
+from searchdemo.collection.store import Key
 from searchdemo.encoders.table import ENCODERS
 from searchdemo.errors import BadQuery, NotBuilt, UnknownName
-from searchdemo.indexes.base import SEARCH_PARAMS
+from searchdemo.indexes.base import SEARCH_PARAMS, checked_params
 from searchdemo.indexes.table import INDEXES
 from searchdemo.measure.race import Race
+from searchdemo.ui.page import whole
 
-FIRST = "tiny-imagenet|bundled"  # its vectors ship: the race needs no picture on the machine
+FIRST = "tiny-imagenet|bundled"  # its vectors ship, and a race needs no picture on the machine
 HELD_OUT, PICTURE, WORDS = SOURCES = ("held-out picture", "my picture", "words")
 SIZES = (1_000, 3_000, 10_000, 30_000)
 ALL = 0
+NUMBERS = ("k", "batch", "repeats", "threads", *(param.name for param in SEARCH_PARAMS))  # fields of the tab
 
 
-def built_vectors(engine: SearchEngine, galleries: Iterable[str]) -> list[tuple[str, str]]:
-    """(what people read, "gallery|encoder") of each pair that is built."""
+@dataclass(frozen=True)
+class Asked:
+    """The race that a visitor asked for, and the vectors to search in."""
+
+    gallery: str
+    encoder: str
+    size: int | None  # search only in so many of the vectors; None: in all
+    race: Race
+
+    def open(self, library: Library) -> Collection:
+        """Raises NotBuilt, BadArtifact."""
+        collection = library.open(self.gallery, self.encoder)
+        return collection.part(self.size) if self.size else collection
+
+
+def built_vectors(library: Library, galleries: Iterable[str]) -> list[tuple[str, str]]:
+    """(label for people, "gallery|encoder") of each pair that is built."""
     built = []
-    for gallery in galleries:
-        for encoder in ENCODERS:
-            if (key := engine.built_key(gallery, encoder)) is not None:
-                count = engine.store.open(key).manifest.vectors
-                built.append((f"{gallery} by {encoder}: {count:,}", f"{gallery}|{encoder}"))
+    for gallery, encoder in product(galleries, ENCODERS):
+        if key := library.built(Key(gallery, encoder, library.transform, library.metric, library.limit)):
+            count = library.store.open(key).manifest.vectors
+            built.append((f"{gallery} by {encoder}: {count:,}", f"{gallery}|{encoder}"))
     return built
 
 
@@ -37,7 +58,7 @@ def first_of(choices: Sequence[tuple[str, str]]) -> str | None:
 
 
 def sizes(vectors: int) -> list[tuple[str, int]]:
-    """Parts of so many vectors to search in."""
+    """Sizes of the parts that `vectors` vectors have, as (label, size)."""
     return [("all", ALL), *((f"{size:,}", size) for size in SIZES if size < vectors)]
 
 
@@ -58,50 +79,25 @@ def checked_vectors(vectors: str | None, galleries: Iterable[str]) -> tuple[str,
     return gallery, encoder
 
 
-def checked_race(
-    gallery: str,
-    encoder: str,
-    indexes: Sequence[str] | None,
-    size: int | None,
-    k: int | None,
-    batch: int | None,
-    repeats: int | None,
-    threads: int | None,
-    *params: int | None,
-) -> Race:
-    """params: values of SEARCH_PARAMS, in that order. Raises UnknownName, BadQuery."""
-    indexes = indexes or ()
-    for index in indexes:
-        if index not in INDEXES:  # faiss:STRING belongs to the command line
-            raise UnknownName("index", index, INDEXES)
-    named = {param.name: value for param, value in zip(SEARCH_PARAMS, params, strict=True)}
-    for name, value in {"k": k, "batch": batch, "repeats": repeats, "threads": threads, **named}.items():
-        if value is None:
-            raise BadQuery(f"{name} is empty: give a whole number.")
-    for param in SEARCH_PARAMS:
-        low, high, value = param.minimum, param.maximum, named[param.name]
-        if not low <= value <= high:
-            raise BadQuery(f"{param.name} = {value:,} is out of bounds: choose from {low} to {high:,}.")
+def checked(
+    vectors: str | None, galleries: Iterable[str], indexes: Sequence[str] | None, size: int | None, *numbers: int | None
+) -> Asked:
+    """numbers: values of NUMBERS, in that order. Raises UnknownName, NotBuilt, BadQuery."""
+    gallery, encoder = checked_vectors(vectors, galleries)
+    chosen = {INDEXES.find(index).name for index in indexes or ()}  # faiss:STRING belongs to the command line
+    given = {name: whole(name, value) for name, value in zip(NUMBERS, numbers, strict=True)}
+    params = {param.name: given.pop(param.name) for param in SEARCH_PARAMS}
+    checked_params("a race", SEARCH_PARAMS, params)
     cores = os.cpu_count() or 1
-    if not 1 <= threads <= cores:
+    if not 1 <= (threads := given["threads"]) <= cores:
         raise BadQuery(f"threads = {threads} is out of bounds: choose from 1 to {cores}, the cores of this machine.")
-    race = Race(
-        gallery,
-        encoder,
-        tuple(index for index in INDEXES if index in indexes),
-        k=int(k),
-        repeats=int(repeats),
-        batch=int(batch),
-        threads=int(threads),
-        size=int(size) if size else None,
-        params=tuple((name, int(value)) for name, value in named.items()),
-    )
+    race = Race(tuple(index for index in INDEXES if index in chosen), **given, params=tuple(params.items()))
     race.check()
-    return race
+    return Asked(gallery, encoder, size or None, race)
 
 
 def checked_query(source: str, number: int | None, picture: Image.Image | None, words: str | None) -> Query:
-    """source: of SOURCES. Raises BadQuery when nothing was given."""
+    """source: one of SOURCES. Raises BadQuery when its field is empty."""
     if source == WORDS:
         return Query(text=words or "")
     if source == PICTURE:

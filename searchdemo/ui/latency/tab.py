@@ -1,40 +1,37 @@
-"""The Latency tab: several indexes on one query, what each costs, and what the approximate ones lose."""
+"""The Latency tab: several indexes on one query, what each costs, and what the approximate ones miss."""
 
 from __future__ import annotations
 
 import random
-import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor, wait
-from dataclasses import dataclass, replace
-from html import escape
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import gradio as gr
 import numpy as np
 
-from searchdemo.collection.library import Query, SearchEngine
+from searchdemo.collection.collection import Collection
+from searchdemo.collection.query import Query
 from searchdemo.errors import BadQuery, SearchDemoError
-from searchdemo.indexes.base import SEARCH_PARAMS
 from searchdemo.indexes.table import INDEXES
-from searchdemo.measure.machine import machine
-from searchdemo.measure.metrics import Latency
-from searchdemo.measure.missed import what_was_lost
-from searchdemo.measure.race import Race, Row, contestant, encode, recall_sample, run
-from searchdemo.ui.components.pieces import QueryPicture, Tile, sentence_errors
+from searchdemo.measure.race import Row
+from searchdemo.ui.components import search_params
+from searchdemo.ui.components.messages import sentence_errors
+from searchdemo.ui.components.query_picture import QueryPicture
+from searchdemo.ui.components.thumbnails import Tile, query_tile
 from searchdemo.ui.latency import form as race_form
 from searchdemo.ui.latency import view as race_view
+from searchdemo.ui.latency.steps import steps
 from searchdemo.ui.page import Page
 
 TITLE = "Latency"
 STARTERS = ["brute", "flat", "ivf"]
-TICK_S = 1.0  # between two signs of life while an index is built
 
 
 def add(page: Page) -> None:
     """Call within the tab."""
-    engine, galleries = page.engine, tuple(dict.fromkeys(["tiny-imagenet", *page.galleries]))
-    built = race_form.built_vectors(engine, galleries)
-    gr.HTML(f"<style>{race_view.CSS}</style>", visible="hidden")
+    library, galleries = page.library, tuple(dict.fromkeys(["tiny-imagenet", *page.galleries]))
+    built = race_form.built_vectors(library, galleries)
     with gr.Row():
         with gr.Column(scale=2, min_width=300):
             vectors = gr.Dropdown(
@@ -46,7 +43,7 @@ def add(page: Page) -> None:
             with gr.Column() as held_out:
                 shown = QueryPicture(interactive=False, label="Held-out query", height=150, elem_id="latency-shown")
                 with gr.Row():
-                    number = gr.Number(0, label="Its number", precision=0, min_width=120, elem_id="latency-number")
+                    number = gr.Number(0, label="Number", precision=0, min_width=120, elem_id="latency-number")
                     another = gr.Button("Surprise me", min_width=120, elem_id="latency-surprise")
             picture = QueryPicture(visible="hidden", height=200, elem_id="latency-picture")
             words = gr.Textbox(label="Words", placeholder="a red boat", visible="hidden", elem_id="latency-words")
@@ -61,99 +58,95 @@ def add(page: Page) -> None:
                 repeats = gr.Number(50, label="Repeats", precision=0, min_width=100, elem_id="latency-repeats")
                 threads = gr.Dropdown(race_form.thread_choices(), value=1, label="Threads", min_width=100)
             with gr.Row():
-                params = [
-                    gr.Number(
-                        param.default,
-                        label=param.name,
-                        info=param.help,
-                        precision=0,
-                        min_width=130,
-                        elem_id=f"latency-{param.name}",
-                        visible=shown_for(param.name, STARTERS),
-                    )
-                    for param in SEARCH_PARAMS
-                ]
+                params = search_params.param_fields(STARTERS, prefix="latency-")
             go = gr.Button("Race", variant="primary", elem_id="latency-run")
             status = gr.HTML(elem_id="latency-status", min_height=24)
     plot = gr.HTML(elem_id="latency-plot")
     table = gr.HTML(elem_id="latency-table")
-    with gr.Column(visible=False) as lost_box:
-        lost_index = gr.Dropdown([], label="What was lost by", elem_id="latency-lost-index")
-        lost = gr.HTML(elem_id="latency-lost")
+    with gr.Column(visible=False) as missed_box:
+        missed_index = gr.Dropdown([], label="Pictures missed by", elem_id="latency-missed-index")
+        missed = gr.HTML(elem_id="latency-missed")
     finished = gr.State(None)
+    answers = [status, plot, table, finished, missed_index, missed, missed_box]
 
-    def compare(vectors, source, number, picture, words, *numbers):
-        """Generator of the values of `answers`; the table grows by a row an index."""
-        race = race_form.checked_race(*race_form.checked_vectors(vectors, galleries), *numbers)
+    def compare(vectors: str, source: str, number: int, picture: Any, words: str, *fields: Any) -> Iterator[list]:
+        """Values of `answers`; the table grows by one row per index."""
+        asked = race_form.checked(vectors, galleries, *fields)
         query = race_form.checked_query(source, number, picture, words)
-        yield "", "", "", None, gr.skip(), gr.skip(), gr.update(visible=False)
+        yield ["", "", "", None, gr.skip(), gr.skip(), gr.update(visible=False)]
         try:
-            yield from progress(race, query)
+            yield from progress(asked, query)
         except SearchDemoError:
-            yield "", *[gr.skip()] * 6  # what it was doing would go on standing there
+            yield ["", *[gr.skip()] * 6]  # the last sign of life must not stay
             raise
 
-    def progress(race: Race, query: Query):
-        for step in steps(engine, race, query):
-            drawn = race_view.plot_html(step.rows, race, step.encoding, step.conditions) if step.rows else gr.skip()
-            listed = race_view.table_html(step.rows, race, step.held_out) if step.rows else gr.skip()
-            yield status_html(step), drawn, listed, *[gr.skip()] * 4
-        done = Finished(race, step.vector, {row.index: row.positions for row in step.rows})
-        yield *[gr.skip()] * 3, done, *lost_of(step.rows, done)
+    def progress(asked: race_form.Asked, query: Query) -> Iterator[list]:
+        yield [race_view.status_html("opening the vectors and embedding the query"), *[gr.skip()] * 6]
+        collection, race = asked.open(library), asked.race
+        for step in steps(collection, race, query):
+            drawn = listed = gr.skip()
+            if step.rows:
+                drawn = race_view.plot_html(step.rows, race, step.encoding, asked.encoder, step.conditions)
+                listed = race_view.table_html(step.rows, race, step.held_out)
+            yield [race_view.status_html(step.doing, step.failures), drawn, listed, *[gr.skip()] * 4]
+        found = {row.index: row.positions for row in step.rows}
+        done = Finished(asked, collection.artifact.vectors_sha256, step.vector, found)
+        yield [*[gr.skip()] * 3, done, *missed_by(step.rows, done)]
 
-    def lost_of(rows: list[Row], done: Finished):
-        """(lost_index, lost, lost_box): starts on the first approximate index that missed something."""
+    def missed_by(rows: Sequence[Row], done: Finished) -> tuple:
+        """(missed_index, missed, missed_box): starts on the first approximate index that missed something."""
         approximate = [row for row in rows if not INDEXES[row.index].exact]
         if not approximate:
             return gr.skip(), "", gr.update(visible=False)
         chosen = next((row.index for row in approximate if row.recall < 1), approximate[0].index)
         choices = gr.update(choices=[row.index for row in approximate], value=chosen)
-        return choices, show_lost(chosen, done), gr.update(visible=True)
+        return choices, show_missed(chosen, done), gr.update(visible=True)
 
-    def show_lost(index: str, done: Finished | None) -> str:
+    def show_missed(index: str, done: Finished | None) -> str:
         if done is None or index not in done.found:
             return ""
-        lost = what_was_lost(engine, done.race, done.query, index, done.found[index])
-        return race_view.lost_html(index, str(lost), *race_view.lost_tiles(engine, done.race, done.query, lost))
+        collection = done.asked.open(library)
+        if collection.artifact.vectors_sha256 != done.vectors_sha256:
+            raise BadQuery("These vectors were built again since the race: race again to see what was missed.")
+        params = done.asked.race.params_for(collection.index(index))
+        missed = collection.missed(done.query, index, done.found[index], **params)
+        return race_view.missed_html(index, str(missed), *race_view.missed_tiles(collection, done.query, missed))
 
-    def refresh(vectors: str | None):
-        """What was built since shows up."""
-        choices = race_form.built_vectors(engine, galleries)
-        kept = vectors if vectors in {value for _, value in choices} else race_form.first_of(choices)
-        return gr.update(choices=choices, value=kept)
+    def refresh(vectors: str | None) -> dict:
+        """Offers what was built since."""
+        choices = race_form.built_vectors(library, galleries)
+        offered = {value for _, value in choices}
+        return gr.update(choices=choices, value=vectors if vectors in offered else race_form.first_of(choices))
 
-    def follow(vectors: str | None, gallery: str, encoder: str):
-        """The sidebar's, where they are built."""
+    def follow(vectors: str | None, gallery: str, encoder: str) -> dict:
+        """Chooses the vectors of the sidebar's gallery and encoder, where they are built."""
         asked = f"{gallery}|{encoder}"
-        return refresh(asked if engine.built_key(gallery, encoder) else vectors)
+        return refresh(asked if library.built(page.key(gallery, encoder)) else vectors)
 
-    def resize(vectors: str | None):
-        count = len(prepared_of(vectors).vectors) if vectors else 0
+    def resize(vectors: str | None) -> dict:
+        count = len(collection_of(vectors)) if vectors else 0
         return gr.update(choices=race_form.sizes(count), value=race_form.ALL)
 
     def draw(vectors: str | None, number: int | None) -> Tile | None:
-        return held_out_tile(engine, *race_form.checked_vectors(vectors, galleries), number) if vectors else None
+        return held_out_tile(collection_of(vectors), number) if vectors else None
 
     def surprise(vectors: str | None) -> int:
-        stored, _ = prepared_of(vectors).queries()
-        if not len(stored):
+        stored = len(collection_of(vectors).queries)
+        if not stored:
             raise BadQuery("These vectors came without held-out queries: search with your picture or words.")
-        return random.randrange(len(stored))
+        return random.randrange(stored)
 
-    def prepared_of(vectors: str | None):
-        return engine.prepared(*race_form.checked_vectors(vectors, galleries))
+    def collection_of(vectors: str | None) -> Collection:
+        return library.open(*race_form.checked_vectors(vectors, galleries))
 
-    def visible(source: str) -> list:
+    def visible(source: str) -> list[dict]:
         return [gr.update(visible=True if source == kind else "hidden") for kind in race_form.SOURCES]
-
-    def shown_params(indexes: list[str]) -> list:
-        return [gr.update(visible=shown_for(param.name, indexes)) for param in SEARCH_PARAMS]
 
     quiet = {"show_progress": "hidden"}
     source.change(visible, source, [held_out, picture, words], **quiet)
-    indexes.change(shown_params, indexes, params, **quiet)
+    indexes.change(search_params.updates, indexes, params, **quiet)
     another.click(sentence_errors(surprise), vectors, number, **quiet)
-    lost_index.input(sentence_errors(show_lost), [lost_index, finished], lost)
+    missed_index.input(sentence_errors(show_missed), [missed_index, finished], missed)
     # without triggers: when the page is loaded, and when one of the inputs changes
     gr.on(fn=refresh, inputs=vectors, outputs=vectors, **quiet)
     sidebar = [page.gallery, page.encoder]
@@ -164,7 +157,7 @@ def add(page: Page) -> None:
         [go.click, words.submit],
         sentence_errors(compare),
         [vectors, source, number, picture, words, indexes, size, k, batch, repeats, threads, *params],
-        [status, plot, table, finished, lost_index, lost, lost_box],
+        answers,
         concurrency_limit=1,  # two races at once would slow each other
         concurrency_id="race",
         show_progress_on=status,
@@ -172,96 +165,18 @@ def add(page: Page) -> None:
     )
 
 
-def shown_for(param: str, indexes: list[str]) -> bool | str:
-    """Whether one of the indexes has this search parameter, as gradio's `visible`."""
-    return any(param == has.name for index in indexes if index in INDEXES for has in INDEXES[index].params) or "hidden"
-
-
 @dataclass(frozen=True)
 class Finished:
-    """What the rows of lost pictures are made from."""
+    """Enough to show the missed pictures later. A session keeps it, so it holds names and positions but no vectors."""
 
-    race: Race
+    asked: race_form.Asked
+    vectors_sha256: str  # the positions are among these
     query: np.ndarray  # (1, dim)
     found: dict[str, np.ndarray]  # index -> positions (k,)
 
 
-@dataclass(frozen=True)
-class Step:
-    """How far a race is."""
-
-    doing: str = "opening the vectors and embedding the query"  # "" when it is done
-    rows: tuple[Row, ...] = ()
-    failures: tuple[str, ...] = ()  # why an index is not among the rows
-    vector: np.ndarray | None = None  # (1, dim), the query
-    encoding: Latency | None = None  # None: a stored embedding
-    held_out: int = 0  # queries that the mean recall is taken over
-    conditions: str = ""  # what the figures are of
-
-
-def steps(engine: SearchEngine, race: Race, query: Query) -> Iterator[Step]:
-    """Run a race. An index that cannot be built is left out and said so. Raises SearchDemoError for all else."""
-    step = Step()
-    yield step
-    vector, encoding = encode(engine, query, race)
-    stored, _ = engine.prepared(race.gallery, race.encoder).queries()
-    said = conditions(engine, race, encoding)
-    step = replace(step, vector=vector, encoding=encoding, held_out=len(recall_sample(stored)), conditions=said)
-    for name in race.indexes:
-        try:
-            for seconds in waiting(lambda name=name: contestant(engine, race, name)):
-                yield replace(step, doing=f"getting {name} ready, {seconds:.0f} s so far: {why(engine, race, name)}")
-        except SearchDemoError as error:
-            step = replace(step, failures=(*step.failures, str(error)))
-            continue
-        yield replace(step, doing=f"measuring {name}")
-        step = replace(step, rows=(*step.rows, *run(engine, replace(race, indexes=(name,)), vector)))
-        yield replace(step, doing=f"{name} is measured")
-    yield replace(step, doing="")
-
-
-def waiting(call: Callable[[], object]) -> Iterator[float]:
-    """Run call() in another thread; yields the seconds so far every TICK_S until it is done, raises what it raises."""
-    started = time.perf_counter()
-    pool = ThreadPoolExecutor(max_workers=1)
-    future = pool.submit(call)
-    pool.shutdown(wait=False)  # a visitor who leaves waits for nothing; what was begun is kept for the next
-    while not wait([future], timeout=TICK_S).done:
-        yield time.perf_counter() - started
-    future.result()
-
-
-def why(engine: SearchEngine, race: Race, index: str) -> str:
-    if race.size:
-        return f"it is built for {race.size:,} of the vectors"
-    here = engine.has_index(race.gallery, race.encoder, index)
-    return "it is loaded" if here else "it is built once, and kept for the next time"
-
-
-def conditions(engine: SearchEngine, race: Race, encoding: Latency | None) -> str:
-    """What the figures are of: machine, threads, repeats; how the query was embedded."""
-    threads = "1 thread" if race.threads == 1 else f"{race.threads} threads"
-    said = f"{machine()}, {threads}; at most {race.repeats} warm calls one after another, the page's own time left out."
-    if encoding is None:
-        said += " The query's picture is not on this machine: its stored embedding searches, and nothing is encoded."
-    else:
-        encoder = engine.encoder(race.encoder)
-        said += f" Encoding includes preprocessing: {encoding.repeats} times on {encoder.device}, {encoder.precision}."
-    if engine.prepared(race.gallery, race.encoder).artifact.manifest.stand_in:
-        said += " The weights were made for a test: recall means nothing."
-    return said
-
-
-def status_html(step: Step) -> str:
-    sentences = [*step.failures, f"{step.doing} …" if step.doing else ""]
-    return "".join(f"<p>{escape(sentence)}</p>" for sentence in sentences if sentence)
-
-
-def held_out_tile(engine: SearchEngine, gallery: str, encoder: str, number: int | None) -> Tile | None:
+def held_out_tile(collection: Collection, number: int | None) -> Tile | None:
     """The picture and class of a stored held-out query; None when there is no such query."""
-    prepared = engine.prepared(gallery, encoder)
-    stored, labels = prepared.queries()
-    if number is None or not 0 <= number < len(stored):
+    if number is None or not 0 <= number < len(collection.queries):
         return None
-    name = prepared.gallery.class_names[labels[number]] if labels[number] >= 0 else "query"
-    return prepared.query_picture(number), f"{name} (query {number})"
+    return query_tile(collection, number)

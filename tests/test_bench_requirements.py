@@ -1,4 +1,4 @@
-"""floors: what a bound is held against, with known answers; other processes are timed and leave nothing behind."""
+"""The benchmark `floors`: the figures that bounds are compared with, with known answers; no process is left behind."""
 
 from __future__ import annotations
 
@@ -6,15 +6,17 @@ import os
 import sys
 import textwrap
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from searchdemo.bench import child
 from searchdemo.bench.shaping import shaping_ms
-from searchdemo.bench.suite import floors
+from searchdemo.bench.suite import requirements
 from searchdemo.bench.table import measure
 from searchdemo.bench.workload import Bench
+from searchdemo.collection.store import Key
 from searchdemo.errors import NotHere, SearchDemoError
 from searchdemo.files import sha256_of
 from searchdemo.measure import cards as run_card
@@ -27,23 +29,23 @@ SHAPING = {"pictures": 0.5, "blurs": 3.5, "plain tiles": 0.25}
 
 @pytest.fixture
 def bench(world, monkeypatch) -> Bench:
-    monkeypatch.setattr(floors, "python_seconds", SECONDS.__getitem__)
-    monkeypatch.setattr(floors, "app_seconds", lambda *places: 2.5)
-    monkeypatch.setattr(floors, "shaping_ms", lambda shown, repeats: SHAPING)
-    monkeypatch.setattr(floors, "TEXT", "red")  # what mean-colour reads
-    return Bench(world.built(), "colours", "mean-colour", quick=True)
+    monkeypatch.setattr(requirements, "python_seconds", SECONDS.__getitem__)
+    monkeypatch.setattr(requirements, "app_seconds", lambda *places: 2.5)
+    monkeypatch.setattr(requirements, "shaping_ms", lambda shown, repeats: SHAPING)
+    monkeypatch.setattr(requirements, "TEXT", "red")  # what mean-colour reads
+    return Bench(world.built(), Key("colours", "mean-colour"), quick=True)
 
 
 def test_every_bound_with_the_figures_it_comes_from(bench, tmp_path):
     card = measure("floors", bench)
     assert not card.notes
     rows = {(row["measured"], row["contestant"], row.get("threads")): row["p50_ms"] for row in card.parts["measured"]}
-    measured = {floor.name: floor.measured for floor in card.floors}
+    measured = {held.name: held.measured for held in card.requirements}
 
     exact = {key: ms for key, ms in rows.items() if key[0] == "one exact query"}
-    ours = min(ms for (_, name, _), ms in exact.items() if name.startswith("brute"))
-    theirs = {name for _, name, _ in exact} - {name for _, name, _ in exact if name.startswith("brute")}
-    assert theirs == {"plain NumPy", "FAISS flat"} and {threads for *_, threads in exact} == {*floors._threads()}
+    ours = min(ms for (_, name, _), ms in exact.items() if name.startswith("exact-bf16"))
+    theirs = {name for _, name, _ in exact} - {name for _, name, _ in exact if name.startswith("exact-bf16")}
+    assert theirs == {"plain NumPy", "FAISS flat"} and {threads for *_, threads in exact} == {*requirements._threads()}
     fastest = min(ms for (_, name, _), ms in exact.items() if name in theirs)
     assert measured["one exact query against the fastest of NumPy and FAISS flat"] == pytest.approx(ours / fastest)
 
@@ -57,8 +59,8 @@ def test_every_bound_with_the_figures_it_comes_from(bench, tmp_path):
     assert measured["opening the stored vectors"] == opened / 1000 > 0
     opened = rows["opening the gallery", "colours, without its pictures", None]
     assert measured["opening the gallery"] == opened / 1000 > 0
-    shaped = {name: floor for floor in card.floors if (name := floor.name.removeprefix("shaping 24 ")) != floor.name}
-    assert {name: (floor.measured, floor.bound, floor.unit, floor.holds) for name, floor in shaped.items()} == {
+    shaped = {name: held for held in card.requirements if (name := held.name.removeprefix("shaping 24 ")) != held.name}
+    assert {name: (held.measured, held.bound, held.unit, held.holds) for name, held in shaped.items()} == {
         "pictures for the page": (0.5, 3, "ms", True),
         "blurs for the page": (3.5, 3, "ms", False),
         "plain tiles for the page": (0.25, 3, "ms", True),
@@ -67,24 +69,24 @@ def test_every_bound_with_the_figures_it_comes_from(bench, tmp_path):
     assert rows["encoding one", "one picture by mean-colour", 1] > 0
     assert not [name for name in measured if name.startswith("encode")]  # those bounds are the bundled encoder's
 
-    (table,) = floors.tables([run_card.load(run_card.save(card, tmp_path))])
-    assert len(table.cells()) == len(rows) and floors.charts([card]) == {}
+    (table,) = requirements.tables([run_card.load(run_card.save(card, tmp_path))])
+    assert len(table.cells()) == len(rows) and requirements.charts([card]) == {}
 
 
 def test_bounds_of_the_bundled_encoder(bench, world, monkeypatch):
-    monkeypatch.setattr(bench.engine, "encoder", lambda name: world.encoder)
-    bench.encoder = "bundled"
-    _, bounds = floors.encode(bench)
-    assert {(floor.name, floor.bound, floor.unit) for floor in bounds} == {
+    monkeypatch.setattr(bench.library, "encoder", lambda name: world.encoder)
+    bench.key = replace(bench.key, encoder="bundled")
+    _, bounds = requirements.encode(bench)
+    assert {(held.name, held.bound, held.unit) for held in bounds} == {
         ("encode one picture, one thread", 10, "ms"),
         ("encode one text, one thread", 1, "ms"),
     }
 
 
 def test_opening_a_folder_has_no_bound(bench, tmp_path):
-    bench.gallery = f"folder:{tmp_path}"
+    bench.key = replace(bench.key, gallery=f"folder:{tmp_path}")
     (tmp_path / "red.png").write_bytes(png((255, 0, 0)))
-    (row,), bounds = floors.open_rows(bench)
+    (row,), bounds = requirements.open_rows(bench)
     assert row["p50_ms"] > 0 and bounds == []
 
 
@@ -98,18 +100,18 @@ def test_what_cannot_run_here_is_a_note(bench, monkeypatch):
     def nowhere(*places):
         raise NotHere("app.py is not there.")
 
-    monkeypatch.setattr(floors, "app_seconds", nowhere)
-    figures = floors.run(bench)
+    monkeypatch.setattr(requirements, "app_seconds", nowhere)
+    figures = requirements.run(bench)
     assert figures.notes == ["starting the page: app.py is not there."]
-    assert "opening the stored vectors" in {floor.name for floor in figures.floors}
+    assert "opening the stored vectors" in {held.name for held in figures.requirements}
 
 
 def test_each_opening_reads_the_checksum_again(bench, monkeypatch):
     summed = []
     monkeypatch.setattr("searchdemo.files.hashlib.file_digest", _counting(summed))
-    floors.open_stored(bench)
+    requirements.open_stored(bench)
     assert len(summed) >= 3
-    stored = bench.engine.prepared("colours", "mean-colour").artifact
+    stored = bench.library.open("colours", "mean-colour").artifact
     assert sha256_of(stored.folder / "ivf.faiss") == stored.vectors_sha256  # the artifact itself was left alone
 
 
@@ -121,7 +123,7 @@ def _counting(calls: list):
 
 def test_plain_numpy_finds_the_exact_answer(clustered):
     vectors, queries = clustered
-    search = floors.plain_numpy(vectors)
+    search = requirements.plain_numpy(vectors)
     for query, expected in zip(queries, exact_rows(queries, vectors, 10), strict=True):
         assert search(query[None], 10).tolist() == [expected.tolist()]
 

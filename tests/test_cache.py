@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import pytest
 
 from searchdemo import cache as kept_module
-from searchdemo.cache import Kept
+from searchdemo.cache import Cache
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def wait_for(arrived: threading.Semaphore, threads: int) -> None:
 
 
 def test_made_once_for_all_threads(waiting):
-    kept, made = Kept(4), []
+    kept, made = Cache(4), []
 
     def make() -> object:
         made.append(threading.get_ident())
@@ -45,7 +45,7 @@ def test_made_once_for_all_threads(waiting):
 
 
 def test_the_making_of_one_does_not_hold_up_another():
-    kept, release = Kept(4), threading.Event()
+    kept, release = Cache(4), threading.Event()
     with ThreadPoolExecutor(1) as pool:
         slow = pool.submit(kept.get, "slow", lambda: release.wait(60))
         assert kept.get("quick", lambda: 1) == 1
@@ -55,7 +55,7 @@ def test_the_making_of_one_does_not_hold_up_another():
 
 
 def test_a_failure_is_told_to_all_who_waited_and_tried_again_by_the_next(waiting):
-    kept, tries = Kept(4), []
+    kept, tries = Cache(4), []
 
     def fail() -> int:
         tries.append(1)
@@ -72,7 +72,7 @@ def test_a_failure_is_told_to_all_who_waited_and_tried_again_by_the_next(waiting
 
 
 def test_the_least_used_is_given_up():
-    kept = Kept(2)
+    kept = Cache(2)
     kept.get("a", lambda: 1)
     kept.get("b", lambda: 2)
     kept.get("a", lambda: 0)
@@ -81,7 +81,7 @@ def test_the_least_used_is_given_up():
 
 
 def test_put_replaces():
-    kept = Kept(2)
+    kept = Cache(2)
     kept.get("a", lambda: 1)
     kept.put("a", 2)
     assert kept.get("a", lambda: 3) == 2

@@ -1,4 +1,4 @@
-"""What an approximate index lost on one query: the exact answer beside its own, and what would have found it."""
+"""What an approximate index missed on one query: the exact answer beside its own, and what would have found it."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from searchdemo.collection.library import SearchEngine
 from searchdemo.indexes.base import Index
-from searchdemo.measure.race import Race, contestant, positions_in_gallery
+from searchdemo.indexes.vectors import Vectors
 
 
 @dataclass(frozen=True)
@@ -21,7 +20,7 @@ class Remedy:
 
 
 @dataclass(frozen=True)
-class Lost:
+class Missed:
     """The exact answer beside an approximate one."""
 
     exact: np.ndarray  # (k,) positions
@@ -44,24 +43,22 @@ class Lost:
         return f"{sentence}; even {remedy.param} {remedy.value} would have found only {remedy.found}"
 
 
-def what_was_lost(engine: SearchEngine, race: Race, query: np.ndarray, index: str, found: np.ndarray) -> Lost:
-    """Compare what `index` found for a query (1, dim), positions (k,), with the exact answer."""
-    exact = contestant(engine, race, "brute").search(query, race.k).rows[0]
-    missed = frozenset(int(position) for position in exact) - {int(position) for position in found}
-    searched = contestant(engine, race, index)
-    vectors = engine.prepared(race.gallery, race.encoder).vectors
-    ranks = searched.cell_ranks(query[0], vectors.take(positions_in_gallery(engine, race, exact)))
-    by_position = None if ranks is None else {int(p): int(rank) for p, rank in zip(exact, ranks, strict=True)}
-    return Lost(
-        exact, found, missed, by_position, _remedy(searched, race, query, exact, by_position) if missed else None
-    )
+def compared(
+    exact: np.ndarray, found: np.ndarray, index: Index, query: np.ndarray, vectors: Vectors, params: dict[str, int]
+) -> Missed:
+    """exact, found: positions (k,) for a query (1, dim), by exact search and by `index` with these parameters."""
+    missed = frozenset(exact.tolist()) - frozenset(found.tolist())
+    ranks = index.cell_ranks(query[0], vectors.take(exact))
+    by_position = None if ranks is None else dict(zip(exact.tolist(), ranks.tolist(), strict=True))
+    remedy = _remedy(index, query, exact, by_position, params) if missed else None
+    return Missed(exact, found, missed, by_position, remedy)
 
 
 def _remedy(
-    index: Index, race: Race, query: np.ndarray, exact: np.ndarray, cell_ranks: dict[int, int] | None
+    index: Index, query: np.ndarray, exact: np.ndarray, cell_ranks: dict[int, int] | None, params: dict[str, int]
 ) -> Remedy | None:
     """Searches again. nprobe: until the last cell of the exact answer; ef_search: doubled until all are found."""
-    params, known = race.params_for(index), {param.name: param for param in index.spec.params}
+    known = {param.name: param for param in index.spec.params}
     if cell_ranks is not None:
         name, values = "nprobe", [max(cell_ranks.values())]
         if values[0] <= params.get(name, known[name].default):
@@ -73,7 +70,7 @@ def _remedy(
         return None
     remedy = None
     for value in values:
-        rows = index.search(query, race.k, **params | {name: value}).rows[0]
+        rows = index.search(query, len(exact), **params | {name: value}).positions[0]
         remedy = Remedy(name, value, len({*rows.tolist()} & {*exact.tolist()}))
         if remedy.found == len(exact):
             break

@@ -7,11 +7,11 @@ import json
 import pytest
 
 from searchdemo import assets, cli
-from searchdemo.bench.points import point, spec, timed_build
+from searchdemo.bench.points import point
 from searchdemo.bench.suite import tradeoff
 from searchdemo.bench.workload import stored
 from searchdemo.errors import BadQuery
-from searchdemo.indexes.faiss_index import is_hash
+from searchdemo.indexes.factory import from_factory, is_hash
 from searchdemo.measure import cards as run_card
 from searchdemo.measure.cards import Figures, RunCard
 from searchdemo.measure.recommend import Bounds, choose, parse, search_parameters_source, setting, snippet
@@ -64,7 +64,7 @@ def test_bounds_are_read(text, bounds):
         ("speed>=3", "no figure 'speed' to bound: choose from recall, ms, mb, top1"),
         ("recall<=0.9", "more is better: write recall>=0.9"),
         ("ms>=1", "less is better: write ms<=1"),
-        ("recall>=95", "'recall>=95' is beyond 1"),
+        ("recall>=95", "'recall>=95' is beyond the maximum of 1"),
         ("ms<=1,ms<=2", "'ms' is bounded twice"),
     ],
 )
@@ -144,15 +144,15 @@ KINDS = {
     ("factory", "metric"), [*[(factory, "ip") for factory in KINDS], ("Flat", "l2"), ("IVF4,SQfp16", "l2")]
 )
 def test_a_snippet_runs_and_finds_what_was_measured(world, monkeypatch, capsys, factory, metric):
-    """From a fresh engine, as a person would paste it; the recall that it prints is that of the same FAISS index."""
-    engine = world.built()
-    work = stored(engine, "colours", "mean-colour")
+    """From a fresh library, as a person would paste it; the recall that it prints is that of the same FAISS index."""
+    library = world.built()
+    work = stored(library.open("colours", "mean-colour"))
     build = {"efConstruction": 12} if factory == "HNSW4" else {}
-    index, _ = timed_build(spec(factory, "ivf", **build), work.vectors, metric)
+    index = from_factory(factory, "ivf", **build).build(work.vectors, metric)
     measured = point(index, KINDS[factory], work, repeats=5)
     about = {"factory": factory, "build_params": build, "params": KINDS[factory]}
     about["metric"] = "l2" if is_hash(factory) else metric
-    monkeypatch.setattr("searchdemo.collection.library.SearchEngine", world.engine)
+    monkeypatch.setattr("searchdemo.collection.library.Library", world.library)
     exec(compile(snippet(card([]), about | measured), "snippet", "exec"), {})
     printed = float(capsys.readouterr().out.rpartition("= ")[2])
     # OPQ is trained shorter in the demo, and 4-bit codes have many ties, which its way of scanning breaks otherwise.
@@ -179,7 +179,7 @@ def test_a_snippet_says_when_it_was_measured_on_a_part():
 
 
 @pytest.fixture
-def want(tmp_path, capsys, monkeypatch):
+def recommend(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(assets, "CARDS", tmp_path / "shipped")
     run_card.save(card(POINTS, "tiny-imagenet", "bundled", quick=True), tmp_path / "own")
     run_card.save(card(POINTS[:1], "tiny-imagenet", "bundled"), tmp_path / "shipped")
@@ -191,17 +191,17 @@ def want(tmp_path, capsys, monkeypatch):
     return run
 
 
-def test_want_reads_what_ships_where_nothing_was_measured(want, tmp_path):
+def test_recommend_reads_what_ships_where_nothing_was_measured(recommend, tmp_path):
     (tmp_path / "own/tiny-imagenet/bundled/tradeoff-quick.json").unlink()
-    code, out, _ = want("--want", "recall>=0.9")
+    code, out, _ = recommend("--recommend", "recall>=0.9")
     assert code == 0
     assert out.startswith("recall>=0.9: flat, Flat\nrecall@10 1.000, p50 2 ms")
     assert "from tiny-imagenet × bundled" in out and "2030-01-02" in out
     assert "index.search(queries, 10, params=params)" in out
 
 
-def test_want_reads_ones_own_quick_run_before_what_ships_and_says_so(want):
-    code, out, _ = want("--want", "recall>=0.9", "--json")
+def test_recommend_reads_ones_own_quick_run_before_what_ships_and_says_so(recommend):
+    code, out, _ = recommend("--recommend", "recall>=0.9", "--json")
     chosen = json.loads(out)["chosen"]
     assert code == 0 and len(chosen) == 1
     assert (chosen[0]["factory"], chosen[0]["params"], chosen[0]["recall_10"]) == ("IVF8,Flat", {"nprobe": 2}, 0.96)
@@ -209,36 +209,40 @@ def test_want_reads_ones_own_quick_run_before_what_ships_and_says_so(want):
     compile(chosen[0]["snippet"], "snippet", "exec")
 
 
-def test_want_reads_ones_own_full_run_before_a_quick_one(want, tmp_path):
+def test_want_is_another_spelling(recommend):
+    assert recommend("--want", "recall>=0.9") == recommend("--recommend", "recall>=0.9")
+
+
+def test_recommend_reads_ones_own_full_run_before_a_quick_one(recommend, tmp_path):
     run_card.save(card(POINTS[2:], "tiny-imagenet", "bundled"), tmp_path / "own")
-    chosen = json.loads(want("--want", "recall>=0.9", "--json")[1])["chosen"]
+    chosen = json.loads(recommend("--recommend", "recall>=0.9", "--json")[1])["chosen"]
     assert chosen[0]["params"] == {"nprobe": 4} and "quick run" not in chosen[0]["source"]
 
 
-def test_want_reads_the_run_of_the_limit_that_is_named(want, tmp_path):
-    assert want("--want", "recall>=0.9", "--limit", "300")[0] == 2
+def test_recommend_reads_the_run_of_the_limit_that_is_named(recommend, tmp_path):
+    assert recommend("--recommend", "recall>=0.9", "--limit", "300")[0] == 2
     limited = card(POINTS[2:], "tiny-imagenet", "bundled")
     limited.settings["limit"] = 300
     run_card.save(limited, tmp_path / "own")
-    (chosen,) = json.loads(want("--want", "recall>=0.9", "--limit", "300", "--json")[1])["chosen"]
+    (chosen,) = json.loads(recommend("--recommend", "recall>=0.9", "--limit", "300", "--json")[1])["chosen"]
     assert chosen["params"] == {"nprobe": 4}
-    assert 'SearchEngine(limit=300).prepared("tiny-imagenet", "bundled")' in chosen["snippet"]
-    (usual,) = json.loads(want("--want", "recall>=0.9", "--json")[1])["chosen"]
-    assert usual["params"] == {"nprobe": 2} and "SearchEngine()" in usual["snippet"]
+    assert 'Library(limit=300).open("tiny-imagenet", "bundled")' in chosen["snippet"]
+    (usual,) = json.loads(recommend("--recommend", "recall>=0.9", "--json")[1])["chosen"]
+    assert usual["params"] == {"nprobe": 2} and "Library()" in usual["snippet"]
 
 
-def test_want_after_measuring_chooses_from_what_was_measured(want, monkeypatch, tmp_path):
+def test_recommend_after_measuring_chooses_from_what_was_measured(recommend, monkeypatch, tmp_path):
     parts = {"points": [row("IVF4,Flat", 0.97, 0.3, nprobe=3)], "k": [], "shards": [], "metric": []}
     monkeypatch.setattr(tradeoff, "run", lambda bench: Figures(card([]).subject, parts))
-    code, out, _ = want("tradeoff", "--want", "recall>=0.9")
+    code, out, _ = recommend("tradeoff", "--recommend", "recall>=0.9")
     assert code == 0
     assert out.startswith("The Pareto front of 1 settings")
     assert "recall>=0.9: ivf4,flat, IVF4,Flat (nprobe 3)" in out
     assert (tmp_path / "own/tiny-imagenet/bundled/tradeoff.json").is_file()
 
 
-def test_want_complains_before_anything_is_measured(want):
-    code, out, complaint = want("tradeoff", "--want", "recall>=95")
-    assert code == 2 and not out and "beyond 1" in complaint
-    code, out, complaint = want("--want", "ms<=1", "--gallery", "scenes")
+def test_recommend_complains_before_anything_is_measured(recommend):
+    code, out, complaint = recommend("tradeoff", "--recommend", "recall>=95")
+    assert code == 2 and not out and "beyond the maximum of 1" in complaint
+    code, out, complaint = recommend("--recommend", "ms<=1", "--gallery", "scenes")
     assert code == 2 and "bench tradeoff --gallery scenes --encoder bundled" in complaint

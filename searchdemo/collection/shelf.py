@@ -1,0 +1,79 @@
+"""What a Library keeps open, shared by its collections: vectors, indexes, rows of class names."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from searchdemo.cache import Cache
+from searchdemo.collection.snapshot import Snapshot
+from searchdemo.collection.store import Artifact, Store
+from searchdemo.encoders.base import Encoder
+from searchdemo.indexes.base import Index, IndexSpec
+from searchdemo.indexes.table import AT_ONCE, find
+from searchdemo.indexes.vectors import StoredVectors
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Shelf:
+    store: Store
+    encoder: Callable[[str], Encoder]  # by name; raises NoWeights, BadArtifact
+    has_weights: Callable[[str], bool]  # whether that encoder loads without going online
+    metric: str = "ip"
+    device: str | None = None  # None: the first GPU where there is one
+    snapshots: Cache[Snapshot] = field(default_factory=lambda: Cache(8))
+    indexes: Cache[Index] = field(default_factory=lambda: Cache(24))
+    class_rows: Cache[np.ndarray] = field(default_factory=lambda: Cache(8))
+
+    def snapshot(self, artifact: Artifact) -> Snapshot:
+        """Raises BadArtifact."""
+        identity = (artifact.key, *artifact.manifest.files.items())
+        return self.snapshots.get(identity, lambda: Snapshot.load(artifact))
+
+    def index(self, name: str, artifact: Artifact, snapshot: Snapshot) -> Index:
+        """Loaded, or built from the vectors and, where its kind is kept on disk, saved for the next time.
+
+        Raises UnknownName, BadQuery (it cannot be built over these vectors), NotInstalled.
+        """
+        spec = find(name)
+
+        def open_index() -> Index:
+            opened = self._opened(spec, artifact, snapshot)
+            if self.device is None or self.device.startswith("cuda"):
+                opened.to_gpu(self.device or "cuda:0")
+            return opened
+
+        return self.indexes.get((artifact.folder, snapshot.identity, name), open_index)
+
+    def has_index(self, name: str, artifact: Artifact, snapshot: Snapshot) -> bool:
+        """Whether the index would answer without being built first. Raises UnknownName."""
+        spec = find(name)
+        if spec.name in AT_ONCE or (artifact.folder, snapshot.identity, name) in self.indexes:
+            return True
+        return spec.saved and self._file(spec, artifact, snapshot) is not None
+
+    def _opened(self, spec: IndexSpec, artifact: Artifact, snapshot: Snapshot) -> Index:
+        vectors = snapshot.vectors
+        if not isinstance(vectors, StoredVectors):  # a part of them, which no file belongs to
+            return spec.build(vectors.all(), self.metric)
+        if spec.name == "ivf":
+            return vectors.as_index(spec)
+        if spec.saved and (path := self._file(spec, artifact, snapshot)):
+            return spec.load(path, len(vectors), vectors.dim)
+        built = spec.build(vectors.all(), self.metric)
+        log.info("built the index %s over %s in %.1f s", spec.name, artifact.key.folder, built.load_ms / 1000)
+        if not spec.saved:
+            return built
+        path = self.store.extra_index_path(artifact, spec)
+        built.save(path)
+        self.store.add_index(artifact, path, built.recipe, built.load_ms / 1000)
+        return spec.load(path, len(vectors), vectors.dim)  # mapped, it shares its memory with other processes
+
+    def _file(self, spec: IndexSpec, artifact: Artifact, snapshot: Snapshot) -> Path | None:
+        return self.store.extra_index(artifact, spec, spec.recipe(len(snapshot.vectors), snapshot.vectors.dim))

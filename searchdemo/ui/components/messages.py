@@ -1,0 +1,52 @@
+"""Sentences on the page: errors as messages, hints, and the line above the results."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import inspect
+from collections.abc import Callable, Iterator
+from html import escape
+
+import gradio as gr
+
+from searchdemo.errors import SearchDemoError
+from searchdemo.types import SearchResult
+from searchdemo.ui.components.templates import render
+
+
+def hint(sentence: str) -> str:
+    """Small grey text, as HTML."""
+    return f"<p class='hint'>{escape(sentence)}</p>"
+
+
+def timing(result: SearchResult, truth: str = "") -> str:
+    """The line above the results, as HTML: how long each step took, and what the visitor should know."""
+    return render("timing.html", result=result, truth=truth)
+
+
+@contextlib.contextmanager
+def as_message() -> Iterator[None]:
+    """Shows a SearchDemoError as a message on the page, without a stack trace anywhere."""
+    try:
+        yield
+    except SearchDemoError as error:  # gradio reads the text as HTML
+        raise gr.Error(escape(str(error), quote=False), print_exception=False, title="", duration=12) from None
+
+
+def sentence_errors(handler: Callable) -> Callable:
+    """Decorates a handler, a function or a generator: its SearchDemoErrors become messages on the page."""
+    if inspect.isgeneratorfunction(handler):
+
+        @functools.wraps(handler)
+        def guarded(*values: object) -> Iterator:
+            with as_message():
+                yield from handler(*values)
+    else:
+
+        @functools.wraps(handler)
+        def guarded(*values: object) -> object:
+            with as_message():
+                return handler(*values)
+
+    return guarded

@@ -1,0 +1,28 @@
+"""HTML and scripts of the page, from the files in ui/templates, which escape all values."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from searchdemo.ui.components import units
+
+_ENVIRONMENT = Environment(
+    loader=FileSystemLoader(Path(__file__).parents[1] / "templates", encoding="utf-8"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_ENVIRONMENT.filters |= {
+    "percent": units.percent,
+    "milliseconds": units.milliseconds,
+    "byte_size": units.byte_size,
+    "place": lambda percent: f"{percent:.2f}%",  # for CSS
+}
+
+
+def render(template: str, **values: object) -> str:
+    """template: a file in ui/templates. Raises jinja2.UndefinedError for a value that it needs and does not get."""
+    return _ENVIRONMENT.get_template(template).render(values)

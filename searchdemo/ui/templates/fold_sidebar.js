@@ -1,0 +1,3 @@
+() => {
+  if (innerWidth < 768) document.querySelector('#sidebar.open .toggle-button')?.click();
+}

@@ -1,0 +1,209 @@
+"""FAISS's own: cells, nested parameters, Hamming distances, mapped files, refusals."""
+
+from __future__ import annotations
+
+import functools
+
+import faiss
+import numpy as np
+import pytest
+
+from searchdemo.errors import BadQuery
+from searchdemo.indexes import faiss_index
+from searchdemo.indexes.faiss_index import FaissIndex
+from searchdemo.indexes.shards import merged, shards
+from searchdemo.indexes.table import INDEXES, find, nlist
+from searchdemo.measure.metrics import recall_at_k
+from tests.conftest import exact_rows, unit
+
+K = 10
+
+
+def make(name: str, vectors: np.ndarray, metric: str = "ip") -> FaissIndex:
+    return find(name).build(vectors, metric)
+
+
+@pytest.fixture(scope="module")
+def built(clustered):
+    """Over all the clustered vectors, each built once."""
+    return functools.cache(lambda name: make(name, clustered[0]))
+
+
+@pytest.fixture
+def ivf(built) -> FaissIndex:
+    return built("ivf")
+
+
+def test_a_system_that_maps_no_files_reads_them(clustered, tmp_path, monkeypatch):
+    vectors, queries = clustered
+    path = tmp_path / "ivf.faiss"
+    find("ivf").build(vectors).save(path)
+    mapped = find("ivf").load(path, *vectors.shape).search(queries, 5).positions
+    monkeypatch.delattr(faiss, "OnDiskInvertedLists")  # as in FAISS for Windows, which refuses the flag too
+    monkeypatch.setattr(faiss, "IO_FLAG_MMAP", None)
+    assert np.array_equal(find("ivf").load(path, *vectors.shape).search(queries, 5).positions, mapped)
+
+
+def test_more_nprobe_finds_more(ivf, clustered):
+    vectors, queries = clustered
+    wanted = exact_rows(queries, vectors, K)
+    recalls = [recall_at_k(ivf.search(queries, K, nprobe=n).positions, wanted) for n in (1, 2, 4, 8, 32)]
+    assert recalls == sorted(recalls)
+    assert recalls[0] < 0.9 < recalls[-1]
+
+
+def test_one_cell_may_hold_fewer_than_k():
+    vectors = unit(np.random.default_rng(0).standard_normal((200, 8)))
+    index = make("faiss:IVF64,Flat", vectors)
+    found = index.search(vectors[:50], 50, nprobe=1)
+    assert (found.positions == -1).any()
+    assert np.isneginf(found.scores[found.positions == -1]).all()
+    assert np.isfinite(found.scores[found.positions != -1]).all()
+
+
+def test_ef_search_reaches_the_graph_of_centroids(clustered):
+    index = make("faiss:IVF16_HNSW32,Flat", clustered[0])
+    assert [param.name for param in index.spec.params] == ["nprobe", "ef_search"]
+    found = index.search(clustered[1], K, nprobe=16, ef_search=64).positions
+    assert recall_at_k(found, exact_rows(clustered[1], clustered[0], K)) == 1.0
+
+
+@pytest.mark.parametrize("codes", ["SQfp16", "PQ16x4fs,RFlat", "PQ16x4fsr,RFlat"])
+def test_more_cells_than_there_are_is_all_of_them(codes, clustered):
+    vectors, queries = clustered
+    index = make(f"faiss:IVF16,{codes}", vectors)
+    effort = {"k_factor": 32} if "Flat" in codes else {}
+    every, more = (index.search(queries, K, nprobe=n, **effort).positions for n in (16, 4096))
+    assert np.array_equal(every, more)
+    assert recall_at_k(more, exact_rows(queries, vectors, K)) > 0.99
+
+
+def test_parameters_are_made_once_for_the_same_values(ivf, clustered, monkeypatch):
+    ivf.search(clustered[1], K, nprobe=5)
+    monkeypatch.setattr(faiss_index, "search_parameters", lambda *given: 1 / 0)
+    ivf.search(clustered[1], K, nprobe=5)
+    with pytest.raises(ZeroDivisionError):
+        ivf.search(clustered[1], K, nprobe=6)
+
+
+def test_a_mapped_index_is_not_written_again(ivf, tmp_path):
+    """FAISS would write a reference to the mapped file, and crash once that is gone."""
+    ivf.save(tmp_path / "index")
+    mapped = ivf.spec.load(tmp_path / "index", 1500, 32)
+    with pytest.raises(ValueError, match="lies in a file already"):
+        mapped.save(tmp_path / "again")
+    assert not (tmp_path / "again").exists()
+
+
+# LSH
+
+
+def test_lsh_scores_are_minus_the_hamming_distance(clustered, built):
+    vectors, index = clustered[0], built("lsh")
+    found = index.search(vectors[:5], K)
+    assert (found.positions[:, 0] == np.arange(5)).all() and (found.scores[:, 0] == 0).all()  # the same bits
+    bits = np.unpackbits(faiss.vector_to_array(index.index.codes).reshape(len(vectors), -1), axis=1)
+    for query in range(5):
+        distances = (bits[query] != bits[found.positions[query]]).sum(axis=1)
+        assert found.scores[query].tolist() == (-distances).tolist()
+
+
+def test_lsh_after_a_transform_too(clustered):
+    index = make("faiss:PCA16,LSH", clustered[0], "l2")
+    assert index.search(clustered[0][:3], 1).scores.tolist() == [[0], [0], [0]]
+
+
+# Cells
+
+
+def test_cell_ranks_worked_out_by_hand():
+    # Centroids at 0°, 90°, 180° and 270°: a query at 30° visits their cells in the order 0°, 90°, 270°, 180°.
+    centroids = faiss.IndexFlatIP(2)
+    centroids.add(on_circle(0, 90, 180, 270))
+    cells = faiss.IndexIVFFlat(centroids, 2, 4, faiss.METRIC_INNER_PRODUCT)
+    vectors = on_circle(1, 100, 181, 269, 44, 46)
+    cells.train(vectors)
+    cells.add(vectors)
+    index = FaissIndex(find("faiss:IVF4,Flat"), cells)
+    assert index.cell_ranks(on_circle(30)[0], vectors).tolist() == [1, 2, 4, 3, 1, 2]
+    assert [sorted(index.search(on_circle(30), 6, nprobe=n).positions[0].tolist())[-4:] for n in (1, 2)] == [
+        [-1, -1, 0, 4],
+        [0, 1, 4, 5],
+    ]
+
+
+def on_circle(*degrees: float) -> np.ndarray:
+    return unit(np.stack([np.cos(np.radians(degrees)), np.sin(np.radians(degrees))], axis=1))
+
+
+@pytest.mark.parametrize("name", ["ivf", "faiss:IVF32,Flat", "faiss:PCA16,IVF32,Flat"])
+@pytest.mark.parametrize("metric", ["ip", "l2"])
+def test_a_neighbour_is_found_from_its_cell_rank_on_and_not_before(name, metric, clustered):
+    vectors, queries = clustered
+    index = make(name, vectors, metric)
+    for query in queries[:10]:
+        rows = exact_rows(query[None], vectors, K)[0]
+        ranks = index.cell_ranks(query, vectors[rows])
+        for row, rank in zip(rows, ranks, strict=True):
+            assert row in index.search(query[None], len(vectors), nprobe=int(rank)).positions
+            if rank > 1:
+                assert row not in index.search(query[None], len(vectors), nprobe=int(rank) - 1).positions
+
+
+def test_cell_ranks_where_the_centroids_are_a_graph(clustered):
+    vectors, queries = clustered
+    ranks = make("faiss:IVF32_HNSW8,Flat", vectors).cell_ranks(queries[0], vectors)
+    assert ranks.min() == 1 and ranks.max() <= 32
+    assert ranks[exact_rows(queries[:1], vectors, 10)[0]].mean() < ranks.mean()
+
+
+@pytest.mark.parametrize("name", [name for name, spec in INDEXES.items() if spec.library == "faiss"])
+def test_cell_ranks_of_all_families(name, clustered, built):
+    vectors, queries = clustered
+    index = built(name)
+    ranks = index.cell_ranks(queries[0], vectors[:20])
+    if "IVF" not in index.recipe:
+        assert ranks is None
+        return
+    assert ranks.shape == (20,) and ranks.min() >= 1 and ranks.max() <= nlist(len(vectors))
+    assert len(set(ranks.tolist())) > 5  # points of some 16 clusters do not share a cell
+
+
+# Building
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        (
+            "pq",
+            r"100 vectors of 32 dimensions: Number of training points \(100\) should be at least as large as number",
+        ),
+        ("faiss:IVF128,Flat", r"Number of training points \(100\)"),
+        ("faiss:nonsense", "could not parse index string nonsense"),
+        ("faiss:PQ7", "should be a multiple of the number of subquantizers"),
+        ("faiss:", "could not parse"),
+        ("faiss:IDMap,Flat", "add does not make sense"),
+    ],
+)
+def test_what_cannot_be_built_is_one_sentence(name, reason, clustered):
+    with pytest.raises(BadQuery, match=reason) as error:
+        make(name, clustered[0][:100])
+    assert ".cpp" not in str(error.value) and "\n" not in str(error.value)
+    assert str(error.value).endswith("The index 'flat' works with any number.")
+
+
+# Shards
+
+
+@pytest.mark.parametrize("threaded", [False, True])
+@pytest.mark.parametrize(("name", "params"), [("flat", {}), ("ivf", {"nprobe": 32}), ("hnsw", {"ef_search": 300})])
+def test_shards_together_find_what_the_whole_finds(name, params, threaded, clustered):
+    vectors, queries = clustered
+    parts = shards(INDEXES[name], vectors, 3)
+    whole = merged(parts, threaded)
+    found = whole.search(queries, K, **params)
+    assert recall_at_k(found.positions, exact_rows(queries, vectors, K)) >= 0.99
+    assert np.allclose(found.scores, np.einsum("qkd,qd->qk", vectors[found.positions], queries), atol=1e-3)
+    assert whole.count == 1500 and whole.size_bytes == sum(part.size_bytes for part in parts)
+    assert whole.recipe == parts[0].recipe == INDEXES[name].recipe(500, 32)
