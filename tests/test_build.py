@@ -326,6 +326,6 @@ def test_progress_counts_up_to_all(world):
 def test_progress_in_words():
     progress = Progress("embedding the gallery", 2000, 100_000, 50.0)
     assert progress.seconds_left == 1960
-    assert str(progress) == "embedding the gallery: 2,000 of 100,000, 50 a second, 32:40 left"
+    assert str(progress) == "embedding the gallery: 2,000 of 100,000, 50 per second, 32:40 left"
     assert str(Progress("building ivf", 0, 1, 0)) == "building ivf"
     assert [clock(s) for s in (0, 59.6, 87, 3600, 7325)] == ["0:00", "1:00", "1:27", "1:00:00", "2:02:05"]

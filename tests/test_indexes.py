@@ -268,7 +268,7 @@ def test_an_index_that_nobody_holds_is_freed_at_once(name, clustered, built):
 
 
 def test_many_values_of_a_parameter(clustered, built, monkeypatch):
-    monkeypatch.setattr(base, "MOST_MADE", 3)
+    monkeypatch.setattr(base, "MAX_MADE", 3)
     index = built("ivf")
     wanted = {nprobe: index.search(clustered[1], K, nprobe=nprobe).positions for nprobe in range(1, 9)}
     assert all(np.array_equal(index.search(clustered[1], K, nprobe=n).positions, rows) for n, rows in wanted.items())

@@ -93,7 +93,7 @@ def _shard_rows(rows: Sequence[dict]) -> Iterable[dict]:
 
 def charts(cards: Sequence[RunCard]) -> dict[str, plots.Figure]:
     return {
-        "tradeoff": _recall_chart(cards, "p50_ms", 1, "ms a query, p50 (log)", "What recall costs in time"),
+        "tradeoff": _recall_chart(cards, "p50_ms", 1, "ms per query, p50 (log)", "What recall costs in time"),
         "tradeoff-memory": _recall_chart(cards, "size_bytes", 1e-6, "MB (log)", "What recall costs in memory"),
         "tradeoff-knn": _knn_chart(cards),
     }

@@ -26,7 +26,7 @@ from searchdemo.galleries.base import Gallery, Pictures
 from searchdemo.pictures import open_picture
 
 BATCH_SIZE = 64
-MOST_WORKERS = 8  # threads that open pictures; each holds a batch
+MAX_WORKERS = 8  # threads that open pictures; each holds a batch
 QUICK_SECONDS = 0.3e-3  # of a core, to prepare a picture: less is mostly Python's own work
 SAVE_SECONDS = 1.0  # between two saves of what is embedded; a kill loses no more
 
@@ -45,9 +45,8 @@ class Progress:
     def __str__(self) -> str:
         if not self.rate:
             return self.stage
-        return (
-            f"{self.stage}: {self.done:,} of {self.total:,}, {self.rate:.0f} a second, {clock(self.seconds_left)} left"
-        )
+        left = clock(self.seconds_left)
+        return f"{self.stage}: {self.done:,} of {self.total:,}, {self.rate:.0f} per second, {left} left"
 
 
 def clock(seconds: float) -> str:
@@ -61,7 +60,7 @@ Report = Callable[[Progress], None]
 
 
 def balanced_rows(labels: np.ndarray, limit: int | None, seed: int = 0) -> np.ndarray:
-    """At most `limit` rows, as evenly over the classes as they go, in ascending order; (m,) int64."""
+    """At most `limit` rows, spread as evenly over the classes as possible, in ascending order; (m,) int64."""
     if limit is None or limit >= len(labels):
         return np.arange(len(labels))
     shuffled = np.random.default_rng(seed).permutation(len(labels))
@@ -100,7 +99,7 @@ def batches(pictures: Pictures, rows: np.ndarray, encoder: Encoder, batch_size: 
         return np.array(there), pixels
 
     starts = range(0, len(rows), batch_size)
-    workers = min(os.cpu_count() or 1, MOST_WORKERS)
+    workers = min(os.cpu_count() or 1, MAX_WORKERS)
     with ThreadPoolExecutor(workers) as pool:
         if encoder.device == "cpu":
             while starts:
@@ -175,8 +174,8 @@ def embed(
             if now - saved >= SAVE_SECONDS:
                 save()
                 saved = now
-            report(Progress(stage, done, len(rows), (done - first) / (now - started)))
-    finally:  # stopped by a person too
+            report(Progress(stage, done, len(rows), (done - first) / max(now - started, 1e-9)))
+    finally:  # also when a person stops it
         save()
     return vectors
 
@@ -197,7 +196,7 @@ def build(
     if key.limit is not None and key.limit < 1:
         raise BadQuery(f"limit = {key.limit} leaves no picture: choose 1 or more.")
     if batch_size < 1:
-        raise BadQuery(f"A batch of {batch_size} pictures is not one: choose 1 or more.")
+        raise BadQuery(f"batch size = {batch_size} is out of bounds: choose 1 or more.")
     with store.building(key) as work:
         return _build(gallery, encoder, store, key, work, report, batch_size)
 
@@ -208,7 +207,7 @@ def _build(
     from searchdemo.indexes.table import find
 
     def unit_rows(pictures: Pictures, name: str, stage: str) -> tuple[np.ndarray, np.ndarray, float]:
-        """(m,) rows that could be read, ascending, their vectors (m, dim) float32, and the seconds that took."""
+        """The rows (m,) that could be read, their vectors (m, dim) float32, and the seconds of embedding them."""
         rows = available(pictures, balanced_rows(pictures.labels, key.limit))
         if not len(rows):
             return rows, np.empty((0, encoder.dim), np.float32), 0.0
@@ -260,6 +259,6 @@ def _build(
 
 
 def available(pictures: Pictures, rows: np.ndarray) -> np.ndarray:
-    """Those of the rows whose picture is on this machine. No picture is read."""
+    """The rows whose picture is on this machine. No picture is read."""
     here = np.array([pictures.has(int(row)) for row in rows], dtype=bool)
     return rows[here]

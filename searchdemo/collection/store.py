@@ -32,8 +32,8 @@ from searchdemo.indexes.base import IndexSpec
 FORMAT = 1
 VECTORS = "ivf.faiss"
 BUILDING, OLD = ".building", ".old"  # suffixes of folders that are not in place
-SWAP_SECONDS = 1.0  # a reader waits at most so long for a folder that is being replaced
-NAME_BYTES = 60  # of a person's folder in the name of ours; file systems take 255 in all
+SWAP_SECONDS = 1.0  # a reader waits at most this long for a folder that is being replaced
+NAME_BYTES = 60  # of the name of a person's folder that go into ours; file systems take 255 in all
 
 T = TypeVar("T")
 
@@ -138,7 +138,7 @@ class Artifact:
 
 
 class Store:
-    """Finds artifacts in its roots, first the person's own, and adds to the last place that may be written."""
+    """Finds artifacts in its two roots, the person's own first. New ones go to the person's own."""
 
     def __init__(self, own: Path | None = None, shipped: Path | None = None):
         self.own = own or own_root()
@@ -177,19 +177,19 @@ class Store:
         return None
 
     def _settled(self, key: Key, look: Callable[[], T]) -> T:
-        """What `look` finds. Between the two renames of `publish` there is nothing, so it looks again till they end."""
+        """What `look` finds. Between the two renames of `publish` there is no folder: it looks again for a while."""
         found, latest = look(), time.monotonic() + SWAP_SECONDS
         while not found and self.beside(key, OLD).exists() and time.monotonic() < latest:
             time.sleep(0.01)
             found = look()
-        return found or look()  # they may have ended between the last look and the question
+        return found or look()  # the renames may have ended between the last look and the check
 
     def beside(self, key: Key, suffix: str) -> Path:
-        """A folder of one's own beside that of the vectors, which outlasts them."""
+        """A folder beside the one of the vectors, which a rebuild leaves alone."""
         return self.own / key.folder.with_name(key.folder.name + suffix)
 
     def work_folder(self, key: Key) -> Path:
-        """Where a build of this key is prepared, and found again after a kill."""
+        """Where a build of this key is prepared. After a kill the next build finds it here."""
         return make_folder(self.beside(key, BUILDING))
 
     @contextlib.contextmanager
@@ -197,13 +197,13 @@ class Store:
         """The work folder, for one build at a time. Raises SearchDemoError when another process has it."""
         folder = self.work_folder(key)
         with exclusive(folder.with_name(folder.name + ".lock"), f"{key.encoder!r} is being built for {key.gallery!r}"):
-            yield self.work_folder(key)  # made again: the other process may have moved it into place meanwhile
+            yield self.work_folder(key)  # made again, because the other process may have moved it into place
 
     def publish(self, key: Key, work: Path, manifest: Manifest) -> Artifact:
-        """Write the manifest into the prepared folder and move the folder into place, with all of the old one gone."""
+        """Write the manifest into the prepared folder, then put the folder in the place of the old one."""
         write_json(work / "manifest.json", asdict(manifest))
         folder, old = self.own / key.folder, self.beside(key, OLD)
-        shutil.rmtree(old, ignore_errors=True)  # of a process that was killed between the two renames
+        shutil.rmtree(old, ignore_errors=True)  # left by a process that was killed between the two renames
         if folder.exists():
             folder.rename(old)
         work.rename(folder)
@@ -211,7 +211,7 @@ class Store:
         return Artifact(key, folder, manifest)
 
     def limits(self, whole: Key) -> list[int]:
-        """Sizes of the balanced parts that are built of it."""
+        """The sizes of the balanced parts of this gallery that are built."""
         prefix = f"{whole.folder.name}-n"
         names = (folder.name for folder in self.folders() if folder.parent == whole.folder.parent)
         sizes = (name.removeprefix(prefix) for name in names if name.startswith(prefix))
@@ -228,7 +228,7 @@ class Store:
             with contextlib.suppress(ValueError, TypeError, AttributeError):  # a card that cannot be read
                 if wanted.items() <= json.loads(card_path.read_text()).items():
                     return path
-        return None  # one of older vectors, or a damaged one, is simply built again
+        return None  # one that is damaged, or made from older vectors, is built again
 
     def extra_index_path(self, artifact: Artifact, spec: IndexSpec) -> Path:
         """Where a further index over these vectors is to be written."""
@@ -255,7 +255,7 @@ def read_manifest(path: Path, key: Key) -> Manifest:
 
 
 def name_for(pictures: Path) -> str:
-    """Of the folder that holds the vectors of a person's own: legible, never too long, of no other path."""
+    """The name of our folder for a person's own pictures: readable, short, and different for each path."""
     digest = hashlib.sha256(os.fsencode(pictures.resolve())).hexdigest()[:8]
     legible = re.sub(r"\W+", "-", f"folder-{pictures.name}").encode()[:NAME_BYTES].decode(errors="ignore")
     return f"{legible}-{digest}"

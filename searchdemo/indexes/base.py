@@ -20,7 +20,7 @@ from searchdemo.extras import imported, is_installed, pip_command
 from searchdemo.files import replacing
 from searchdemo.types import MISSING, Neighbors
 
-MOST_MADE = 256  # parameter objects that an index keeps for the next call
+MAX_MADE = 256  # parameter objects that an index keeps for the next call
 METRICS = ("ip", "l2")  # inner product, squared Euclidean distance: on unit rows both order alike
 
 
@@ -181,7 +181,7 @@ class Index(ABC):
 
     @abstractmethod
     def _search(self, queries: np.ndarray, k: int, made: Any) -> tuple[np.ndarray, np.ndarray]:
-        """Rows (q, k) int64 and scores (q, k) float32 for q >= 1 and k <= n; `made`: of `_parameters`."""
+        """Positions (q, k) int64 and scores (q, k) float32 for q >= 1 and k <= n; `made`: of `_parameters`."""
 
     def _parameters(self, values: dict[str, int]) -> Any:
         """Makes what `_search` gets of the checked parameters, once for the same values."""
@@ -193,7 +193,7 @@ class Index(ABC):
     def _made_of(self, params: dict[str, int]) -> Any:
         given, kept = tuple(params.items()), self._made
         if given not in kept:
-            if len(kept) >= MOST_MADE:
+            if len(kept) >= MAX_MADE:
                 kept = self._made = {}  # a new one: another thread may be reading the old
             kept[given] = self._parameters(checked_params(self.spec.name, self.spec.params, params))
         return kept[given]
@@ -240,7 +240,7 @@ class Index(ABC):
 
 
 def filled(found: Sequence[tuple[Sequence[int] | np.ndarray, Any]], k: int) -> tuple[np.ndarray, np.ndarray]:
-    """(rows, scores) per query, of any length up to k, as arrays (q, k) that end with MISSING and -inf."""
+    """(positions, scores) per query, of any length up to k, as arrays (q, k) that end with MISSING and -inf."""
     rows, scores = np.full((len(found), k), MISSING, np.int64), np.full((len(found), k), -np.inf, np.float32)
     for number, (some_rows, some_scores) in enumerate(found):
         rows[number, : len(some_rows)], scores[number, : len(some_rows)] = some_rows, some_scores

@@ -17,7 +17,10 @@ BFLOAT16_ERROR = 2.0**-8  # at most, of a number in [-1, 1] that is rounded to b
 
 
 class ExactBfloat16(Brute):
-    """The answer of brute force in half the time. On a processor without bfloat16 it computes as brute force does."""
+    """The answer of brute force, faster in batches where the processor multiplies in bfloat16; elsewhere the same.
+
+    `bench floors` compares both.
+    """
 
     def __init__(self, spec: IndexSpec, vectors: np.ndarray, bfloat16: bool | None = None):
         """vectors: (n, dim) float32 unit rows, kept. bfloat16: whether to multiply in it; None: where it is fast."""

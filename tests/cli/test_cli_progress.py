@@ -39,9 +39,9 @@ def test_on_a_terminal_one_line_is_redrawn(monkeypatch, clock):
     lines = stream.getvalue().replace("\x1b[K", "").split("\r")
     assert lines == [
         "",
-        "[############------------] embedding: 50 of 100, 10 a second, 0:05 left",
-        "[############------------] embedding: 52 of 100, 10 a second, 0:05 left",
-        "[########################] embedding: 100 of 100, 10 a second, 0:00 left\n",
+        "[############------------] embedding: 50 of 100, 10 per second, 0:05 left",
+        "[############------------] embedding: 52 of 100, 10 per second, 0:05 left",
+        "[########################] embedding: 100 of 100, 10 per second, 0:00 left\n",
     ]
 
 
@@ -55,8 +55,8 @@ def test_elsewhere_a_stage_is_a_line_and_a_long_one_several(clock):
         progress(Progress("embedding", 80, 100, 10.0))
         progress(Progress("building ivf", 0, 1, 0))
     assert stream.getvalue().splitlines() == [
-        "embedding: 50 of 100, 10 a second, 0:05 left",
-        "embedding: 80 of 100, 10 a second, 0:02 left",
+        "embedding: 50 of 100, 10 per second, 0:05 left",
+        "embedding: 80 of 100, 10 per second, 0:02 left",
         "building ivf",
     ]
 
@@ -69,7 +69,7 @@ def test_a_download_is_counted_from_where_it_began(clock):
         count(40_000, 100_000)
         clock.now += 6
         count(80_000, 100_000)
-    assert stream.getvalue().splitlines() == ["fetching", "fetching: 80 of 100, 5 a second, 0:04 left"]
+    assert stream.getvalue().splitlines() == ["fetching", "fetching: 80 of 100, 5 per second, 0:04 left"]
 
 
 def test_the_bar_of_an_empty_stage_is_empty():

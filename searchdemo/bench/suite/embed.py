@@ -237,7 +237,7 @@ def tables(cards: Sequence[RunCard]) -> list[Table]:
 
 def charts(cards: Sequence[RunCard]) -> dict[str, plots.Figure]:
     """Pictures per second of each contestant. Each encoder has its own panel, because their scales differ."""
-    return {"embed": plots.panel_per_card(cards, "Pictures embedded a second", _draw, height=2.8)}
+    return {"embed": plots.panel_per_card(cards, "Pictures embedded per second", _draw, height=2.8)}
 
 
 def _draw(ax: plots.Axes, card: RunCard) -> None:
@@ -245,4 +245,4 @@ def _draw(ax: plots.Axes, card: RunCard) -> None:
     drawn = plots.bars(ax, [row["contestant"] for row in rows], [row["per_second"] for row in rows], plots.SERIES[:3])
     ax.bar_label(drawn, fmt="%.0f", padding=3, fontsize=8)
     ax.margins(x=0.12)
-    ax.set_xlabel(f"pictures a second, {rows[0]['threads']} threads")
+    ax.set_xlabel(f"pictures per second, {rows[0]['threads']} threads")

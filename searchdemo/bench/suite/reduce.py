@@ -177,7 +177,7 @@ def _chart(cards: Sequence[RunCard], key: str, head: str) -> plots.Figure:
         plots.level(ax, full[key], f"float32, {full['bytes']:,} bytes")
         ax.set_xscale("log", base=2)
         ax.xaxis.set_major_formatter("{x:.0f}")
-        ax.set(xlabel="bytes a vector (log)", ylabel=head)
+        ax.set(xlabel="bytes per vector (log)", ylabel=head)
         plots.legend(ax)
 
-    return plots.panel_per_card(cards, f"{head.removesuffix(', %')} against bytes a vector", draw)
+    return plots.panel_per_card(cards, f"{head.removesuffix(', %')} against bytes per vector", draw)

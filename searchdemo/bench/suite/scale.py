@@ -192,7 +192,9 @@ def _chart(card: RunCard) -> plots.Figure:
     figure, axes = plots.panels(2, "What growth costs", card.source)
     rows = card.parts["scale"]
     sizes = sorted({row["vectors"] for row in rows})
-    for ax, key, label in zip(axes, ("p50_ms", "build_s"), ("ms a query, p50 (log)", "s to build (log)"), strict=True):
+    for ax, key, label in zip(
+        axes, ("p50_ms", "build_s"), ("ms per query, p50 (log)", "s to build (log)"), strict=True
+    ):
         plots.lines(ax, [_line(fitted, rows, key) for fitted in card.parts["growth"]])
         ax.set(xscale="log", yscale="log", xlabel="vectors (log)", ylabel=label)
         ax.set_xticks(sizes, [f"{size:,}" for size in sizes])
