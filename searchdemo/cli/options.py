@@ -32,13 +32,8 @@ def add_places(parser: argparse.ArgumentParser) -> None:
 
 def add_choice(parser: argparse.ArgumentParser) -> None:
     """Options that choose a set of vectors: gallery, encoder, and what else tells two sets apart."""
-    parser.add_argument(
-        "--gallery",
-        type=gallery_name,
-        default="tiny-imagenet",
-        metavar="G",
-        help="see `list`, or folder:PATH (default %(default)s)",
-    )
+    said = "see `list`, or folder:PATH (default %(default)s)"
+    parser.add_argument("--gallery", type=gallery_name, default="tiny-imagenet", metavar="G", help=said)
     parser.add_argument("--encoder", default="bundled", metavar="E", help="see `list` (default %(default)s)")
     parser.add_argument("--transform", choices=TRANSFORMS, default="own", help="full: without cropping (default own)")
     parser.add_argument("--metric", choices=METRICS, default="ip", help="of the indexes (default %(default)s)")
@@ -49,12 +44,7 @@ def add_choice(parser: argparse.ArgumentParser) -> None:
 
 
 def add_index(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--index",
-        default="ivf",
-        metavar="I",
-        help="see `list`, or faiss:STRING, a factory string (default %(default)s)",
-    )
+    parser.add_argument("--index", default="ivf", metavar="I", help="see `list`, or faiss:STRING (default %(default)s)")
     for param in SEARCH_PARAMS:
         option = f"--{param.name.replace('_', '-')}"
         parser.add_argument(option, type=int, metavar="N", help=f"{param.help} (default {param.default})")

@@ -18,11 +18,11 @@ def placeholder(caption: str, blur: Blur | None = None) -> str:
 
     An empty caption means that the words stand beside the tile: it shows the stand-in alone, or hills and a sun.
     """
-    png = io.BytesIO()
+    png, lines = io.BytesIO(), rows_of(caption)
     if blur and (stand_in := unblurred(blur)):
         stand_in.save(png, "PNG")
     content = base64.b64encode(png.getvalue()).decode() if png.tell() else ""
-    return ADDRESS + quote(render("placeholder.svg", png=content, lines=rows_of(caption)))
+    return ADDRESS + quote(render("placeholder.svg", png=content, lines=lines, count=len(lines)))
 
 
 def rows_of(caption: str) -> list[str]:

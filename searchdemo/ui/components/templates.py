@@ -10,6 +10,7 @@ from searchdemo.ui.components import units
 
 _ENVIRONMENT = Environment(
     loader=FileSystemLoader(Path(__file__).parents[1] / "templates", encoding="utf-8"),
+    auto_reload=False,  # else it looks at the file before each use
     autoescape=True,
     undefined=StrictUndefined,
     trim_blocks=True,
