@@ -9,7 +9,7 @@ import json
 import pytest
 
 from searchdemo import assets, cli
-from searchdemo.galleries import tiny_imagenet  # noqa: F401 imported before INDEXES is replaced: its rows always ship
+from searchdemo.galleries import scenes, tiny_imagenet  # noqa: F401 they find what ships before INDEXES is replaced
 from tests.cli_tools import SCENES, colours_for_bundled
 
 
