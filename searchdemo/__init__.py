@@ -5,8 +5,9 @@ The public classes are imported on first use, so that `import searchdemo` alone 
 
 TYPE_CHECKING = False  # type checkers take it for true; importing it from `typing` would cost more than this whole file
 if TYPE_CHECKING:
-    from searchdemo.collection.collection import Collection, Query
+    from searchdemo.collection.collection import Collection
     from searchdemo.collection.library import Library
+    from searchdemo.collection.query import Query
     from searchdemo.types import SearchResult
 
 __version__ = "0.2.0"
@@ -15,7 +16,7 @@ __all__ = ["Collection", "Library", "Query", "SearchResult"]
 _MODULE_OF = {
     "Collection": "searchdemo.collection.collection",
     "Library": "searchdemo.collection.library",
-    "Query": "searchdemo.collection.collection",
+    "Query": "searchdemo.collection.query",
     "SearchResult": "searchdemo.types",
 }
 

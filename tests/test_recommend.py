@@ -152,7 +152,7 @@ def test_a_snippet_runs_and_finds_what_was_measured(world, monkeypatch, capsys, 
     measured = point(index, KINDS[factory], work, repeats=5)
     about = {"factory": factory, "build_params": build, "params": KINDS[factory]}
     about["metric"] = "l2" if is_hash(factory) else metric
-    monkeypatch.setattr("searchdemo.collection.library.Library", world.library)
+    monkeypatch.setattr("searchdemo.Library", world.library, raising=False)
     exec(compile(snippet(card([]), about | measured), "snippet", "exec"), {})
     printed = float(capsys.readouterr().out.rpartition("= ")[2])
     # OPQ is trained shorter in the demo, and 4-bit codes have many ties, which its way of scanning breaks otherwise.
