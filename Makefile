@@ -19,6 +19,7 @@ test: lint ## format, lint, types, then all tests; make test ARGS="-k knn"
 lint: $(VENV)/test.stamp ## format, lint and type checks alone
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
+	@find searchdemo -name '*.pyi' -delete # gradio writes these beside its subclasses; mypy would read them in their place
 	$(BIN)/mypy
 
 clean: ## remove .venv and caches; built vectors stay

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from colours import Colours
 
+from searchdemo.bench.child import free_port
 from searchdemo.collection.library import Library
 from searchdemo.collection.store import Key, Store
 
@@ -40,7 +41,8 @@ def page_url() -> str:
 def serve(library: Library, gallery: str | None = "scenes") -> str:
     from searchdemo.ui.demo import LAUNCH, build_demo
 
-    _, url, _ = build_demo(library, gallery).launch(**LAUNCH, prevent_thread_lock=True, quiet=True)
+    port = free_port()  # two runs of tests at once would choose the same one of gradio's
+    _, url, _ = build_demo(library, gallery).launch(**LAUNCH, server_port=port, prevent_thread_lock=True, quiet=True)
     return url.rstrip("/")
 
 
