@@ -51,17 +51,25 @@ def chromium() -> Iterator:
         browser.close()
 
 
+@pytest.fixture(scope="session")
+def context(chromium):
+    """One for all tests, so that gradio's scripts are fetched and compiled once."""
+    context = chromium.new_context(viewport={"width": 1280, "height": 2400})
+    context.set_default_timeout(WAIT_MS)
+    return context
+
+
 class Visit:
     """Opens pages and keeps what went wrong on them."""
 
-    def __init__(self, chromium):
-        self._context = chromium.new_context(viewport={"width": 1280, "height": 2400})
-        self._context.set_default_timeout(WAIT_MS)
+    def __init__(self, context):
+        self._context, self._pages = context, []
         self.wrong: list[str] = []
 
     def open(self, url: str, size: tuple[int, int] | None = None):
         """A page of the app, ready to be used."""
         page = self._context.new_page()
+        self._pages.append(page)
         if size:
             page.set_viewport_size({"width": size[0], "height": size[1]})
         origin = "/".join(url.split("/")[:3])
@@ -77,12 +85,13 @@ class Visit:
         return page
 
     def close(self) -> None:
-        self._context.close()
+        for page in self._pages:
+            page.close()
 
 
 @pytest.fixture
-def visit(chromium) -> Iterator[Visit]:
-    visit = Visit(chromium)
+def visit(context) -> Iterator[Visit]:
+    visit = Visit(context)
     yield visit
     visit.close()
     assert visit.wrong == []
