@@ -16,6 +16,7 @@ from searchdemo.encoders.base import Encoder, EncoderSpec
 from searchdemo.encoders.table import ENCODERS
 from searchdemo.errors import NotBuilt
 from searchdemo.indexes.table import INDEXES
+from searchdemo.indexes.vectors import unit
 
 SYNTHETIC_CLASSES = 200
 
@@ -88,7 +89,7 @@ def synthetic(vectors: int, queries: int, dim: int, seed: int = 0) -> Workload:
     labels = rng.integers(0, SYNTHETIC_CLASSES, vectors + queries)
     rows = centres[labels]
     rows += rng.standard_normal(rows.shape, dtype=np.float32)
-    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    unit(rows)
     names = tuple(f"class {number}" for number in range(SYNTHETIC_CLASSES))
     subject = {"vectors": vectors, "dim": dim, "queries": queries, "synthetic": True}
     return Workload(rows[:vectors], labels[:vectors], rows[vectors:], labels[vectors:], names, names, subject)

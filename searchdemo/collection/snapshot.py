@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from searchdemo.collection.store import VECTORS, Artifact
-from searchdemo.indexes.vectors import ArrayVectors, StoredVectors, Vectors
+from searchdemo.indexes.vectors import ArrayVectors, StoredVectors, Vectors, unit
 from searchdemo.types import MISSING
 
 
@@ -33,8 +33,7 @@ class Snapshot:
         queries = array("queries.npy")
         if queries is None:
             queries = np.empty((0, vectors.dim), np.float32)
-        queries = queries.astype(np.float32)
-        queries /= np.linalg.norm(queries, axis=1, keepdims=True)
+        queries = unit(queries.astype(np.float32))  # half floats are off by 1e-4
         queries.flags.writeable = False
         return cls(artifact.vectors_sha256, vectors, array("rows.npy"), queries, array("query_rows.npy"))
 

@@ -11,7 +11,7 @@ from typing import BinaryIO
 import annoy
 import numpy as np
 
-from searchdemo.indexes.base import Index, IndexSpec, filled
+from searchdemo.indexes.base import Index, IndexSpec, cosines, filled
 
 
 class AnnoyIndex(Index):
@@ -48,5 +48,5 @@ class AnnoyIndex(Index):
     def _search(self, queries: np.ndarray, k: int, made: dict[str, int]) -> tuple[np.ndarray, np.ndarray]:
         search_k = made["search_k"]
         found = (self.index.get_nns_by_vector(query, k, search_k, True) for query in queries.tolist())
-        # The distance is Euclid's, between unit rows: |a - b|^2 = 2 - 2 cos.
-        return filled([(rows, 1 - np.square(distances) / 2) for rows, distances in found], k)
+        # "angular" is the Euclidean distance between unit rows.
+        return filled([(rows, cosines(np.square(distances))) for rows, distances in found], k)

@@ -239,6 +239,11 @@ class Index(ABC):
         """Moves to this GPU where the library can; others stay where they are."""
 
 
+def cosines(squared: np.ndarray) -> np.ndarray:
+    """Of pairs of unit rows whose squared Euclidean distances are given: |a - b|^2 = 2 - 2 cos."""
+    return 1 - squared / 2
+
+
 def filled(found: Sequence[tuple[Sequence[int] | np.ndarray, Any]], k: int) -> tuple[np.ndarray, np.ndarray]:
     """(positions, scores) per query, of any length up to k, as arrays (q, k) that end with MISSING and -inf."""
     rows, scores = np.full((len(found), k), MISSING, np.int64), np.full((len(found), k), -np.inf, np.float32)

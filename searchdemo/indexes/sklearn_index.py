@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from sklearn.neighbors import BallTree, KDTree
 
-from searchdemo.indexes.base import Index, IndexSpec
+from searchdemo.indexes.base import Index, IndexSpec, cosines
 
 TREES = {"kd-tree": KDTree, "ball-tree": BallTree}
 
@@ -20,4 +20,4 @@ class TreeIndex(Index):
 
     def _search(self, queries: np.ndarray, k: int, made: Any) -> tuple[np.ndarray, np.ndarray]:
         distances, rows = self.index.query(queries, k)
-        return rows, (1 - np.square(distances) / 2).astype(np.float32)  # |a - b|^2 = 2 - 2 cos for unit rows
+        return rows, cosines(np.square(distances)).astype(np.float32)

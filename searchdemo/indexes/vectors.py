@@ -83,7 +83,7 @@ class StoredVectors:
         if positions.size > DECODE_ALL * len(self):
             return self.all()[positions]
         rows = self._index.reconstruct_batch(np.ascontiguousarray(positions.ravel(), dtype=np.int64))
-        return unit(rows).reshape(*positions.shape, self.dim)
+        return unit(rows).reshape(*positions.shape, self.dim)  # half floats are off by 1e-4
 
     def all(self) -> np.ndarray:
         """Decoded once and kept: brute force and flat search these very bytes."""
@@ -104,6 +104,6 @@ class StoredVectors:
 
 
 def unit(rows: np.ndarray) -> np.ndarray:
-    """Takes back the 1e-4 that half floats are off, in place. A row of zeros, which has no direction, stays one."""
+    """The rows (n, dim) at length 1, changed in place. A row of zeros, which has no direction, stays one."""
     rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
     return rows

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from searchdemo.indexes.vectors import unit
+
 
 @dataclass(frozen=True)
 class Distances:
@@ -21,7 +23,6 @@ def pairwise(rows: np.ndarray) -> Distances:
 
     The angle is 2 arcsin(|a - b| / 2), because the arc cosine loses half of the digits where two rows are nearly equal.
     """
-    rows = np.asarray(rows, np.float64)
-    rows = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+    rows = unit(np.array(rows, np.float64))
     euclidean = np.linalg.norm(rows[:, None] - rows[None], axis=2)
     return Distances(1 - euclidean**2 / 2, np.degrees(2 * np.arcsin(np.minimum(euclidean / 2, 1))), euclidean)
