@@ -15,6 +15,13 @@ from searchdemo.errors import SearchDemoError
 _digests: dict[tuple[int, int, int, int], str] = {}
 
 
+def own_folder() -> Path:
+    """Where a person's builds, cards and weights go: $SEARCHDEMO_HOME, else the user's cache folder."""
+    home = os.environ.get("SEARCHDEMO_HOME")
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return Path(home) if home else cache / "searchdemo"
+
+
 def sha256_of(path: Path) -> str:
     """The SHA-256 of a file, 64 hexadecimal digits.
 

@@ -26,7 +26,7 @@ from typing import TypeVar
 
 from searchdemo import assets
 from searchdemo.errors import BadArtifact, NotBuilt
-from searchdemo.files import exclusive, make_folder, sha256_of, write_json
+from searchdemo.files import exclusive, make_folder, own_folder, sha256_of, write_json
 from searchdemo.indexes.base import IndexSpec
 
 FORMAT = 1
@@ -39,10 +39,8 @@ T = TypeVar("T")
 
 
 def own_root() -> Path:
-    """Where builds go: $SEARCHDEMO_HOME, else the user's cache folder."""
-    home = os.environ.get("SEARCHDEMO_HOME")
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return (Path(home) if home else cache / "searchdemo") / "indexes"
+    """Where builds go."""
+    return own_folder() / "indexes"
 
 
 @dataclass(frozen=True)

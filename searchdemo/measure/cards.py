@@ -15,9 +15,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from searchdemo import assets
-from searchdemo.collection.store import Key, own_root
+from searchdemo.collection.store import Key
 from searchdemo.errors import BadArtifact
-from searchdemo.files import make_folder, sha256_of, write_json
+from searchdemo.files import make_folder, own_folder, sha256_of, write_json
 
 FORMAT = 1
 KEY_PARTS = ("transform", "metric", "limit")  # fields of store.Key; the settings of a card hold the unusual ones
@@ -136,7 +136,7 @@ def variant_of(key: Key, weights: Path | None = None) -> dict:
 
 def own_cards(out_dir: Path | None = None) -> Path:
     """The folder for new cards: in the folder of built indexes that was named, else beside the user's own indexes."""
-    return out_dir / "cards" if out_dir else own_root().parent / "cards"
+    return out_dir / "cards" if out_dir else own_folder() / "cards"
 
 
 def save(card: RunCard, root: Path) -> Path:
