@@ -97,6 +97,13 @@ def test_the_library_knows_where_the_weights_lie_and_on_which_terms(name):
         assert spec.hub_file == HF_SAFE_WEIGHTS_NAME
 
 
+@pytest.mark.parametrize("name", FROM_LIBRARIES)
+def test_the_library_knows_the_head_of_imagenet(name):
+    spec = ENCODERS[name]
+    config = timm.get_pretrained_cfg(spec.model).to_dict() if spec.module == "timm_encoder" else {}
+    assert spec.head == (config["classifier"] if config.get("num_classes") == 1000 else "")
+
+
 @pytest.mark.parametrize("name", CLIPS)
 def test_weights_of_openai_run_with_quickgelu(name):
     from searchdemo.encoders.open_clip_encoder import pretrained_cfg
@@ -134,6 +141,8 @@ def test_own_makes_of_a_picture_what_the_library_makes_of_it(name):
 @pytest.mark.parametrize("name", FROM_LIBRARIES)
 def test_white_becomes_what_the_weights_were_trained_with(name):
     mean, std = (0.485, 0.229) if ENCODERS[name].module == "timm_encoder" else (0.48145466, 0.26862954)  # of red
+    if name == "efficientnet-lite0":
+        mean, std = 0.5, 0.5
     if name == "mobileclip2-s0":
         mean, std = 0.0, 1.0  # not what open_clip takes for a local file
     for transform in ("own", "full"):

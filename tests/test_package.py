@@ -147,7 +147,7 @@ def test_a_wheel_holds_the_package_and_what_ships(wheel):
         held = set(file.namelist())
     about = f"searchdemo-{searchdemo.__version__}.dist-info"
     assert {path for path in held if not path.startswith(about)} == expected
-    assert {f"{about}/licenses/LICENSE", f"{about}/entry_points.txt"} <= held
+    assert {f"{about}/licenses/LICENSE", f"{about}/licenses/NOTICE", f"{about}/entry_points.txt"} <= held
 
 
 # Installed

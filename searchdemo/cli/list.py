@@ -16,7 +16,7 @@ from searchdemo.cli.answer import Answer, table
 from searchdemo.cli.options import add_places
 from searchdemo.collection.store import Store
 from searchdemo.encoders.base import EncoderSpec
-from searchdemo.encoders.table import ENCODERS, weights_path
+from searchdemo.encoders.table import ENCODERS, is_here
 from searchdemo.errors import SearchDemoError
 from searchdemo.galleries.base import GallerySpec
 from searchdemo.galleries.table import GALLERIES, open_gallery
@@ -59,7 +59,7 @@ def pictures(spec: GallerySpec, data_dir: Path | None) -> str | None:
 
 def encoders() -> list[dict]:
     names = "name parameters dim input_px text download_bytes licence note"
-    return [facts(spec, names) | {"here": weights_path(spec.name) is not None} for spec in ENCODERS.values()]
+    return [facts(spec, names) | {"here": is_here(spec.name)} for spec in ENCODERS.values()]
 
 
 def indexes() -> list[dict]:

@@ -109,7 +109,7 @@ class Library:
 
     def has_weights(self, encoder: str) -> bool:
         """Whether this encoder can be loaded without going online."""
-        return encoder in self._encoders or bool(self.weights.get(encoder) or encoders.weights_path(encoder))
+        return encoder in self._encoders or bool(self.weights.get(encoder)) or encoders.is_here(encoder)
 
     def built(self, wanted: Key) -> Key | None:
         """The key itself when that is built; where it is of a whole gallery, else the largest balanced part that is."""

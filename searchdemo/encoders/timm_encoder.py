@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import timm
+import torch
 from timm.data import create_transform, resolve_data_config
 from torch import nn
 
@@ -50,6 +51,12 @@ def build(spec: EncoderSpec) -> nn.Module:
     fixed = timm.get_pretrained_cfg_value(spec.model, "fixed_input_size")
     size: dict[str, Any] = {"img_size": spec.input_px} if fixed else {}
     return timm.create_model(spec.model, pretrained=False, num_classes=0, **size)
+
+
+def layout(spec: EncoderSpec) -> dict[str, tuple[int, ...]]:
+    """Name -> shape of all tensors of the network with its classifier's head, in order."""
+    with torch.device("meta"):
+        return {name: tuple(tensor.shape) for name, tensor in timm.create_model(spec.model).state_dict().items()}
 
 
 def transform_of(spec: EncoderSpec, transform: str) -> Transform:

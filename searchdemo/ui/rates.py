@@ -7,7 +7,7 @@ import time
 
 from searchdemo.collection.build import clock
 from searchdemo.collection.library import Library
-from searchdemo.encoders.table import weights_path
+from searchdemo.encoders.table import is_here
 from searchdemo.errors import SearchDemoError
 from searchdemo.pictures import open_picture
 
@@ -25,7 +25,7 @@ class Rates:
     def estimate(self, gallery: str, encoder: str, count: int) -> str:
         """ "about 12:40", or "" while it is unknown. The first call starts the measurement if the weights are here."""
         with self._lock:
-            if encoder not in self._rates and weights_path(encoder) is not None:
+            if encoder not in self._rates and is_here(encoder):
                 self._rates[encoder] = None
                 threading.Thread(target=self._measure, args=(gallery, encoder), daemon=True).start()
             rate = self._rates.get(encoder)

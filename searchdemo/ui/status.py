@@ -9,7 +9,7 @@ import gradio as gr
 
 from searchdemo.collection.jobs import Job
 from searchdemo.collection.store import Key
-from searchdemo.encoders.table import ENCODERS, weights_path
+from searchdemo.encoders.table import ENCODERS, is_here
 from searchdemo.ui.components.messages import hint, sentence_errors
 from searchdemo.ui.components.templates import render
 from searchdemo.ui.page import Page
@@ -45,7 +45,7 @@ def add(page: Page) -> None:
         whole_is_built = built is not None and built.limit is None
         estimate = "" if whole_is_built or busy else rates.estimate(gallery, encoder, count)
         return [
-            render("badge.html", device=page.device, spec=ENCODERS[encoder], here=weights_path(encoder) is not None),
+            render("badge.html", device=page.device, spec=ENCODERS[encoder], here=is_here(encoder)),
             hint(here.missing),
             gr.update(visible=bool(here.missing)),
             gr.update(visible=not own_copy),
