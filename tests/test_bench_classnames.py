@@ -142,8 +142,8 @@ def test_tables_and_charts(card):
 
 
 def test_an_encoder_without_words_is_refused(world):
-    with pytest.raises(BadQuery, match=r"resnet18.*bundled"):
-        classnames.run(Bench(world.library(), Key("colours", "resnet18")))
+    with pytest.raises(BadQuery, match=r"dino-vits16.*bundled"):
+        classnames.run(Bench(world.library(), Key("colours", "dino-vits16")))
 
 
 def test_vectors_of_other_weights_are_refused(world):

@@ -3,12 +3,17 @@
 A query gets the class whose text lies nearest. Each pair (query, class) is also a decision: a threshold on the angular
 distance arccos(cos) between picture and text accepts it or not, which gives a ROC curve, its area, and F1. This is
 zero-shot only for encoders that never saw the labels.
+
+An encoder without words that was trained on ImageNet's classes has a vector for each of them in its own head. Then the
+query gets the class with the largest logit among those of the gallery, and the angle is that to the class's vector.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -17,22 +22,36 @@ from searchdemo.bench.tables import Column, Table, columns, fixed, rows_of, tabl
 from searchdemo.bench.workload import Bench, Workload
 from searchdemo.collection.classify import training_note
 from searchdemo.collection.knn import evaluate
-from searchdemo.encoders.base import Encoder
+from searchdemo.encoders.base import Encoder, EncoderSpec
+from searchdemo.encoders.own_head import head_rows
 from searchdemo.encoders.table import weights_path
 from searchdemo.encoders.templates import class_rows
 from searchdemo.errors import BadQuery
 from searchdemo.measure.cards import Figures, RunCard
 
 NAME_ALONE = "{}"
+OWN_HEAD = "none: its own head"
 CURVE_POINTS = 200  # maximum on a card
 FAILING = 10  # classes in the table
 KNN_K = 20
 
 
+@dataclass(frozen=True)
+class ClassSet:
+    """A vector for each class, and how it was made."""
+
+    name: str
+    rows: np.ndarray  # (classes, dim) float32; of words unit, of a head of any length
+    templates: tuple[str, ...] = ()
+    texts: int | None = None  # None: it is of no words
+    seconds: float | None = None  # of reading the texts
+
+
 def run(bench: Bench) -> Figures:
-    """Raises BadQuery for an encoder without text, NoWeights, BadArtifact when the vectors are of other weights."""
+    """Raises BadQuery for an encoder without words and without a head for the gallery's classes, NoWeights,
+    BadArtifact when the vectors are of other weights."""
     spec = bench.encoder_spec
-    if not spec.text:
+    if not (spec.text or spec.head):
         raise BadQuery(
             f"{bench.key.encoder!r} reads no words, so no class can be asked for by name; "
             "choose an encoder with a text tower, such as 'bundled'."
@@ -49,33 +68,45 @@ def run(bench: Bench) -> Figures:
         "precision": f"{encoder.precision} on {encoder.device}",
         "stand_in": encoder.stand_in,
     }
-    encoder.encode_texts([work.class_names[0]])  # a first call sets things up
     sets: list[dict] = []
     curves: list[dict] = []
-    for templates in ((NAME_ALONE,), spec.prompts):
-        words = name_of(templates)
-        bench.tell(f"class names by {words}", len(sets), 2)
-        rows, seconds = timed_rows(encoder, work.class_names, templates)
-        texts = len(work.class_names) * len(templates)
-        cosines = work.queries @ rows.T
-        guesses = ranked(cosines)
+    for made in class_sets(spec, encoder, file, work):
+        bench.tell(f"classes by {made.name}", len(sets), 2)
+        scores = work.queries @ made.rows.T
+        guesses = ranked(scores)
         right = guesses == work.truth[:, None]
-        found, curve = pair_figures(*pairs(cosines, work.truth))
+        found, curve = pair_figures(*pairs(scores / np.linalg.norm(made.rows, axis=1), work.truth))
         sets.append(
-            {"set": words, "templates": list(templates)}
+            {"set": made.name, "templates": list(made.templates)}
             | {"top1": 100 * float(right[:, 0].mean()), "top5": 100 * float(right.any(axis=1).mean())}
             | found
-            | {"texts": texts, "texts_s": seconds, "text_ms": 1000 * seconds / texts}
+            | {"texts": made.texts, "texts_s": made.seconds}
+            | {"text_ms": 1000 * made.seconds / made.texts if made.seconds and made.texts else None}
             | facts
         )
-        curves += [{"set": words} | point for point in curve]
+        curves += [{"set": made.name} | point for point in curve]
     bench.tell("the classes that words fail on", 1)
     return Figures(
         work.subject,
         {"sets": sets, "curve": curves, "failing": failing(work, guesses[:, 0])},
-        {"trained_on_gallery": bench.trained_on_gallery, "failing_by": words, "knn_k": KNN_K},
+        {"trained_on_gallery": bench.trained_on_gallery, "failing_by": made.name, "knn_k": KNN_K},
         notes=[note] if (note := training_note(bench.encoder_spec, bench.key.gallery)) else [],
     )
+
+
+def class_sets(spec: EncoderSpec, encoder: Encoder, file: Path | None, work: Workload) -> Iterator[ClassSet]:
+    """The bare name and sentences about it for an encoder that reads words, else its own head.
+
+    file: of the weights. Raises BadQuery, BadArtifact when the head does not name the classes.
+    """
+    if not spec.text:
+        assert file is not None, "the encoder was loaded from it"
+        yield ClassSet(OWN_HEAD, head_rows(spec, file, work.label_names))
+        return
+    encoder.encode_texts([work.class_names[0]])  # a first call sets things up
+    for templates in ((NAME_ALONE,), spec.prompts):
+        rows, seconds = timed_rows(encoder, work.class_names, templates)
+        yield ClassSet(name_of(templates), rows, templates, len(work.class_names) * len(templates), seconds)
 
 
 def timed_rows(encoder: Encoder, names: Sequence[str], templates: Sequence[str]) -> tuple[np.ndarray, float]:
@@ -184,14 +215,14 @@ def failing(work: Workload, guesses: np.ndarray) -> list[dict]:
 def tables(cards: Sequence[RunCard]) -> list[Table]:
     heads = columns("encoder set top1 top5 auc f1 f1_degrees texts texts_s text_ms model_bytes dim mark")
     title = "Classes by words: accuracy in %, AUC over pairs of query and class, best F1 and its angle"
-    rows = [row | {"mark": _mark(card, row["mark"])} for card in cards for row in rows_of([card], "sets")]
+    rows = [row | {"mark": _mark(card, row)} for card in cards for row in rows_of([card], "sets")]
     summary = Table("classnames-accuracy", title, heads, rows, cards[0].source)
     return [summary, *map(_failing_table, cards)]
 
 
-def _mark(card: RunCard, stand_in: str) -> str:
-    trained = "trained on these labels, not zero-shot" if card.settings["trained_on_gallery"] else ""
-    return ", ".join(filter(None, [trained, stand_in]))
+def _mark(card: RunCard, row: dict) -> str:
+    labels = "these labels" * card.settings["trained_on_gallery"] or "ImageNet's labels" * (row["set"] == OWN_HEAD)
+    return ", ".join(filter(None, [f"trained on {labels}, not zero-shot" * bool(labels), row["mark"]]))
 
 
 def _failing_table(card: RunCard) -> Table:
