@@ -31,6 +31,9 @@ class Colours:
     def encode_images(self, images: Sequence[Image.Image]) -> np.ndarray:
         return self.encode_pixels(self.preprocess(images))
 
+    def text_notice(self, text: str) -> str:
+        return ""
+
     def encode_texts(self, texts: Sequence[str]) -> np.ndarray:
         colours = [next((NAMED[word] for word in text.split() if word in NAMED), (0.5, 0.5, 0.5)) for text in texts]
         return self.encode_pixels(np.array([colour * 16 for colour in colours], np.float32) * 255)

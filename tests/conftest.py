@@ -76,6 +76,9 @@ class MeanColour:
     def encode_images(self, images: Sequence[Image.Image]) -> np.ndarray:
         return self.encode_pixels(self.preprocess(images))
 
+    def text_notice(self, text: str) -> str:
+        return ""
+
     def encode_texts(self, texts: Sequence[str]) -> np.ndarray:
         try:
             return self.encode_pixels(np.array([ImageColor.getrgb(text) for text in texts]))

@@ -10,13 +10,11 @@ import pytest
 import torch
 
 from searchdemo import assets
+from searchdemo.encoders.bundled_text import unit
 from searchdemo.galleries.drawing.scene import THINGS, sample
-from training import evaluate, image_tower, joint, scene_data, text_data
+from training import evaluate, image_tower, scene_data
 from training.model_card import render
-from training.prototypes import follow, unit
 from training.queries import QUERIES, Query, read_queries
-from training.text_data import Subject
-from training.text_tower import TextTower, flatten_bags
 
 
 @pytest.fixture(autouse=True)
@@ -77,55 +75,6 @@ def test_the_model_card_that_ships_has_the_figures_of_its_run_card():
     assert "| top-1 by class names | 12.25 % |" in render(card)
 
 
-NOUNS = {
-    "dog": {"hypernyms": ["animal"]},
-    "poodle": {"hypernyms": ["dog"]},
-    "pug": {"hypernyms": ["dog"]},
-    "beagle": {"hypernyms": ["dog"]},
-    "cat": {"hypernyms": ["animal"]},
-    "animal": {"hypernyms": []},
-    "stone": {"hypernyms": []},
-}
-
-
-def test_a_noun_is_answered_by_the_classes_below_it_or_below_its_nearest_kind():
-    answers = text_data.class_answers(NOUNS, ["poodle", "pug", "cat"], max_answers=2)
-    assert answers == {"dog": (0, 1), "poodle": (0,), "pug": (1,), "beagle": (0, 1), "cat": (2,)}  # animal: too many
-
-
-def test_a_misspelt_word_differs_in_few_letters():
-    rng = np.random.default_rng(0)
-    for _ in range(100):
-        wrong = text_data.misspell("tarantula", rng)
-        assert abs(len(wrong) - len("tarantula")) <= 1
-        assert len(set(wrong) ^ set("tarantula")) <= 2
-
-
-def test_hidden_words_become_ngrams_of_the_same_weight():
-    vocabulary = {"yellow": 0, "bus": 1}
-    seen = [text_data.noisy_rows("yellow bus", vocabulary, np.random.default_rng(seed)) for seed in range(40)]
-    assert all(sum(weights) == pytest.approx(2) for _, weights in seen)
-    assert any(max(rows) > 1 for rows, _ in seen)
-    assert any(rows == [0, 1] for rows, _ in seen)
-
-
-def test_a_subject_is_written_in_many_ways_that_all_name_or_explain_it():
-    subject = Subject(("lemon", "citron"), 0, "citrus", "yellow oval fruit")
-    rng = np.random.default_rng(0)
-    texts = {text_data.write(subject, rng) for _ in range(200)}
-    assert {"lemon", "citron", "a photo of a lemon", "lemon, a kind of citrus", "yellow oval fruit"} <= texts
-    assert all(any(name in text for name in (*subject.names, subject.gloss)) for text in texts)
-
-
-def test_rows_follow_the_class_they_are_nearest_to():
-    class_rows, learned = np.eye(4)[:2], np.eye(4)[[2, 1]]
-    moved = follow(class_rows, class_rows, learned)
-    assert moved[1] == pytest.approx(learned[1], abs=1e-6)  # stood still
-    assert moved[0] @ learned[0] > 0.999  # went along
-    aside = follow(unit(np.array([[0.5, 0.0, 0.0, 0.5]])), class_rows, learned)[0]
-    assert aside[2] > 0.8
-
-
 def test_captions_are_true_of_their_scene_and_truth_knows_the_others():
     scenes = sample(5, 60)
     codes, numbers = scene_data.codes(scenes)
@@ -136,14 +85,6 @@ def test_captions_are_true_of_their_scene_and_truth_knows_the_others():
     assert names
     assert names <= set(scene_data.ATTRIBUTES)
     assert text.strip() == text
-
-
-def test_matching_loss_by_hand():
-    scores = torch.log(torch.tensor([[1.0, 1.0, 2.0], [3.0, 1.0, 1.0]]))
-    true = torch.tensor([[False, False, True], [False, False, False]])  # the second row has none and does not count
-    assert float(joint.matching_loss(scores, true)) == pytest.approx(-np.log(0.5))
-    both = torch.tensor([[True, True, False]])
-    assert float(joint.matching_loss(scores[:1], both)) == pytest.approx(-np.log(0.25))
 
 
 def test_crops_of_the_whole_picture_change_only_its_brightness():
@@ -183,47 +124,3 @@ def test_a_checkpoint_of_another_recipe_is_refused(tmp_path):
                 image_tower.train(recipe, prototypes, data, data, tmp_path / "c.safetensors", say=lambda line: None)
         else:
             image_tower.train(recipe, prototypes, data, data, tmp_path / "c.safetensors", say=lambda line: None)
-
-
-def small_joint(seed: int) -> joint.Joint:
-    recipe = image_tower.Recipe(resolutions=((1, 8),), widths=(4,), blocks=1)
-    prototypes = unit(np.random.default_rng(seed).normal(size=(4, 128)))
-    trainer = image_tower.Trainer(recipe, prototypes, 10, 0, torch.device("cpu"))
-    torch.manual_seed(seed)
-    return joint.Joint(trainer, TextTower(6, hidden=4), joint.JointRecipe(), 10)
-
-
-def test_the_joint_stage_goes_on_after_a_kill_as_if_nothing_had_happened(tmp_path):
-    pixels = torch.randn(4, 3, 8, 8, generator=torch.Generator().manual_seed(0))
-    bags = flatten_bags([([row], [1.0]) for row in range(4)])
-
-    def step(run: joint.Joint) -> None:
-        run.update(-(run.trainer.model.tower(pixels) * run.tower(*bags)).sum())
-
-    whole, resumed = small_joint(1), small_joint(2)
-    step(whole)
-    whole.save(tmp_path / "joint.safetensors")
-    resumed.resume(tmp_path / "joint.safetensors")
-    step(whole)
-    step(resumed)
-    assert (whole.step, resumed.step) == (2, 2)
-    for one, other in ((whole.tower, resumed.tower), (whole.trainer.average, resumed.trainer.average)):
-        for name, value in one.state_dict().items():
-            assert torch.allclose(value.float(), other.state_dict()[name].float(), atol=1e-6), name
-
-
-def test_scenes_remember_the_latest_and_pull_true_pairs_together():
-    scenes = sample(5, 60)
-    recipe = joint.JointRecipe(scenes=8, captions=20, remembered=12)
-    drawn = joint.Scenes(np.zeros((60, 64, 64, 3), np.uint8), scenes, {}, recipe, "cpu")
-    pixels, codes, bags, said = drawn.draw(np.random.default_rng(0))
-    assert (len(pixels), len(codes), len(bags), len(said)) == (8, 8, 28, 28)
-    assert scene_data.matches(said, codes).any(axis=0).all()  # every picture has a caption that is true of it
-    true = scene_data.matches(said, codes).astype(np.float32)
-    rows = torch.eye(8)
-    drawn.rows = torch.zeros(0, 8)
-    good = drawn.loss(rows, codes, torch.from_numpy(true), said)
-    assert len(drawn.rows) == len(drawn.row_codes) == 8
-    bad = drawn.loss(rows, codes, torch.from_numpy(1 - true), said)
-    assert good < bad
-    assert len(drawn.rows) == len(drawn.row_codes) == 12

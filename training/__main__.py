@@ -1,7 +1,7 @@
 """python -m training --data DIR --wordnet DIR: from an empty folder to the bundled encoder.
 
-Stages: image (all but the last epochs), text, joint (the last epochs, both towers), export. A stage that was killed
-goes on where it was, and a stage that is done is not repeated.
+Stages: image, text (the image tower stands still, so this takes minutes on a CPU), export. A stage that was killed goes
+on where it was, and a stage that is done is not repeated.
 
 Example: python -m training --data tiny-imagenet --wordnet wordnet --work training-work
 """
@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-STAGES = ("image", "text", "joint", "export")  # methods of training.run.Run
+STAGES = ("image", "text", "export")  # methods of training.run.Run
 
 
 def main() -> None:

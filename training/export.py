@@ -18,7 +18,6 @@ from searchdemo import assets
 from searchdemo.collection.library import Library
 from searchdemo.collection.store import Key, Store
 from searchdemo.encoders.bundled_image import ImageTower
-from searchdemo.encoders.bundled_text import VOCABULARY
 from searchdemo.encoders.quantised import quantise
 from searchdemo.encoders.table import ENCODERS, fetch_weights
 from searchdemo.files import replacing
@@ -28,7 +27,7 @@ from training.data import Say, Split
 from training.evaluate import knn_top1, names_top1, scenes_figures, shipped_top1, words_to_pictures
 from training.image_tower import DEVICE, standardise
 from training.model_card import render
-from training.text_tower import TextTower
+from training.photographs import right_first
 
 FORMAT = "searchdemo bundled encoder, 1"
 
@@ -77,6 +76,7 @@ def figures(library: Library, first_names: list[str]) -> dict:
             split: words_to_pictures(encoder, rows, labels, first_names) for split, (rows, labels) in by_words.items()
         },
         "scenes": scenes_figures(scenes),
+        "photographs": right_first(encoder),
         "precision": collection.artifact.manifest.precision.split()[0],  # "bfloat16 on cpu"
     }
 
@@ -87,20 +87,19 @@ def first_names(wordnet: Path) -> list[str]:
     return [nouns[synsets[label]]["names"][0] for label in CLASS_NAMES]
 
 
-def pack(image: ImageTower, text: TextTower, words: list[str]) -> dict[str, np.ndarray]:
-    """Both towers as the arrays of one file, in 8 bits. words: in the order of the text tower's rows."""
-    towers = {"image": image.state_dict(), "text": text.state_dict()}
-    tensors = {f"{part}.{name}": value for part, state in towers.items() for name, value in state.items()}
-    arrays = {name: value.cpu().numpy() for name, value in tensors.items() if not name.endswith("num_batches_tracked")}
-    return quantise(arrays) | {VOCABULARY: np.frombuffer(" ".join(words).encode(), np.uint8)}
+def pack(image: ImageTower, text: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Both towers as the arrays of one file. text: the arrays of the text stage, which are in 4 and 8 bits already."""
+    arrays = {f"image.{name}": value.cpu().numpy() for name, value in image.state_dict().items()}
+    quantised = quantise({name: value for name, value in arrays.items() if not name.endswith("num_batches_tracked")})
+    return quantised | {f"text.{name}": value for name, value in text.items()}
 
 
-def write(image: ImageTower, text: TextTower, words: list[str], folder: Path, recipe: dict) -> Path:
+def write(image: ImageTower, text: dict[str, np.ndarray], folder: Path, recipe: dict) -> Path:
     """Writes bundled.safetensors and returns its path."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "bundled.safetensors"
     with replacing(path) as partial:
-        save_file(pack(image, text, words), partial, metadata={"format": FORMAT, "recipe": json.dumps(recipe)})
+        save_file(pack(image, text), partial, metadata={"format": FORMAT, "recipe": json.dumps(recipe)})
         partial.chmod(0o644)  # safetensors lets only the owner read
     return path
 

@@ -19,6 +19,7 @@ def render(card: dict) -> str:
         card=card,
         figures=figures,
         train=train,
+        held_out=card["held_out_names"]["report"],
         valid=valid,
         votes="\n".join(votes),
         kinds="\n".join(kinds),

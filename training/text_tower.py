@@ -1,10 +1,9 @@
-"""Trains the text tower: a bag of words that starts from the sentence model and finds the image tower's prototypes."""
+"""Trains the head of the text tower: from the sentence model's space into that of the pictures."""
 
 from __future__ import annotations
 
-import re
 import time
-from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,113 +11,173 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from searchdemo.encoders.bundled_image import DIM
-from searchdemo.encoders.words import NGRAM_ROWS, ngrams
 from training.data import Say
-from training.image_tower import DEVICE
-from training.text_data import Lessons
+from training.scene_data import matches
+from training.text_data import Subject
 
 
 @dataclass(frozen=True)
 class TextRecipe:
     steps: int = 1500
-    batch_size: int = 768
-    table_lr: float = 2e-3  # of Adam, half a cosine down to zero
-    head_lr: float = 1e-3
-    scale: float = 12.0  # inverse temperature of the cosines to the prototypes
-    answers_weight: float = 0.15  # of the answers' loss beside the cosine to the target
+    batch_size: int = 256  # texts of each kind of subject, and pictures, per step
+    hidden: int = 256
+    sharpness: float = 30.0  # inverse temperature of the likeness of a text to the classes, before it is learnt
+    lr: float = 2e-3  # of AdamW, half a cosine down to zero
+    weight_decay: float = 0.02
+    noise: float = 0.5  # length of the noise that is added to a sentence embedding of length 1
+    scale: float = 20.0  # inverse temperature of cosines between texts, classes and pictures
+    scene_scale: float = 14.0  # between captions and scenes
+    kinds_weight: float = 0.5  # of the losses; that of the classes weighs 1
+    nouns_weight: float = 0.2
+    pictures_weight: float = 0.3
+    scenes_weight: float = 0.3
+    scenes: int = 512  # that captions are compared with, per step
 
 
-class TextTower(nn.Module):
-    """A bag of words: the sum of the words' rows and a small network on top.
+class Head(nn.Module):
+    """Sentence embeddings (n, width) -> unit rows (n, dim): attention over the classes, and a small network beside it.
 
-    One row per word, distilled from a sentence model (as model2vec does); the length of a row is the word's weight.
-    It knows no word order. searchdemo/encoders/bundled_text.py runs it in NumPy.
+    A text weighs the classes by its likeness to what is written about each, and lies at the mean of their vectors. So
+    what the sentence model knows of "police dog" holds from the first step: learnt from nothing, a network of two
+    layers found half as many descriptions in the same time. The network beside it learns what is no class, such as
+    the colours and places of scenes. searchdemo/encoders/bundled_text.py runs it in NumPy.
     """
 
-    def __init__(self, rows: int, hidden: int = 512):
+    def __init__(self, classes: int, width: int, dim: int, hidden: int):
         super().__init__()
-        self.table = nn.EmbeddingBag(rows, DIM, mode="sum")
-        self.expand = nn.Linear(DIM, hidden)
-        self.contract = nn.Linear(hidden, DIM)
+        self.keys = nn.Linear(width, classes)
+        self.values = nn.Linear(classes, dim, bias=False)
+        self.skip = nn.Linear(width, dim, bias=False)
+        self.expand = nn.Linear(width, hidden)
+        self.contract = nn.Linear(hidden, dim)
 
-    def forward(self, rows: torch.Tensor, offsets: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
-        """Table rows of n texts end to end, each text's start, each row's weight -> unit rows (n, 128), float32."""
-        bags = F.normalize(self.table(rows, offsets, per_sample_weights=weights), dim=1)
-        return F.normalize(bags + self.contract(F.gelu(self.expand(bags))), dim=1)
-
-
-def flatten_bags(bags: list[tuple[list[int], list[float]]]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """The results of words.table_rows for n texts -> the three arguments of TextTower."""
-    lengths = torch.tensor([0] + [len(rows) for rows, _ in bags[:-1]], dtype=torch.long)
-    rows = torch.tensor([row for rows, _ in bags for row in rows], dtype=torch.long)
-    weights = torch.tensor([weight for _, weights in bags for weight in weights], dtype=torch.float32)
-    return rows, lengths.cumsum(0), weights
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        known = self.values(self.keys(features).softmax(dim=1))
+        beside = self.skip(features) + self.contract(F.gelu(self.expand(features)))
+        return F.normalize(known + beside, dim=1)
 
 
-def initial_tower(lessons: Lessons) -> TextTower:
-    """Each word lies at its target, the longer the rarer it is. Each n-gram lies at the mean of the words with it."""
-    own, words = len(lessons.own), list(lessons.vocabulary)
-    rows = np.zeros((len(words) + NGRAM_ROWS, lessons.targets.shape[1]), np.float32)
-    rows[:own] = lessons.targets[:own]
-    counts: Counter[str] = Counter()
-    for subject in lessons.nouns:
-        for word in re.findall("[a-z0-9]+", " ".join((*subject.names, subject.gloss)).lower()):
-            counts[word] += 1
-            if lessons.vocabulary.get(word, 0) >= own:
-                rows[lessons.vocabulary[word]] += lessons.targets[subject.target]
-    rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-6)
-    total = sum(counts.values())
-    rarity = np.array([1e-3 / (1e-3 + counts[word] / total) for word in words], np.float32)  # Arora et al. 2017
-    rows[: len(words)] *= rarity[:, None]
-    for row, word in enumerate(words):
-        for piece in ngrams(word):
-            rows[len(words) + piece] += rows[row]
-    tail = rows[len(words) :]
-    tail /= np.maximum(np.linalg.norm(tail, axis=1, keepdims=True), 1e-6)
-    tower = TextTower(len(rows))
+def initial_head(texts: np.ndarray, prototypes: np.ndarray, recipe: TextRecipe) -> Head:
+    """texts: (classes, width), the mean embedding of what is written about each class."""
+    classes, width = texts.shape
+    head = Head(classes, width, prototypes.shape[1], recipe.hidden)
     with torch.no_grad():
-        tower.table.weight.copy_(torch.from_numpy(rows))
-        tower.contract.weight.zero_()
-        tower.contract.bias.zero_()
-    return tower
+        head.keys.weight.copy_(F.normalize(torch.from_numpy(texts.astype(np.float32)), dim=1) * recipe.sharpness)
+        head.values.weight.copy_(torch.from_numpy(prototypes.T.astype(np.float32)))
+        for zero in (head.keys.bias, head.skip.weight, head.contract.weight, head.contract.bias):
+            zero.zero_()
+    return head
 
 
-def words_loss(
-    tower: TextTower, lessons: Lessons, count: int, recipe: TextRecipe, random: np.random.Generator
-) -> torch.Tensor:
-    """1 - cosine to the target, plus weighted -log of the probability that the prototypes give the right classes."""
-    bags, targets, answers = lessons.draw(count, random)
-    device = tower.table.weight.device
-    rows = tower(*(part.to(device) for part in flatten_bags(bags)))
-    away = 1 - (rows * torch.from_numpy(targets).to(device)).sum(1)
-    known = torch.from_numpy(answers.any(axis=1)).to(device)
-    scores = F.log_softmax(rows @ torch.from_numpy(lessons.prototypes).to(device).T * recipe.scale, dim=1)
-    right = scores.masked_fill(~torch.from_numpy(answers).to(device), -torch.inf)[known].logsumexp(1)
-    return away.mean() - recipe.answers_weight * right.mean()
+@dataclass(frozen=True)
+class PictureRows:
+    """What the image tower made. Unit rows in the space of the pictures."""
+
+    prototypes: np.ndarray  # (1000, dim): a row per class of ImageNet-1k
+    rows: np.ndarray  # (n, dim) of pictures
+    labels: np.ndarray  # (n,) their classes, rows of prototypes
+    scene_rows: np.ndarray  # (m, dim) of drawn scenes
+    scene_codes: np.ndarray  # (m, attributes), see scene_data.codes
 
 
-def optimiser(tower: TextTower, recipe: TextRecipe) -> torch.optim.Adam:
-    head = [*tower.expand.parameters(), *tower.contract.parameters()]
-    groups = [{"params": tower.table.parameters(), "lr": recipe.table_lr}, {"params": head, "lr": recipe.head_lr}]
-    return torch.optim.Adam(groups)
+@dataclass(frozen=True)
+class Captions:
+    features: np.ndarray  # (n, width) sentence embeddings
+    said: np.ndarray  # (n, attributes), -1 for the unsaid
 
 
-def train(lessons: Lessons, recipe: TextRecipe, seed: int, say: Say) -> TextTower:
-    """A trained text tower. It takes a few minutes on one core."""
+class Pool:
+    """Subjects of one kind. Draws a subject, then one of its texts, each as likely as the others."""
+
+    def __init__(self, subjects: Sequence[Subject], features: Sequence[np.ndarray], classes: int):
+        """features: of each subject's texts, (its texts, width)."""
+        self.features = torch.from_numpy(np.concatenate(features))
+        sizes = np.array([len(rows) for rows in features])
+        self.starts, self.sizes = np.concatenate([[0], sizes.cumsum()[:-1]]), sizes
+        self.answers = torch.zeros(len(subjects), classes, dtype=torch.bool)
+        for row, subject in enumerate(subjects):
+            self.answers[row, list(subject.answers)] = True
+
+    def draw(self, count: int, random: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+        """Sentence embeddings (count, width) and which classes answer (count, classes) bool."""
+        chosen = random.integers(len(self.sizes), size=count)
+        return self._texts(chosen, random), self.answers[torch.from_numpy(chosen)]
+
+    def means(self) -> np.ndarray:
+        """The mean embedding of each subject's texts: (subjects, width)."""
+        return np.add.reduceat(self.features.numpy(), self.starts) / self.sizes[:, None]
+
+    def of_each(self, subjects: np.ndarray, random: np.random.Generator) -> torch.Tensor:
+        """One text of each of these subjects: (len(subjects), width)."""
+        return self._texts(subjects, random)
+
+    def _texts(self, subjects: np.ndarray, random: np.random.Generator) -> torch.Tensor:
+        places = self.starts[subjects] + (random.random(len(subjects)) * self.sizes[subjects]).astype(np.int64)
+        return self.features[torch.from_numpy(places)]
+
+
+def matching_loss(scores: torch.Tensor, true: torch.Tensor) -> torch.Tensor:
+    """Mean over rows of the cross-entropy to equal shares of the true columns. Rows without one do not count."""
+    counts = true.sum(1)
+    each = -(F.log_softmax(scores, dim=1) * true).sum(1) / counts.clamp(min=1)
+    return each.sum() / (counts > 0).sum().clamp(min=1)
+
+
+def answered_loss(scores: torch.Tensor, answers: torch.Tensor) -> torch.Tensor:
+    """Mean over rows of -log of the probability that all right columns have together."""
+    return -F.log_softmax(scores, dim=1).masked_fill(~answers, -torch.inf).logsumexp(1).mean()
+
+
+def train(
+    pools: dict[str, Pool], captions: Captions, pictures: PictureRows, recipe: TextRecipe, seed: int, say: Say
+) -> Head:
+    """A trained head, on the CPU. pools: by Subject.kind; that of the classes is in the order of the prototypes."""
     torch.manual_seed(seed)
-    random, tower = np.random.default_rng(seed), initial_tower(lessons).to(DEVICE)
-    steps = optimiser(tower, recipe)
+    random = np.random.default_rng(seed)
+    prototypes, rows, scene_rows, caption_features = (
+        torch.from_numpy(np.asarray(part, np.float32))
+        for part in (pictures.prototypes, pictures.rows, pictures.scene_rows, captions.features)
+    )
+    width, seen = caption_features.shape[1], np.unique(pictures.labels)
+    columns = torch.from_numpy(np.searchsorted(seen, pictures.labels))
+    head = initial_head(pools["class"].means(), pictures.prototypes, recipe)
+    steps = torch.optim.AdamW(head.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(steps, recipe.steps)
+
+    def read(features: torch.Tensor) -> torch.Tensor:
+        return head(features + torch.randn_like(features) * recipe.noise * width**-0.5)
+
+    def by_subject(kind: str, loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]) -> torch.Tensor:
+        features, answers = pools[kind].draw(recipe.batch_size, random)
+        return loss(read(features) @ prototypes.T * recipe.scale, answers)
+
     started, losses = time.perf_counter(), []
     for number in range(recipe.steps):
-        loss = words_loss(tower, lessons, recipe.batch_size, recipe, random)
+        of_classes, of_kinds, of_nouns = (
+            by_subject("class", answered_loss),
+            by_subject("kind", matching_loss),
+            by_subject("noun", answered_loss),
+        )
+        chosen = torch.from_numpy(random.integers(len(rows), size=recipe.batch_size))
+        texts = read(pools["class"].of_each(seen, random))
+        of_pictures = F.cross_entropy(rows[chosen] @ texts.T * recipe.scale, columns[chosen], label_smoothing=0.1)
+        said = random.integers(len(caption_features), size=recipe.batch_size)
+        shown = random.integers(len(scene_rows), size=recipe.scenes)
+        true = torch.from_numpy(matches(captions.said[said], pictures.scene_codes[shown]))
+        scores = read(caption_features[torch.from_numpy(said)]) @ scene_rows[torch.from_numpy(shown)].T
+        of_scenes = matching_loss(scores * recipe.scene_scale, true)
+        parts = of_classes, of_kinds, of_nouns, of_pictures, of_scenes
+        weights = 1, recipe.kinds_weight, recipe.nouns_weight, recipe.pictures_weight, recipe.scenes_weight
+        loss = sum(weight * part for weight, part in zip(weights, parts, strict=True))
         steps.zero_grad()
         loss.backward()
         steps.step()
         schedule.step()
-        losses.append(loss.item())
-        if number % 200 == 199:
+        losses.append([part.item() for part in parts])
+        if number % 500 == 499:
+            names = "classes", "kinds", "nouns", "pictures", "scenes"
+            latest = zip(names, np.mean(losses[-500:], axis=0), strict=True)
             left = (time.perf_counter() - started) / (number + 1) * (recipe.steps - number - 1)
-            say(f"text: {number + 1}/{recipe.steps}, loss {np.mean(losses[-200:]):.3f}, {left / 60:.1f} min left")
-    return tower
+            said_now = ", ".join(f"{name} {value:.3f}" for name, value in latest)
+            say(f"text: {number + 1}/{recipe.steps}, losses: {said_now}; {left / 60:.1f} min left")
+    return head.eval()

@@ -167,7 +167,8 @@ class Collection:
         started = time.perf_counter()
         hits = self.hits(embedded.vector, found[:, found[0] != left_out][:, :k], pictures)
         fetch_ms = (time.perf_counter() - started) * 1000
-        notice = shortfall(len(hits), min(k, len(self) - one_more), searched)
+        short = shortfall(len(hits), min(k, len(self) - one_more), searched)
+        notice = "; ".join(filter(None, (embedded.notice, short)))
         timing = Timing(embedded.preprocess_ms, embedded.encode_ms, search_ms, fetch_ms)
         return SearchResult(hits, timing, notice, embedded.vector[0])
 
@@ -259,8 +260,9 @@ def embed(query: Query, encoder: Encoder) -> Embedded:
     """A picture or a text by an encoder. Raises BadQuery, BadPicture."""
     started = time.perf_counter()
     if query.picture is None:
-        vector = encoder.encode_texts([checked_text(query.text or "")])
-        return Embedded(vector, 0.0, (time.perf_counter() - started) * 1000)
+        text = checked_text(query.text or "")
+        vector = encoder.encode_texts([text])
+        return Embedded(vector, 0.0, (time.perf_counter() - started) * 1000, encoder.text_notice(text))
     pixels = encoder.preprocess([open_picture(query.picture)])
     preprocessed = time.perf_counter()
     vector = encoder.encode_pixels(pixels)

@@ -40,6 +40,7 @@ class Embedded:
     vector: np.ndarray  # (1, dim) float32
     preprocess_ms: float = 0.0
     encode_ms: float = 0.0
+    notice: str = ""  # what the person should know of how it was read
 
 
 def check_k(k: int) -> None:

@@ -68,3 +68,6 @@ class Encoder(Protocol):
 
     def encode_texts(self, texts: Sequence[str]) -> np.ndarray:
         """(n, dim) float32 unit rows. Raises BadQuery when the encoder has no text tower."""
+
+    def text_notice(self, text: str) -> str:
+        """What a person should know of how this text is read, such as words that are left out; "" for nothing."""

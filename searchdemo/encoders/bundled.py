@@ -78,8 +78,12 @@ class BundledEncoder:
         return self.image_encoder.encode_images(images)
 
     def encode_texts(self, texts: Sequence[str]) -> np.ndarray:
-        """(n, dim) float32 unit rows. Raises BadQuery for a text without words."""
-        return np.array([self.text_tower.row(text) for text in texts], np.float32).reshape(-1, self.dim)
+        """(n, dim) float32 unit rows. Raises BadQuery for a text that says nothing in words that are known."""
+        return self.text_tower.rows(texts)
+
+    def text_notice(self, text: str) -> str:
+        """The words that it does not know, and those that it takes for misspelt ones."""
+        return self.text_tower.notice(text)
 
 
 def load(spec: EncoderSpec, path: Path, *, transform: str, **options: str | None) -> BundledEncoder:

@@ -1,58 +1,173 @@
-"""The text tower of the bundled encoder in NumPy, so that words need no torch. training/text_tower.py is its twin."""
+"""The text tower of the bundled encoder in NumPy, so that words need no torch.
+
+A sentence model (BERT's architecture, Devlin et al. 2018) in 4 bits, as it came from its own training, and a small
+network from its space into that of the pictures, made by training/text_tower.py.
+"""
 
 from __future__ import annotations
 
-import math
+import difflib
+from collections.abc import Sequence
 
 import numpy as np
 
-from searchdemo.encoders.quantised import dequantise
+from searchdemo.encoders.quantised import SCALES, dequantise, unpacked
 from searchdemo.encoders.weights import Weights, check_shapes, part_of
-from searchdemo.encoders.words import NGRAM_ROWS, table_rows
+from searchdemo.encoders.wordpiece import Reading, WordPieces
 from searchdemo.errors import BadArtifact, BadQuery
 
-VOCABULARY = "text.vocabulary"  # uint8: the words in the order of the table's rows, separated by blanks
+PIECES, WORDS = "text.pieces", "text.words"  # uint8: strings separated by blanks, see wordpiece.WordPieces
+TABLE = "pieces.weight"  # the pieces' rows, which stay in 4 bits in memory
+OTHERS = (TABLE, "head.", "pieces", "words")  # tensors that are no float weights of the sentence model
+HEAD_DIM = 32  # of a head of attention
+TOKENS = 4096  # word pieces that are computed at a time
+EPSILON = 1e-12  # of the layer norms
 
-_erf = np.vectorize(math.erf, otypes=[np.float32])
+
+class SentenceModel:
+    """Texts -> sentence embeddings. Safe for several threads."""
+
+    def __init__(self, tensors: dict[str, np.ndarray]):
+        """tensors: as training/sentence_model.py stores them, without "text." """
+        pieces, words = (bytes(tensors[key.removeprefix("text.")]).decode().split() for key in (PIECES, WORDS))
+        self.reader = WordPieces(pieces, words)
+        self.words = words  # known ones that are no pieces
+        self._table, self._scales = tensors[TABLE], tensors[TABLE + SCALES]
+        weights = dequantise({key: value for key, value in tensors.items() if not key.startswith(OTHERS)})
+        self._place, self._first_norm = weights["places.weight"], (weights["norm.weight"], weights["norm.bias"])
+        self.parameters = sum(value.size for value in weights.values()) + 2 * self._table.size  # two numbers per byte
+        count = sum(key.endswith("attention.weight") for key in weights)
+        self._layers = [part_of(weights, f"layers.{number}.") for number in range(count)]
+
+    def features(self, readings: Sequence[Reading]) -> np.ndarray:
+        """(n, width) float32 unit rows: the mean of the last layer over each text's pieces.
+
+        Texts of the same length are computed together, and none depends on the others.
+        """
+        by_length: dict[int, list[int]] = {}
+        for row, reading in enumerate(readings):
+            by_length.setdefault(len(reading.pieces), []).append(row)
+        found = np.empty((len(readings), self._place.shape[1]), np.float32)
+        for length, rows in by_length.items():
+            step = max(1, TOKENS // length)
+            for start in range(0, len(rows), step):
+                part = rows[start : start + step]
+                found[part] = self._means(np.array([readings[row].pieces for row in part]))
+        return unit(found)
+
+    def _means(self, pieces: np.ndarray) -> np.ndarray:
+        """(n, length) numbers of pieces -> (n, width)."""
+        rows = unpacked(self._table[pieces.ravel()], self._scales[pieces.ravel()]).reshape(*pieces.shape, -1)
+        state = layer_norm(rows + self._place[: pieces.shape[1]], *self._first_norm)
+        for layer in self._layers:
+            state = layer_norm(state + _attend(state, layer), layer["norm1.weight"], layer["norm1.bias"])
+            wide = gelu(state @ layer["expand.weight"].T + layer["expand.bias"])
+            changed = state + wide @ layer["contract.weight"].T + layer["contract.bias"]
+            state = layer_norm(changed, layer["norm2.weight"], layer["norm2.bias"])
+        return state.mean(axis=1)
+
+
+def _attend(state: np.ndarray, layer: dict[str, np.ndarray]) -> np.ndarray:
+    """Self-attention over (n, length, width)."""
+    n, length, width = state.shape
+    mixed = state @ layer["attention.weight"].T + layer["attention.bias"]
+    query, key, value = np.moveaxis(mixed.reshape(n, length, 3, -1, HEAD_DIM), (2, 3), (0, 2))  # (n, heads, length, 32)
+    scores = query @ key.swapaxes(2, 3) * HEAD_DIM**-0.5
+    together = (softmax(scores) @ value).swapaxes(1, 2).reshape(n, length, width)
+    return together @ layer["output.weight"].T + layer["output.bias"]
 
 
 class TextTower:
-    """A bag of words: the sum of the words' rows, and a small network on top. Safe for several threads."""
+    """Words -> unit rows in the space of the pictures. Safe for several threads."""
 
     def __init__(self, name: str, dim: int, weights: Weights):
         """Raises BadArtifact for the file of another encoder. The tensors tell the size of the hidden layer."""
-        if VOCABULARY not in weights.tensors:
+        if PIECES not in weights.tensors:
             raise BadArtifact(
-                f"{weights.path} is not a file of the bundled encoder, which has {VOCABULARY!r}; "
+                f"{weights.path} is not a file of the bundled encoder, which has {PIECES!r}; "
                 "make one with python -m training."
             )
-        self._name, tensors = name, dequantise(part_of(weights.tensors, "text."))
-        words, hidden = bytes(weights.tensors[VOCABULARY]).decode().split(" "), len(tensors.get("expand.bias", ()))
-        self.shapes = {
-            "table.weight": (len(words) + NGRAM_ROWS, dim),
-            "expand.weight": (hidden, dim),
+        tensors = part_of(weights.tensors, "text.")
+        head = dequantise(part_of(tensors, "head."))
+        width = len(tensors["norm.weight"])
+        hidden, classes = (len(head.get(f"{layer}.bias", ())) for layer in ("expand", "keys"))
+        shapes = {
+            "keys.weight": (classes, width),
+            "keys.bias": (classes,),
+            "values.weight": (dim, classes),
+            "skip.weight": (dim, width),
+            "expand.weight": (hidden, width),
             "expand.bias": (hidden,),
             "contract.weight": (dim, hidden),
             "contract.bias": (dim,),
         }
-        check_shapes(self.shapes, tensors, name=name, path=weights.path)
-        self._vocabulary = {word: row for row, word in enumerate(words)}
-        self._table, self._expand, self._expand_bias, self._contract, self._contract_bias = (
-            tensors[key] for key in self.shapes
-        )
+        check_shapes(shapes, head, name=name, path=weights.path)
+        self._name, self._head, self.sentences = name, head, SentenceModel(tensors)
+        self.words = len(self.sentences.words) + sum(piece.isalpha() for piece in self.sentences.reader.pieces)
+        self.parameters = self.sentences.parameters + sum(value.size for value in head.values())
 
-    def row(self, text: str) -> np.ndarray:
-        """(dim,) float32, of length 1. Raises BadQuery for a text without words."""
-        rows, weights = table_rows(text, self._vocabulary)
-        if not rows:
-            raise BadQuery(
-                f"The encoder {self._name!r} finds no word in {text!r}: it reads English, in letters and digits."
-            )
-        bag = _unit(np.asarray(weights, np.float32) @ self._table[rows])
-        wide = self._expand @ bag + self._expand_bias
-        gelu = wide * (0.5 + 0.5 * _erf(wide * 0.5**0.5))
-        return _unit(bag + self._contract @ gelu + self._contract_bias)
+    def rows(self, texts: Sequence[str]) -> np.ndarray:
+        """(n, dim) float32 unit rows. Raises BadQuery for a text that says nothing in words that are known."""
+        readings = [self.sentences.reader.read(text) for text in texts]
+        for text, reading in zip(texts, readings, strict=True):
+            if not reading.says_something:
+                raise BadQuery(self._refusal(text, reading))
+        features = self.sentences.features(readings)[:, None]  # one by one, so that no row depends on the others
+        return head_rows(features, self._head)[:, 0]
+
+    def notice(self, text: str) -> str:
+        """What a person should know of how a text was read; "" when every word counts."""
+        reading, notes = self.sentences.reader.read(text), []
+        notes += [f'I read "{word}" as "{other}"' for word, other in reading.corrected.items()]
+        if reading.unknown:
+            many = len(reading.unknown) > 1
+            left_out = "they were left out" if many else "it was left out"
+            notes.append(f"I do not know the {'words' if many else 'word'} {listed(reading.unknown)}; {left_out}")
+        if reading.left_out:
+            notes.append(f"the text is too long: its last {reading.left_out} words were left out")
+        return "; ".join(notes)
+
+    def _refusal(self, text: str, reading: Reading) -> str:
+        if not reading.unknown:
+            return f"The text {text!r} says nothing about a picture: add a word for what it shows, such as 'dog'."
+        near = difflib.get_close_matches(reading.unknown[0], [*self.sentences.reader.pieces, *self.sentences.words], 1)
+        hint = f"did you mean {near[0]!r}?" if near and near[0].isalpha() else "it reads English."
+        return f"The encoder {self._name!r} does not know {listed(reading.unknown)}, and nothing else is said: {hint}"
 
 
-def _unit(row: np.ndarray) -> np.ndarray:
-    return row / max(np.linalg.norm(row), 1e-12)
+def head_rows(features: np.ndarray, head: dict[str, np.ndarray]) -> np.ndarray:
+    """Sentence embeddings (..., width) -> unit rows (..., dim). training/text_tower.py says why it has this form."""
+    shares = softmax(features @ head["keys.weight"].T + head["keys.bias"])
+    wide = gelu(features @ head["expand.weight"].T + head["expand.bias"])
+    beside = features @ head["skip.weight"].T + wide @ head["contract.weight"].T + head["contract.bias"]
+    return unit(shares @ head["values.weight"].T + beside)
+
+
+def listed(words: Sequence[str]) -> str:
+    """["zxqv", "foo"] -> '"zxqv" and "foo"'."""
+    *most, last = [f'"{word}"' for word in words]
+    return f"{', '.join(most)} and {last}" if most else last
+
+
+def softmax(scores: np.ndarray) -> np.ndarray:
+    """Over the last axis."""
+    shares = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    return shares / shares.sum(axis=-1, keepdims=True)
+
+
+def layer_norm(state: np.ndarray, weight: np.ndarray, bias: np.ndarray) -> np.ndarray:
+    centred = state - state.mean(axis=-1, keepdims=True)
+    return centred / np.sqrt(np.square(centred).mean(axis=-1, keepdims=True) + EPSILON) * weight + bias
+
+
+def gelu(x: np.ndarray) -> np.ndarray:
+    """x times the normal distribution's share below x, off by at most 3e-7 (Abramowitz and Stegun 1964, 7.1.26)."""
+    z = np.abs(x) * np.float32(0.5**0.5)
+    t = 1 / (1 + np.float32(0.3275911) * z)
+    tail = t * (0.254829592 + t * (-0.284496736 + t * (1.421413741 + t * (-1.453152027 + t * np.float32(1.061405429)))))
+    tail *= np.exp(-z * z) * np.float32(0.5)  # the share above |x|
+    return np.where(x > 0, x - x * tail, x * tail)
+
+
+def unit(rows: np.ndarray) -> np.ndarray:
+    return rows / np.maximum(np.linalg.norm(rows, axis=-1, keepdims=True), 1e-12)

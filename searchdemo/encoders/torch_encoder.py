@@ -89,6 +89,10 @@ class TorchEncoder:
         rows = [self._in_turn(self.forward_texts, batch) for batch in batches]
         return np.concatenate([np.empty((0, self.dim), np.float32), *rows])
 
+    def text_notice(self, text: str) -> str:
+        """Nothing: these text towers read any string, in pieces of words."""
+        return ""
+
     def forward_images(self, pixels: torch.Tensor) -> torch.Tensor:
         """(n, 3, height, width) -> (n, dim), of any length."""
         return self.net(pixels)
