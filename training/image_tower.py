@@ -1,13 +1,10 @@
-"""Trains the image tower: cosine classification against prototypes that start where the words lie."""
+"""Trains the image tower: EfficientNet-Lite learns tiny-ImageNet's pictures and drawn scenes, and keeps what it knew."""
 
 from __future__ import annotations
 
 import json
-import math
 import time
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -16,227 +13,250 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import nn
 
-from searchdemo.encoders.bundled_image import PIXEL_MEAN, PIXEL_STD, ImageTower
 from searchdemo.encoders.weights import part_of
 from searchdemo.files import replacing
+from training.coach import Coach, coach, mixed_loss
 from training.data import Say, Split
+from training.network import Classifier, Knowledge, pretrained
+from training.pictures import cut, mixed, mosaics, planes, random_boxes, resized, standardise, varied, whole
+from training.recipe import Recipe, learning_rate
+from training.scene_lessons import SceneLessons
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+PX = 128  # of the encoder's input; the recipe's last phase has it too
+HELD = 50  # every 50th picture of train is never trained on: the recipe is chosen by these, 10 of each class
+SEEN = 20_000  # pictures from which Knowledge learns what the pretrained network's features look like
 
 
-@dataclass(frozen=True)
-class Recipe:
-    resolutions: tuple[tuple[int, int], ...]  # (epochs, pixels per side), in this order
-    batch_size: int = 128
-    peak_lr: float = 0.15  # of SGD with Nesterov momentum 0.9, one cycle
-    warmup: float = 0.08  # share of the steps
-    weight_decay: float = 5e-4
-    label_smoothing: float = 0.1
-    crop_area: tuple[float, float] = (0.3, 1.0)  # share of the picture that a random crop keeps
-    averaging: float = 0.999  # decay per step of the exponential moving average of the weights
-    widths: tuple[int, ...] = (112, 224, 448)
-    blocks: int = 2
-
-    @property
-    def epochs(self) -> int:
-        return sum(epochs for epochs, _ in self.resolutions)
-
-    def resolution(self, epoch: int) -> int:
-        for epochs, pixels in self.resolutions:
-            if epoch < epochs:
-                return pixels
-            epoch -= epochs
-        return self.resolutions[-1][1]
-
-
-CPU = Recipe(resolutions=((10, 48), (6, 64)))
-CUDA = Recipe(resolutions=((60, 64),), batch_size=256, peak_lr=0.3, widths=(144, 288, 576), blocks=3)
-
-
-class Classifier(nn.Module):
-    """Image tower, prototypes (classes, 128) and the inverse temperature of their cosines."""
-
-    def __init__(self, recipe: Recipe, prototypes: np.ndarray):
-        super().__init__()
-        self.tower = ImageTower(widths=recipe.widths, blocks=recipe.blocks)
-        self.prototypes = nn.Parameter(torch.from_numpy(prototypes.astype(np.float32)))
-        self.log_scale = nn.Parameter(torch.tensor(math.log(12.0)))
-
-    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-        return self.logits(self.tower(pixels))
-
-    def logits(self, rows: torch.Tensor) -> torch.Tensor:
-        """Unit rows (n, 128) -> scaled cosines (n, classes)."""
-        return rows @ F.normalize(self.prototypes, dim=1).T * self.log_scale.exp()
-
-
-def standardise(pixels: torch.Tensor) -> torch.Tensor:
-    """uint8 (n, h, w, 3) -> float32 (n, 3, h, w), channels last in memory."""
-    return ((pixels.permute(0, 3, 1, 2).float() / 255) - PIXEL_MEAN) / PIXEL_STD
-
-
-def random_crops(
-    pixels: torch.Tensor, size: int, crop_area: tuple[float, float], random: torch.Generator, mirrored: float = 0.5
-) -> torch.Tensor:
-    """A random crop, scale, aspect, mirror and brightness for each picture, in one bilinear resampling.
-
-    mirrored: the share of pictures that are mirrored.
-    """
-    n = len(pixels)
-
-    def uniform(low: float, high: float) -> torch.Tensor:
-        return torch.rand(n, generator=random) * (high - low) + low
-
-    area, aspect = uniform(*crop_area), uniform(math.log(3 / 4), math.log(4 / 3)).exp()
-    width, height = (area * aspect).sqrt().clamp(max=1), (area / aspect).sqrt().clamp(max=1)
-    left, top = uniform(-1, 1) * (1 - width), uniform(-1, 1) * (1 - height)
-    mirror = 1 - 2 * (torch.rand(n, generator=random) < mirrored).float()
-    zero = torch.zeros(n)
-    affine = torch.stack([torch.stack([width * mirror, zero, left], 1), torch.stack([zero, height, top], 1)], 1)
-    grid = F.affine_grid(affine.to(pixels.device), [n, 3, size, size], align_corners=False)
-    crops = F.grid_sample(standardise(pixels), grid, padding_mode="reflection", align_corners=False)
-    gain, bias = uniform(0.8, 1.2).to(pixels.device), uniform(-0.2, 0.2).to(pixels.device)
-    return (crops * gain[:, None, None, None] + bias[:, None, None, None]).contiguous(memory_format=torch.channels_last)
-
-
-def top1(model: nn.Module, pixels: np.ndarray, labels: np.ndarray, size: int, device: torch.device) -> float:
-    """Accuracy in percent of the prototypes' head on whole pictures."""
-    model.eval()
-    right = 0
-    with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16):
-        for start in range(0, len(pixels), 500):
-            batch = standardise(torch.from_numpy(pixels[start : start + 500]).to(device))
-            if size != batch.shape[-1]:
-                batch = F.interpolate(batch, (size, size), mode="bilinear", antialias=True)
-            guesses = model(batch.contiguous(memory_format=torch.channels_last)).argmax(1).cpu().numpy()
-            right += int((guesses == labels[start : start + 500]).sum())
-    model.train()
-    return 100 * right / len(pixels)
+def held_out(count: int) -> np.ndarray:
+    """Which rows of train are not trained on, (count,) bool."""
+    return np.arange(count) % HELD == HELD // 2
 
 
 class Trainer:
     """The state of a training. Its checkpoint holds all of it, so a killed training goes on as if never stopped."""
 
-    def __init__(self, recipe: Recipe, prototypes: np.ndarray, steps_per_epoch: int, seed: int, device: torch.device):
+    def __init__(self, recipe: Recipe, attributes: int, steps_per_epoch: int, seed: int, device: torch.device):
         torch.manual_seed(seed)
         self.recipe, self.seed, self.device = recipe, seed, device
         self.total_steps = steps_per_epoch * recipe.epochs
-        self.model = Classifier(recipe, prototypes).to(device, memory_format=torch.channels_last)
-        self.average = Classifier(recipe, prototypes).to(device, memory_format=torch.channels_last)
+        self.model, self.average = (
+            Classifier(pretrained(recipe.network), attributes).to(device, memory_format=torch.channels_last)
+            for _ in range(2)
+        )
         self.average.load_state_dict(self.model.state_dict())
-        decayed = [p for p in self.model.parameters() if p.ndim > 1 and p is not self.model.prototypes]
-        others = [p for p in self.model.parameters() if p.ndim <= 1 or p is self.model.prototypes]
+        self.average.requires_grad_(False)
+        free = (self.model.prototypes, self.model.attributes)
+        decayed = [p for p in self.model.parameters() if p.ndim > 1 and all(p is not other for other in free)]
+        others = [p for p in self.model.parameters() if p.ndim <= 1 or any(p is other for other in free)]
         groups = [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": others, "weight_decay": 0.0}]
-        self.optimizer = torch.optim.SGD(groups, lr=recipe.peak_lr, momentum=0.9, nesterov=True)
+        self.optimizer = torch.optim.AdamW(groups, lr=recipe.peak_lr)
         self.epoch = self.step = 0
         self.curve: list[dict] = []
 
-    def learning_rate(self) -> float:
-        """Linear warm-up, then half a cosine down to zero."""
-        progress, warmup = self.step / self.total_steps, self.recipe.warmup
-        if progress < warmup:
-            return self.recipe.peak_lr * progress / warmup
-        return self.recipe.peak_lr * 0.5 * (1 + math.cos(math.pi * (progress - warmup) / (1 - warmup)))
+    def start(self, knowledge: Knowledge) -> None:
+        """Both models at the pretrained network's own decisions."""
+        knowledge.start(self.model, torch.Generator().manual_seed(self.seed))
+        self.average.load_state_dict(self.model.state_dict())
 
-    def update(self, loss: torch.Tensor, learning_rate: float) -> None:
+    @torch.no_grad()
+    def follow(self) -> None:
+        """Moves the averaged weights towards the present ones, at first faster."""
+        weight = 1 - min(self.recipe.averaging, (1 + self.step) / (10 + self.step))
+        mean, new = (list(model.state_dict().values()) for model in (self.average, self.model))
+        floats = [at for at, value in enumerate(mean) if value.is_floating_point()]
+        torch._foreach_lerp_([mean[at] for at in floats], [new[at] for at in floats], weight)
+
+    def update(self, loss: torch.Tensor) -> None:
         for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate
+            group["lr"] = learning_rate(self.step, self.total_steps, self.recipe.peak_lr)
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
         self.step += 1
-        with torch.no_grad():
-            weight = 1 - min(self.recipe.averaging, (1 + self.step) / (10 + self.step))
-            for mean, new in zip(self.average.state_dict().values(), self.model.state_dict().values(), strict=True):
-                if mean.is_floating_point():
-                    mean.lerp_(new, weight)
-                else:
-                    mean.copy_(new)
+        self.follow()
 
-    def measure(self, kind: str, epoch: int, px: int, valid_set: Split, started: float, say: Say, **loss: Any) -> None:
-        """Adds a point to the curve after an epoch: the seconds since `started`, and the averaged weights' accuracy."""
-        seconds = time.perf_counter() - started
-        accuracy = top1(self.average, *valid_set, px, self.device)
-        self.curve.append({kind: epoch, "px": px, **loss, "valid_top1": accuracy, "seconds": seconds})
-        name = kind.replace("_", " ")
-        say(f"{name} {epoch}: valid top-1 {accuracy:.2f} % (averaged weights), {seconds / 60:.1f} min")
-
-    def save(self, path: Path, more: dict[str, torch.Tensor] | None = None, more_about: dict | None = None) -> None:
-        """Writes the checkpoint. more, more_about: of another part of the training; `resume` returns them."""
+    def save(self, path: Path) -> None:
         names = {id(parameter): name for name, parameter in self.model.named_parameters()}
         tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
         tensors |= {f"average.{name}": value for name, value in self.average.state_dict().items()}
         for parameter, state in self.optimizer.state.items():
-            tensors[f"momentum.{names[id(parameter)]}"] = state["momentum_buffer"]
-        tensors |= more or {}
+            tensors |= {f"adam.{key}.{names[id(parameter)]}": value for key, value in state.items()}
         about = {
             "epoch": self.epoch,
             "step": self.step,
             "seed": self.seed,
             "curve": self.curve,
-            "recipe": asdict(self.recipe),
-        } | (more_about or {})
+            "recipe": self.recipe.facts(),
+        }
         with replacing(path) as partial:
             save_file({k: v.contiguous() for k, v in tensors.items()}, partial, metadata={"state": json.dumps(about)})
 
-    def resume(self, path: Path) -> tuple[dict[str, torch.Tensor], dict]:
-        """All tensors and facts of the checkpoint.
-
-        Raises ValueError when the checkpoint was made with another recipe or seed.
-        """
+    def resume(self, path: Path) -> None:
+        """Raises ValueError when the checkpoint was made with another recipe or seed."""
         with safe_open(path, "pt", device=str(self.device)) as file:
             about = json.loads(file.metadata()["state"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-        wanted = json.loads(json.dumps({"recipe": asdict(self.recipe), "seed": self.seed}))
+        wanted = json.loads(json.dumps({"recipe": self.recipe.facts(), "seed": self.seed}))
         if {"recipe": about["recipe"], "seed": about["seed"]} != wanted:
             raise ValueError(f"{path} was made with another recipe or seed; choose another --work folder or delete it")
         self.model.load_state_dict(part_of(tensors, "model."))
         self.average.load_state_dict(part_of(tensors, "average."))
-        parameters = dict(self.model.named_parameters())
-        for name, value in part_of(tensors, "momentum.").items():
-            self.optimizer.state[parameters[name]] = {"momentum_buffer": value}
+        for name, parameter in self.model.named_parameters():
+            keys = ("step", "exp_avg", "exp_avg_sq")
+            if f"adam.step.{name}" in tensors:
+                self.optimizer.state[parameter] = {key: tensors[f"adam.{key}.{name}"] for key in keys}
         self.epoch, self.step, self.curve = about["epoch"], about["step"], about["curve"]
-        return tensors, about
 
 
-def train(
-    recipe: Recipe,
-    prototypes: np.ndarray,
-    train_set: Split,
-    valid_set: Split,
-    checkpoint: Path,
-    seed: int = 0,
-    say: Say = print,
-    until: int | None = None,
-) -> Trainer:
-    """Runs the recipe's epochs (or the first `until` of them), and resumes from the checkpoint when it exists."""
-    pixels, labels = (torch.from_numpy(np.asarray(part)).to(DEVICE) for part in train_set)
-    steps = len(pixels) // recipe.batch_size
-    trainer = Trainer(recipe, prototypes, steps, seed, DEVICE)
+class Lessons:
+    """What the tower trains on, on its device: pictures with labels, scenes, what it knew, and perhaps a coach."""
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        train_set: Split,
+        classes: np.ndarray,
+        scene_pixels: np.ndarray,
+        scenes: SceneLessons,
+        device: torch.device,
+    ):
+        """classes (200,): places of tiny-ImageNet's classes among ImageNet's 1,000; scene_pixels (n, h, w, 3) uint8."""
+        held = torch.from_numpy(held_out(len(train_set[1])))
+        pixels, labels = (torch.from_numpy(np.asarray(part)) for part in train_set)
+        self.pixels, self.labels = pixels[~held].to(device), labels[~held].to(device)
+        self.held = pixels[held].to(device), labels[held].to(device)
+        self.classes = torch.from_numpy(classes).to(device)
+        self.scene_pixels, self.scenes = torch.from_numpy(np.asarray(scene_pixels)).to(device), scenes
+        chosen = torch.from_numpy(np.random.default_rng(0).permutation(len(self.labels))[:SEEN]).to(device)
+        seen = torch.cat([whole(self.pixels[part], PX) for part in chosen.split(1000)])
+        net = pretrained(recipe.network).to(device, memory_format=torch.channels_last)
+        self.knowledge = Knowledge(net, seen, self.labels[chosen], self.classes)
+        self.coach: Coach | None = None
+
+
+def keep_loss(logits: torch.Tensor, decisions: torch.Tensor) -> torch.Tensor:
+    """Kullback-Leibler divergence from the pretrained network's decisions to the tower's, both (n, 1000) logits."""
+    return F.kl_div(F.log_softmax(logits, 1), F.log_softmax(decisions, 1), log_target=True, reduction="batchmean")
+
+
+LOSSES = ("labels", "coach", "keep photos", "keep mosaics", "keep features", "keep imagined", "scenes")
+
+
+def losses(
+    model: Classifier, lessons: Lessons, recipe: Recipe, rows: torch.Tensor, epoch: int, random: torch.Generator
+) -> list[torch.Tensor]:
+    """One batch's losses, in the order of LOSSES, not yet weighted. rows: of the photos (recipe.photos,)."""
+    phase, device, photos = recipe.phase(epoch), lessons.pixels.device, recipe.photos
+    labels, knowledge = lessons.labels[rows], lessons.knowledge
+    size = recipe.coach_px if lessons.coach else phase.px
+    given = cut(planes(lessons.pixels[rows]), random_boxes(photos, phase.crop_area, 0.5, random), size)
+    given, kept = mixed(varied(given, random), recipe.mixed, random)
+    with torch.no_grad(), torch.autocast(device.type, torch.bfloat16):
+        opinions = lessons.coach(standardise(given)) if lessons.coach else None
+    given = resized(given, phase.px) if size != phase.px else given
+    some = torch.randint(len(lessons.pixels), (4 * recipe.mosaics,), generator=random).to(device)
+    canvas = mosaics(planes(lessons.pixels[some]))
+    sharp = varied(cut(canvas, random_boxes(recipe.mosaics, (0.4, 1.0), 0.5, random), phase.px), random)
+    chosen, said = lessons.scenes.draw(recipe.scenes, np.random.default_rng(int(torch.randint(2**31, (1,), generator=random))))
+    drawn = planes(lessons.scene_pixels[torch.from_numpy(chosen).to(device)])
+    drawn = cut(drawn, random_boxes(recipe.scenes, (0.75, 1.0), 0, random), phase.px)  # left must stay left
+    pictures = standardise(torch.cat([given, sharp, drawn]))
+    known, decisions = knowledge.see(pictures[: photos + recipe.mosaics])
+    with torch.autocast(device.type, torch.bfloat16):
+        features = model.tower.features(pictures)
+    features = features.float()
+    units = model.tower.rows(features)
+    mine = model.logits(units[: photos + recipe.mosaics])
+    by_label = mine[:photos, lessons.classes]
+    imagined = knowledge.imagine(recipe.imagined, random)
+    return [
+        mixed_loss(by_label, labels, kept, recipe.label_smoothing),
+        keep_loss(by_label, opinions.float()) if opinions is not None else torch.zeros((), device=device),
+        keep_loss(mine[:photos], decisions[:photos]),
+        keep_loss(mine[photos:], decisions[photos:]),
+        1 - F.cosine_similarity(features[photos : photos + recipe.mosaics], known[photos:], dim=1).mean(),
+        keep_loss(model.logits(model.tower.rows(imagined)), knowledge.decide(imagined)),
+        lessons.scenes.loss(
+            units[photos + recipe.mosaics :],
+            lessons.scenes.codes[chosen],
+            lessons.scenes.captions(model.attributes, said),
+            said,
+        ),
+    ]
+
+
+@torch.inference_mode()
+def measure(model: Classifier, lessons: Lessons) -> dict[str, float]:
+    """In percent, on pictures that were not trained on: top-1 among the 200 classes, and how often the tower's first
+    of the 1,000 classes is the pretrained network's, on these pictures and on mosaics of them."""
+    pixels, labels = lessons.held
+    model.eval()
+
+    def asked(pictures: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        with torch.autocast(pictures.device.type, torch.bfloat16):
+            rows = model.tower(standardise(pictures))
+        return model.logits(rows), lessons.knowledge.see(standardise(pictures))[1]
+
+    photos = [asked(whole(part, PX)) for part in pixels.split(250)]
+    sharp = [asked(resized(mosaics(planes(part)), PX)) for part in pixels.split(1000)]
+    model.train()
+    right = [mine[:, lessons.classes].argmax(1) == truth for (mine, _), truth in zip(photos, labels.split(250), strict=True)]
+    agreed, agreed_sharp = ([mine.argmax(1) == own.argmax(1) for mine, own in pairs] for pairs in (photos, sharp))
+    parts = {"held_top1": right, "agreement": agreed, "agreement_mosaics": agreed_sharp}
+    return {name: round(100 * float(torch.cat(values).float().mean()), 2) for name, values in parts.items()}
+
+
+def train(recipe: Recipe, lessons: Lessons, checkpoint: Path, seed: int, say: Say) -> Trainer:
+    """Runs the recipe's epochs, and resumes from the checkpoint when it exists."""
+    device, steps = lessons.pixels.device, len(lessons.labels) // recipe.photos
+    trainer = Trainer(recipe, lessons.scenes.count, steps, seed, device)
     if checkpoint.exists():
         trainer.resume(checkpoint)
-        say(f"resumed after epoch {trainer.epoch} of {recipe.epochs}")
-    while trainer.epoch < (until or recipe.epochs):
+        say(f"image: resumed after epoch {trainer.epoch} of {recipe.epochs}")
+    else:
+        trainer.start(lessons.knowledge)
+        say(f"image: before training {measure(trainer.average, lessons)}")
+    if recipe.coach and trainer.epoch < recipe.epochs:
+        file = checkpoint.with_name("coach.safetensors")
+        lessons.coach = coach(recipe, lessons.pixels, lessons.labels, lessons.classes, file, seed, say)
+    weights = torch.tensor(
+        [
+            recipe.labels if recipe.coach else 1.0,
+            recipe.coach_weight,
+            recipe.keep_photos,
+            recipe.keep_mosaics,
+            recipe.keep_features,
+            recipe.keep_imagined,
+            recipe.scenes_weight,
+        ],
+        device=device,
+    )
+    trainer.model.train()
+    while trainer.epoch < recipe.epochs:
         random = torch.Generator().manual_seed(seed * 1000 + trainer.epoch)
-        size = recipe.resolution(trainer.epoch)
-        order = torch.randperm(len(pixels), generator=random)
-        started, losses = time.perf_counter(), []
+        order = torch.randperm(len(lessons.labels), generator=random)
+        started, seen = time.perf_counter(), []
         for number in range(steps):
-            rows = order[number * recipe.batch_size : (number + 1) * recipe.batch_size].to(DEVICE)
-            crops = random_crops(pixels[rows], size, recipe.crop_area, random)
-            with torch.autocast(DEVICE.type, torch.bfloat16):
-                logits = trainer.model(crops)
-            loss = F.cross_entropy(logits.float(), labels[rows], label_smoothing=recipe.label_smoothing)
-            trainer.update(loss, trainer.learning_rate())
-            losses.append(loss.item())
+            rows = order[number * recipe.photos : (number + 1) * recipe.photos].to(device)
+            each = torch.stack(losses(trainer.model, lessons, recipe, rows, trainer.epoch, random))
+            trainer.update((each * weights).sum())
+            seen.append(each.detach())
             if number % 50 == 49:
-                rate = (number + 1) * recipe.batch_size / (time.perf_counter() - started)
-                left = (steps - number - 1) * recipe.batch_size / rate
+                parts = torch.stack(seen[-50:]).mean(0).tolist()
+                rate = (number + 1) * recipe.photos / (time.perf_counter() - started)
+                told = ", ".join(f"{name} {value:.3f}" for name, value in zip(LOSSES, parts, strict=True))
+                left = (steps - number - 1) * recipe.photos / rate / 60
                 say(
-                    f"epoch {trainer.epoch + 1}/{recipe.epochs} at {size} px: {number + 1}/{steps}, "
-                    f"loss {np.mean(losses[-50:]):.3f}, {rate:.0f} pictures/s, {left / 60:.1f} min left in this epoch"
+                    f"epoch {trainer.epoch + 1}/{recipe.epochs}: {number + 1}/{steps}, {told}; "
+                    f"{rate:.0f} pictures/s, {left:.1f} min left in this epoch"
                 )
         trainer.epoch += 1
-        trainer.measure("epoch", trainer.epoch, size, valid_set, started, say, loss=float(np.mean(losses)))
+        seconds = time.perf_counter() - started
+        point = {"epoch": trainer.epoch, "px": recipe.phase(trainer.epoch - 1).px, **measure(trainer.average, lessons)}
+        means = torch.stack(seen).mean(0).tolist()
+        point["losses"] = {name: round(value, 4) for name, value in zip(LOSSES, means, strict=True)}
+        trainer.curve.append(point | {"seconds": round(seconds, 1)})
+        say(f"epoch {trainer.epoch}: {point}")
         trainer.save(checkpoint)
     return trainer

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
-from PIL.Image import Resampling
 
 from searchdemo.files import replacing
 from searchdemo.galleries.drawing.captions import SAID
@@ -14,20 +15,24 @@ from searchdemo.galleries.drawing.scene import Scene, sample
 from training.data import Say
 
 ATTRIBUTES = tuple(SAID)  # that captions may tell
-SEED, COUNT, PX = 10_000, 8000, 64  # the gallery and its queries have other seeds
-DRAWN_PX = 96  # scenes are drawn like those of the gallery, then reduced like a query
+SEED, COUNT, PX = 10_000, 8000, 96  # the gallery and its queries have other seeds, and as many pixels
 
 
 def load_scenes(cache_dir: Path, say: Say, count: int = COUNT) -> tuple[np.ndarray, list[Scene]]:
-    """Pixels (count, 64, 64, 3) uint8 and their scenes. They are drawn once and then mapped into memory."""
+    """Pixels (count, 96, 96, 3) uint8 and their scenes. They are drawn once and then mapped into memory."""
     scenes = sample(SEED, count)
     path = cache_dir / f"scenes-{count}.npy"
     if not path.exists():
         say(f"drawing {count} scenes")
-        pixels = np.stack([np.asarray(draw(scene, DRAWN_PX).resize((PX, PX), Resampling.BICUBIC)) for scene in scenes])
+        with ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn")) as pool:
+            pixels = np.stack(list(pool.map(drawn, scenes, chunksize=100)))
         with replacing(path) as partial, partial.open("wb") as file:
             np.save(file, pixels)
     return np.load(path, mmap_mode="r"), scenes
+
+
+def drawn(scene: Scene) -> np.ndarray:
+    return np.asarray(draw(scene, PX).convert("RGB"))
 
 
 def codes(scenes: list[Scene]) -> tuple[np.ndarray, dict[tuple[str, str], int]]:
