@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +21,10 @@ from searchdemo.galleries import table as gallery_table
 from searchdemo.galleries.base import Gallery, GallerySpec, Pictures
 from searchdemo.indexes.table import INDEXES
 from tests.clock import Clock
+
+# Two processes run tests at once. A thread of OpenMP that waits for the others of its team would spin, and keep a
+# processor from the thread it waits for. The workers of pytest-xdist, and what tests start, read this at their start.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 # Vectors
 
