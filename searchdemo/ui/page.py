@@ -86,13 +86,14 @@ class Page:
     def on_sidebar(self, handler: Callable, inputs: list, outputs: Sequence, empty: tuple, **options: object) -> None:
         """Search again when the visitor changes the sidebar, and show `empty` without a query, vectors or weights.
 
-        handler: a generator. Any other SearchDemoError that it raises becomes a message.
+        handler: a generator. Any other SearchDemoError that it raises becomes a message. A change during a search has
+        one more follow it: gradio's own default would drop the change.
         """
         again = or_empty(handler, empty, NotBuilt, NoWeights, NoPictures)  # the panel and the badge say these
         events = [self.gallery.input, self.encoder.input, self.index.input, self.numbers.change]
         # gradio runs the handlers of one event in turn, so the open tab would wait for others; chained ones do not
         changed = gr.on(events, None, js="() => {}", show_progress="hidden")
-        changed.success(sentence_errors(again), inputs, outputs, **options)
+        changed.success(sentence_errors(again), inputs, outputs, **{"trigger_mode": "always_last", **options})
 
     def ready(
         self, collection: Collection, index: str, line: gr.HTML, outputs: Sequence[gr.components.Component]

@@ -73,6 +73,7 @@ def add(page: Page) -> None:
 
     query, outputs, quiet = [words, template, *page.inputs], [results, line], {"show_progress": "hidden"}
     searching = {"fn": sentence_errors(search), "inputs": query, "outputs": outputs, "show_progress_on": results}
+    searching |= {"trigger_mode": "always_last"}  # what was asked meanwhile is not dropped
     gr.on([run.click, words.submit, template.submit], **searching)
     examples.click(example, [examples, page.gallery], words, **quiet).success(**searching)
     switch.click(lambda: FALLBACK, None, page.encoder, **quiet)

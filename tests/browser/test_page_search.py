@@ -9,6 +9,7 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 
 from searchdemo.collection.collection import Collection
+from searchdemo.collection.query import Query
 from searchdemo.indexes.table import INDEXES
 
 
@@ -23,31 +24,18 @@ def results(page: Page, tab: str) -> list[str]:
     return [caption.strip() for caption in tiles.locator(".caption-label").all_inner_texts()]
 
 
+def found(library, words: str) -> list[str]:
+    """Captions of what the engine finds."""
+    hits = library.open("scenes", "bundled").search(Query(text=words), "ivf", k=12).hits
+    return [f"{hit.rank}. {hit.class_name} {hit.score:.3f}" for hit in hits]
+
+
 def upload(page: Page, path) -> None:
     page.locator("#image-picture input[type=file]").set_input_files(path)
 
 
 def remove_picture(page: Page) -> None:
-    """Until both events that follow are over: the page drops what happens to a picture while an earlier one is at work.
-
-    The first forgets where the picture came from, the second empties the results. Each joins the queue by one request;
-    its answer comes on a stream, which the page ends, or breaks off, when it expects nothing more.
-    """
-    joined, over = [], []
-
-    def look(request) -> None:
-        if "/queue/join" in request.url:
-            joined.append(request)
-        elif "/queue/data" in request.url and len(joined) == 2:
-            over.append(request)
-
-    for end in ("requestfinished", "requestfailed"):
-        page.on(end, look)
     page.locator("#image-picture").get_by_label("Remove Image").or_(page.get_by_label("Clear")).first.click()
-    while not over:  # the test's own time-out ends it
-        page.wait_for_timeout(20)
-    for end in ("requestfinished", "requestfailed"):
-        page.remove_listener(end, look)
 
 
 def search_words(page: Page, words: str) -> None:
@@ -108,6 +96,53 @@ def test_without_its_picture_the_results_go_quietly(browser_page):
     expect(browser_page.get_by_test_id("toast-body")).to_have_count(0)
 
 
+@pytest.fixture
+def held_up(monkeypatch):
+    """(searching, go_on): while go_on is not set a search waits, and it has set searching before."""
+    searching, go_on, search = threading.Event(), threading.Event(), Collection.search
+
+    def patient(*given, **options):
+        searching.set()
+        return go_on.wait(200) and search(*given, **options)
+
+    monkeypatch.setattr(Collection, "search", patient)
+    yield searching, go_on
+    go_on.set()
+
+
+def test_a_picture_that_comes_during_a_search_is_searched_next(browser_page, held_up):
+    page, (searching, go_on) = browser_page, held_up
+    examples = page.locator("#image-examples .thumbnail-item")
+    examples.first.click()
+    assert searching.wait(200)
+    examples.nth(1).click()
+    page.wait_for_timeout(500)  # for the click to reach the search at work; too short a wait finds less, never too much
+    go_on.set()
+    name = examples.nth(1).locator("img").get_attribute("alt")
+    expect(page.locator("#image-timing")).to_contain_text(f"query: {name}")
+
+
+def test_words_and_choices_that_come_during_a_search_are_searched_next(browser_page, library, held_up):
+    page, (searching, go_on) = browser_page, held_up
+    search_words(page, "red")
+    assert searching.wait(200)
+    search_words(page, "blue")
+    page.wait_for_timeout(500)
+    go_on.set()
+    captions = page.locator("#text-results .caption-label")
+    blue = found(library, "blue")
+    expect(captions).to_have_text(blue)
+    for event in held_up:
+        event.clear()
+    for k in ("5", "4"):
+        page.get_by_label("k: how many results").fill(k)
+        page.get_by_label("k: how many results").press("Enter")
+        assert searching.wait(200)
+    page.wait_for_timeout(500)
+    go_on.set()
+    expect(captions).to_have_text(blue[:4])
+
+
 def test_while_an_index_is_built_every_tab_with_a_query_says_so(browser_page, monkeypatch):
     page, built, build = browser_page, threading.Event(), Collection.index
     page.locator("#image-surprise").click()
@@ -134,11 +169,8 @@ def test_a_long_text_leaves_the_button_as_it_is(browser_page):
 
 
 def test_words_find_what_the_engine_finds(browser_page, library):
-    from searchdemo.collection.query import Query
-
     search_words(browser_page, "a red boat")
-    expected = library.open("scenes", "bundled").search(Query(text="a red boat"), "ivf", k=12)
-    assert results(browser_page, "text") == [f"{h.rank}. {h.class_name} {h.score:.3f}" for h in expected.hits]
+    assert results(browser_page, "text") == found(library, "a red boat")
 
 
 def test_a_link_brings_the_view_back(browser_page, visit, page_url):

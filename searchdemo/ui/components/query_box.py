@@ -62,7 +62,8 @@ class QueryBox:
             self.surprise.click(sentence_errors(self._surprise), page.inputs, shown, **quiet).success,
             self.examples.select(sentence_errors(self._pick), page.gallery, shown, **quiet).success,
         ]
-        own = self.picture.input(lambda: None, None, self.origin, **quiet)  # also when the picture is removed
+        forget = {"fn": lambda: None, "outputs": self.origin, "trigger_mode": "always_last"}
+        own = self.picture.input(**forget, **quiet)  # also when the picture is removed
         self.quiet_triggers = [own.success]  # these empty the outputs where there is no picture to search with
         page.on_gallery(lambda gallery: [tile for tile, _ in self._examples(gallery)], self.examples)
 
@@ -92,6 +93,7 @@ class QueryBox:
             yield show(query, collection, chosen, truth, *values[len(sidebar) :])
 
         read = [self.picture, self.origin, *sidebar, *inputs]
+        options = {"trigger_mode": "always_last", **options}  # what was asked meanwhile is not dropped
         for trigger in self.triggers:
             trigger(sentence_errors(handler), read, outputs, **options)
         for trigger in self.quiet_triggers:
