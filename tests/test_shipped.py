@@ -82,7 +82,6 @@ def test_the_cards_are_of_the_weights_that_ship(library):
 
 
 @with_real_data
-@pytest.mark.timeout(600)  # 2,000 pictures pass through a network in float32
 def test_shipped_half_floats_find_what_float32_finds(library):
     """Pictures embedded again in float32: the shipped rows find the same neighbours, and name the same classes."""
     gallery, prepared = open_gallery("tiny-imagenet", data_dir=REAL), library.open(*WHERE)

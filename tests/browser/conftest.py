@@ -14,14 +14,12 @@ import pytest
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 HOW_TO_GET = "no Chromium: apt-get install chromium (or set SEARCHDEMO_CHROMIUM to one)"
 WAIT_MS = 60_000  # for anything to appear; generous, because both processors may be busy
-TIMEOUT_S = 600  # for a test: many things appear in one
 
 
 def pytest_collection_modifyitems(items):
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.browser)
-            item.add_marker(pytest.mark.timeout(TIMEOUT_S))
 
 
 @pytest.fixture(scope="session")
