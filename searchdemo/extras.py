@@ -17,6 +17,12 @@ REQUIREMENTS = {
 }
 
 
+def require(module: str, part: str, command: str) -> None:
+    """Raises NotInstalled, as `imported` does, but imports nothing."""
+    if not is_installed(module):
+        raise NotInstalled(f"{part} needs the Python package {module!r}, which is not installed: run `{command}`.")
+
+
 def imported(module: str, part: str, command: str) -> ModuleType:
     """The module, which `part` of searchdemo needs. Raises NotInstalled, with the pip command that brings it.
 

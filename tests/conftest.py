@@ -15,7 +15,7 @@ from PIL import Image, ImageColor
 from searchdemo.collection.library import Library
 from searchdemo.collection.store import Key, Store
 from searchdemo.encoders import table as encoder_table
-from searchdemo.encoders.base import EncoderSpec
+from searchdemo.encoders.base import EncoderSpec, How
 from searchdemo.errors import BadQuery
 from searchdemo.galleries import table as gallery_table
 from searchdemo.galleries.base import Gallery, GallerySpec, Pictures
@@ -25,6 +25,15 @@ from tests.clock import Clock
 # Two processes run tests at once. A thread of OpenMP that waits for the others of its team would spin, and keep a
 # processor from the thread it waits for. The workers of pytest-xdist, and what tests start, read this at their start.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+@pytest.fixture(autouse=True, scope="session")
+def networks(tmp_path_factory):
+    """Networks that are converted for a test are kept for the whole run, not in the user's cache."""
+    folder = tmp_path_factory.getbasetemp().parent / "home"
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("searchdemo.encoders.runtime.graphs.own_folder", lambda: folder)
+        yield
+
 
 # Vectors
 
@@ -65,7 +74,7 @@ class MeanColour:
     """A picture's embedding is its mean colour: (r, g, b, 0, 0, 0, 0, 0), scaled to length 1. A text names a colour."""
 
     name, dim, has_text = "mean-colour", 8, True
-    device, precision, transform, stand_in = "cpu", "float32", "own", True
+    how, transform, stand_in = How("cpu", "numpy", "float32"), "own", True
 
     def __init__(self, weights_sha256: str = "ab" * 32):
         self.weights_sha256 = weights_sha256

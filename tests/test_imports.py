@@ -29,7 +29,7 @@ BELOW["cli"] = {*BELOW}
 ROOM = {
     "__version__": "root",
     **dict.fromkeys(("types", "errors", "table", "assets", "extras", "processor"), "root"),
-    **dict.fromkeys(("pictures", "cache", "hub", "files"), "tools"),
+    **dict.fromkeys(("pictures", "cache", "hub", "files", "threads"), "tools"),
     "__main__": "cli",
 }
 HOME = {  # library -> the only places that may import it
@@ -38,12 +38,26 @@ HOME = {  # library -> the only places that may import it
     "torch": {"encoders", "indexes/bf16_index.py", "bench/linear_head.py", "bench/suite/embed.py"},
     "timm": {"encoders"},
     "open_clip": {"encoders"},
+    "openvino": {"encoders"},
+    "onnxruntime": {"encoders/runtime/onnx_runtime.py"},
     "datasets": {"galleries", "bench/suite/embed.py"},  # the second measures the recipe that people copy
     "matplotlib": {"bench"},
     "sklearn": {"bench", "indexes/sklearn_index.py"},
     **{name: {f"indexes/{name}_index.py"} for name in ("hnswlib", "usearch", "annoy", "nmslib", "scann")},
 }
-HEAVY = ["torch", "timm", "open_clip", "datasets", "faiss", "pandas", "gradio", "matplotlib", "huggingface_hub"]
+HEAVY = [
+    "torch",
+    "openvino",
+    "onnxruntime",
+    "timm",
+    "open_clip",
+    "datasets",
+    "faiss",
+    "pandas",
+    "gradio",
+    "matplotlib",
+    "huggingface_hub",
+]
 
 
 def imports(path: Path) -> Iterator[str]:

@@ -180,6 +180,6 @@ def test_builds_and_their_failures_are_logged(world, caplog):
     finished(builds, builds.start(Key("colour", "mean-colour")))
     said = [(record.levelname, record.getMessage()) for record in caplog.records]
     assert [level for level, _ in said] == ["INFO", "INFO", "WARNING"]
-    assert said[0][1].startswith("loaded the encoder mean-colour on cpu, float32, in ")
+    assert said[0][1].startswith("loaded the encoder mean-colour, float32 by numpy on cpu, in ")
     assert said[1][1].startswith("built colours/mean-colour: 300 vectors in ")
     assert said[2][1].startswith("building colour/mean-colour stopped: There is no gallery 'colour'.")

@@ -10,7 +10,7 @@ import pytest
 
 from searchdemo.errors import BadQuery
 from searchdemo.measure.metrics import latency, recall_at_k
-from searchdemo.measure.threads import thread_limit
+from searchdemo.threads import thread_limit
 
 EXACT = np.array([[0, 1, 2, 3], [4, 5, 6, 7]])
 

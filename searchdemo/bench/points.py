@@ -21,7 +21,7 @@ from searchdemo.collection.scores import rescored
 from searchdemo.indexes.base import Index
 from searchdemo.indexes.vectors import ArrayVectors
 from searchdemo.measure.metrics import Latency, affordable_latency, recall_at_k
-from searchdemo.measure.threads import thread_limit
+from searchdemo.threads import thread_limit
 from searchdemo.types import MISSING
 
 REPEATS = 500

@@ -27,7 +27,6 @@ from searchdemo.pictures import open_picture
 
 BATCH_SIZE = 64
 MAX_WORKERS = 8  # threads that open pictures; each holds a batch
-QUICK_SECONDS = 0.3e-3  # of a core, to prepare a picture: less is mostly Python's own work
 SAVE_SECONDS = 1.0  # between two saves of what is embedded; a kill loses no more
 
 
@@ -74,16 +73,12 @@ def balanced_rows(labels: np.ndarray, limit: int | None, seed: int = 0) -> np.nd
 def batches(pictures: Pictures, rows: np.ndarray, encoder: Encoder, batch_size: int) -> Iterator[tuple]:
     """For each batch, which of its rows can be read (b,) bool, and the network's input of those, or None.
 
-    For a GPU, threads prepare batches while it computes. On a CPU, each thread prepares one batch, then the network
-    runs: a forward pass wants all cores, and its threads would wait at every layer for the one that shares its core.
-    Small pictures are prepared without threads, which would hand Python's lock to and fro: 64 px take 0.10 ms in place
-    of 0.13 (two cores).
+    Threads prepare batches while the network computes. Where both want the same cores, the system shares them out: the
+    runtime gives each core pieces of its own, so that nothing waits for a core that opens pictures.
     """
-    cost = 0.0  # seconds of a core per picture, in the latest batch
 
-    def prepare(start: int) -> tuple[np.ndarray, object]:
-        nonlocal cost
-        there, began = [], time.thread_time()
+    def prepare(start: int) -> tuple[np.ndarray, np.ndarray | None]:
+        there = []
 
         def opened() -> Iterator[Image.Image]:  # one by one, because a batch of photographs would take gigabytes
             for row in rows[start : start + batch_size]:
@@ -95,18 +90,11 @@ def batches(pictures: Pictures, rows: np.ndarray, encoder: Encoder, batch_size: 
         images = opened()
         first = next(images, None)
         pixels = None if first is None else encoder.preprocess(itertools.chain([first], images))
-        cost = (time.thread_time() - began) / len(there)
         return np.array(there), pixels
 
     starts = range(0, len(rows), batch_size)
     workers = min(os.cpu_count() or 1, MAX_WORKERS)
     with ThreadPoolExecutor(workers) as pool:
-        if encoder.device == "cpu":
-            while starts:
-                at_once = 1 if cost < QUICK_SECONDS else workers
-                made, starts = starts[:at_once], starts[at_once:]
-                yield from [prepare(start) for start in made] if at_once == 1 else list(pool.map(prepare, made))
-            return
         waiting: deque = deque()
         for start in starts:
             waiting.append(pool.submit(prepare, start))
@@ -144,7 +132,7 @@ def embed(
         "rows": hashlib.sha256(rows.astype(np.int64).tobytes()).hexdigest(),
         "gallery": fingerprint,
         "weights": encoder.weights_sha256,
-        "precision": encoder.precision,
+        "how": str(encoder.how),
         "dim": encoder.dim,
     }
     done, seconds = 0, 0.0
@@ -243,7 +231,7 @@ def _build(
         queries=len(queries),
         files={name: sha256_of(work / name) for name in (VECTORS, *arrays)},
         stand_in=encoder.stand_in,
-        precision=f"{encoder.precision} on {encoder.device}",
+        precision=str(encoder.how),
         embed_seconds=round(seconds + query_seconds, 1),
         built={
             "at": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -102,7 +102,7 @@ class Library:
                 name, device=self.device, transform=self.transform, weights=weights, progress=progress
             )
             seconds = time.perf_counter() - started
-            log.info("loaded the encoder %s on %s, %s, in %.1f s", name, loaded.device, loaded.precision, seconds)
+            log.info("loaded the encoder %s, %s, in %.1f s", name, loaded.how, seconds)
             return loaded
 
         return self._encoders.get(name, load)

@@ -34,6 +34,10 @@ class EncoderSpec:
     download_bytes: int  # 0 for an encoder that comes with searchdemo
     licence: str  # of the weights
     note: str = ""
+    resize_px: int = 0  # what the shorter side becomes before the middle is cut out; 0: input_px
+    interpolation: str = "bicubic"  # a name in transforms.FILTERS
+    mean: tuple[float, ...] = (0.5, 0.5, 0.5)  # red, green, blue, of pixels from 0 to 1
+    std: tuple[float, ...] = (0.5, 0.5, 0.5)
     hub_file: str = ""  # the only file of the repository that is fetched, never the pickle beside it
     package: WeightsPackage | None = None  # that carries the same weights
     head: str = ""  # the layer of the weights file that names ImageNet's 1,000 classes, see own_head.py
@@ -45,23 +49,34 @@ class EncoderSpec:
     extra: str = "encoders"  # the extra in pyproject.toml that brings the libraries it needs
 
 
+@dataclass(frozen=True)
+class How:
+    """How an encoder runs here."""
+
+    device: str  # "cuda:0" | "mps" | "cpu"
+    runtime: str  # the library that computes, a name in runtime/table.py
+    precision: str  # "bfloat16" | "float32"
+
+    def __str__(self) -> str:
+        return f"{self.precision} by {self.runtime} on {self.device}"
+
+
 class Encoder(Protocol):
     """A loaded encoder. `encode_*` return float32 unit rows (n, dim): normalising happens here and nowhere else."""
 
     name: str
     dim: int
     has_text: bool
-    device: str  # "cuda:0" | "mps" | "cpu"
-    precision: str  # "bfloat16" | "float32"
+    how: How
     transform: str  # "own" | "full"
     weights_sha256: str  # of the weights file; the manifest of an index names it
     stand_in: bool  # the weights were made for a test, and figures made with them must say so
 
-    def preprocess(self, images: Iterable[Image.Image]) -> object:
-        """Upright RGB pictures, one at least -> the network's input, on its device. Safe to call from many threads."""
+    def preprocess(self, images: Iterable[Image.Image]) -> np.ndarray:
+        """Upright RGB pictures, one at least -> (n, px, px, 3) uint8. Safe to call from many threads."""
 
-    def encode_pixels(self, pixels: object) -> np.ndarray:
-        """The result of `preprocess` for n pictures -> (n, dim) float32 unit rows."""
+    def encode_pixels(self, pixels: np.ndarray) -> np.ndarray:
+        """The result of `preprocess` for n pictures -> (n, dim) float32 unit rows. Safe to call from many threads."""
 
     def encode_images(self, images: Sequence[Image.Image]) -> np.ndarray:
         """encode_pixels(preprocess(images)): (n, dim) float32 unit rows."""

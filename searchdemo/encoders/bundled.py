@@ -5,77 +5,37 @@ One safetensors file holds both towers in 8 bits ("image.*", "text.*") and the w
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from functools import cached_property
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image
 
-from searchdemo.cache import Cache
-from searchdemo.encoders.base import EncoderSpec
+from searchdemo.encoders import bundled_network
+from searchdemo.encoders.base import EncoderSpec, How
 from searchdemo.encoders.bundled_text import TextTower
-from searchdemo.encoders.device import pick_device, pick_precision
+from searchdemo.encoders.network_encoder import NetworkEncoder, image_network
 from searchdemo.encoders.weights import Weights, read_weights
 from searchdemo.extras import imported, pip_command
 
 if TYPE_CHECKING:
-    import torch
+    from torch import nn
 
-    from searchdemo.encoders.torch_encoder import TorchEncoder
+NEEDS = ()
 
 
-class BundledEncoder:
-    """See base.py. NumPy reads words. Torch is imported, and the image tower made, for the first picture."""
+class BundledEncoder(NetworkEncoder):
+    """See base.py. NumPy reads words; the image tower is started for the first picture."""
 
-    has_text = True
-
-    def __init__(
-        self, spec: EncoderSpec, weights: Weights, *, transform: str, device: str | None, precision: str | None
-    ):
-        self.name, self.dim, self.transform = spec.name, spec.dim, transform
-        self.weights_sha256, self.stand_in = weights.sha256, weights.stand_in
+    def __init__(self, spec: EncoderSpec, weights: Weights, how: How, *, transform: str):
+        """Raises BadArtifact for the file of another encoder."""
+        module, graph = partial(bundled_network.module, spec, weights), partial(bundled_network.graph, spec, weights)
+        images = image_network(spec, weights, module, graph)
+        if "image.conv_stem.weight" not in weights.tensors:  # the first edition of the weights, a small ResNet
+            images = image_network(spec, weights, partial(first_edition, spec, weights))
+        super().__init__(spec, weights, how, images, transform=transform)
         self.text_tower = TextTower(spec.name, spec.dim, weights)
-        self._spec, self._weights = spec, weights
-        self._device, self._precision = device and pick_device(device), precision
-        self._image_encoder: Cache[TorchEncoder] = Cache(1)
-
-    @cached_property
-    def device(self) -> str:
-        return self._device or pick_device()
-
-    @cached_property
-    def precision(self) -> str:
-        return pick_precision(self.device, self._precision)
-
-    @property
-    def image_encoder(self) -> TorchEncoder:
-        """Raises NotInstalled without torch, BadArtifact when the weights do not fit."""
-
-        def load() -> TorchEncoder:
-            part = f"The image tower of the encoder {self.name!r}"
-            module = imported(f"{__package__}.bundled_image", part, pip_command(self._spec.extra))
-            options = {"transform": self.transform, "device": self.device, "precision": self.precision}
-            return module.load(self._spec, self._weights, **options)
-
-        return self._image_encoder.get("image", load)
-
-    @property
-    def net(self) -> torch.nn.Module:
-        return self.image_encoder.net
-
-    def forward_images(self, pixels: torch.Tensor) -> torch.Tensor:
-        return self.image_encoder.forward_images(pixels)
-
-    def preprocess(self, images: Iterable[Image.Image]) -> torch.Tensor:
-        return self.image_encoder.preprocess(images)
-
-    def encode_pixels(self, pixels: torch.Tensor) -> np.ndarray:
-        return self.image_encoder.encode_pixels(pixels)
-
-    def encode_images(self, images: Sequence[Image.Image]) -> np.ndarray:
-        return self.image_encoder.encode_images(images)
 
     def encode_texts(self, texts: Sequence[str]) -> np.ndarray:
         """(n, dim) float32 unit rows. Raises BadQuery for a text that says nothing in words that are known."""
@@ -86,6 +46,12 @@ class BundledEncoder:
         return self.text_tower.notice(text)
 
 
-def load(spec: EncoderSpec, path: Path, *, transform: str, **options: str | None) -> BundledEncoder:
+def first_edition(spec: EncoderSpec, weights: Weights) -> nn.Module:
+    part = f"The image tower of the encoder {spec.name!r}"
+    net: nn.Module = imported(f"{__package__}.bundled_image", part, pip_command("encoders")).module(spec, weights)
+    return net
+
+
+def load(spec: EncoderSpec, path: Path, how: How, *, transform: str) -> BundledEncoder:
     """The encoder with the weights of a safetensors file. Raises BadArtifact when they do not fit."""
-    return BundledEncoder(spec, read_weights(path, "numpy"), transform=transform, **options)
+    return BundledEncoder(spec, read_weights(path, "numpy"), how, transform=transform)

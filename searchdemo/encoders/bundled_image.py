@@ -5,13 +5,9 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 from torch import nn
-from torchvision.transforms import Normalize, ToTensor
 
-from searchdemo.encoders import transforms
 from searchdemo.encoders.base import EncoderSpec
 from searchdemo.encoders.quantised import dequantise
-from searchdemo.encoders.torch_encoder import TorchEncoder
-from searchdemo.encoders.transforms import Transform
 from searchdemo.encoders.weights import Weights, empty_net, fit, part_of
 from searchdemo.errors import BadArtifact
 
@@ -66,8 +62,8 @@ class ImageTower(nn.Module):
         return F.normalize(self.project(features).float(), dim=1)
 
 
-def load(spec: EncoderSpec, weights: Weights, *, transform: str, **options: str | None) -> TorchEncoder:
-    """An encoder of pictures alone. Its tensors tell the size of the tower. Raises BadArtifact when they do not fit."""
+def module(spec: EncoderSpec, weights: Weights) -> ImageTower:
+    """Its tensors tell the size of the tower. Raises BadArtifact when they do not fit."""
     tensors = {name: torch.from_numpy(value) for name, value in dequantise(part_of(weights.tensors, "image.")).items()}
     blocks = sum(name.startswith("body.") and name.endswith(".conv1.weight") for name in tensors)
     try:
@@ -79,12 +75,4 @@ def load(spec: EncoderSpec, weights: Weights, *, transform: str, **options: str 
             f"{weights.path} holds no image tower ({error}); make one with python -m training."
         ) from error
     fit(net, tensors, name=spec.name, path=weights.path)
-    return TorchEncoder(spec, weights, net, transform_of(transform), transform=transform, **options)
-
-
-def transform_of(transform: str) -> Transform:
-    """The transform "own" keeps the shape of a picture and cuts out its middle."""
-    mean, std = [PIXEL_MEAN] * 3, [PIXEL_STD] * 3
-    if transform == "full":
-        return transforms.full(INPUT_SIZE, mean, std)
-    return transforms.central([transforms.square(INPUT_SIZE), ToTensor(), Normalize(mean, std)])
+    return net

@@ -1,14 +1,15 @@
-"""Which device an encoder runs on, and with how many bits."""
+"""Which device an encoder runs on."""
 
 from __future__ import annotations
 
-import os
+import sys
+from pathlib import Path
 
 from searchdemo.errors import UnknownName
 from searchdemo.extras import imported, is_installed, pip_command
-from searchdemo.processor import multiplies_bfloat16
 
-PRECISIONS = ("auto", "bfloat16", "float32")
+# What the drivers of NVIDIA and AMD put there, and those of NVIDIA within WSL.
+GPU_FILES = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
 
 
 def pick_device(name: str | None = None) -> str:
@@ -17,7 +18,7 @@ def pick_device(name: str | None = None) -> str:
     `name` chooses another ("cuda", "cuda:1", "mps", "cpu"). Raises UnknownName for a device that this machine does not
     have, NotInstalled for any but the CPU without torch.
     """
-    if name == "cpu" or (name is None and not is_installed("torch")):
+    if name == "cpu" or (name is None and not (is_installed("torch") and may_have_gpu())):
         return "cpu"
     torch = imported("torch", f"The device {name!r}", pip_command("encoders"))
     known = [f"cuda:{number}" for number in range(torch.cuda.device_count())]
@@ -30,20 +31,6 @@ def pick_device(name: str | None = None) -> str:
     return wanted
 
 
-def pick_precision(device: str, precision: str | None = None) -> str:
-    """ "bfloat16" where torch is installed and the hardware multiplies in it, else "float32".
-
-    `precision` or the environment variable SEARCHDEMO_PRECISION ("auto" | "bfloat16" | "float32") decides otherwise.
-    """
-    asked = precision or os.environ.get("SEARCHDEMO_PRECISION") or "auto"
-    if asked not in PRECISIONS:
-        raise UnknownName("precision", asked, PRECISIONS)
-    if asked != "auto":
-        return asked
-    if device.startswith("cuda"):
-        import torch
-
-        fast = torch.cuda.is_bf16_supported(including_emulation=False)
-    else:
-        fast = device == "cpu" and multiplies_bfloat16() and is_installed("torch")
-    return "bfloat16" if fast else "float32"
+def may_have_gpu() -> bool:
+    """False where torch, whose import takes seconds, need not be asked."""
+    return sys.platform != "linux" or any(Path(file).exists() for file in GPU_FILES)

@@ -2,39 +2,66 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import functools
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import open_clip
-import torch
-from open_clip.transform import PreprocessCfg, image_transform_v2, merge_preprocess_dict
-from torch import nn
+import numpy as np
 
-from searchdemo.encoders import transforms
-from searchdemo.encoders.base import EncoderSpec
-from searchdemo.encoders.torch_encoder import TorchEncoder
-from searchdemo.encoders.transforms import Transform
-from searchdemo.encoders.weights import empty_net, fit, read_weights
+from searchdemo.encoders.base import EncoderSpec, How
+from searchdemo.encoders.network_encoder import NetworkEncoder, image_network
+from searchdemo.encoders.runtime.base import Network
+from searchdemo.encoders.weights import Weights, empty_net, fit, read_weights
 
+if TYPE_CHECKING:
+    from torch import nn
 
-class OpenClipEncoder(TorchEncoder):
-    has_text = True
-    tokenizer: Callable[[list[str]], torch.Tensor]  # n texts -> (n, context length) int64; cuts off long ones
-
-    def forward_images(self, pixels: torch.Tensor) -> torch.Tensor:
-        return self.net.encode_image(pixels)
-
-    def forward_texts(self, texts: Sequence[str]) -> torch.Tensor:
-        return self.net.encode_text(self.tokenizer(list(texts)).to(self.device))
+NEEDS = ("torch", "torchvision", "timm", "open_clip")
+CONTEXT = 77  # tokens of a text, the beginning and the end among them; of every model in the table
 
 
-def load(spec: EncoderSpec, path: Path, *, transform: str, **options: str | None) -> OpenClipEncoder:
+def load(spec: EncoderSpec, path: Path, how: How, *, transform: str) -> NetworkEncoder:
     """The encoder with the weights of a safetensors file. Raises BadArtifact when they do not fit."""
-    net, weights = empty_net(lambda: build(spec)), read_weights(path)
-    fit(net, weights.tensors, name=spec.name, path=path)
-    encoder = OpenClipEncoder(spec, weights, net, transform_of(spec, transform), transform=transform, **options)
-    encoder.tokenizer = open_clip.get_tokenizer(spec.model)
+    weights = read_weights(path)
+    texts = Network(
+        f"{spec.name}-texts", weights.sha256, spec.dim, (CONTEXT,), partial(tower, spec, weights, "encode_text")
+    )
+    encoder = NetworkEncoder(
+        spec,
+        weights,
+        how,
+        image_network(spec, weights, partial(tower, spec, weights, "encode_image")),
+        transform=transform,
+        texts=texts,
+        tokenizer=partial(tokens, spec.model),
+    )
+    encoder.start()
     return encoder
+
+
+def tower(spec: EncoderSpec, weights: Weights, part: str) -> nn.Module:
+    """One of both towers with these weights. part: "encode_image" | "encode_text". Raises BadArtifact."""
+    from torch import nn
+
+    class Tower(nn.Module):
+        def __init__(self, pair: Any):
+            super().__init__()
+            self.pair = pair
+
+        def forward(self, inputs: Any) -> Any:
+            return getattr(self.pair, part)(inputs)
+
+    pair = empty_net(lambda: build(spec))
+    fit(pair, weights.tensors, name=spec.name, path=weights.path)
+    # open_clip keeps one tower's tensors in the pair, and the other's in its `visual`.
+    unused = [name for name in ("visual",) if part == "encode_text"]
+    unused += [name for name in ("transformer", "token_embedding", "text") if part == "encode_image"]
+    for name in unused:
+        if hasattr(pair, name):
+            delattr(pair, name)
+    return Tower(pair)
 
 
 def build(spec: EncoderSpec) -> nn.Module:
@@ -42,24 +69,20 @@ def build(spec: EncoderSpec) -> nn.Module:
 
     The library's create_model would warn about random weights through the root logger.
     """
+    import open_clip
+
     config = open_clip.get_model_config(spec.model)
     tower_pair = open_clip.CustomTextCLIP if config.pop("custom_text", False) else open_clip.CLIP
     return tower_pair(**config)
 
 
-def pretrained_cfg(spec: EncoderSpec) -> dict:
-    """open_clip's entry for these weights, with the mean, std and interpolation of their training.
-
-    When the library itself loads a local file, it uses OpenAI's values without a word.
-    """
-    tags = open_clip.list_pretrained_tags_by_model(spec.model)
-    entries = (open_clip.get_pretrained_cfg(spec.model, tag) for tag in tags)
-    return next(entry for entry in entries if entry.get("hf_hub", "").rstrip("/") == spec.weights)
+def tokens(model: str, texts: Sequence[str]) -> np.ndarray:
+    """n texts -> (n, CONTEXT) int64; long ones are cut off."""
+    return _tokenizer(model)(list(texts)).numpy()
 
 
-def transform_of(spec: EncoderSpec, transform: str) -> Transform:
-    px, cfg = spec.input_px, pretrained_cfg(spec)
-    if transform == "full":
-        return transforms.full(px, cfg["mean"], cfg["std"])
-    own = PreprocessCfg(**merge_preprocess_dict({"size": px}, cfg))
-    return transforms.central(image_transform_v2(own, is_train=False).transforms)
+@functools.cache
+def _tokenizer(model: str) -> Any:
+    import open_clip
+
+    return open_clip.get_tokenizer(model)

@@ -2,8 +2,8 @@
 
 The `module` of an entry is a file in encoders/ with two functions:
 
-    load(spec, path, *, transform, device, precision) -> Encoder    with the weights of a safetensors file
-    build(spec) -> torch.nn.Module                                  with random weights, for stand_in.py
+    load(spec, path, how, *, transform) -> Encoder    with the weights of a safetensors file
+    build(spec) -> torch.nn.Module                    with random weights, for stand_in.py
 
 and, where an entry names a package that carries its weights, a third:
 
@@ -19,20 +19,31 @@ from types import ModuleType
 from searchdemo import assets, hub
 from searchdemo.encoders import packaged
 from searchdemo.encoders.base import Encoder, EncoderSpec, WeightsPackage
+from searchdemo.encoders.runtime.table import choose
 from searchdemo.encoders.transforms import TRANSFORMS
 from searchdemo.errors import NoWeights, UnknownName
-from searchdemo.extras import imported, pip_command
+from searchdemo.extras import imported, pip_command, require
 from searchdemo.table import Table
 from searchdemo.types import Count
 
 TIMM = partial(
-    EncoderSpec, module="timm_encoder", hub_file="model.safetensors", input_px=224, text=False, licence="Apache-2.0"
+    EncoderSpec,
+    module="timm_encoder",
+    hub_file="model.safetensors",
+    input_px=224,
+    resize_px=256,
+    mean=(0.485, 0.456, 0.406),
+    std=(0.229, 0.224, 0.225),
+    text=False,
+    licence="Apache-2.0",
 )
 OPEN_CLIP = partial(
     EncoderSpec,
     module="open_clip_encoder",
     hub_file="open_clip_model.safetensors",
     input_px=224,
+    mean=(0.48145466, 0.4578275, 0.40821073),
+    std=(0.26862954, 0.26130258, 0.27577711),
     text=True,
     licence="MIT",
     prompt="a photo of a {}.",  # CLIP learned from captions of photographs
@@ -60,6 +71,8 @@ _SPECS = (
         parameters=14_678_288,
         dim=128,
         input_px=64,
+        mean=(0.45, 0.45, 0.45),  # tiny-ImageNet's, over all channels, rounded
+        std=(0.27, 0.27, 0.27),
         text=True,
         download_bytes=0,
         licence="MIT",
@@ -70,6 +83,7 @@ _SPECS = (
     ),
     TIMM(
         name="resnet18",
+        interpolation="bilinear",
         model="resnet18.tv_in1k",
         weights="timm/resnet18.tv_in1k",
         parameters=11_176_512,
@@ -91,6 +105,8 @@ _SPECS = (
     ),
     TIMM(
         name="efficientnet-lite0",
+        mean=(0.5, 0.5, 0.5),
+        std=(0.5, 0.5, 0.5),
         model="tf_efficientnet_lite0.in1k",
         weights="timm/tf_efficientnet_lite0.in1k",
         parameters=3_371_008,
@@ -106,6 +122,7 @@ _SPECS = (
     ),
     TIMM(
         name="dino-vits16",
+        resize_px=248,
         model="vit_small_patch16_224.dino",
         weights="timm/vit_small_patch16_224.dino",
         parameters=21_665_664,
@@ -115,6 +132,7 @@ _SPECS = (
     ),
     TIMM(
         name="dinov2-vits14",
+        resize_px=224,
         model="vit_small_patch14_dinov2.lvd142m",
         weights="timm/vit_small_patch14_dinov2.lvd142m",
         parameters=21_628_800,
@@ -165,6 +183,9 @@ _SPECS = (
     ),
     OPEN_CLIP(
         name="mobileclip2-s0",
+        interpolation="bilinear",
+        mean=(0.0, 0.0, 0.0),
+        std=(1.0, 1.0, 1.0),
         model="MobileCLIP2-S0",
         weights="timm/MobileCLIP2-S0-OpenCLIP",
         parameters=74_835_073,
@@ -205,6 +226,7 @@ def load(
     transform: str = "own",
     weights: Path | None = None,
     precision: str | None = None,
+    runtime: str | None = None,
     progress: Count | None = None,
 ) -> Encoder:
     """A loaded encoder. Its weights come from the file `weights`, else from where `fetch_weights` finds them.
@@ -213,6 +235,7 @@ def load(
     transform: "own" | "full", see transforms.py
     weights: a safetensors file of the same architecture, such as a person's fine-tuned one
     precision: "auto" | "bfloat16" | "float32"; None reads SEARCHDEMO_PRECISION, else takes "auto"
+    runtime: a name in RUNTIMES (see runtime/table.py) or "auto"; None reads SEARCHDEMO_RUNTIME, else takes "auto"
     progress: called with (bytes here, bytes in all) while the weights are downloaded
 
     Raises UnknownName, NotInstalled, NoWeights (neither here nor within reach), BadArtifact (a file that does not fit).
@@ -220,14 +243,21 @@ def load(
     spec = ENCODERS.find(name)
     if transform not in TRANSFORMS:
         raise UnknownName("transform", transform, TRANSFORMS)
-    module = module_of(spec)  # first, so that nothing is downloaded in vain
+    module, how = module_of(spec), choose(device, runtime, precision)  # first, so that nothing is downloaded in vain
     path = Path(weights) if weights else fetch_weights(spec, progress)
-    return module.load(spec, path, transform=transform, device=device, precision=precision)
+    loaded: Encoder = module.load(spec, path, how, transform=transform)
+    return loaded
 
 
 def module_of(spec: EncoderSpec) -> ModuleType:
-    """The file that loads this encoder. Raises NotInstalled when a library that it needs is missing."""
-    return imported(f"{__package__}.{spec.module}", f"The encoder {spec.name!r}", pip_command(spec.extra))
+    """The file that loads this encoder. Raises NotInstalled when a library that it needs is missing.
+
+    The libraries are not imported: a network that was converted once needs none of them.
+    """
+    module = imported(f"{__package__}.{spec.module}", f"The encoder {spec.name!r}", pip_command(spec.extra))
+    for needed in getattr(module, "NEEDS", ()):
+        require(needed, f"The encoder {spec.name!r}", pip_command(spec.extra))
+    return module
 
 
 def fetch_weights(spec: EncoderSpec, progress: Count | None = None) -> Path:

@@ -3,50 +3,55 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import timm
-import torch
-from timm.data import create_transform, resolve_data_config
-from torch import nn
+from searchdemo.encoders.base import EncoderSpec, How
+from searchdemo.encoders.network_encoder import NetworkEncoder, image_network
+from searchdemo.encoders.weights import Weights, empty_net, fit, read_weights
 
-from searchdemo.encoders import transforms
-from searchdemo.encoders.base import EncoderSpec
-from searchdemo.encoders.torch_encoder import TorchEncoder
-from searchdemo.encoders.transforms import Transform
-from searchdemo.encoders.weights import empty_net, fit, read_weights
+if TYPE_CHECKING:
+    import openvino as ov
+    from torch import nn
+
+NEEDS = ("torch", "torchvision", "timm")
 
 
-def load(spec: EncoderSpec, path: Path, *, transform: str, **options: str | None) -> TorchEncoder:
+def load(spec: EncoderSpec, path: Path, how: How, *, transform: str) -> NetworkEncoder:
     """The encoder with the weights of a safetensors file. Raises BadArtifact when they do not fit."""
-    net, weights = empty_net(lambda: build(spec)), read_weights(path)
+    weights = read_weights(path)
+    graph = partial(lite_graph, spec, path) if spec.model.startswith("tf_efficientnet_lite") else None
+    images = image_network(spec, weights, partial(module, spec, weights), graph)
+    encoder = NetworkEncoder(spec, weights, how, images, transform=transform)
+    encoder.start()
+    return encoder
+
+
+def module(spec: EncoderSpec, weights: Weights) -> nn.Module:
+    """The network with these weights. Raises BadArtifact when they do not fit."""
+    net, tensors = empty_net(lambda: build(spec)), weights.tensors
     # Where checkpoints of an architecture come in several layouts, timm has a function beside its class that converts
     # them. For a vision transformer the function also resamples the position embedding to the input size.
-    convert = getattr(sys.modules[type(net).__module__], "checkpoint_filter_fn", None)
-    tensors = convert(weights.tensors, net) if convert else weights.tensors
-    fit(net, tensors, name=spec.name, path=path)
-    to_input = transform_of(spec, transform)
-    encoder = TorchEncoder(spec, weights, folded(net), to_input, transform=transform, **options)
-    if (encoder.device, encoder.precision) == ("cpu", "bfloat16"):
-        # There torch's fused attention takes twice as long as the two products and the softmax by themselves.
-        for module in encoder.net.modules():
-            if hasattr(module, "fused_attn"):
-                module.fused_attn = False
-    return encoder
+    if convert := getattr(sys.modules[type(net).__module__], "checkpoint_filter_fn", None):
+        tensors = convert(tensors, net)
+    fit(net, tensors, name=spec.name, path=weights.path)
+    return folded(net)
 
 
 def folded(net: nn.Module) -> nn.Module:
     """The network, each plain BatchNorm2d merged into the convolution before it: ResNet-18 takes a tenth less time."""
-    if not any(type(module) is nn.BatchNorm2d for module in net.modules()):
-        return net
     from torch.fx.experimental.optimization import fuse
+    from torch.nn import BatchNorm2d
 
-    return fuse(net.eval())
+    plain = any(type(module) is BatchNorm2d for module in net.modules())
+    return fuse(net.eval()) if plain else net
 
 
 def build(spec: EncoderSpec) -> nn.Module:
     """The network with random weights: pixels (n, 3, input_px, input_px) -> (n, dim)."""
+    import timm
+
     # Only a transformer takes a size, and DINOv2 needs it: its own configuration says 518 px, 1,370 tokens.
     fixed = timm.get_pretrained_cfg_value(spec.model, "fixed_input_size")
     size: dict[str, Any] = {"img_size": spec.input_px} if fixed else {}
@@ -55,13 +60,15 @@ def build(spec: EncoderSpec) -> nn.Module:
 
 def layout(spec: EncoderSpec) -> dict[str, tuple[int, ...]]:
     """Name -> shape of all tensors of the network with its classifier's head, in order."""
+    import timm
+    import torch
+
     with torch.device("meta"):
         return {name: tuple(tensor.shape) for name, tensor in timm.create_model(spec.model).state_dict().items()}
 
 
-def transform_of(spec: EncoderSpec, transform: str) -> Transform:
-    px = spec.input_px
-    config = resolve_data_config({"input_size": (3, px, px)}, vars(timm.get_pretrained_cfg(spec.model)))
-    if transform == "full":
-        return transforms.full(px, config["mean"], config["std"])
-    return transforms.central(create_transform(**config).transforms)
+def lite_graph(spec: EncoderSpec, path: Path, precision: str) -> ov.Model:
+    """An EfficientNet-Lite, which starts faster without torch. Raises BadArtifact when the weights do not fit."""
+    from searchdemo.encoders.efficientnet_lite import checked_graph
+
+    return checked_graph(read_weights(path, "numpy").tensors, spec.input_px, precision, name=spec.name, path=path)

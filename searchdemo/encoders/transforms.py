@@ -1,85 +1,61 @@
-"""The steps from a picture to the input of a network.
+"""The steps from a picture to the square of pixels that a network takes, in Pillow and NumPy.
 
 "own"   the encoder's own transform, from its configuration. Most resize the shorter side and cut out the middle:
         "resize 256, crop 224" keeps the central 56x56 of a 64-px picture.
-"full"  the whole picture, resized to the input square without a crop. It is the same for all encoders.
+"full"  the whole picture, resized (bicubic) to the input square without a crop. It is the same for all encoders.
+
+To standardise the pixels is the runtime's part: it does so within the network, see runtime/base.py.
 """
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
 
-if TYPE_CHECKING:
-    import torch
+from searchdemo.encoders.base import EncoderSpec
 
 TRANSFORMS = ("own", "full")
 LONGEST = 4  # a picture more than 4 times as long as wide is cut, or "resize the shorter side" would make it huge
-ONE_THREAD = 2**15  # torch computes up to so many elements on the calling thread alone
+FILTERS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}  # antialiased when they shrink
 
 
+@dataclass(frozen=True)
 class Transform:
-    """The steps of a torchvision Compose that ends in ToTensor and Normalize, with those two done per batch.
+    """Upright RGB pictures -> (n, px, px, 3) uint8. Safe for several threads."""
 
-    Pictures stay in 8 bits until the batch is complete. To convert and stack them one by one would cost a core 0.5 ms
-    more per picture of 224 px, and the network needs that core.
-    """
-
-    def __init__(self, steps: Sequence[Any]):
-        """steps: from upright RGB pictures to RGB pictures of the input size, then ToTensor, then Normalize."""
-        *self._steps, _, normalise = steps
-        self._mean, self._std = np.asarray(normalise.mean, np.float32), np.asarray(normalise.std, np.float32)
+    square: Callable[[Image.Image], Image.Image]
 
     def pixels(self, pictures: Iterable[Image.Image]) -> np.ndarray:
-        """Upright RGB pictures, one at least -> (n, px, px, 3) uint8."""
-        steps = self._steps
-        return np.stack([np.asarray(functools.reduce(lambda given, step: step(given), steps, p)) for p in pictures])
-
-    def standardised(self, pixels: np.ndarray, dtype: torch.dtype) -> torch.Tensor:
-        """pixels -> (n, 3, px, px) of this dtype in channels_last: (pixels / 255 - mean) / std.
-
-        The work is cut into pieces that torch does not spread over threads, because several threads prepare batches
-        while a network runs.
-        """
-        import torch
-
-        width = pixels.shape[2]
-        factor, offset = (
-            torch.from_numpy(np.tile(values, width)) for values in (1 / (255 * self._std), -self._mean / self._std)
-        )
-        lines = torch.from_numpy(pixels).view(-1, 3 * width)  # the lines of all pictures
-        standardised = torch.empty(lines.shape, dtype=dtype)
-        at_once = max(1, ONE_THREAD // (3 * width))
-        for given, made in zip(lines.split(at_once), standardised.split(at_once), strict=True):
-            made.copy_(torch.addcmul(offset, given.float(), factor))
-        return standardised.view(pixels.shape).permute(0, 3, 1, 2)
+        """One picture at least; they are taken one by one, because a batch of photographs would take gigabytes."""
+        return np.stack([np.asarray(self.square(picture)) for picture in pictures])
 
 
-def full(px: int, mean: Sequence[float], std: Sequence[float]) -> Transform:
-    """The whole picture, resized (bicubic, antialiased) and standardised."""
-    from torchvision.transforms import InterpolationMode, Normalize, Resize, ToTensor
+def transform_of(spec: EncoderSpec, transform: str) -> Transform:
+    """transform: "own" | "full"."""
+    px, resized, way = spec.input_px, spec.resize_px or spec.input_px, FILTERS[spec.interpolation]
+    if transform == "full":
+        return Transform(lambda picture: picture.resize((px, px), Image.Resampling.BICUBIC))
+    return Transform(lambda picture: middle(centre(picture), px, resized, way))
 
-    return Transform([Resize((px, px), InterpolationMode.BICUBIC, antialias=True), ToTensor(), Normalize(mean, std)])
 
+def middle(picture: Image.Image, px: int, resize_px: int, way: Image.Resampling) -> Image.Image:
+    """The px x px in the middle of the picture whose shorter side was resized to resize_px, as torchvision makes them.
 
-def central(steps: Sequence[Callable]) -> Transform:
-    """Makes steps that look at the middle alone safe for very long pictures.
-
-    To resize the shorter side of a 1 x 10,000 picture to 256 px would make the longer one 2,560,000 px.
+    Where Pillow can be told exactly which part that is, in float32, the rest is not computed: of "resize 256, crop 224"
+    that is a quarter. A box that is rounded would change some pixels by 1.
     """
-    return Transform([centre, *steps])
-
-
-def square(px: int) -> Callable[[Image.Image], Image.Image]:
-    """The shorter side resized to px, the middle cut out. A picture of that size is passed on, which saves 10 us."""
-    from torchvision.transforms import CenterCrop, Compose, InterpolationMode, Resize
-
-    resize = Compose([Resize(px, InterpolationMode.BICUBIC, antialias=True), CenterCrop(px)])
-    return lambda picture: picture if picture.size == (px, px) else resize(picture)
+    (width, height), shorter = picture.size, min(picture.size)
+    if (width, height) == (px, px) == (resize_px, resize_px):
+        return picture
+    wide, high = (int(resize_px * side / shorter) for side in (width, height))  # as torchvision rounds
+    left, top = round((wide - px) / 2), round((high - px) / 2)
+    box = (left * width / wide, top * height / high, (left + px) * width / wide, (top + px) * height / high)
+    if np.array_equal(np.asarray(box, np.float32), box):
+        return picture.resize((px, px), way, box)
+    return picture.resize((wide, high), way).crop((left, top, left + px, top + px))
 
 
 def centre(picture: Image.Image) -> Image.Image:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from searchdemo.errors import BadArtifact
 from searchdemo.files import sha256_of
 
 if TYPE_CHECKING:
-    import numpy as np
     import torch
 
 T = TypeVar("T")  # a torch tensor or a NumPy array
@@ -22,10 +21,25 @@ UNUSED = ("num_batches_tracked", "logit_scale")  # only training needs them, so 
 
 @dataclass(frozen=True)
 class Weights:
+    """A whole safetensors file, whose tensors are read when they are asked for, and each time that they are."""
+
     path: Path
-    tensors: dict[str, torch.Tensor] | dict[str, np.ndarray]
+    framework: str  # "pt" for torch tensors, "numpy" for arrays
     sha256: str
     stand_in: bool
+
+    @property
+    def tensors(self) -> dict[str, Any]:
+        """Raises BadArtifact for numbers of a kind that NumPy lacks."""
+        from safetensors import safe_open
+
+        try:
+            with safe_open(self.path, framework=self.framework) as file:
+                return {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict)
+        except TypeError as error:
+            raise BadArtifact(
+                f"{str(self.path)!r} has numbers of a kind that NumPy lacks ({error}); save float32."
+            ) from error
 
 
 def part_of(tensors: Mapping[str, T], prefix: str) -> dict[str, T]:
@@ -34,7 +48,7 @@ def part_of(tensors: Mapping[str, T], prefix: str) -> dict[str, T]:
 
 
 def read_weights(path: Path, framework: str = "pt") -> Weights:
-    """framework: "pt" for torch tensors, "numpy" for arrays.
+    """framework: "pt" for torch tensors, "numpy" for arrays. The tensors themselves are not read yet.
 
     Raises BadArtifact when the file is missing, damaged, or a pickle, because unpickling a checkpoint runs its code.
     """
@@ -45,15 +59,12 @@ def read_weights(path: Path, framework: str = "pt") -> Weights:
     try:
         with safe_open(path, framework=framework) as file:
             metadata = file.metadata() or {}
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict)
-    except TypeError as error:
-        raise BadArtifact(f"{str(path)!r} has numbers of a kind that NumPy lacks ({error}); save float32.") from error
     except SafetensorError as error:
         raise BadArtifact(
             f"{str(path)!r} is not a whole safetensors file ({error}); pickled checkpoints (.pt, .pth, .bin) are "
             "refused because reading one runs code: save yours with safetensors.torch.save_file."
         ) from error
-    return Weights(path, tensors, sha256_of(path), stand_in=metadata.items() >= STAND_IN.items())
+    return Weights(path, framework, sha256_of(path), stand_in=metadata.items() >= STAND_IN.items())
 
 
 def empty_net(build: Callable[[], torch.nn.Module]) -> torch.nn.Module:

@@ -14,7 +14,7 @@ from searchdemo.errors import BadQuery
 from searchdemo.indexes.base import Index
 from searchdemo.indexes.table import find
 from searchdemo.measure.metrics import Latency, affordable_latency, latency, recall_at_k
-from searchdemo.measure.threads import thread_limit
+from searchdemo.threads import thread_limit
 
 RECALL_QUERIES = 200  # the mean recall is taken over this many held-out queries
 MAX_REPEATS = 1000

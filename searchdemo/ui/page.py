@@ -75,7 +75,7 @@ class Page:
         self.numbers = gr.State(tuple(number.value for number in numbers))
         done = [event for number in numbers for event in (number.submit, number.blur)]
         gr.on(done, lambda *values: values, numbers, self.numbers, show_progress="hidden")
-        self.device = "starting"  # "cpu, bfloat16" once torch is loaded
+        self.device = "starting"  # "bfloat16 by openvino on cpu" once that is known
         self.index.change(_fit_index, self.index, [self.index, *params], show_progress="hidden", queue=False)
 
     def on_gallery(self, fill: Callable, component: gr.components.Component) -> None:

@@ -14,7 +14,7 @@ from searchdemo.collection.collection import embed
 from searchdemo.collection.library import Library
 from searchdemo.collection.query import Query
 from searchdemo.collection.store import Key
-from searchdemo.encoders.device import pick_device, pick_precision
+from searchdemo.encoders.runtime.table import choose
 from searchdemo.errors import SearchDemoError
 from searchdemo.ui.page import INDEX, Page
 
@@ -58,8 +58,7 @@ def hub_within_reach() -> bool:
 def warm_up(page: Page, gallery: str) -> None:
     """Loads what the first query needs, encodes once, because the first time is slow, and names the device."""
     library = page.library
-    device = pick_device(library.device)
-    page.device = f"{device}, {pick_precision(device)}"
+    page.device = str(choose(library.device))
     for load in (
         lambda: library.open(gallery, ENCODER).index(INDEX),
         lambda: embed(Query(text="a picture"), library.encoder(ENCODER)),

@@ -65,7 +65,7 @@ def run(bench: Bench) -> Figures:
         "dim": encoder.dim,
         "parameters": spec.parameters,
         "model_bytes": file.stat().st_size if file else None,
-        "precision": f"{encoder.precision} on {encoder.device}",
+        "precision": str(encoder.how),
         "stand_in": encoder.stand_in,
     }
     sets: list[dict] = []

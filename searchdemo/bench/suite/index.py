@@ -23,7 +23,7 @@ from searchdemo.indexes.base import IndexSpec
 from searchdemo.indexes.factory import from_factory
 from searchdemo.indexes.table import GRAPH, INDEXES, nlist
 from searchdemo.measure.cards import Figures, RunCard
-from searchdemo.measure.threads import thread_limit
+from searchdemo.threads import thread_limit
 
 K = 10
 QUERIES = 1_000

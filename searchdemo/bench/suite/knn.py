@@ -21,7 +21,7 @@ from searchdemo.encoders.device import pick_device
 from searchdemo.indexes.base import Index
 from searchdemo.indexes.table import INDEXES
 from searchdemo.measure.cards import Figures, RunCard
-from searchdemo.measure.threads import thread_limit
+from searchdemo.threads import thread_limit
 from searchdemo.types import Neighbors
 
 KS = (1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 70, 100, 150, 200)

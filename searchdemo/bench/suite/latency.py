@@ -1,7 +1,7 @@
-"""What a query costs: extraction of its embedding, then each index, by threads.
+"""What a query costs: extraction of its embedding by each runtime, then each index, by threads.
 
-Extraction starts at a picture's encoded bytes and ends at its unit row. A search is one query per call; the queries per
-second are of all queries in one call.
+Extraction: see bench/extraction.py. A search is one query per call; the queries per second are of all queries in one
+call.
 """
 
 from __future__ import annotations
@@ -10,16 +10,13 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from searchdemo.bench import plots
+from searchdemo.bench.extraction import race
 from searchdemo.bench.points import build_figures, quality, queries_per_second, query_latency, search_of
 from searchdemo.bench.tables import Table, columns, rows_of, table_of, vectors_of
 from searchdemo.bench.workload import Bench
-from searchdemo.collection.build import BATCH_SIZE
 from searchdemo.errors import NoWeights
 from searchdemo.indexes.table import INDEXES, find
-from searchdemo.measure.cards import Figures, RunCard
-from searchdemo.measure.metrics import latency
-from searchdemo.measure.threads import thread_limit
-from searchdemo.pictures import open_picture
+from searchdemo.measure.cards import Figures, Requirement, RunCard
 
 K = 10
 
@@ -27,9 +24,11 @@ K = 10
 def run(bench: Bench) -> Figures:
     """Without weights there is no extraction, but a note. Raises NotBuilt, NotHere."""
     work = bench.workload()
-    extraction, searches, notes = [], [], []
+    extraction: list[dict] = []
+    requirements: list[Requirement] = []
+    searches, notes = [], []
     try:
-        extraction = _extraction(bench)
+        extraction, requirements = race(bench)
     except NoWeights as error:
         notes.append(f"extraction: {error}")
     own = [name for name, entry in INDEXES.items() if not entry.package]  # `bench peers` measures the others
@@ -48,42 +47,13 @@ def run(bench: Bench) -> Figures:
                 | found
                 | build_figures(index)
             )
-    return Figures(work.subject, {"extraction": extraction, "search": searches}, {"k": K}, notes=notes)
-
-
-def _extraction(bench: Bench) -> list[dict]:
-    """One row per number of threads. Raises NoWeights."""
-    encoder = bench.encoder()
-    encoded, gallery = bench.pictures(BATCH_SIZE)
-    rows = []
-    for threads in bench.threads:
-        bench.tell(f"extraction by {bench.key.encoder}, {threads} threads")
-        with thread_limit(threads):
-            one = latency(lambda: encoder.encode_images([open_picture(encoded[0])]), 10 if bench.quick else 50)
-            many = latency(
-                lambda: encoder.encode_images([open_picture(picture) for picture in encoded]),
-                2 if bench.quick else 5,
-                warm_up=1,
-            )
-        rows.append(
-            {
-                "threads": threads,
-                "dim": encoder.dim,
-                "precision": f"{encoder.precision} on {encoder.device}",
-                "stand_in": encoder.stand_in,
-                "pictures": gallery,
-                "one_p50_ms": one.p50_ms,
-                "one_p95_ms": one.p95_ms,
-                "batch": len(encoded),
-                "batched_ms": many.p50_ms / len(encoded),
-            }
-        )
-    return rows
+    return Figures(work.subject, {"extraction": extraction, "search": searches}, {"k": K}, requirements, notes)
 
 
 def tables(cards: Sequence[RunCard]) -> list[Table]:
     title = "Extraction of one embedding, from a picture's bytes to its unit row"
-    heads = columns("encoder dim precision threads one_p50_ms one_p95_ms batched_ms mark")
+    measured = "one_p50_ms of_today batched_ms per_second one_text_ms start_s resident_bytes"
+    heads = columns(f"encoder dim precision threads {measured} mark")
     rows = rows_of(cards, "extraction")
     extraction = [Table("latency-extraction", title, heads, rows, cards[0].source)] * bool(rows)
     heads = columns("index factory threads p50_ms p95_ms p99_ms qps recall_10 size_bytes build_s")
@@ -103,7 +73,7 @@ def _draw(ax: plots.Axes, card: RunCard) -> None:
     extraction, searches = (
         [row for row in card.parts[part] if row["threads"] == threads] for part in ("extraction", "search")
     )
-    drawn = [("extract", "encode", row["one_p50_ms"]) for row in extraction]
+    drawn = [("extract", "encode", row["one_p50_ms"]) for row in extraction[:1]]  # by the runtime that was chosen
     drawn += [(row["index"], row["family"], row["p50_ms"]) for row in searches]
     names, families, times = zip(*drawn, strict=True)
     plots.bars(ax, names, times, [plots.COLOURS[family] for family in families])

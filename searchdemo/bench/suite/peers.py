@@ -25,7 +25,7 @@ from searchdemo.indexes.table import INDEXES
 from searchdemo.measure.cards import Figures, Requirement, RunCard
 from searchdemo.measure.machine import installed
 from searchdemo.measure.pareto import front
-from searchdemo.measure.threads import thread_limit
+from searchdemo.threads import thread_limit
 
 K = 10
 QUERIES = 2_000

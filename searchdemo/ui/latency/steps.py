@@ -72,7 +72,7 @@ def conditions(collection: Collection, race: Race, encoding: Latency | None) -> 
         said += " The query's picture is not on this machine: its stored embedding searches, and nothing is encoded."
     else:
         encoder = collection.encoder()
-        said += f" Encoding includes preprocessing: {encoding.repeats} times on {encoder.device}, {encoder.precision}."
+        said += f" Encoding includes preprocessing: {encoding.repeats} times in {encoder.how}."
     if collection.stand_in:
         said += " The weights were made for a test: recall means nothing."
     return said

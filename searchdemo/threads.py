@@ -1,4 +1,4 @@
-"""How many threads FAISS and NumPy use, for one measurement at a time."""
+"""How many threads FAISS, NumPy, torch and the encoders' runtimes use, for one measurement at a time."""
 
 from __future__ import annotations
 
@@ -10,14 +10,25 @@ from searchdemo.errors import BadQuery
 
 # The setting belongs to the whole process: two measurements at once would spoil each other's.
 _measuring = threading.Lock()
+_limit: int | None = None
+
+
+def limit() -> int | None:
+    """The threads of the measurement that runs now; None: as many as each library takes by itself.
+
+    For libraries that threadpoolctl does not reach, such as OpenVINO with its TBB.
+    """
+    return _limit
 
 
 @contextlib.contextmanager
 def thread_limit(threads: int | None) -> Iterator[None]:
-    """Hold FAISS (OpenMP) and NumPy (BLAS) to this many threads, and set them back at the end. None changes nothing.
+    """Hold FAISS, torch (OpenMP), NumPy (BLAS) and whoever asks `limit` to this many threads, and set them back at the
+    end. None changes nothing.
 
     Only one block runs at a time; others wait for its end. Raises BadQuery for a number below 1.
     """
+    global _limit
     if threads is not None and threads < 1:
         raise BadQuery(f"threads = {threads} is out of bounds: choose 1 or more.")
     with _measuring:
@@ -27,4 +38,8 @@ def thread_limit(threads: int | None) -> Iterator[None]:
         from threadpoolctl import threadpool_limits
 
         with threadpool_limits(limits=threads):
-            yield
+            _limit = threads
+            try:
+                yield
+            finally:
+                _limit = None

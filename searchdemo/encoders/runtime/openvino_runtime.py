@@ -1,0 +1,103 @@
+"""Networks in OpenVINO, on a CPU. It runs on processors of Intel, AMD and ARM.
+
+A network is compiled twice, each on its first use: for one input, and for batches of any size. A batch is cut into
+pieces of at most BATCH, which the cores compute side by side, each core a piece of its own: cores that share a piece
+wait for each other at every layer, and for whoever else wants one of them.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any
+
+import numpy as np
+import openvino as ov
+
+from searchdemo import threads
+from searchdemo.cache import Cache
+from searchdemo.encoders.runtime.base import Network
+from searchdemo.encoders.runtime.graphs import graph_of
+from searchdemo.encoders.runtime.pieces import QUICK_VALUES, pieces
+from searchdemo.processor import cores
+
+BATCH = 16  # inputs of 224 px whose activations stay in a core's cache
+HINTS = {"bfloat16": ov.Type.bf16, "float32": ov.Type.f32}
+
+_core = ov.Core()
+
+
+def fastest(device: str) -> str:
+    return "bfloat16" if "BF16" in _core.get_property("CPU", "OPTIMIZATION_CAPABILITIES") else "float32"
+
+
+def start(network: Network, device: str, precision: str) -> OpenVinoPass:
+    return OpenVinoPass(network, graph_of(_core, network, precision), precision)
+
+
+class OpenVinoPass:
+    """See base.py."""
+
+    def __init__(self, network: Network, graph: ov.Model, precision: str):
+        """graph: inputs as the network's `shape` says, in batches of any size."""
+        self._network, self._graph, self._precision = network, graph, precision
+        self._compiled: Cache[_Compiled] = Cache(8)  # by the number of threads, None and what a race chose
+        self._single(threads.limit())  # what does not fit fails here
+
+    def __call__(self, inputs: np.ndarray) -> np.ndarray:
+        limit = threads.limit()
+        if len(inputs) == 1:
+            return self._single(limit)(inputs)
+        count = limit or cores()
+        at_once = min(BATCH, -(-len(inputs) // count))
+        return self._batched(count).side_by_side(list(pieces(inputs, at_once)))
+
+    def _single(self, limit: int | None) -> _Compiled:
+        quick = len(self._network.shape) == 3 and np.prod(self._network.shape) <= QUICK_VALUES
+        count = 1 if quick else limit or cores()
+        return self._compiled.get(("single", count), lambda: self._compile(1, count, streams=1))
+
+    def _batched(self, count: int) -> _Compiled:
+        return self._compiled.get(("batch", count), lambda: self._compile(-1, count, streams=count))
+
+    def _compile(self, batch: int, count: int, streams: int) -> _Compiled:
+        graph = self._graph.clone()
+        graph.reshape([batch, *self._network.shape])
+        options = {
+            "INFERENCE_PRECISION_HINT": HINTS[self._precision],
+            "INFERENCE_NUM_THREADS": count,
+            "NUM_STREAMS": streams,
+        }
+        return _Compiled(_core.compile_model(graph, "CPU", options))
+
+
+class _Compiled:
+    """A compiled network and its infer requests, each of which serves one caller at a time."""
+
+    def __init__(self, compiled: Any):
+        self._compiled = compiled
+        self._free: deque = deque()  # its pop and append are atomic
+
+    def __call__(self, inputs: np.ndarray) -> np.ndarray:
+        request = self._request()
+        try:
+            request.infer([inputs], share_inputs=True, share_outputs=True)
+            return request.get_output_tensor().data.copy()
+        finally:
+            self._free.append(request)
+
+    def side_by_side(self, parts: list[np.ndarray]) -> np.ndarray:
+        requests = [self._request() for _ in parts]
+        try:
+            for request, part in zip(requests, parts, strict=True):
+                request.start_async([part], share_inputs=True)
+            for request in requests:
+                request.wait()
+            return np.concatenate([request.get_output_tensor().data for request in requests])
+        finally:
+            self._free.extend(requests)
+
+    def _request(self) -> Any:
+        try:
+            return self._free.pop()
+        except IndexError:
+            return self._compiled.create_infer_request()
