@@ -71,7 +71,10 @@ def coach(
             average.update_parameters(net)
             losses.append(loss.detach())
         rate = (epoch + 1) * steps * recipe.coach_batch / (time.perf_counter() - started)
-        say(f"coach: epoch {epoch + 1}/{recipe.coach_epochs}, loss {torch.stack(losses).mean():.3f}, {rate:.0f} pictures/s")
+        say(
+            f"coach: epoch {epoch + 1}/{recipe.coach_epochs}, "
+            f"loss {torch.stack(losses).mean():.3f}, {rate:.0f} pictures/s"
+        )
     net.load_state_dict(average.module.state_dict())
     with replacing(path) as partial:
         save_file({name: value.contiguous() for name, value in net.state_dict().items()}, partial)

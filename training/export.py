@@ -17,7 +17,6 @@ from safetensors.numpy import save_file
 from searchdemo import assets
 from searchdemo.collection.library import Library
 from searchdemo.collection.store import Key, Store
-from searchdemo.encoders.bundled_image import ImageTower
 from searchdemo.encoders.quantised import quantise
 from searchdemo.encoders.table import ENCODERS, fetch_weights
 from searchdemo.files import replacing
@@ -25,9 +24,11 @@ from searchdemo.galleries.class_names import CLASS_NAMES
 from training import data
 from training.data import Say, Split
 from training.evaluate import knn_top1, names_top1, scenes_figures, shipped_top1, words_to_pictures
-from training.image_tower import DEVICE, standardise
+from training.image_tower import DEVICE, PX
 from training.model_card import render
+from training.network import ImageTower
 from training.photographs import right_first
+from training.pictures import standardise, whole
 
 FORMAT = "searchdemo bundled encoder, 1"
 
@@ -37,9 +38,9 @@ def embed(image: ImageTower, pixels: np.ndarray, say: Say) -> np.ndarray:
     image = image.eval().to(DEVICE, memory_format=torch.channels_last)
     rows = []
     for start in range(0, len(pixels), 250):
-        batch = standardise(torch.from_numpy(np.asarray(pixels[start : start + 250])))
+        batch = standardise(whole(torch.from_numpy(np.asarray(pixels[start : start + 250])).to(DEVICE), PX))
         with torch.inference_mode(), torch.autocast(DEVICE.type, torch.bfloat16):
-            found = image(batch.to(DEVICE, memory_format=torch.channels_last))
+            found = image(batch)
         rows.append(found.float().cpu().numpy())
         if start and start % 25_000 == 0:
             say(f"embedded {start} of {len(pixels)}")
@@ -87,10 +88,24 @@ def first_names(wordnet: Path) -> list[str]:
     return [nouns[synsets[label]]["names"][0] for label in CLASS_NAMES]
 
 
+def image_tensors(image: ImageTower) -> dict[str, np.ndarray]:
+    """The tower's tensors as the encoder names them: timm's names, and `project`."""
+    return {
+        name.removeprefix("net."): value.cpu().numpy()
+        for name, value in image.state_dict().items()
+        if not name.startswith("net.classifier.") and not name.endswith("num_batches_tracked")
+    }
+
+
+def size(image: ImageTower) -> int:
+    """Parameters that ship; running means and variances of batch norms are none."""
+    shipped = image_tensors(image)
+    return sum(value.size for name, value in shipped.items() if not name.endswith(("running_mean", "running_var")))
+
+
 def pack(image: ImageTower, text: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Both towers as the arrays of one file. text: the arrays of the text stage, which are in 4 and 8 bits already."""
-    arrays = {f"image.{name}": value.cpu().numpy() for name, value in image.state_dict().items()}
-    quantised = quantise({name: value for name, value in arrays.items() if not name.endswith("num_batches_tracked")})
+    quantised = quantise({f"image.{name}": value for name, value in image_tensors(image).items()})
     return quantised | {f"text.{name}": value for name, value in text.items()}
 
 

@@ -1,4 +1,4 @@
-"""Trains the image tower: EfficientNet-Lite learns tiny-ImageNet's pictures and drawn scenes, and keeps what it knew."""
+"""Trains the image tower: EfficientNet-Lite learns tiny-ImageNet and drawn scenes, and keeps what it knew."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import torch
 import torch.nn.functional as F
 from safetensors import safe_open
 from safetensors.torch import save_file
-from torch import nn
 
 from searchdemo.encoders.weights import part_of
 from searchdemo.files import replacing
@@ -158,7 +157,9 @@ def losses(
     some = torch.randint(len(lessons.pixels), (4 * recipe.mosaics,), generator=random).to(device)
     canvas = mosaics(planes(lessons.pixels[some]))
     sharp = varied(cut(canvas, random_boxes(recipe.mosaics, (0.4, 1.0), 0.5, random), phase.px), random)
-    chosen, said = lessons.scenes.draw(recipe.scenes, np.random.default_rng(int(torch.randint(2**31, (1,), generator=random))))
+    chosen, said = lessons.scenes.draw(
+        recipe.scenes, np.random.default_rng(int(torch.randint(2**31, (1,), generator=random)))
+    )
     drawn = planes(lessons.scene_pixels[torch.from_numpy(chosen).to(device)])
     drawn = cut(drawn, random_boxes(recipe.scenes, (0.75, 1.0), 0, random), phase.px)  # left must stay left
     pictures = standardise(torch.cat([given, sharp, drawn]))
@@ -201,7 +202,9 @@ def measure(model: Classifier, lessons: Lessons) -> dict[str, float]:
     photos = [asked(whole(part, PX)) for part in pixels.split(250)]
     sharp = [asked(resized(mosaics(planes(part)), PX)) for part in pixels.split(1000)]
     model.train()
-    right = [mine[:, lessons.classes].argmax(1) == truth for (mine, _), truth in zip(photos, labels.split(250), strict=True)]
+    right = [
+        mine[:, lessons.classes].argmax(1) == truth for (mine, _), truth in zip(photos, labels.split(250), strict=True)
+    ]
     agreed, agreed_sharp = ([mine.argmax(1) == own.argmax(1) for mine, own in pairs] for pairs in (photos, sharp))
     parts = {"held_top1": right, "agreement": agreed, "agreement_mosaics": agreed_sharp}
     return {name: round(100 * float(torch.cat(values).float().mean()), 2) for name, values in parts.items()}

@@ -102,7 +102,10 @@ class Knowledge:
     def imagine(self, count: int, random: torch.Generator) -> torch.Tensor:
         """Features (count, 1280) like those of pictures of random classes, some clear and some hardly so."""
         device = self.noise.device
-        which, like = torch.randint(1000, (count,), generator=random), torch.randint(len(self.noise), (count,), generator=random)
+        which, like = (
+            torch.randint(1000, (count,), generator=random),
+            torch.randint(len(self.noise), (count,), generator=random),
+        )
         clear = (torch.rand(count, generator=random) * 1.5 + 0.5).to(device)[:, None]
         return (self.centre + self.noise[like.to(device)] + clear * self.factor * self.shift[which.to(device)]).relu()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 
 
 @dataclass(frozen=True)
@@ -52,11 +52,6 @@ class Recipe:
             epoch -= phase.epochs
         return self.phases[-1]
 
-    def shorter(self, epochs: int) -> Recipe:
-        """The same with so many epochs; the last phases stay as long as they are."""
-        left = epochs - sum(phase.epochs for phase in self.phases[1:])
-        return replace(self, phases=(replace(self.phases[0], epochs=max(left, 0)), *self.phases[1:]))
-
     def facts(self) -> dict:
         return asdict(self)
 
@@ -65,7 +60,7 @@ class Recipe:
 # ends on nearly whole pictures at 128 px (Touvron et al. 2019).
 CPU = Recipe(phases=(Phase(3, 96), Phase(1, 128, (0.7, 1.0))), photos=64, mosaics=8, scenes=8, peak_lr=8e-4)
 CUDA = Recipe(
-    phases=(Phase(16, 112), Phase(2, 128, (0.7, 1.0))),
+    phases=(Phase(10, 112), Phase(2, 128, (0.7, 1.0))),
     photos=448,
     mosaics=64,
     scenes=48,
@@ -74,7 +69,7 @@ CUDA = Recipe(
     mixed=0.5,
     labels=0.3,
     coach="lite2",
-    coach_epochs=5,
+    coach_epochs=6,
 )
 
 

@@ -11,16 +11,20 @@ from pathlib import Path
 from typing import cast
 
 import numpy as np
+import timm
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
+from safetensors.torch import load_file as load_torch
 
 from searchdemo.encoders.bundled import BundledEncoder
 from searchdemo.files import replacing
 from searchdemo.galleries.class_names import CLASS_NAMES
-from training import data, export, image_tower, text_stage
+from training import data, export, image_stage, recipe, text_stage
 from training.image_tower import DEVICE
 from training.imagenet import imagenet_classes
+from training.network import ImageTower
 from training.scene_data import codes, load_scenes
+from training.settle import SettleRecipe
 from training.text_tower import PictureRows, TextRecipe
 
 
@@ -41,8 +45,12 @@ class Run:
         self.label_names = names
         self.image_file, self.text_file = work / "image-tower.safetensors", work / "text-tower.safetensors"
         self.rows_file = work / "picture-rows.npz"
-        self.recipe = image_tower.CUDA if DEVICE.type == "cuda" else image_tower.CPU
+        self.recipe = recipe.CUDA if DEVICE.type == "cuda" else recipe.CPU
         self.text_recipe = TextRecipe()
+
+    def image(self) -> None:
+        if not self.rows_file.exists():
+            image_stage.run(self.recipe, SettleRecipe(), self.train_set, self.label_names, self.work, self.seed, say)
 
     @cached_property
     def picture_rows(self) -> PictureRows:
@@ -54,12 +62,12 @@ class Run:
         _, scenes = load_scenes(self.work, say)
         return PictureRows(arrays["prototypes"], arrays["rows"], labels, arrays["scene_rows"], codes(scenes)[0])
 
-    def trainer(self) -> image_tower.Trainer:
-        """The image tower as its stage left it."""
-        steps = len(self.train_set[1]) // self.recipe.batch_size
-        trainer = image_tower.Trainer(self.recipe, self.picture_rows.prototypes, steps, self.seed, DEVICE)
-        trainer.resume(self.image_file)
-        return trainer
+    def tower(self) -> tuple[ImageTower, dict]:
+        """The image tower as its stage left it, and that stage's curve and recipes."""
+        tower = ImageTower(timm.create_model(f"tf_efficientnet_{self.recipe.network}", pretrained=False))
+        tower.load_state_dict(load_torch(self.image_file))
+        with safe_open(self.image_file, "np") as file:
+            return tower.eval(), {name: json.loads(value) for name, value in file.metadata().items()}
 
     def text(self) -> None:
         """Leaves text-tower.safetensors: the arrays that ship, and in its metadata how they were made and tested."""
@@ -75,12 +83,11 @@ class Run:
             save_file(arrays, partial, about | {"held_out_names": json.dumps(held_out)})
 
     def export(self) -> None:
-        """Writes and measures the joint stage's towers, or those of the stages before it when it has not run."""
-        trainer, text = self.trainer(), load_file(self.text_file)
+        """Writes both towers into one file, embeds both galleries by it, and measures them."""
+        (image, made), text = self.tower(), load_file(self.text_file)
         with safe_open(self.text_file, "np") as file:
             about = file.metadata()
-        recipes = {"image": asdict(trainer.recipe), "text": json.loads(about["recipe"])}
-        image = trainer.average.tower
+        recipes = {"image": made["recipe"], "settling": made["settling"], "text": json.loads(about["recipe"])}
         path = export.write(image, text, self.out_dir, recipes)
         say(f"wrote {path}, {path.stat().st_size / 2**20:.1f} MiB; measuring it")
         library = export.build(path, self.data_dir, self.work / "indexes", say)
@@ -93,13 +100,13 @@ class Run:
                 "wordnet": hashlib.sha256((self.wordnet / "nouns.jsonl").read_bytes()).hexdigest(),
             },
             "recipes": recipes,
-            "curve": trainer.curve,
+            "curve": made["curve"],
             "seconds": {
-                "image": sum(point["seconds"] for point in trainer.curve if "epoch" in point),
+                "image": sum(point["seconds"] for point in made["curve"]),
                 "text": float(about["seconds"]),
             },
             "parameters": {
-                "image": sum(parameter.numel() for parameter in image.parameters()),
+                "image": export.size(image),
                 "text": encoder.text_tower.parameters,
             },
             "words": encoder.text_tower.words,
