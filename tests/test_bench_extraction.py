@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import pytest
 
@@ -12,6 +13,7 @@ from searchdemo.bench.workload import Bench
 from searchdemo.collection.library import Library
 from searchdemo.collection.store import Key
 from searchdemo.encoders.base import How
+from searchdemo.encoders.runtime.table import RuntimeSpec
 from searchdemo.measure.cards import RunCard
 
 OURS, TODAY = How("cpu", "openvino", "bfloat16"), How("cpu", "torch", "bfloat16")
@@ -20,10 +22,7 @@ OURS, TODAY = How("cpu", "openvino", "bfloat16"), How("cpu", "torch", "bfloat16"
 def test_who_takes_part(monkeypatch):
     fast = {"openvino": "bfloat16", "torch": "float32", "onnxruntime": "float32"}
     monkeypatch.setattr(extraction, "is_installed", lambda name: name != "onnxruntime")
-    for name, spec in extraction.RUNTIMES.items():
-        module = type("Module", (), {"fastest": staticmethod(lambda device, name=name: fast[name])})
-        monkeypatch.setattr(f"{type(spec).__module__}.RuntimeSpec.imported", lambda self: modules[self.name])
-        modules = {**locals().get("modules", {}), name: module}
+    monkeypatch.setattr(RuntimeSpec, "imported", lambda spec: SimpleNamespace(fastest=lambda device: fast[spec.name]))
     found = extraction.contestants(How("cpu", "torch", "float32"))
     assert [(how.runtime, how.precision) for how in found] == [
         ("torch", "float32"),
@@ -36,7 +35,7 @@ def test_who_takes_part(monkeypatch):
 
 @pytest.fixture
 def raced(world, monkeypatch) -> tuple[list[dict], list]:
-    """Three times as fast as today, by a clock that is told; `mean-colour` under the name of an encoder with a bound."""
+    """`mean-colour` by a runtime that is said to be three times as fast as today's."""
     ours, today = type(world.encoder)(), type(world.encoder)()
     ours.how, today.how = OURS, TODAY
     world.encoder = ours
@@ -70,11 +69,10 @@ def test_a_row_for_each_runtime_and_number_of_threads(raced):
 
 def test_the_table_names_each_runtime(raced):
     rows, _ = raced
-    card = RunCard("latency", "colours", "mean-colour", {"extraction": rows, "search": []}, {"vectors": 1, "dim": 8})
-    table = latency.tables([card])[0]
-    assert table.name == "latency-extraction" and [cells[2] for cells in table.cells()] == [
-        r["precision"] for r in rows
-    ]
+    parts, subject = {"extraction": rows, "search": []}, {"vectors": 1, "dim": 8}
+    table = latency.tables([RunCard("latency", "colours", "mean-colour", parts, subject, {})])[0]
+    assert table.name == "latency-extraction"
+    assert [cells[2] for cells in table.cells()] == [row["precision"] for row in rows]
 
 
 def test_starting_is_measured_in_another_process(store):

@@ -1,4 +1,4 @@
-"""The image tower of the bundled encoder: an EfficientNet-Lite without its classifier, then a linear layer to 128 numbers.
+"""The image tower of the bundled encoder: an EfficientNet-Lite without its classifier, then a linear layer.
 
 Tensors in the file: "image.<timm's name>", "image.project.weight", "image.project.bias".
 """
