@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from searchdemo.encoders.runtime.table import RUNTIMES
 from searchdemo.encoders.transforms import TRANSFORMS
 from searchdemo.indexes.base import METRICS, SEARCH_PARAMS
 
@@ -40,6 +41,11 @@ def add_choice(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--limit", type=whole_number, metavar="N", help="only N pictures, balanced over the classes")
     parser.add_argument("--weights", type=existing_file, metavar="FILE", help="your own weights, safetensors")
     parser.add_argument("--device", metavar="D", help="cuda, cuda:1, mps or cpu (default: the fastest there is)")
+    parser.add_argument(
+        "--runtime",
+        choices=[*RUNTIMES],
+        help="the library that runs the encoder (else SEARCHDEMO_RUNTIME, else the fastest there is)",
+    )
     add_places(parser)
 
 
@@ -64,6 +70,7 @@ def make_library(arguments: argparse.Namespace) -> Library:
         Store(own=arguments.out_dir),
         data_dir=arguments.data,
         device=arguments.device,
+        runtime=arguments.runtime,
         transform=arguments.transform,
         metric=arguments.metric,
         weights={arguments.encoder: arguments.weights} if arguments.weights else None,

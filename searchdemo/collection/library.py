@@ -34,14 +34,16 @@ class Library:
         metric: str = "ip",
         weights: dict[str, Path] | None = None,
         limit: int | None = None,
+        runtime: str | None = None,
     ):
         """data_dir: a copy of tiny-ImageNet; device: None takes the fastest; weights: encoder -> a person's own file.
 
-        transform, metric: see store.Key. limit: keep to the vectors of this many pictures, whatever else is built.
+        runtime: see encoders/runtime/table.py; None takes the fastest. transform, metric: see store.Key. limit: keep to
+        the vectors of this many pictures, whatever else is built.
         """
         self.store = store or Store()
         self.data_dir, self.device, self.transform, self.metric = data_dir, device, transform, metric
-        self.weights, self.limit = weights or {}, limit
+        self.weights, self.limit, self.runtime = weights or {}, limit, runtime
         self._galleries: Cache[Gallery] = Cache(8)
         self._downloads: Cache[Gallery] = Cache(8)
         self._encoders: Cache[Encoder] = Cache(3)
@@ -99,7 +101,12 @@ class Library:
             started = time.perf_counter()
             weights = self.weights.get(name)
             loaded = encoders.load(
-                name, device=self.device, transform=self.transform, weights=weights, progress=progress
+                name,
+                device=self.device,
+                runtime=self.runtime,
+                transform=self.transform,
+                weights=weights,
+                progress=progress,
             )
             seconds = time.perf_counter() - started
             log.info("loaded the encoder %s, %s, in %.1f s", name, loaded.how, seconds)

@@ -58,7 +58,7 @@ def hub_within_reach() -> bool:
 def warm_up(page: Page, gallery: str) -> None:
     """Loads what the first query needs, encodes once, because the first time is slow, and names the device."""
     library = page.library
-    page.device = str(choose(library.device))
+    page.device = str(choose(library.device, library.runtime))
     for load in (
         lambda: library.open(gallery, ENCODER).index(INDEX),
         lambda: embed(Query(text="a picture"), library.encoder(ENCODER)),
