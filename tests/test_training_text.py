@@ -98,7 +98,8 @@ def test_subjects_are_classes_then_kinds_then_other_nouns():
     ]
     assert {"pug", "a photo of a pug.", "pug, a kind of dog", "once from China"} <= set(found[1].texts)
     assert {"dog", "domestic dog", "a loyal animal"} <= set(found[4].texts)
-    assert found[5].texts == ("beagle", "a small hound")
+    assert found[5].groups == (("beagle",), ("a small hound",))
+    assert [group[0] for group in found[4].groups] == ["dog", "domestic dog", "a loyal animal"]
 
 
 def test_captions_say_what_is_true_of_their_scene():
@@ -169,14 +170,17 @@ def small_world() -> tuple[dict[str, Pool], Captions, PictureRows]:
     """Four classes at right angles, texts near each, pictures near their class, and scenes on axes of their own."""
     rng = np.random.default_rng(0)
     prototypes = np.eye(16, dtype=np.float32)[:4]
-    written = unit(np.eye(12)[:4].repeat(6, 0) + rng.normal(size=(24, 12), scale=0.1)).astype(np.float32)
-    subjects = [Subject(("",) * 6, (row,)) for row in range(4)]
-    kinds = [Subject(("",), (0, 1), "kind")]
-    both = unit(np.ones((1, 12)) * (np.arange(12) < 2)).astype(np.float32)
+    rows_of = {f"{row} {way}": np.eye(12)[row] + rng.normal(size=12, scale=0.1) for row in range(4) for way in "abcdef"}
+    rows_of |= {"both": np.eye(12)[0] + np.eye(12)[1], "noun": np.eye(12)[9]}
+
+    def embedded(texts) -> np.ndarray:
+        return unit(np.array([rows_of[text] for text in texts])).astype(np.float32)
+
+    subjects = [Subject((tuple(f"{row} {way}" for way in "abcdef"),), (row,)) for row in range(4)]
     pools = {
-        "class": Pool(subjects, np.split(written, 4), 4),
-        "kind": Pool(kinds, [both], 4),
-        "noun": Pool([Subject(("",), (2, 3), "noun")], [np.eye(12, dtype=np.float32)[9:10]], 4),
+        "class": Pool(subjects, embedded, 4),
+        "kind": Pool([Subject((("both",),), (0, 1), "kind")], embedded, 4),
+        "noun": Pool([Subject((("noun",),), (2, 3), "noun")], embedded, 4),
     }
     labels = np.arange(40) % 4
     rows = unit(prototypes[labels] + rng.normal(size=(40, 16), scale=0.02)).astype(np.float32)
@@ -186,12 +190,17 @@ def small_world() -> tuple[dict[str, Pool], Captions, PictureRows]:
     return pools, captions, PictureRows(prototypes, rows, labels, scene_rows, scene_codes)
 
 
-def test_the_head_begins_with_the_likeness_to_the_classes():
+def test_the_head_begins_with_the_likeness_to_classes_and_kinds():
     pools, _, pictures = small_world()
-    head = text_tower.initial_head(pools["class"].means(), pictures.prototypes, TextRecipe(hidden=4))
+    keys, vectors, told = text_tower.known_things(pools, pictures.prototypes, most=2)
+    assert told.tolist() == [True, True, True, True, False]  # each class has one group of texts, the last
+    assert keys.shape == (5, 12)
+    assert vectors.tolist() == [*np.eye(16)[:4].tolist(), (np.eye(16)[0] + np.eye(16)[1]).tolist()]
+    assert len(text_tower.known_things(pools, pictures.prototypes, most=1)[0]) == 4
+    head = text_tower.initial_head(keys, vectors, told, TextRecipe(hidden=4))
     with torch.inference_mode():
-        rows = head(torch.from_numpy(unit(pools["class"].means()).astype(np.float32))).numpy()
-    assert (rows * pictures.prototypes).sum(1).min() > 0.99
+        rows = head(torch.from_numpy(unit(keys).astype(np.float32))).numpy()
+    assert (rows * unit(vectors)).sum(1).min() > 0.99
 
 
 def test_the_head_learns_classes_kinds_and_scenes_and_numpy_reads_it():

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from searchdemo.encoders.bundled_text import pack_strings
 from searchdemo.encoders.quantised import quantise, quantise_4bit
 
 PIECES = ("[CLS]", "[SEP]", ",", "a", "the", "dog", "cat", "red", "boat", "photo", "tar", "##ant", "##ula", "s")
 WORDS = ("tarantula",)
 WIDTH, WIDE, HIDDEN, CLASSES, LAYERS = 64, 128, 8, 5, 2
-
-
-def text_of(strings) -> np.ndarray:
-    return np.frombuffer(" ".join(strings).encode(), np.uint8)
 
 
 def small_arrays(dim: int, seed: int = 0) -> dict[str, np.ndarray]:
@@ -36,4 +33,4 @@ def small_arrays(dim: int, seed: int = 0) -> dict[str, np.ndarray]:
     fine |= linear("head.keys", CLASSES, WIDTH) | linear("head.expand", HIDDEN, WIDTH)
     fine |= linear("head.contract", dim, HIDDEN) | linear("head.values", dim, CLASSES) | linear("head.skip", dim, WIDTH)
     del fine["head.values.bias"], fine["head.skip.bias"]
-    return quantise_4bit(coarse) | quantise(fine) | {"pieces": text_of(PIECES), "words": text_of(WORDS)}
+    return quantise_4bit(coarse) | quantise(fine) | {"pieces": pack_strings(PIECES), "words": pack_strings(WORDS)}

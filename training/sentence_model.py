@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from searchdemo.encoders.bundled_text import PIECES, TABLE, WORDS
+from searchdemo.encoders.bundled_text import PIECES, TABLE, WORDS, pack_strings
 from searchdemo.encoders.quantised import quantise, quantise_4bit
 from searchdemo.encoders.wordpiece import FIRST, LAST, MAX_PIECES, split_words
 from searchdemo.extras import imported
@@ -66,8 +66,6 @@ def packed(model: Any, words_of: Iterable[str]) -> dict[str, np.ndarray]:
             three = [state[f"{old}attention.self.{name}.{part}"] for name in ("query", "key", "value")]
             coarse[f"{new}attention.{part}"] = np.concatenate(three)
             coarse |= {f"{new}{name}.{part}": state[f"{old}{theirs}.{part}"] for name, theirs in names.items()}
-    lists = {PIECES: pieces, WORDS: known_words(words_of, pieces)}
-    strings = {
-        key.removeprefix("text."): np.frombuffer(" ".join(entries).encode(), np.uint8) for key, entries in lists.items()
-    }
-    return quantise_4bit(coarse) | quantise(fine) | strings
+    strings = {PIECES: pieces, WORDS: known_words(words_of, pieces)}
+    lists = {key.removeprefix("text."): pack_strings(entries) for key, entries in strings.items()}
+    return quantise_4bit(coarse) | quantise(fine) | lists

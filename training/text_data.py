@@ -26,9 +26,13 @@ SEED = 7  # of what is drawn once: nouns, parts of glosses, captions
 class Subject:
     """What texts are about."""
 
-    texts: tuple[str, ...]
+    groups: tuple[tuple[str, ...], ...]  # texts: those on each name, then those on what it is
     answers: tuple[int, ...]  # classes that are right
     kind: str = "class"  # "class" | "kind": above classes | "noun": beside them; its nearest kind answers
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(text for group in self.groups for text in group))
 
 
 def class_answers(nouns: Mapping[str, dict], synsets: Sequence[str]) -> dict[str, tuple[int, ...]]:
@@ -68,15 +72,20 @@ def clauses(gloss: str, random: np.random.Generator, count: int = 2) -> list[str
     return [*(parts if len(parts) > 1 else []), *filter(None, some)]
 
 
-def about(names: Sequence[str], glosses: Sequence[str], kind: str, random: np.random.Generator) -> list[str]:
-    """The ways to put a thing in words. kind: the name of what it is a kind of; "" for none."""
-    said = [text for name in names for text in (name, f"a photo of a {name}.", f"a {name}")]
-    said += [f"{name}, a kind of {kind}" for name in names[:2] if kind]
+def about(
+    names: Sequence[str], glosses: Sequence[str], kind: str, random: np.random.Generator
+) -> tuple[tuple[str, ...], ...]:
+    """The ways to put a thing in words, see Subject.groups. kind: the name of what it is a kind of; "" for none."""
+    groups = []
+    for number, name in enumerate(names):
+        said = [name, f"a photo of a {name}.", f"a {name}"]
+        groups.append((*said, f"{name}, a kind of {kind}") if kind and number < 2 else tuple(said))
+    told: list[str] = []
     for gloss in glosses:
-        said += [gloss, f"{names[0]}: {gloss}", *clauses(gloss, random)]
+        told += [gloss, f"{names[0]}: {gloss}", *clauses(gloss, random)]
         if kind:
-            said.append(f"a {kind}: {gloss}")
-    return said
+            told.append(f"a {kind}: {gloss}")
+    return (*groups, tuple(told))
 
 
 def subjects(nouns: Mapping[str, dict], classes: Sequence[ImagenetClass]) -> list[Subject]:
@@ -93,8 +102,8 @@ def subjects(nouns: Mapping[str, dict], classes: Sequence[ImagenetClass]) -> lis
     found = []
     for row, known in enumerate(classes):
         examples = nouns[known.synset].get("examples", ())
-        texts = about(known.names, [*known.glosses, *examples], kind_of(known.synset), random)
-        found.append(Subject(tuple(without(known.held_out, texts)), (row,)))
+        groups = about(known.names, [*known.glosses, *examples], kind_of(known.synset), random)
+        found.append(Subject(tuple(filter(None, (without(known.held_out, group) for group in groups))), (row,)))
     beside = [
         number
         for number, noun in nouns.items()
@@ -103,10 +112,12 @@ def subjects(nouns: Mapping[str, dict], classes: Sequence[ImagenetClass]) -> lis
     chosen = random.choice(len(beside), min(OTHER_NOUNS, len(beside)), replace=False)
     numbers = [*sorted(above & answers.keys()), *(beside[i] for i in sorted(chosen))]
     for number in numbers:
-        noun, is_kind = nouns[number], number in above
-        names = noun["names"]
-        texts = about(names, [noun["gloss"]], kind_of(number), random) if is_kind else [names[0], noun["gloss"]]
-        found.append(Subject(tuple(dict.fromkeys(texts)), answers[number], "kind" if is_kind else "noun"))
+        noun = nouns[number]
+        if number in above:
+            groups = about(noun["names"], [noun["gloss"]], kind_of(number), random)
+        else:
+            groups = ((noun["names"][0],), (noun["gloss"],))
+        found.append(Subject(groups, answers[number], "kind" if number in above else "noun"))
     return found
 
 
@@ -121,10 +132,10 @@ def ancestors(number: str, parents: Mapping[str, Sequence[str]]) -> set[str]:
     return found
 
 
-def without(held_out: str, texts: Iterable[str]) -> list[str]:
+def without(held_out: str, texts: Iterable[str]) -> tuple[str, ...]:
     """The texts, each once, that do not contain the name."""
     secret = plain(held_out)
-    return [text for text in dict.fromkeys(texts) if not secret or secret not in plain(text)]
+    return tuple(text for text in dict.fromkeys(texts) if not secret or secret not in plain(text))
 
 
 def captions(scenes: Sequence[Scene], rounds: int = 1) -> tuple[list[str], np.ndarray]:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from searchdemo.encoders.bundled_text import SentenceModel
-from searchdemo.encoders.quantised import quantise
+from searchdemo.encoders.bundled_text import SentenceModel, head_rows
+from searchdemo.encoders.quantised import dequantise, quantise, quantise_4bit
 from searchdemo.encoders.weights import part_of
 from searchdemo.galleries.drawing.scene import Scene
 from training import sentence_model, text_data, text_tower
@@ -44,13 +44,14 @@ def run(
     texts, said = text_data.captions(scenes)
     embedded.rows([*(text for subject in subjects for text in subject.texts), *texts])
     pools = {
-        kind: Pool(chosen, [embedded.rows(subject.texts) for subject in chosen], len(classes))
+        kind: Pool(chosen, embedded.rows, len(classes))
         for kind in ("class", "kind", "noun")
         if (chosen := [subject for subject in subjects if subject.kind == kind])
     }
     head = text_tower.train(pools, Captions(embedded.rows(texts), said), pictures, recipe, seed, say)
     weights = {f"head.{name}": value.detach().numpy() for name, value in head.state_dict().items()}
-    return arrays | quantise(weights)
+    keys = {name: weights.pop(name) for name in ("head.keys.weight",)}  # half a million numbers more than the rest
+    return arrays | quantise_4bit(keys) | quantise(weights)
 
 
 def held_out_names(
@@ -61,9 +62,6 @@ def held_out_names(
     Only classes that are not among `known`, the WordNet ids of those whose pictures the towers learnt from.
     {"report": {"top1": ..., "top5": ..., "names": ...}, "tune": {...}}. The halves are the odd and the even classes.
     """
-    from searchdemo.encoders.bundled_text import head_rows
-    from searchdemo.encoders.quantised import dequantise
-
     asked = [row for row, one in enumerate(classes) if one.held_out and one.wordnet_id not in known]
     sentences, head = SentenceModel(dict(arrays)), dequantise(part_of(arrays, "head."))
     readings = [sentences.reader.read(classes[row].held_out) for row in asked]

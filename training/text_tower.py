@@ -18,35 +18,38 @@ from training.text_data import Subject
 
 @dataclass(frozen=True)
 class TextRecipe:
-    steps: int = 1500
+    steps: int = 800
     batch_size: int = 256  # texts of each kind of subject, and pictures, per step
     hidden: int = 256
+    most_classes: int = 130  # of a kind that counts as one thing: dogs are 118 classes
     sharpness: float = 30.0  # inverse temperature of the likeness of a text to the classes, before it is learnt
+    gloss_bias: float = 2.5  # that is added to the likeness to a class's glosses, before it is learnt
     lr: float = 2e-3  # of AdamW, half a cosine down to zero
+    attention_lr: float = 2e-4  # of the keys and the values, which know much from the start
     weight_decay: float = 0.02
     noise: float = 0.5  # length of the noise that is added to a sentence embedding of length 1
     scale: float = 20.0  # inverse temperature of cosines between texts, classes and pictures
     scene_scale: float = 14.0  # between captions and scenes
     kinds_weight: float = 0.5  # of the losses; that of the classes weighs 1
-    nouns_weight: float = 0.2
+    nouns_weight: float = 0.1
     pictures_weight: float = 0.3
     scenes_weight: float = 0.3
     scenes: int = 512  # that captions are compared with, per step
 
 
 class Head(nn.Module):
-    """Sentence embeddings (n, width) -> unit rows (n, dim): attention over the classes, and a small network beside it.
+    """Sentence embeddings (n, width) -> unit rows (n, dim): attention over known things, and a small network beside it.
 
-    A text weighs the classes by its likeness to what is written about each, and lies at the mean of their vectors. So
-    what the sentence model knows of "police dog" holds from the first step: learnt from nothing, a network of two
-    layers found half as many descriptions in the same time. The network beside it learns what is no class, such as
-    the colours and places of scenes. searchdemo/encoders/bundled_text.py runs it in NumPy.
+    A text weighs classes and kinds by its likeness to what is written about each, and lies at the mean of their
+    vectors. So what the sentence model knows of "police dog" holds from the first step: learnt from nothing, a network
+    of two layers found half as many descriptions in the same time. The network beside it learns what is no class,
+    such as the colours and places of scenes. searchdemo/encoders/bundled_text.py runs it in NumPy.
     """
 
-    def __init__(self, classes: int, width: int, dim: int, hidden: int):
+    def __init__(self, things: int, width: int, dim: int, hidden: int):
         super().__init__()
-        self.keys = nn.Linear(width, classes)
-        self.values = nn.Linear(classes, dim, bias=False)
+        self.keys = nn.Linear(width, things)
+        self.values = nn.Linear(things, dim, bias=False)
         self.skip = nn.Linear(width, dim, bias=False)
         self.expand = nn.Linear(width, hidden)
         self.contract = nn.Linear(hidden, dim)
@@ -57,16 +60,36 @@ class Head(nn.Module):
         return F.normalize(known + beside, dim=1)
 
 
-def initial_head(texts: np.ndarray, prototypes: np.ndarray, recipe: TextRecipe) -> Head:
-    """texts: (classes, width), the mean embedding of what is written about each class."""
-    classes, width = texts.shape
-    head = Head(classes, width, prototypes.shape[1], recipe.hidden)
+def initial_head(keys: np.ndarray, vectors: np.ndarray, told: np.ndarray, recipe: TextRecipe) -> Head:
+    """keys: (things, width), what is written about each; vectors: (things, dim), their places.
+
+    told: (things,) bool, which keys are glosses. They count more: a class has one such key beside those of its names.
+    """
+    things, width = keys.shape
+    head = Head(things, width, vectors.shape[1], recipe.hidden)
     with torch.no_grad():
-        head.keys.weight.copy_(F.normalize(torch.from_numpy(texts.astype(np.float32)), dim=1) * recipe.sharpness)
-        head.values.weight.copy_(torch.from_numpy(prototypes.T.astype(np.float32)))
-        for zero in (head.keys.bias, head.skip.weight, head.contract.weight, head.contract.bias):
+        head.keys.weight.copy_(F.normalize(torch.from_numpy(keys.astype(np.float32)), dim=1) * recipe.sharpness)
+        head.values.weight.copy_(F.normalize(torch.from_numpy(vectors.astype(np.float32)), dim=1).T)
+        head.keys.bias.copy_(torch.from_numpy(told * np.float32(recipe.gloss_bias)))
+        for zero in (head.skip.weight, head.contract.weight, head.contract.bias):
             zero.zero_()
     return head
+
+
+def known_things(
+    pools: dict[str, Pool], prototypes: np.ndarray, most: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The arguments of initial_head: every name of a class, its glosses together, and kinds of at most so many classes.
+
+    A name of its own keeps "dromedary" from drowning among the camels; with kinds, "vegetable" finds all of them.
+    """
+    classes, kinds = pools["class"], pools["kind"]
+    owners, small = classes.answers[classes.owners].numpy(), kinds.answers.sum(1).numpy() <= most
+    together = kinds.answers.numpy()[small].astype(np.float32) @ prototypes
+    keys = np.concatenate([classes.group_means, kinds.means()[small]])
+    last = np.append(classes.owners[1:] != classes.owners[:-1], True)  # group of a class: its glosses
+    told = np.append(last, np.zeros(len(together), bool))
+    return keys, np.concatenate([owners.astype(np.float32) @ prototypes, together]), told
 
 
 @dataclass(frozen=True)
@@ -89,10 +112,14 @@ class Captions:
 class Pool:
     """Subjects of one kind. Draws a subject, then one of its texts, each as likely as the others."""
 
-    def __init__(self, subjects: Sequence[Subject], features: Sequence[np.ndarray], classes: int):
-        """features: of each subject's texts, (its texts, width)."""
+    def __init__(self, subjects: Sequence[Subject], embedded: Callable[[Sequence[str]], np.ndarray], classes: int):
+        """embedded: texts -> (n, width)."""
+        features = [embedded(subject.texts) for subject in subjects]
         self.features = torch.from_numpy(np.concatenate(features))
         sizes = np.array([len(rows) for rows in features])
+        groups = [(row, group) for row, subject in enumerate(subjects) for group in subject.groups]
+        self.owners = np.array([row for row, _ in groups])  # the subject of each group of texts
+        self.group_means = np.array([embedded(group).mean(axis=0) for _, group in groups])
         self.starts, self.sizes = np.concatenate([[0], sizes.cumsum()[:-1]]), sizes
         self.answers = torch.zeros(len(subjects), classes, dtype=torch.bool)
         for row, subject in enumerate(subjects):
@@ -140,8 +167,14 @@ def train(
     )
     width, seen = caption_features.shape[1], np.unique(pictures.labels)
     columns = torch.from_numpy(np.searchsorted(seen, pictures.labels))
-    head = initial_head(pools["class"].means(), pictures.prototypes, recipe)
-    steps = torch.optim.AdamW(head.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay)
+    head = initial_head(*known_things(pools, pictures.prototypes, recipe.most_classes), recipe)
+    attention = [*head.keys.parameters(), *head.values.parameters()]
+    others = [*head.skip.parameters(), *head.expand.parameters(), *head.contract.parameters()]
+    steps = torch.optim.AdamW(
+        [{"params": attention, "lr": recipe.attention_lr, "weight_decay": 0.0}, {"params": others}],
+        lr=recipe.lr,
+        weight_decay=recipe.weight_decay,
+    )
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(steps, recipe.steps)
 
     def read(features: torch.Tensor) -> torch.Tensor:

@@ -7,6 +7,7 @@ network from its space into that of the pictures, made by training/text_tower.py
 from __future__ import annotations
 
 import difflib
+import zlib
 from collections.abc import Sequence
 
 import numpy as np
@@ -16,7 +17,7 @@ from searchdemo.encoders.weights import Weights, check_shapes, part_of
 from searchdemo.encoders.wordpiece import Reading, WordPieces
 from searchdemo.errors import BadArtifact, BadQuery
 
-PIECES, WORDS = "text.pieces", "text.words"  # uint8: strings separated by blanks, see wordpiece.WordPieces
+PIECES, WORDS = "text.pieces", "text.words"  # uint8: compressed strings, see pack_strings and wordpiece.WordPieces
 TABLE = "pieces.weight"  # the pieces' rows, which stay in 4 bits in memory
 OTHERS = (TABLE, "head.", "pieces", "words")  # tensors that are no float weights of the sentence model
 HEAD_DIM = 32  # of a head of attention
@@ -29,7 +30,7 @@ class SentenceModel:
 
     def __init__(self, tensors: dict[str, np.ndarray]):
         """tensors: as training/sentence_model.py stores them, without "text." """
-        pieces, words = (bytes(tensors[key.removeprefix("text.")]).decode().split() for key in (PIECES, WORDS))
+        pieces, words = (unpack_strings(tensors[key.removeprefix("text.")]) for key in (PIECES, WORDS))
         self.reader = WordPieces(pieces, words)
         self.words = words  # known ones that are no pieces
         self._table, self._scales = tensors[TABLE], tensors[TABLE + SCALES]
@@ -141,6 +142,15 @@ def head_rows(features: np.ndarray, head: dict[str, np.ndarray]) -> np.ndarray:
     wide = gelu(features @ head["expand.weight"].T + head["expand.bias"])
     beside = features @ head["skip.weight"].T + wide @ head["contract.weight"].T + head["contract.bias"]
     return unit(shares @ head["values.weight"].T + beside)
+
+
+def pack_strings(strings: Sequence[str]) -> np.ndarray:
+    """Strings without blanks -> (bytes,) uint8, compressed."""
+    return np.frombuffer(zlib.compress(" ".join(strings).encode(), 9), np.uint8)
+
+
+def unpack_strings(packed: np.ndarray) -> list[str]:
+    return zlib.decompress(packed.tobytes()).decode().split()
 
 
 def listed(words: Sequence[str]) -> str:
