@@ -1,6 +1,6 @@
 """A Hugging Face hub on loopback: the part of its protocol that fetches files, and the ways that can fail.
 
-Set HF_ENDPOINT to `hub.endpoint`. As on the real hub the address of a large file answers with its SHA-256, its
+`serve` points searchdemo to it. As on the real hub the address of a large file answers with its SHA-256, its
 size and a redirection to another host, which knows ranges.
 """
 
@@ -25,6 +25,15 @@ def nobody() -> Iterator[str]:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         yield f"http://127.0.0.1:{taken.getsockname()[1]}"
+
+
+@contextlib.contextmanager
+def serve(files: dict[str, dict[str, Path]], monkeypatch) -> Iterator[LoopbackHub]:
+    """A hub that answers, and is waited for however long a busy machine takes."""
+    with LoopbackHub(files) as hub:
+        monkeypatch.setenv("HF_ENDPOINT", hub.endpoint)
+        monkeypatch.setattr("searchdemo.hub.REACH_S", 60.0)
+        yield hub
 
 
 class LoopbackHub:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import itertools
 import os
@@ -17,7 +16,7 @@ from PIL import Image
 from searchdemo import hub as hub_module
 from searchdemo.encoders import table
 from searchdemo.errors import NoWeights
-from tests.loopback_hub import LoopbackHub, nobody
+from tests.loopback_hub import nobody, serve
 from tests.stand_in import stand_in
 
 SIZE = 3_500_000  # bytes: more than three chunks
@@ -30,18 +29,14 @@ def empty_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
 
 
+REACH_S = hub_module.REACH_S  # which `serve` replaces
+
+
 @pytest.fixture
 def payload(tmp_path):
     path = tmp_path / "payload"
     path.write_bytes(os.urandom(SIZE))
     return path
-
-
-@contextlib.contextmanager
-def serve(files, monkeypatch):
-    with LoopbackHub(files) as hub:
-        monkeypatch.setenv("HF_ENDPOINT", hub.endpoint)
-        yield hub
 
 
 @pytest.fixture
@@ -172,7 +167,7 @@ def look_ups(monkeypatch):
 
 @pytest.mark.parametrize("how", ["refused", "silent", "no such host", "a look-up without an end"])
 def test_a_hub_out_of_reach_is_asked_once_and_waited_for_no_longer_than_two_seconds(how, hub, look_ups, monkeypatch):
-    assert hub_module.REACH_S == 2  # within three seconds a person knows
+    assert REACH_S == 2  # within three seconds a person knows
     waits, within = [], hub_module.within
     monkeypatch.setattr(hub_module, "REACH_S", 0.3)
     monkeypatch.setattr(hub_module, "within", lambda seconds, ask: waits.append(seconds) or within(seconds, ask))

@@ -24,7 +24,7 @@ from searchdemo.galleries.class_names import CLASS_NAMES
 from searchdemo.galleries.content_keys import ABSENT, look_key, match_keys, match_looks
 from searchdemo.galleries.copies import DatasetCopy
 from searchdemo.galleries.table import open_gallery
-from tests.loopback_hub import COMMIT, LoopbackHub, nobody
+from tests.loopback_hub import COMMIT, nobody, serve
 
 COPY = os.environ.get("SEARCHDEMO_TEST_TINY_IMAGENET")  # of the real data; the checkout's surroundings have no say
 REAL = Path(COPY or ".")
@@ -283,8 +283,7 @@ def test_download_then_cache(rows, splits, tmp_path, monkeypatch):
     """Fetched with progress and its revision, found again without a request; a copy that is half there is not taken."""
     whole = write_parquet(tmp_path / "published", shuffled(splits))
     files = {path.relative_to(whole).as_posix(): path for path in whole.rglob("*") if path.is_file()}
-    with LoopbackHub({"datasets/zh-plus/tiny-imagenet": files}) as hub:
-        monkeypatch.setenv("HF_ENDPOINT", hub.endpoint)
+    with serve({"datasets/zh-plus/tiny-imagenet": files}, monkeypatch) as hub:
         assert open_gallery("tiny-imagenet").pictures.encoded(0) is None  # nobody asked to go online
         assert hub.requests == []
         seen = []
