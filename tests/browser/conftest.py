@@ -13,6 +13,7 @@ import pytest
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 HOW_TO_GET = "no Chromium: apt-get install chromium (or set SEARCHDEMO_CHROMIUM to one)"
+VIEWPORT = (1280, 2400)  # tall, because pictures out of sight are not loaded
 WAIT_MS = 60_000  # for anything to appear; generous, because both processors may be busy
 
 
@@ -51,45 +52,56 @@ def chromium() -> Iterator:
 
 @pytest.fixture(scope="session")
 def context(chromium):
-    """One for all tests, so that gradio's scripts are fetched and compiled once."""
-    context = chromium.new_context(viewport={"width": 1280, "height": 2400})
+    """One for all tests, so that gradio's scripts are fetched once."""
+    context = chromium.new_context()
     context.set_default_timeout(WAIT_MS)
     return context
 
 
-class Visit:
-    """Opens pages and keeps what went wrong on them."""
+@pytest.fixture(scope="session")
+def window(context):
+    """One for all tests, each of which loads the app afresh: in a new one all scripts would be compiled again."""
+    return context.new_page()
 
-    def __init__(self, context):
-        self._context, self._pages = context, []
+
+class Visit:
+    """Opens pages and keeps what went wrong on them. The first is in the one window, further ones get their own."""
+
+    def __init__(self, window):
+        self._window, self._listeners = window, []
         self.wrong: list[str] = []
 
-    def open(self, url: str, size: tuple[int, int] | None = None):
+    def open(self, url: str, size: tuple[int, int] = VIEWPORT):
         """A page of the app, ready to be used."""
-        page = self._context.new_page()
-        self._pages.append(page)
-        if size:
-            page.set_viewport_size({"width": size[0], "height": size[1]})
+        page = self._window.context.new_page() if self._listeners else self._window
+        page.set_viewport_size({"width": size[0], "height": size[1]})
         origin = "/".join(url.split("/")[:3])
 
         def look_at(request) -> None:
             if not request.url.startswith((origin, "data:", "blob:")):
                 self.wrong.append(f"request off the page's origin: {request.url}")
 
-        page.on("request", look_at)
-        page.on("pageerror", lambda error: self.wrong.append(f"error on the page: {error}"))
+        def note(error) -> None:
+            self.wrong.append(f"error on the page: {error}")
+
+        self._listeners += [(page, "request", look_at), (page, "pageerror", note)]
+        for _, event, listener in self._listeners[-2:]:
+            page.on(event, listener)
         page.goto(url, wait_until="domcontentloaded")
         page.locator("#image-examples .thumbnail-item").last.wait_for(state="attached")
         return page
 
     def close(self) -> None:
-        for page in self._pages:
+        for page, event, listener in self._listeners:
+            page.remove_listener(event, listener)
+        for page in {page for page, *_ in self._listeners} - {self._window}:
             page.close()
+        self._window.goto("about:blank")  # ends what this test's page still does
 
 
 @pytest.fixture
-def visit(context) -> Iterator[Visit]:
-    visit = Visit(context)
+def visit(window) -> Iterator[Visit]:
+    visit = Visit(window)
     yield visit
     visit.close()
     assert visit.wrong == []
