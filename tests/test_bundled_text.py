@@ -11,7 +11,7 @@ from safetensors.numpy import save_file
 from text_arrays import PIECES, WIDTH, WORDS, small_arrays
 from torch import nn
 
-from searchdemo.encoders.bundled_text import SentenceModel, TextTower, gelu, head_rows, layer_norm, listed
+from searchdemo.encoders.bundled_text import SentenceModel, TextTower, gelu, head_rows, layer_norm, listed, unit
 from searchdemo.encoders.quantised import GROUP, dequantise, quantise_4bit
 from searchdemo.encoders.weights import part_of, read_weights
 from searchdemo.encoders.wordpiece import MAX_PIECES, WordPieces, one_edit, split_words
@@ -170,19 +170,19 @@ def test_gelu_and_layer_norm_by_their_definitions():
     assert row.tolist() == [[pytest.approx(-1.5), pytest.approx(2.5)]]
 
 
-def test_the_head_weighs_class_vectors_by_likeness():
+def test_the_head_weighs_things_by_likeness_and_gives_scenes_to_the_network():
     head = {
-        "keys.weight": np.eye(2, dtype=np.float32) * 100,
-        "keys.bias": np.zeros(2, np.float32),
-        "values.weight": np.array([[0, 1], [1, 0]], np.float32),
-        "skip.weight": np.zeros((2, 2), np.float32),
-        "expand.weight": np.zeros((1, 2), np.float32),
+        "keys.weight": np.eye(3, dtype=np.float32) * 100,
+        "keys.bias": np.zeros(3, np.float32),
+        "values.weight": np.array([[0, 1], [1, 0]], np.float32),  # of two things; the third key is that of scenes
+        "skip.weight": np.array([[0, 0, -5], [0, 0, 0]], np.float32),
+        "expand.weight": np.zeros((1, 3), np.float32),
         "expand.bias": np.zeros(1, np.float32),
         "contract.weight": np.zeros((2, 1), np.float32),
         "contract.bias": np.zeros(2, np.float32),
     }
-    rows = head_rows(np.array([[1, 0], [0, 1], [0.5**0.5, 0.5**0.5]], np.float32), head)
-    assert rows == pytest.approx(np.array([[0, 1], [1, 0], [0.5**0.5, 0.5**0.5]]), abs=1e-6)
+    rows = head_rows(unit(np.array([[1, 0, 0], [0, 1, 0], [1, 1, 0], [0, 0, 1]], np.float32)), head)
+    assert rows == pytest.approx(np.array([[0, 1], [1, 0], [0.5**0.5, 0.5**0.5], [-1, 0]]), abs=1e-6)
 
 
 def test_four_bits_are_exact_for_multiples_of_a_scale_and_near_for_others():

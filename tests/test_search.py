@@ -104,6 +104,16 @@ def test_too_few_found_is_said(world):
     assert result.to_json()["notice"] == result.notice
 
 
+def test_what_the_encoder_could_not_read_is_said_before_what_was_not_found(world, monkeypatch):
+    monkeypatch.setattr(world.encoder, "text_notice", lambda text: f'I do not know the word "{text}"')
+    world.gallery = colour_gallery(1000)
+    collection = world.built().open(*WHERE)
+    assert collection.search(Query(text="orange"), "flat", 5).notice == 'I do not know the word "orange"'
+    result = collection.search(Query(text="orange"), "ivf", 500, nprobe=1)
+    assert result.notice == f'I do not know the word "orange"; only {len(result.hits)} of 500 were found; raise nprobe'
+    assert collection.search(Query(row=3), "flat", 5).notice == ""
+
+
 # Bad input, and the query after it
 
 

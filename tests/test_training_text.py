@@ -191,13 +191,13 @@ def small_world() -> tuple[dict[str, Pool], Captions, PictureRows]:
 
 
 def test_the_head_begins_with_the_likeness_to_classes_and_kinds():
-    pools, _, pictures = small_world()
+    pools, captions, pictures = small_world()
     keys, vectors, told = text_tower.known_things(pools, pictures.prototypes, most=2)
     assert told.tolist() == [True, True, True, True, False]  # each class has one group of texts, the last
     assert keys.shape == (5, 12)
     assert vectors.tolist() == [*np.eye(16)[:4].tolist(), (np.eye(16)[0] + np.eye(16)[1]).tolist()]
     assert len(text_tower.known_things(pools, pictures.prototypes, most=1)[0]) == 4
-    head = text_tower.initial_head(keys, vectors, told, TextRecipe(hidden=4))
+    head = text_tower.initial_head(keys, vectors, told, captions.features, TextRecipe(hidden=4))
     with torch.inference_mode():
         rows = head(torch.from_numpy(unit(keys).astype(np.float32))).numpy()
     assert (rows * unit(vectors)).sum(1).min() > 0.99
@@ -205,7 +205,7 @@ def test_the_head_begins_with_the_likeness_to_classes_and_kinds():
 
 def test_the_head_learns_classes_kinds_and_scenes_and_numpy_reads_it():
     pools, captions, pictures = small_world()
-    recipe = TextRecipe(steps=60, batch_size=16, hidden=8, scenes=8, lr=1e-2, noise=0.1)
+    recipe = TextRecipe(steps=60, batch_size=16, hidden=8, scenes=8, scene_keys=2, lr=1e-2, noise=0.1)
     head = text_tower.train(pools, captions, pictures, recipe, 0, lambda line: None)
     weights = {name: value.detach().numpy() for name, value in head.state_dict().items()}
     texts = np.concatenate([pools["class"].means(), pools["kind"].means(), captions.features]).astype(np.float32)

@@ -9,7 +9,7 @@ from searchdemo.encoders.quantised import quantise, quantise_4bit
 
 PIECES = ("[CLS]", "[SEP]", ",", "a", "the", "dog", "cat", "red", "boat", "photo", "tar", "##ant", "##ula", "s")
 WORDS = ("tarantula",)
-WIDTH, WIDE, HIDDEN, CLASSES, LAYERS = 64, 128, 8, 5, 2
+WIDTH, WIDE, HIDDEN, THINGS, SCENES, LAYERS = 64, 128, 8, 5, 2, 2
 
 
 def small_arrays(dim: int, seed: int = 0) -> dict[str, np.ndarray]:
@@ -30,7 +30,7 @@ def small_arrays(dim: int, seed: int = 0) -> dict[str, np.ndarray]:
         coarse |= linear(layer + "expand", WIDE, WIDTH) | linear(layer + "contract", WIDTH, WIDE)
         coarse |= norm(layer + "norm1") | norm(layer + "norm2")
     fine = {"places.weight": rng.normal(size=(128, WIDTH), scale=0.1).astype(np.float32)} | norm("norm")
-    fine |= linear("head.keys", CLASSES, WIDTH) | linear("head.expand", HIDDEN, WIDTH)
-    fine |= linear("head.contract", dim, HIDDEN) | linear("head.values", dim, CLASSES) | linear("head.skip", dim, WIDTH)
+    fine |= linear("head.keys", THINGS + SCENES, WIDTH) | linear("head.expand", HIDDEN, WIDTH)
+    fine |= linear("head.contract", dim, HIDDEN) | linear("head.values", dim, THINGS) | linear("head.skip", dim, WIDTH)
     del fine["head.values.bias"], fine["head.skip.bias"]
     return quantise_4bit(coarse) | quantise(fine) | {"pieces": pack_strings(PIECES), "words": pack_strings(WORDS)}

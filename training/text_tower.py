@@ -18,13 +18,15 @@ from training.text_data import Subject
 
 @dataclass(frozen=True)
 class TextRecipe:
-    steps: int = 800
+    steps: int = 1500
     batch_size: int = 256  # texts of each kind of subject, and pictures, per step
     hidden: int = 256
     most_classes: int = 130  # of a kind that counts as one thing: dogs are 118 classes
+    scene_keys: int = 32  # captions that make a text one of a drawn scene
     sharpness: float = 30.0  # inverse temperature of the likeness of a text to the classes, before it is learnt
     gloss_bias: float = 2.5  # that is added to the likeness to a class's glosses, before it is learnt
-    lr: float = 2e-3  # of AdamW, half a cosine down to zero
+    scene_bias: float = 2.0  # that is added to the likeness to a caption, before it is learnt
+    lr: float = 5e-3  # of AdamW, half a cosine down to zero
     attention_lr: float = 2e-4  # of the keys and the values, which know much from the start
     weight_decay: float = 0.02
     noise: float = 0.5  # length of the noise that is added to a sentence embedding of length 1
@@ -33,46 +35,53 @@ class TextRecipe:
     kinds_weight: float = 0.5  # of the losses; that of the classes weighs 1
     nouns_weight: float = 0.1
     pictures_weight: float = 0.3
-    scenes_weight: float = 0.3
+    scenes_weight: float = 1.0
     scenes: int = 512  # that captions are compared with, per step
 
 
 class Head(nn.Module):
-    """Sentence embeddings (n, width) -> unit rows (n, dim): attention over known things, and a small network beside it.
+    """Sentence embeddings (n, width) -> unit rows (n, dim): attention over known things.
 
     A text weighs classes and kinds by its likeness to what is written about each, and lies at the mean of their
     vectors. So what the sentence model knows of "police dog" holds from the first step: learnt from nothing, a network
-    of two layers found half as many descriptions in the same time. The network beside it learns what is no class,
-    such as the colours and places of scenes. searchdemo/encoders/bundled_text.py runs it in NumPy.
+    of two layers found half as many descriptions in the same time. The last keys are those of drawn scenes. Their
+    value is a small network, because colours, places and times combine; without keys it moved all other texts, too,
+    and a tenth of the descriptions was lost. searchdemo/encoders/bundled_text.py runs it in NumPy.
     """
 
-    def __init__(self, things: int, width: int, dim: int, hidden: int):
+    def __init__(self, things: int, scenes: int, width: int, dim: int, hidden: int):
         super().__init__()
-        self.keys = nn.Linear(width, things)
+        self.things = things
+        self.keys = nn.Linear(width, things + scenes)
         self.values = nn.Linear(things, dim, bias=False)
         self.skip = nn.Linear(width, dim, bias=False)
         self.expand = nn.Linear(width, hidden)
         self.contract = nn.Linear(hidden, dim)
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
-        known = self.values(self.keys(features).softmax(dim=1))
-        beside = self.skip(features) + self.contract(F.gelu(self.expand(features)))
-        return F.normalize(known + beside, dim=1)
+        shares = self.keys(features).softmax(dim=1)
+        drawn = self.skip(features) + self.contract(F.gelu(self.expand(features)))
+        known, scenes = shares[:, : self.things], shares[:, self.things :]
+        return F.normalize(self.values(known) + drawn * scenes.sum(dim=1, keepdim=True), dim=1)
 
 
-def initial_head(keys: np.ndarray, vectors: np.ndarray, told: np.ndarray, recipe: TextRecipe) -> Head:
+def initial_head(
+    keys: np.ndarray, vectors: np.ndarray, told: np.ndarray, captions: np.ndarray, recipe: TextRecipe
+) -> Head:
     """keys: (things, width), what is written about each; vectors: (things, dim), their places.
 
     told: (things,) bool, which keys are glosses. They count more: a class has one such key beside those of its names.
+    captions: (scenes, width), some captions.
     """
-    things, width = keys.shape
-    head = Head(things, width, vectors.shape[1], recipe.hidden)
+    (things, width), scenes = keys.shape, len(captions)
+    head = Head(things, scenes, width, vectors.shape[1], recipe.hidden)
+    every = torch.from_numpy(np.concatenate([keys, captions]).astype(np.float32))
     with torch.no_grad():
-        head.keys.weight.copy_(F.normalize(torch.from_numpy(keys.astype(np.float32)), dim=1) * recipe.sharpness)
+        head.keys.weight.copy_(F.normalize(every, dim=1) * recipe.sharpness)
+        head.keys.bias.zero_()
+        head.keys.bias[: len(keys)] += torch.from_numpy(told * np.float32(recipe.gloss_bias))
+        head.keys.bias[len(keys) :] += recipe.scene_bias
         head.values.weight.copy_(F.normalize(torch.from_numpy(vectors.astype(np.float32)), dim=1).T)
-        head.keys.bias.copy_(torch.from_numpy(told * np.float32(recipe.gloss_bias)))
-        for zero in (head.skip.weight, head.contract.weight, head.contract.bias):
-            zero.zero_()
     return head
 
 
@@ -167,7 +176,8 @@ def train(
     )
     width, seen = caption_features.shape[1], np.unique(pictures.labels)
     columns = torch.from_numpy(np.searchsorted(seen, pictures.labels))
-    head = initial_head(*known_things(pools, pictures.prototypes, recipe.most_classes), recipe)
+    some = captions.features[random.choice(len(captions.features), recipe.scene_keys, replace=False)]
+    head = initial_head(*known_things(pools, pictures.prototypes, recipe.most_classes), some, recipe)
     attention = [*head.keys.parameters(), *head.values.parameters()]
     others = [*head.skip.parameters(), *head.expand.parameters(), *head.contract.parameters()]
     steps = torch.optim.AdamW(

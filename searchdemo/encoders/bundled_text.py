@@ -91,11 +91,12 @@ class TextTower:
         tensors = part_of(weights.tensors, "text.")
         head = dequantise(part_of(tensors, "head."))
         width = len(tensors["norm.weight"])
-        hidden, classes = (len(head.get(f"{layer}.bias", ())) for layer in ("expand", "keys"))
+        hidden, keys = (len(head.get(f"{layer}.bias", ())) for layer in ("expand", "keys"))
+        things = head["values.weight"].shape[-1] if "values.weight" in head else 0
         shapes = {
-            "keys.weight": (classes, width),
-            "keys.bias": (classes,),
-            "values.weight": (dim, classes),
+            "keys.weight": (keys, width),
+            "keys.bias": (keys,),
+            "values.weight": (dim, things),
             "skip.weight": (dim, width),
             "expand.weight": (hidden, width),
             "expand.bias": (hidden,),
@@ -138,10 +139,12 @@ class TextTower:
 
 def head_rows(features: np.ndarray, head: dict[str, np.ndarray]) -> np.ndarray:
     """Sentence embeddings (..., width) -> unit rows (..., dim). training/text_tower.py says why it has this form."""
+    things = head["values.weight"].shape[1]
     shares = softmax(features @ head["keys.weight"].T + head["keys.bias"])
     wide = gelu(features @ head["expand.weight"].T + head["expand.bias"])
-    beside = features @ head["skip.weight"].T + wide @ head["contract.weight"].T + head["contract.bias"]
-    return unit(shares @ head["values.weight"].T + beside)
+    drawn = features @ head["skip.weight"].T + wide @ head["contract.weight"].T + head["contract.bias"]
+    scenes = shares[..., things:].sum(axis=-1, keepdims=True)
+    return unit(shares[..., :things] @ head["values.weight"].T + drawn * scenes)
 
 
 def pack_strings(strings: Sequence[str]) -> np.ndarray:
