@@ -10,6 +10,7 @@ from PIL import Image
 
 from searchdemo.collection.library import Library
 from searchdemo.collection.store import Key, Store
+from searchdemo.encoders.base import How
 
 NAMED = {"red": (1, 0, 0), "green": (0, 1, 0), "blue": (0, 0, 1), "yellow": (1, 1, 0), "white": (1, 1, 1)}
 
@@ -18,7 +19,7 @@ class Colours:
     """A picture's embedding is its own 4 x 4 pixels, a text's is all of that colour. Stands in for `bundled`."""
 
     name, dim, has_text = "bundled", 48, True
-    device, precision, transform = "cpu", "float32", "own"
+    how, transform = How("cpu", "numpy", "float32"), "own"
     weights_sha256, stand_in = "c0" * 32, True
 
     def preprocess(self, images: Sequence[Image.Image]) -> np.ndarray:
