@@ -26,6 +26,7 @@ from tests.clock import Clock
 # processor from the thread it waits for. The workers of pytest-xdist, and what tests start, read this at their start.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
+
 @pytest.fixture(autouse=True, scope="session")
 def networks(tmp_path_factory):
     """Networks that are converted for a test are kept for the whole run, not in the user's cache."""

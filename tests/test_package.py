@@ -71,7 +71,7 @@ def test_the_requirements_for_a_gpu_differ_by_faiss_alone():
 
 def test_the_core_is_without_the_large_libraries():
     core = {Requirement(line).name for line in declared()}
-    assert not core & {"torch", "torchvision", "timm", "open_clip_torch", "datasets"}
+    assert not core & {"torch", "torchvision", "timm", "open_clip_torch", "datasets", "onnxruntime"}
 
 
 @pytest.mark.parametrize("extra", extras.REQUIREMENTS)
@@ -282,14 +282,27 @@ def picture(tmp_path_factory) -> str:
 
 
 @pytest.mark.slow
-def test_search_by_a_picture(whole, picture):
-    hits = whole.run("search", "--gallery", "scenes", "--image", picture, "-k", "3")["hits"]
+def test_search_by_a_picture(installation, picture):
+    hits = installation.run("search", "--gallery", "scenes", "--image", picture, "-k", "3")["hits"]
     assert hits[0]["row"] == 7 and hits[0]["score"] == pytest.approx(1, abs=1e-3)
 
 
 @pytest.mark.slow
-def test_what_needs_an_extra_says_which(core, picture):
-    done = core.command("search", "--gallery", "scenes", "--image", picture)
+def test_a_picture_is_embedded_without_torch(core):
+    code = """
+import json, sys
+from PIL import Image
+from searchdemo.encoders.table import load
+encoder = load("bundled")
+rows = encoder.encode_images([Image.new("RGB", (300, 200), "teal")] * 3)
+large = [name for name in ("torch", "torchvision", "timm") if name in sys.modules]
+print(json.dumps([encoder.how.runtime, rows.shape, large]))"""
+    assert core.evaluate(code) == ["openvino", [3, 128], []]
+
+
+@pytest.mark.slow
+def test_what_needs_an_extra_says_which(core):
+    done = core.command("build", "--gallery", "scenes", "--encoder", "resnet18")
     assert done.returncode == 2
     (sentence,) = done.stderr.splitlines()
     assert "'torch', which is not installed" in sentence and 'pip install "searchdemo[encoders]"' in sentence

@@ -8,19 +8,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from searchdemo.encoders import bundled_network
+from searchdemo.encoders import bundled_image
 from searchdemo.encoders.base import EncoderSpec, How
 from searchdemo.encoders.bundled_text import TextTower
 from searchdemo.encoders.network_encoder import NetworkEncoder, image_network
 from searchdemo.encoders.weights import Weights, read_weights
-from searchdemo.extras import imported, pip_command
-
-if TYPE_CHECKING:
-    from torch import nn
 
 NEEDS = ()
 
@@ -30,10 +25,8 @@ class BundledEncoder(NetworkEncoder):
 
     def __init__(self, spec: EncoderSpec, weights: Weights, how: How, *, transform: str):
         """Raises BadArtifact for the file of another encoder."""
-        module, graph = partial(bundled_network.module, spec, weights), partial(bundled_network.graph, spec, weights)
+        module, graph = partial(bundled_image.module, spec, weights), partial(bundled_image.graph, spec, weights)
         images = image_network(spec, weights, module, graph)
-        if "image.conv_stem.weight" not in weights.tensors:  # the first edition of the weights, a small ResNet
-            images = image_network(spec, weights, partial(first_edition, spec, weights))
         super().__init__(spec, weights, how, images, transform=transform)
         self.text_tower = TextTower(spec.name, spec.dim, weights)
 
@@ -44,12 +37,6 @@ class BundledEncoder(NetworkEncoder):
     def text_notice(self, text: str) -> str:
         """The words that it does not know, and those that it takes for misspelt ones."""
         return self.text_tower.notice(text)
-
-
-def first_edition(spec: EncoderSpec, weights: Weights) -> nn.Module:
-    part = f"The image tower of the encoder {spec.name!r}"
-    net: nn.Module = imported(f"{__package__}.bundled_image", part, pip_command("encoders")).module(spec, weights)
-    return net
 
 
 def load(spec: EncoderSpec, path: Path, how: How, *, transform: str) -> BundledEncoder:
