@@ -21,8 +21,8 @@ from training.scene_lessons import SceneLessons
 
 @dataclass(frozen=True)
 class SettleRecipe:
-    steps: int = 1500
-    batch: int = 4000
+    steps: int = 300  # 900 steps learn the mosaics by heart, and kNN of held-out pictures falls by 0.9 points
+    batch: int = 3000
     lr: float = 3e-3  # of Adam, half a cosine down to zero
     label_smoothing: float = 0.1
     neighbours: float = 0.5  # weight of the loss of neighbours beside that of the labels
