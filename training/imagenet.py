@@ -56,7 +56,7 @@ def imagenet_classes(
     say(f"{len(found)} classes found in WordNet; {len(differing)} placed by hand ({', '.join(differing)})")
     if twice:
         raise ValueError(f"{len(twice)} nouns stand for two classes: {', '.join(twice)}")
-    english = {word for noun in nouns.values() for name in noun["names"] if name.islower() for word in name.split()}
+    english = {name for noun in nouns.values() for name in noun["names"] if name.islower()}
     owners = Counter(name for _, _, names, _ in found for name in {plain(name) for name in names})
     ambiguous = {name for name, numbers in by_name.items() if len(numbers) > 1}
     ambiguous |= {name for name, count in owners.items() if count > 1}
@@ -87,7 +87,7 @@ def best_noun(names: list[str], gloss: str, by_name: Mapping[str, list[str]], no
 def is_latin(name: str, english: set[str]) -> bool:
     """Whether a name looks like that of a species: "Carassius auratus", and not "Siberian husky"."""
     first, *rest = name.split()
-    return first.istitle() and len(rest) >= 1 and all(word.islower() and word not in english for word in rest)
+    return bool(rest) and first.istitle() and rest[-1].lower() not in english
 
 
 def held_out(
