@@ -9,6 +9,7 @@ import numpy as np
 from searchdemo.collection.collection import Collection
 from searchdemo.collection.knn import evaluate
 from searchdemo.encoders.base import Encoder
+from searchdemo.errors import BadQuery
 from searchdemo.galleries.drawing.captions import describe
 from searchdemo.galleries.scenes import load_scenes
 from searchdemo.indexes.table import INDEXES
@@ -61,12 +62,23 @@ def precision_at(
     return np.array([np.isin(row, answers).mean() for row, answers in zip(found, right, strict=True)])
 
 
+def readable(encoder: Encoder, text: str) -> bool:
+    try:
+        encoder.encode_texts([text])
+    except BadQuery:
+        return False
+    return True
+
+
 def words_to_pictures(
     encoder: Encoder, gallery: np.ndarray, labels: np.ndarray, names: list[str]
 ) -> dict[str, dict[str, float]]:
     """Mean precision@12 over our query set: {"report": {"all", "other names", "kinds", "descriptions"}, "tune": {}}."""
-    rows = encoder.encode_texts([query.text for query in QUERIES])
-    precisions = precision_at(rows, QUERIES, gallery, labels, names)
+    read = [readable(encoder, query.text) for query in QUERIES]
+    understood = [query for query, can in zip(QUERIES, read, strict=True) if can]
+    precisions = np.zeros(len(QUERIES))  # a text that the encoder refuses finds nothing
+    rows = encoder.encode_texts([query.text for query in understood])
+    precisions[read] = precision_at(rows, understood, gallery, labels, names)
 
     def mean(half: str, *kinds: str) -> float:
         asked = [query.half == half and query.kind in kinds for query in QUERIES]

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
 from pathlib import Path
 
 import numpy as np
@@ -125,7 +124,6 @@ def write_cards(path: Path, card: dict) -> None:
         "format": FORMAT,
         "weights_bytes": path.stat().st_size,
         "torch": torch.__version__.split("+")[0],
-        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else f"CPU ({platform.machine()})",
         "threads": torch.get_num_threads(),
     } | card
     path.with_name("run-card.json").write_text(json.dumps(card, indent=2) + "\n")

@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 
 from searchdemo.files import replacing
 from training.data import Say, Split
-from training.image_tower import DEVICE, PX, Lessons, held_out, measure, train
+from training.image_tower import DEVICE, PX, Lessons, device_name, held_out, measure, train
 from training.network import Classifier, ImageTower, class_numbers
 from training.pictures import mosaics, planes, resized, standardise, whole
 from training.recipe import Recipe
@@ -61,7 +61,8 @@ def run(
     seconds = round(time.perf_counter() - started, 1)
     trainer.curve.append({"settled": True, **measure(model, lessons), "seconds": seconds})
     say(f"settled: {trainer.curve[-1]}")
-    leave(model, features, drawn, work, {"curve": trainer.curve, "recipe": recipe.facts(), "settling": vars(settling)})
+    made = {"curve": trainer.curve, "recipe": recipe.facts(), "settling": vars(settling), "device": device_name()}
+    leave(model, features, drawn, work, made)
 
 
 def whole_pictures(pixels: torch.Tensor) -> torch.Tensor:

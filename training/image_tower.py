@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import platform
 import time
 from pathlib import Path
 
@@ -22,6 +23,12 @@ from training.recipe import Recipe, learning_rate
 from training.scene_lessons import SceneLessons
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def device_name() -> str:
+    return torch.cuda.get_device_name() if torch.cuda.is_available() else f"CPU ({platform.machine()})"
+
+
 PX = 128  # of the encoder's input; the recipe's last phase has it too
 HELD = 50  # every 50th picture of train is never trained on: the recipe is chosen by these, 10 of each class
 SEEN = 20_000  # pictures from which Knowledge learns what the pretrained network's features look like
@@ -210,6 +217,16 @@ def measure(model: Classifier, lessons: Lessons) -> dict[str, float]:
     return {name: round(100 * float(torch.cat(values).float().mean()), 2) for name, values in parts.items()}
 
 
+@torch.inference_mode()
+def held_top1(coach: Coach, px: int, lessons: Lessons) -> float:
+    """Percent of the pictures kept out of training that the coach names right."""
+    right = []
+    for pixels, labels in zip(*(part.split(250) for part in lessons.held), strict=True):
+        with torch.autocast(pixels.device.type, torch.bfloat16):
+            right.append(coach(standardise(whole(pixels, px))).argmax(1) == labels)
+    return round(100 * float(torch.cat(right).float().mean()), 2)
+
+
 def train(recipe: Recipe, lessons: Lessons, checkpoint: Path, seed: int, say: Say) -> Trainer:
     """Runs the recipe's epochs, and resumes from the checkpoint when it exists."""
     device, steps = lessons.pixels.device, len(lessons.labels) // recipe.photos
@@ -219,10 +236,14 @@ def train(recipe: Recipe, lessons: Lessons, checkpoint: Path, seed: int, say: Sa
         say(f"image: resumed after epoch {trainer.epoch} of {recipe.epochs}")
     else:
         trainer.start(lessons.knowledge)
-        say(f"image: before training {measure(trainer.average, lessons)}")
+        trainer.curve.append({"start": True, **measure(trainer.average, lessons), "seconds": 0.0})
+        say(f"image: {trainer.curve[0]}")
     if recipe.coach and trainer.epoch < recipe.epochs:
-        file = checkpoint.with_name("coach.safetensors")
+        file, started = checkpoint.with_name("coach.safetensors"), time.perf_counter()
         lessons.coach = coach(recipe, lessons.pixels, lessons.labels, lessons.classes, file, seed, say)
+        if trainer.epoch == 0:
+            point = {"coach": recipe.coach, "held_top1": held_top1(lessons.coach, recipe.coach_px, lessons)}
+            trainer.curve.append(point | {"seconds": round(time.perf_counter() - started, 1)})
     weights = torch.tensor(
         [
             recipe.labels if recipe.coach else 1.0,

@@ -100,6 +100,7 @@ class Run:
                 "wordnet": hashlib.sha256((self.wordnet / "nouns.jsonl").read_bytes()).hexdigest(),
             },
             "recipes": recipes,
+            "device": made["device"],
             "curve": made["curve"],
             "seconds": {
                 "image": sum(point["seconds"] for point in made["curve"]),

@@ -18,15 +18,15 @@ from training.text_data import Subject
 
 @dataclass(frozen=True)
 class TextRecipe:
-    steps: int = 1500
-    batch_size: int = 256  # texts of each kind of subject, and pictures, per step
+    steps: int = 400
+    batch_size: int = 128  # texts of each kind of subject, and pictures, per step
     hidden: int = 256
     most_classes: int = 130  # of a kind that counts as one thing: dogs are 118 classes
     scene_keys: int = 32  # captions that make a text one of a drawn scene
     sharpness: float = 30.0  # inverse temperature of the likeness of a text to the classes, before it is learnt
     gloss_bias: float = 2.5  # that is added to the likeness to a class's glosses, before it is learnt
-    scene_bias: float = 2.0  # that is added to the likeness to a caption, before it is learnt
-    lr: float = 5e-3  # of AdamW, half a cosine down to zero
+    scene_bias: float = 0.0  # that is added to the likeness to a caption, before it is learnt
+    lr: float = 2e-3  # of AdamW, half a cosine down to zero
     attention_lr: float = 2e-4  # of the keys and the values, which know much from the start
     weight_decay: float = 0.02
     noise: float = 0.5  # length of the noise that is added to a sentence embedding of length 1
@@ -35,7 +35,7 @@ class TextRecipe:
     kinds_weight: float = 0.5  # of the losses; that of the classes weighs 1
     nouns_weight: float = 0.1
     pictures_weight: float = 0.3
-    scenes_weight: float = 1.0
+    scenes_weight: float = 0.3
     scenes: int = 512  # that captions are compared with, per step
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 FIRST, LAST = "[CLS]", "[SEP]"  # pieces around every text
 MAX_PIECES = 128  # of a text; the rest is left out
 MIN_CORRECTED = 4  # letters of a word that is taken for a misspelt one
+MIN_PART = 3  # letters of each of two words that are written as one
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _SILENT = """
 a about an and any are as at be been but by can could did do does for from had has have he her hers him his how i if in
@@ -30,7 +31,7 @@ class Reading:
 
     pieces: list[int] = field(default_factory=list)  # FIRST, those of the known words and the punctuation, LAST
     unknown: list[str] = field(default_factory=list)  # words that were left out
-    corrected: dict[str, str] = field(default_factory=dict)  # misspelt word -> the known word it was read as
+    corrected: dict[str, str] = field(default_factory=dict)  # misspelt word -> the known word, or two, it was read as
     left_out: int = 0  # words after the first MAX_PIECES pieces
     says_something: bool = False  # it has a known word beside STOP_WORDS
 
@@ -57,18 +58,19 @@ class WordPieces:
         for word in split_words(text):
             if not self.knows(word) and unicodedata.category(word[0])[0] in "PS" and word[0].isascii():
                 continue  # punctuation that the vocabulary lacks is no word
-            if not self.knows(word) and (other := self.corrected(word)):
+            words = [word]
+            if not self.knows(word) and (other := self.corrected(word) or self.parted(word)):
                 reading.corrected[word] = other
-                word = other
-            if not self.knows(word):
+                words = other.split(" ")
+            elif not self.knows(word):
                 reading.unknown.append(word)
                 continue
-            numbers = list(self.cut(word))
+            numbers = [number for known in words for number in self.cut(known)]
             if len(reading.pieces) + len(numbers) >= MAX_PIECES or reading.left_out:
                 reading.left_out += 1
                 continue
             reading.pieces += numbers
-            reading.says_something |= word.isalnum() and word not in STOP_WORDS
+            reading.says_something |= any(known.isalnum() and known not in STOP_WORDS for known in words)
         reading.pieces.append(self.pieces[LAST])
         reading.unknown = list(dict.fromkeys(reading.unknown))
         return reading
@@ -89,6 +91,15 @@ class WordPieces:
             return None
         known = sorted(other for other in one_edit(word) if self.knows(other) and len(other) >= MIN_CORRECTED)
         return min(known, key=lambda other: self.pieces.get(other, len(self.pieces)), default=None)
+
+    def parted(self, word: str) -> str | None:
+        """Two known words that are written as one, "cashpoint" -> "cash point"; None without such a pair.
+
+        Of several pairs, that whose rarer word is the most frequent.
+        """
+        cuts = ((word[:end], word[end:]) for end in range(MIN_PART, len(word) - MIN_PART + 1))
+        known = [pair for pair in cuts if all(part.isalpha() and part in self.pieces for part in pair)]
+        return " ".join(min(known, key=lambda pair: max(self.pieces[part] for part in pair))) if known else None
 
 
 def one_edit(word: str) -> set[str]:
