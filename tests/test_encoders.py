@@ -24,7 +24,7 @@ from safetensors.torch import load_file, save_file
 
 from searchdemo.encoders import table
 from searchdemo.encoders.device import pick_device
-from searchdemo.encoders.stand_in import build_net
+from searchdemo.encoders.stand_in import build_net, write_stand_in
 from searchdemo.encoders.table import ENCODERS
 from searchdemo.encoders.timm_encoder import folded
 from searchdemo.encoders.transforms import LONGEST, centre, transform_of
@@ -70,7 +70,9 @@ def mobilenet():
 
 @pytest.fixture(scope="module")
 def mobileclip():
-    return table.load("mobileclip2-s0", weights=stand_in("mobileclip2-s0"), device="cpu", precision="float32")
+    return table.load(
+        "mobileclip2-s0", weights=stand_in("mobileclip2-s0"), device="cpu", precision="float32", runtime="torch"
+    )
 
 
 def test_the_table_costs_nothing_to_import():
@@ -272,6 +274,29 @@ def test_words_and_pictures_share_a_space(mobileclip):
     assert rows[0] @ rows[1] < 0.9999
     assert mobileclip.encode_images(noise(2)).shape == (2, mobileclip.dim)
     assert mobileclip.encode_texts([]).shape == (0, mobileclip.dim)
+
+
+@pytest.mark.parametrize("runtime", ["openvino", "onnxruntime"])
+def test_both_towers_run_in_the_other_runtimes(monkeypatch, tmp_path, runtime):
+    """A CLIP of the same build, with two small layers per tower."""
+    pytest.importorskip(runtime)
+    towers = {
+        "embed_dim": 32,
+        "quick_gelu": True,
+        "vision_cfg": {"image_size": 32, "layers": 2, "width": 64, "head_width": 32, "patch_size": 8},
+        "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 64, "heads": 2, "layers": 2},
+    }
+    monkeypatch.setattr(open_clip, "get_model_config", lambda model: dict(towers))
+    monkeypatch.setitem(ENCODERS, "clip-vit-b32", replace(ENCODERS["clip-vit-b32"], dim=32, input_px=32))
+    weights = write_stand_in("clip-vit-b32", tmp_path / "small.safetensors")
+    ours, theirs = (
+        table.load("clip-vit-b32", weights=weights, device="cpu", precision="float32", runtime=name)
+        for name in (runtime, "torch")
+    )
+    pictures, texts = noise(5), ["a red boat", "a green hill", "boat " * 100]
+    np.testing.assert_allclose(ours.encode_images(pictures), theirs.encode_images(pictures), atol=1e-4)
+    for asked in (texts, texts[:1]):
+        np.testing.assert_allclose(ours.encode_texts(asked), theirs.encode_texts(asked), atol=1e-4)
 
 
 def test_a_text_past_the_context_is_cut(mobileclip):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import logging
 import warnings
+from collections.abc import Iterator
 
 import numpy as np
 import onnxruntime
@@ -50,12 +52,23 @@ class OnnxPass:
         return np.ascontiguousarray((inputs.transpose(0, 3, 1, 2).astype(np.float32) - self._mean) / self._std)
 
 
+@contextlib.contextmanager
+def plain_attention() -> Iterator[None]:
+    """Torch's fused attention of transformers has no counterpart in ONNX."""
+    fused = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fused)
+
+
 def exported(network: Network) -> bytes:
     """The network in ONNX's format, for batches of any size."""
     shape = (3, *network.shape[:2]) if network.mean else network.shape
     example = torch.zeros(2, *shape, dtype=torch.float32 if network.mean else torch.int64)
     file = io.BytesIO()
-    with torch.no_grad(), warnings.catch_warnings():
+    with torch.no_grad(), warnings.catch_warnings(), plain_attention():
         warnings.simplefilter("ignore")
         logging.getLogger("onnxscript").setLevel(logging.ERROR)
         torch.onnx.export(
