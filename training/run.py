@@ -85,6 +85,7 @@ class Run:
     def export(self) -> None:
         """Writes both towers into one file, embeds both galleries by it, and measures them."""
         (image, made), text = self.tower(), load_file(self.text_file)
+        rows = self.picture_rows.rows
         with safe_open(self.text_file, "np") as file:
             about = file.metadata()
         recipes = {"image": made["recipe"], "settling": made["settling"], "text": json.loads(about["recipe"])}
@@ -114,7 +115,7 @@ class Run:
             "held_out_names": json.loads(about["held_out_names"]),
             "weights_sha256": encoder.weights_sha256,
             "figures": export.figures(library, export.first_names(self.wordnet)),
-            "knn_top1_float32": export.reference_knn(image, self.train_set, self.valid_set, say),
+            "knn_top1_float32": export.reference_knn(image, rows, self.train_set[1], self.valid_set, say),
         }
         export.write_cards(path, card)
         say(json.dumps(card["figures"], indent=2))

@@ -12,7 +12,8 @@ import numpy as np
 
 from searchdemo.encoders.bundled_text import SentenceModel
 from searchdemo.files import replacing
-from searchdemo.galleries.drawing.scene import Scene
+from searchdemo.galleries.drawing.captions import describe
+from searchdemo.galleries.drawing.scene import COLOURS, THINGS, Scene
 from training.data import Say
 from training.imagenet import ImagenetClass, plain
 from training.scene_data import ATTRIBUTES, codes
@@ -28,7 +29,8 @@ class Subject:
 
     groups: tuple[tuple[str, ...], ...]  # texts: those on each name, then those on what it is
     answers: tuple[int, ...]  # classes that are right
-    kind: str = "class"  # "class" | "kind": above classes | "noun": beside them; its nearest kind answers
+    # "class" | "kind": above classes | "noun": beside them, its nearest kind answers | "drawn": what scenes show, too
+    kind: str = "class"
 
     @property
     def texts(self) -> tuple[str, ...]:
@@ -118,6 +120,21 @@ def subjects(nouns: Mapping[str, dict], classes: Sequence[ImagenetClass]) -> lis
         else:
             groups = ((noun["names"][0],), (noun["gloss"],))
         found.append(Subject(groups, answers[number], "kind" if number in above else "noun"))
+    return [*found, *drawn(found)]
+
+
+def drawn(known: Sequence[Subject]) -> list[Subject]:
+    """Things that drawn scenes show, with their colours, as what they are on photographs: "a red car" -> the cars.
+
+    Without them the captions of scenes take such texts for themselves.
+    """
+    found = []
+    for thing in THINGS:
+        same = [subject for subject in known if subject.kind != "noun" and any(thing == g[0] for g in subject.groups)]
+        if same:
+            texts = [describe({"thing": thing}), *(describe({"colour": colour, "thing": thing}) for colour in COLOURS)]
+            answers = max(same, key=lambda subject: len(subject.answers)).answers
+            found.append(Subject((tuple(texts),), answers, "drawn"))
     return found
 
 

@@ -45,7 +45,7 @@ def run(
     embedded.rows([*(text for subject in subjects for text in subject.texts), *texts])
     pools = {
         kind: Pool(chosen, embedded.rows, len(classes))
-        for kind in ("class", "kind", "noun")
+        for kind in ("class", "kind", "noun", "drawn")
         if (chosen := [subject for subject in subjects if subject.kind == kind])
     }
     head = text_tower.train(pools, Captions(embedded.rows(texts), said), pictures, recipe, seed, say)

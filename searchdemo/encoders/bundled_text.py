@@ -140,11 +140,12 @@ class TextTower:
 def head_rows(features: np.ndarray, head: dict[str, np.ndarray]) -> np.ndarray:
     """Sentence embeddings (..., width) -> unit rows (..., dim). training/text_tower.py says why it has this form."""
     things = head["values.weight"].shape[1]
-    shares = softmax(features @ head["keys.weight"].T + head["keys.bias"])
+    likeness = features @ head["keys.weight"].T + head["keys.bias"]
+    known = softmax(likeness[..., :things])
     wide = gelu(features @ head["expand.weight"].T + head["expand.bias"])
     drawn = features @ head["skip.weight"].T + wide @ head["contract.weight"].T + head["contract.bias"]
-    scenes = shares[..., things:].sum(axis=-1, keepdims=True)
-    return unit(shares[..., :things] @ head["values.weight"].T + drawn * scenes)
+    scenes = softmax(likeness)[..., things:].sum(axis=-1, keepdims=True)
+    return unit(known @ head["values.weight"].T + drawn * scenes)
 
 
 def pack_strings(strings: Sequence[str]) -> np.ndarray:
