@@ -36,6 +36,17 @@ def networks(tmp_path_factory):
         yield
 
 
+@pytest.fixture
+def one_thread():
+    """Threads of torch that wait for each other make tiny networks slow on a busy machine."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 # Vectors
 
 

@@ -1,4 +1,4 @@
-"""Training in small: measures with known answers, lessons from a tiny WordNet, and going on after a kill."""
+"""What all stages of training share: measures with known answers, the query set, the model card, captions."""
 
 from __future__ import annotations
 
@@ -7,23 +7,13 @@ import random
 
 import numpy as np
 import pytest
-import torch
 
 from searchdemo import assets
 from searchdemo.encoders.bundled_text import unit
 from searchdemo.galleries.drawing.scene import THINGS, sample
-from training import evaluate, image_tower, scene_data
+from training import evaluate, scene_data
 from training.model_card import render
 from training.queries import QUERIES, Query, read_queries
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Threads that wait for each other make tiny networks slow on a busy machine."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def test_knn_counts_the_weighted_vote():
@@ -85,42 +75,3 @@ def test_captions_are_true_of_their_scene_and_truth_knows_the_others():
     assert names
     assert names <= set(scene_data.ATTRIBUTES)
     assert text.strip() == text
-
-
-def test_crops_of_the_whole_picture_change_only_its_brightness():
-    pixels = torch.randint(0, 256, (4, 16, 16, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
-    whole = image_tower.standardise(pixels)
-    for mirrored in (0, 1):
-        crops = image_tower.random_crops(pixels, 16, (16.0, 16.0), torch.Generator().manual_seed(1), mirrored)
-        expected = whole.flip(3) if mirrored else whole
-        for crop, picture in zip(crops, expected, strict=True):
-            assert np.corrcoef(crop.flatten(), picture.flatten())[0, 1] > 0.9999
-
-
-def test_training_goes_on_after_a_kill_as_if_nothing_had_happened(tmp_path):
-    recipe = image_tower.Recipe(resolutions=((1, 8), (1, 16)), batch_size=8, widths=(4, 8), blocks=1)
-    rng = np.random.default_rng(0)
-    data = rng.integers(0, 256, (16, 16, 16, 3), np.uint8), np.arange(16) % 4
-    prototypes = unit(rng.normal(size=(4, 128)))
-
-    def run(name: str, until: int):
-        return image_tower.train(recipe, prototypes, data, data, tmp_path / name, 3, lambda line: None, until)
-
-    run("killed.safetensors", 1)
-    resumed, whole = run("killed.safetensors", 2), run("whole.safetensors", 2)
-    assert [point["px"] for point in resumed.curve] == [8, 16]
-    for name, value in whole.model.state_dict().items():
-        assert torch.allclose(resumed.model.state_dict()[name].float(), value.float(), atol=1e-4), name
-
-
-def test_a_checkpoint_of_another_recipe_is_refused(tmp_path):
-    rng = np.random.default_rng(0)
-    data = rng.integers(0, 256, (8, 16, 16, 3), np.uint8), np.arange(8) % 4
-    prototypes = unit(rng.normal(size=(4, 128)))
-    for batch_size in (4, 8):
-        recipe = image_tower.Recipe(resolutions=((1, 8),), batch_size=batch_size, widths=(4,), blocks=1)
-        if batch_size == 8:
-            with pytest.raises(ValueError, match="another recipe"):
-                image_tower.train(recipe, prototypes, data, data, tmp_path / "c.safetensors", say=lambda line: None)
-        else:
-            image_tower.train(recipe, prototypes, data, data, tmp_path / "c.safetensors", say=lambda line: None)

@@ -89,8 +89,9 @@ def seen_by(tower: ImageTower, pixels: np.ndarray, prepared: Callable[[torch.Ten
 def leave(model: Classifier, features: torch.Tensor, drawn: torch.Tensor, work: Path, about: dict) -> None:
     rows, scene_rows = (model.tower.rows(part).cpu().numpy().astype(np.float16) for part in (features, drawn))
     prototypes = F.normalize(model.prototypes, dim=1).cpu().numpy()
-    with replacing(work / "picture-rows.npz") as partial, partial.open("wb") as file:
-        np.savez(file, prototypes=prototypes, rows=rows, scene_rows=scene_rows)
     tensors = {name: value.cpu().contiguous() for name, value in model.tower.state_dict().items()}
     with replacing(work / "image-tower.safetensors") as partial:
         save_file(tensors, partial, metadata={name: json.dumps(value) for name, value in about.items()})
+    # The last file: where it is, the stage is done.
+    with replacing(work / "picture-rows.npz") as partial, partial.open("wb") as file:
+        np.savez(file, prototypes=prototypes, rows=rows, scene_rows=scene_rows)

@@ -260,6 +260,7 @@ def train(recipe: Recipe, lessons: Lessons, checkpoint: Path, seed: int, say: Sa
     while trainer.epoch < recipe.epochs:
         random = torch.Generator().manual_seed(seed * 1000 + trainer.epoch)
         order = torch.randperm(len(lessons.labels), generator=random)
+        lessons.scenes.forget()
         started, seen = time.perf_counter(), []
         for number in range(steps):
             rows = order[number * recipe.photos : (number + 1) * recipe.photos].to(device)

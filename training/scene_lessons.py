@@ -8,6 +8,7 @@ import torch.nn.functional as F
 
 from searchdemo.galleries.drawing.captions import SAID
 from searchdemo.galleries.drawing.scene import Scene
+from training.network import DIM
 from training.scene_data import ATTRIBUTES, codes, matches
 
 CAPTIONS = 192  # per step, of random scenes, beside one caption of each scene in the batch
@@ -21,7 +22,12 @@ class SceneLessons:
         self.codes, _ = codes(scenes)
         sizes = self.codes.max(axis=0) + 1
         self.first, self.count = np.concatenate([[0], np.cumsum(sizes)[:-1]]), int(sizes.sum())
-        self.rows = torch.zeros(0, 128, device=device)
+        self.device = device
+        self.forget()
+
+    def forget(self) -> None:
+        """Remembers no scene. No checkpoint has the memory, so each epoch and the last step begin without one."""
+        self.rows = torch.zeros(0, DIM, device=self.device)
         self.row_codes = np.zeros((0, len(ATTRIBUTES)), np.int16)
 
     def draw(self, count: int, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

@@ -71,6 +71,7 @@ def settle(
     parameters = [*project.parameters(), model.prototypes, model.attributes, model.log_scale]
     optimiser = torch.optim.Adam(parameters, lr=recipe.lr)
     drawn, lessons = scenes
+    lessons.forget()  # rows from before
     for step in range(recipe.steps):
         for group in optimiser.param_groups:
             group["lr"] = recipe.lr * 0.5 * (1 + math.cos(math.pi * step / recipe.steps))
