@@ -1,7 +1,11 @@
 """python -m training --data DIR --wordnet DIR: from an empty folder to the bundled encoder.
 
-Stages: image, text (the image tower stands still, so this takes minutes on a CPU), export. A stage that was killed goes
-on where it was, and a stage that is done is not repeated.
+Packages: requirements.txt and training/requirements.txt. A CUDA device is used where there is one, with a recipe of its
+own, in which a larger network is trained first and coaches the image tower.
+
+Stages: image, text (the image tower stands still, so this takes minutes on a CPU), export. The image stage goes on
+after its last whole epoch when it was killed, the text stage keeps the embeddings of its texts. Image and text are not
+repeated when they are done; export always measures anew.
 
 Example: python -m training --data tiny-imagenet --wordnet wordnet --work training-work
 """
