@@ -19,7 +19,7 @@ class Colours:
     """A picture's embedding is its own 4 x 4 pixels, a text's is all of that colour. Stands in for `bundled`."""
 
     name, dim, has_text = "bundled", 48, True
-    how, transform = How("cpu", "numpy", "float32"), "own"
+    how, transform = How("cpu", "openvino", "float32"), "own"
     weights_sha256, stand_in = "c0" * 32, True
 
     def preprocess(self, images: Sequence[Image.Image]) -> np.ndarray:

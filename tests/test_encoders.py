@@ -236,7 +236,7 @@ def test_the_device_can_be_chosen():
 def test_the_families_declare_what_differs_between_them():
     facts = {(s.module, s.prompt, len(s.prompts), s.temperature, s.trained_on) for s in ENCODERS.values()}
     assert facts == {
-        ("bundled", "{}", 3, 0.07, "tiny-imagenet"),
+        ("bundled", "{}", 1, 0.07, "tiny-imagenet"),
         ("timm_encoder", "{}", 1, 0.07, ""),
         ("open_clip_encoder", "a photo of a {}.", 7, 0.01, ""),
     }

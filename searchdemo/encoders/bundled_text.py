@@ -132,7 +132,8 @@ class TextTower:
     def _refusal(self, text: str, reading: Reading) -> str:
         if not reading.unknown:
             return f"The text {text!r} says nothing about a picture: add a word for what it shows, such as 'dog'."
-        near = difflib.get_close_matches(reading.unknown[0], [*self.sentences.reader.pieces, *self.sentences.words], 1)
+        known = [*self.sentences.reader.pieces, *self.sentences.words]
+        near = difflib.get_close_matches(reading.unknown[0], known, 1, cutoff=0.75)
         hint = f"did you mean {near[0]!r}?" if near and near[0].isalpha() else "it reads English."
         return f"The encoder {self._name!r} does not know {listed(reading.unknown)}, and nothing else is said: {hint}"
 

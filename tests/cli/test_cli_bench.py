@@ -90,7 +90,9 @@ def test_a_run_with_a_limit_or_ones_own_weights_leaves_the_usual_card_alone(run,
     assert [Path(path).parent.name for path in written] == folders
 
 
-def test_several_encoders_one_after_the_other(run, built, few, tmp_path):
+def test_several_encoders_one_after_the_other(run, built, few, tmp_path, monkeypatch):
+    started = {"start_s": 1.0, "resident_bytes": 1}  # a process of its own would look for the weights of resnet18
+    monkeypatch.setattr("searchdemo.bench.extraction.starting", lambda bench, how: started)
     content = run(
         *("bench", "latency", *built, "--quick", "--synthetic", "--cards", str(tmp_path)),
         *("--encoders", "bundled", "resnet18"),
