@@ -13,6 +13,7 @@ from torch import nn
 
 from training.data import Say
 from training.scene_data import matches
+from training.scene_lessons import matching_loss
 from training.text_data import Subject
 
 
@@ -153,13 +154,6 @@ class Pool:
     def _texts(self, subjects: np.ndarray, random: np.random.Generator) -> torch.Tensor:
         places = self.starts[subjects] + (random.random(len(subjects)) * self.sizes[subjects]).astype(np.int64)
         return self.features[torch.from_numpy(places)]
-
-
-def matching_loss(scores: torch.Tensor, true: torch.Tensor) -> torch.Tensor:
-    """Mean over rows of the cross-entropy to equal shares of the true columns. Rows without one do not count."""
-    counts = true.sum(1)
-    each = -(F.log_softmax(scores, dim=1) * true).sum(1) / counts.clamp(min=1)
-    return each.sum() / (counts > 0).sum().clamp(min=1)
 
 
 def answered_loss(scores: torch.Tensor, answers: torch.Tensor) -> torch.Tensor:

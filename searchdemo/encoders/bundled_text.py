@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from searchdemo.encoders.quantised import SCALES, dequantise, unpacked
+from searchdemo.encoders.rows import unit
 from searchdemo.encoders.weights import Weights, check_shapes, part_of
 from searchdemo.encoders.wordpiece import Reading, WordPieces
 from searchdemo.errors import BadArtifact, BadQuery
@@ -182,7 +183,3 @@ def gelu(x: np.ndarray) -> np.ndarray:
     tail = t * (0.254829592 + t * (-0.284496736 + t * (1.421413741 + t * (-1.453152027 + t * np.float32(1.061405429)))))
     tail *= np.exp(-z * z) * np.float32(0.5)  # the share above |x|
     return np.where(x > 0, x - x * tail, x * tail)
-
-
-def unit(rows: np.ndarray) -> np.ndarray:
-    return rows / np.maximum(np.linalg.norm(rows, axis=-1, keepdims=True), 1e-12)

@@ -10,6 +10,7 @@ from PIL import Image
 
 from searchdemo.cache import Cache
 from searchdemo.encoders.base import EncoderSpec, How
+from searchdemo.encoders.rows import unit
 from searchdemo.encoders.runtime.base import Network, Pass
 from searchdemo.encoders.runtime.table import start
 from searchdemo.encoders.transforms import transform_of
@@ -96,8 +97,3 @@ class NetworkEncoder:
     def text_notice(self, text: str) -> str:
         """Nothing: these text towers read any string, in pieces of words."""
         return ""
-
-
-def unit(rows: np.ndarray) -> np.ndarray:
-    """(n, dim) -> rows of length 1; one of zeros stays as it is."""
-    return (rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)).astype(np.float32)
