@@ -62,7 +62,8 @@ def test_a_row_for_each_runtime_and_number_of_threads(raced):
     ]
     assert [row["of_today"] for row in rows] == [3, 1, 3, 1]
     assert rows[0]["one_p50_ms"] == 4 and rows[0]["batched_ms"] == 4 / 16 and rows[0]["per_second"] == 4000
-    assert rows[0]["one_text_ms"] == 4 and rows[0]["start_s"] == 0.5 and rows[0]["stand_in"]
+    assert [row["start_s"] for row in rows] == [0.5, None, 0.5, None]  # a quick run starts the chosen one
+    assert rows[0]["one_text_ms"] == 4 and rows[0]["stand_in"]
     ((name, measured, bound),) = [(each.name, each.measured, each.bound) for each in held]
     assert name == "one picture by mean-colour, one thread: against torch in bfloat16"
     assert (measured, bound) == (3, 2.5)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from searchdemo import assets, cli
-from searchdemo.bench import table
+from searchdemo.bench import extraction, table
 from searchdemo.errors import BadArtifact, NoWeights, SearchDemoError
 from searchdemo.galleries.drawing.scene import THINGS
 from searchdemo.indexes.table import INDEXES
@@ -39,8 +39,10 @@ class Measuring:
 
 
 @pytest.fixture
-def few():
-    """Only two indexes are measured, and only latency of the benchmarks. Afterwards all are back, in their order."""
+def few(monkeypatch):
+    """Only latency is measured, of two indexes and the chosen runtime. Afterwards all are back, in their order."""
+    monkeypatch.setattr(extraction, "contestants", lambda chosen: [chosen])
+    monkeypatch.setattr(extraction, "starting", lambda bench, how: {"start_s": 1.0, "resident_bytes": 1})
     kept = {"brute", "flat", "latency"}
     whole = [(entries, dict(entries)) for entries in (INDEXES, table.BENCHMARKS)]
     for entries, every in whole:
@@ -90,9 +92,7 @@ def test_a_run_with_a_limit_or_ones_own_weights_leaves_the_usual_card_alone(run,
     assert [Path(path).parent.name for path in written] == folders
 
 
-def test_several_encoders_one_after_the_other(run, built, few, tmp_path, monkeypatch):
-    started = {"start_s": 1.0, "resident_bytes": 1}  # a process of its own would look for the weights of resnet18
-    monkeypatch.setattr("searchdemo.bench.extraction.starting", lambda bench, how: started)
+def test_several_encoders_one_after_the_other(run, built, few, tmp_path):
     content = run(
         *("bench", "latency", *built, "--quick", "--synthetic", "--cards", str(tmp_path)),
         *("--encoders", "bundled", "resnet18"),
