@@ -9,7 +9,8 @@ SearchDemoError
 │   ├── NotInstalled   a Python package that an optional part needs
 │   ├── NoWeights      weights that are neither on the machine nor within reach
 │   └── NoPictures     pictures that are neither on the machine nor within reach
-└── BadArtifact        a file that is missing, damaged, or belongs to something else
+├── BadArtifact        a file that is missing, damaged, or belongs to something else
+└── Cancelled          something long that a person ended
 """
 
 from __future__ import annotations
@@ -61,4 +62,8 @@ class NoPictures(NotHere):
 
 
 class BadArtifact(SearchDemoError):
+    pass
+
+
+class Cancelled(SearchDemoError):
     pass

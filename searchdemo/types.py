@@ -35,6 +35,11 @@ class Hit:
     # encoded (JPEG, WebP ...); None: not here, or not asked for
     picture: bytes | None = field(default=None, repr=False, compare=False)
     blur: Blur | None = field(default=None, repr=False, compare=False)  # of a picture that is not here, where one ships
+    position: int = field(default=MISSING, repr=False, compare=False)  # of its vector in the collection
+
+    def to_json(self) -> dict:
+        content = {"rank": self.rank, "row": self.row, "label": self.label, "class_name": self.class_name}
+        return content | {"score": self.score} | ({"file": self.file} if self.file else {})
 
 
 @dataclass(frozen=True)
@@ -54,17 +59,68 @@ class Timing:
 
 
 @dataclass(frozen=True)
+class Remedy:
+    """A higher value of a search parameter, and what it was seen to find."""
+
+    param: str  # "nprobe" | "ef_search" ...
+    value: int
+    found: int  # of the exact answer
+
+
+@dataclass(frozen=True)
+class Missed:
+    """The exact answer to one query beside an approximate one."""
+
+    exact: np.ndarray  # (k,) positions
+    found: np.ndarray  # (k,) positions, MISSING at the end
+    missed: frozenset[int]  # positions that the approximate index did not return
+    cell_ranks: dict[int, int] | None  # position -> nprobe at which its cell is visited; None when not an IVF
+    remedy: Remedy | None  # None when nothing was missed, or no parameter helps
+
+    def __str__(self) -> str:
+        k, remedy = len(self.exact), self.remedy
+        if not self.missed:
+            return f"all {k} found"
+        sentence = f"{len(self.missed)} of {k} missed"
+        if remedy is None and self.cell_ranks is not None:
+            return f"{sentence}, though every cell of the exact answer was visited: the index rounds its vectors"
+        if remedy is None:
+            return sentence
+        if remedy.found == k:
+            return f"{sentence}; {remedy.param} {remedy.value} would have found all {k}"
+        return f"{sentence}; even {remedy.param} {remedy.value} would have found only {remedy.found}"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What an approximate answer lost against the exact one, and what the exact one costs."""
+
+    missed: Missed
+    hits: tuple[Hit, ...]  # of the exact answer, those that were not returned
+    exact_ms: float
+
+    def to_json(self) -> dict:
+        remedy = asdict(self.missed.remedy) if self.missed.remedy else None
+        return {"hits": [hit.to_json() for hit in self.hits], "remedy": remedy, "exact_ms": self.exact_ms}
+
+    @property
+    def cells(self) -> dict[int, int]:
+        """Row of each missed hit -> the nprobe at which its cell is visited; empty when not an IVF."""
+        ranks = self.missed.cell_ranks or {}
+        return {hit.row: ranks[hit.position] for hit in self.hits if hit.position in ranks}
+
+
+@dataclass(frozen=True)
 class SearchResult:
     hits: tuple[Hit, ...]
     timing: Timing
     notice: str = ""  # what the person should know: "only 7 of 10 were found; raise nprobe"
     vector: np.ndarray = field(default_factory=lambda: np.empty(0), repr=False, compare=False)  # the query (dim,)
+    comparison: Comparison | None = None  # where it was asked for and the index is approximate
 
     def to_json(self) -> dict:
         """The JSON of the command line and of the API; pictures and the vector stay out."""
-        hits = [
-            {"rank": h.rank, "row": h.row, "label": h.label, "class_name": h.class_name, "score": h.score}
-            | ({"file": h.file} if h.file else {})
-            for h in self.hits
-        ]
-        return {"hits": hits, "timing": asdict(self.timing)} | ({"notice": self.notice} if self.notice else {})
+        content: dict = {"hits": [hit.to_json() for hit in self.hits], "timing": asdict(self.timing)}
+        if self.comparison:
+            content["missed"] = self.comparison.to_json()
+        return content | ({"notice": self.notice} if self.notice else {})

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from searchdemo.errors import BadArtifact, BadQuery, NotInstalled, UnknownName
+from searchdemo.errors import BadArtifact, BadQuery, Cancelled, NotInstalled, UnknownName
 from searchdemo.extras import pip_command
 from searchdemo.indexes import base
 from searchdemo.indexes.base import SEARCH_PARAMS, Index, IndexSpec, filled
@@ -65,6 +65,26 @@ def test_recall_with_generous_parameters(index_name, metric, clustered, built):
     assert recall_at_k(found.positions, wanted) >= RECALL.get(index_name, 0.99)
     assert index.size_bytes > 0 and index.load_ms >= 0 and (index.count, index.dim) == vectors.shape
     assert index.recipe
+
+
+@pytest.mark.parametrize("name", ["hnsw", "hnswlib"])
+def test_a_graph_grows_in_parts_and_its_build_can_be_ended(name, clustered, monkeypatch):
+    if not INDEXES[name].installed:
+        pytest.skip(f"{INDEXES[name].package} is not installed (requirements-bench.txt)")
+    vectors, queries = clustered
+    monkeypatch.setattr(f"searchdemo.indexes.{find(name).made_by.partition('.')[0]}.PART", 400)
+    told: list[tuple[int, int]] = []
+    index = find(name).build(vectors, progress=lambda *counts: told.append(counts))
+    assert told == [(0, 1500), (400, 1500), (800, 1500), (1200, 1500)]
+    found = index.search(queries, K, ef_search=256).positions
+    assert recall_at_k(found, exact_rows(queries, vectors, K)) >= RECALL[name]
+
+    def end(done: int, total: int) -> None:
+        if done >= 800:
+            raise Cancelled("enough")
+
+    with pytest.raises(Cancelled, match="enough"):
+        find(name).build(vectors, progress=end)
 
 
 def test_one_query_finds_what_it_finds_among_others(index_name, clustered, built):

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from searchdemo.types import Blur, Hit, SearchResult, Timing
+from searchdemo.types import Blur, Comparison, Hit, Missed, SearchResult, Timing
 from searchdemo.ui.components import placeholder, thumbnails
-from searchdemo.ui.components.messages import timing
-from searchdemo.ui.components.thumbnails import Thumbnails, tiles
+from searchdemo.ui.components.answer import answer_html
+from searchdemo.ui.components.tiles import Tiles, result_tiles
 
-SHOWN = 24
+SHOWN = 24  # 23 hits and one that was missed
 WITH_LIBRARY = importlib.util.find_spec("thumbhash") is not None  # without it a blur is a grey tile
 
 
@@ -27,18 +27,20 @@ def jpeg(seed: int) -> bytes:
     return buffer.getvalue()
 
 
-GRID = Thumbnails()
+GRID = Tiles()
 
 
 def shaped(result: SearchResult) -> str:
-    """What a tab sends: the tiles as `data:` URLs, and the line above them."""
-    return GRID.postprocess(tiles(result)).model_dump_json() + timing(result)
+    """What a tab sends: the tiles as `data:` URLs, and the lines above them."""
+    return GRID.postprocess(result_tiles(result)) + answer_html(result, "30 pictures", "picture", "ivf", False)
 
 
 def result_of(**shown) -> SearchResult:
-    """SHOWN hits, all alike but for their rank."""
-    hits = tuple(Hit(rank, rank, "n01443537", "goldfish", 0.5, **shown) for rank in range(1, SHOWN + 1))
-    return SearchResult(hits, Timing(0.5, 5.0, 1.0, 0.5))
+    """SHOWN - 1 hits and a missed one, all alike but for their rank."""
+    hits = [Hit(rank, rank, "n01443537", "goldfish", 0.5, position=rank, **shown) for rank in range(1, SHOWN + 1)]
+    missed = Missed(np.arange(1, SHOWN + 1), np.arange(1, SHOWN), frozenset({SHOWN}), {SHOWN: 20}, None)
+    timing, comparison = Timing(0.5, 5.0, 1.0, 0.5), Comparison(missed, (hits[-1],), 2.0)
+    return SearchResult(tuple(hits[:-1]), timing, vector=np.zeros(8), comparison=comparison)
 
 
 @pytest.fixture
@@ -81,4 +83,5 @@ def test_each_of_24_results_is_shaped_once(work, shown, kind, wanted):
     assert work == NOTHING | wanted
     if "picture" in shown:
         assert sent.count(base64.b64encode(shown["picture"]).decode()) == SHOWN  # the very bytes, and few more
-        assert len(sent) < SHOWN * (4 / 3 * len(shown["picture"]) + 400)
+        assert len(sent) < SHOWN * (4 / 3 * len(shown["picture"]) + 600)
+    assert sent.count('class="tile missed"') == 1 and "cell visited as number 20" in sent

@@ -9,24 +9,23 @@ import numpy as np
 import pytest
 
 from searchdemo.collection.collection import Collection
-from searchdemo.collection.missed import Missed, Remedy
 from searchdemo.collection.query import Query
-from searchdemo.errors import BadArtifact, BadQuery, NotBuilt, UnknownName
+from searchdemo.errors import BadArtifact, BadQuery, UnknownName
 from searchdemo.measure.metrics import affordable_latency
 from searchdemo.measure.race import Race, encode
-from searchdemo.types import MISSING
+from searchdemo.types import MISSING, Missed, Remedy
 from searchdemo.ui import waiting as waiting_module
 from searchdemo.ui.latency import form as race_form
-from searchdemo.ui.latency import tab as tab_latency
 from searchdemo.ui.latency import view as race_view
-from searchdemo.ui.latency.form import Asked, checked_query, checked_vectors
+from searchdemo.ui.latency.form import Asked
 from searchdemo.ui.latency.steps import steps
+from searchdemo.ui.page import Choice
 from searchdemo.ui.waiting import waiting
 from tests.conftest import MeanColour, colour_gallery
 
 WHERE = ("colours", "mean-colour")
-NUMBERS = {"size": 0, "k": 10, "batch": 1, "repeats": 3, "threads": 1}
-PARAMS = (8, 64, 8, 4000)
+FIELDS = {"size": 0, "batch": 1, "repeats": 3, "threads": 1}
+PARAMS = {"nprobe": 8, "ef_search": 64, "k_factor": 8, "search_k": 4000}
 
 
 @pytest.fixture
@@ -35,9 +34,9 @@ def library(world):
     return world.built()
 
 
-def checked(indexes=("brute", "ivf"), params=PARAMS, **numbers) -> Asked:
-    numbers = (NUMBERS | numbers).values()
-    return race_form.checked("|".join(WHERE), [WHERE[0]], indexes, *numbers, *params)
+def checked(indexes=("brute", "ivf"), params=(), k=10, **fields) -> Asked:
+    chosen = Choice(*WHERE, "ivf", k)
+    return race_form.checked(chosen, PARAMS | dict(params), indexes, *(FIELDS | fields).values())
 
 
 def finish(library, asked: Asked, query=None):
@@ -48,7 +47,9 @@ def finish(library, asked: Asked, query=None):
 
 
 def test_numbers_reach_the_race(world):
-    asked = checked(["ivf", "brute"], params=(1, 32, 4, 4000), size=200, k=5, batch=8, repeats=7)
+    asked = checked(
+        ["ivf", "brute"], params={"nprobe": 1, "ef_search": 32, "k_factor": 4}, size=200, k=5, batch=8, repeats=7
+    )
     race = asked.race
     assert (asked.gallery, asked.encoder) == WHERE
     assert race.indexes == ("brute", "ivf")  # in the order of the table
@@ -62,12 +63,11 @@ def test_numbers_reach_the_race(world):
     [
         ({"k": 0}, "k = 0"),
         ({"k": 10**9}, "1,000,000,000"),
-        ({"k": None}, "k is empty"),
+        ({"batch": None}, "batch is empty"),
         ({"repeats": -1}, "repeats = -1"),
         ({"batch": 10**6}, "batch = 1,000,000"),
         ({"threads": 10**4}, "threads = 10000"),
-        ({"params": (0, 64, 8, 4000)}, "nprobe = 0"),
-        ({"params": (8, None, 8, 4000)}, "ef_search is empty"),
+        ({"params": {"nprobe": 0}}, "nprobe = 0"),
         ({"indexes": []}, "at least one index"),
         ({"indexes": None}, "at least one index"),
     ],
@@ -80,31 +80,11 @@ def test_numbers_out_of_bounds_are_refused_with_a_sentence(world, wrong, said):
 def test_names_that_belong_to_the_command_line_are_refused(world):
     with pytest.raises(UnknownName, match="faiss:HNSW64"):
         checked(["faiss:HNSW64"])
-    with pytest.raises(UnknownName, match="folder:/"):
-        checked_vectors("folder:/|bundled", ["scenes"])
-    with pytest.raises(UnknownName, match="nobody"):
-        checked_vectors("scenes|nobody", ["scenes"])
-    with pytest.raises(NotBuilt):
-        checked_vectors(None, ["scenes"])
-    assert checked_vectors("scenes|bundled", ["scenes"]) == ("scenes", "bundled")
 
 
-def test_the_query_is_the_one_of_the_chosen_kind():
-    assert checked_query(race_form.HELD_OUT, 3, None, "words") == Query(held_out=3)
-    assert checked_query(race_form.WORDS, 3, None, "a boat") == Query(text="a boat")
-    for source, said in ((race_form.PICTURE, "no picture"), (race_form.HELD_OUT, "is empty")):
-        with pytest.raises(BadQuery, match=said):
-            checked_query(source, None, None, "")
-
-
-def test_only_built_vectors_are_offered(library):
-    assert race_form.built_vectors(library, ["tiny-imagenet", "colours"]) == [
-        ("colours by mean-colour: 1,200", "colours|mean-colour")
-    ]
-    assert race_form.first_of([("", "scenes|bundled"), ("", race_form.FIRST)]) == race_form.FIRST
-    assert race_form.first_of([("", "scenes|bundled")]) == "scenes|bundled"
-    assert race_form.first_of([]) is None
+def test_sizes_are_those_that_there_are_vectors_for():
     assert race_form.sizes(3_500) == [("all", 0), ("1,000", 1000), ("3,000", 3000)]
+    assert race_form.sizes(0) == [("all", 0)]
 
 
 # How a race goes on
@@ -174,20 +154,21 @@ def test_slow_calls_are_repeated_less_often(monkeypatch, clock, ms, repeats):
     assert measured.repeats == repeats and measured.p50_ms == pytest.approx(ms)
 
 
-def test_held_out_tiles(world, library):
-    tile = tab_latency.held_out_tile(library.open(*WHERE), 3)
-    label = world.gallery.queries.labels[3]
-    assert tile == (world.gallery.queries.encoded(3), f"{world.gallery.class_names[label]} (query 3)")
-    assert tab_latency.held_out_tile(library.open(*WHERE), 10**6) is None
-    assert tab_latency.held_out_tile(library.open(*WHERE), None) is None
+def test_a_picture_of_the_gallery_is_encoded_for_the_time_alone(library):
+    collection = library.open(*WHERE)
+    vector, measured = encode(collection, Query(row=7), Race(repeats=2))
+    assert np.array_equal(vector, collection.vectors.take(np.array([7]))) and measured.repeats == 2
 
 
-def test_held_out_tiles_of_a_part_are_of_the_right_picture(world):
-    library = world.built(limit=12)
-    stored = library.open(*WHERE).queries
-    picture, _ = tab_latency.held_out_tile(library.open(*WHERE), 5)
-    embedded = library.open(*WHERE).embed(Query(picture=picture)).vector
-    assert np.allclose(embedded, stored[5:6], atol=1e-3)
+def test_held_out_pictures_of_a_part_are_of_the_right_query(world):
+    collection = world.built(limit=12).open(*WHERE)
+    row = collection.query_row(5)
+    assert collection.query_number(row) == 5
+    embedded = collection.embed(Query(picture=collection.gallery.queries.encoded(row))).vector
+    assert np.allclose(embedded, collection.queries[5:6], atol=1e-3)
+    absent = next(row for row in range(30) if row not in collection.snapshot.query_rows)
+    with pytest.raises(BadQuery, match=f"picture {absent} is not among the 12"):
+        collection.query_number(absent)
 
 
 # What it shows

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+import re
+import threading
+import time
 from urllib.parse import unquote
 
 import gradio as gr
@@ -13,19 +16,18 @@ from PIL import Image
 
 from searchdemo.collection.collection import Collection
 from searchdemo.collection.query import Query
-from searchdemo.errors import BadQuery, NotInstalled, UnknownName
+from searchdemo.errors import BadPicture, BadQuery, Cancelled, NotInstalled, UnknownName
 from searchdemo.indexes.base import SEARCH_PARAMS, IndexSpec
 from searchdemo.indexes.table import INDEXES
 from searchdemo.ui import start
 from searchdemo.ui.components.messages import sentence_errors
-from searchdemo.ui.components.query_box import Origin, query_of
-from searchdemo.ui.components.query_picture import QueryPicture, source_of
+from searchdemo.ui.components.query_picture import QueryPicture, readable, source_of
 from searchdemo.ui.components.search_params import visibilities
 from searchdemo.ui.components.thumbnails import picture_data
 from searchdemo.ui.demo import build_demo
 from searchdemo.ui.link import linked_value
 from searchdemo.ui.page import Page, about
-from searchdemo.ui.tab_text import filled
+from searchdemo.ui.query import HELD_OUT, PICTURE, ROW, WORDS, Origin, filled, query_of
 from tests.loopback_hub import nobody
 
 
@@ -72,8 +74,9 @@ def test_pictures_come_in_upright_and_rgb():
 
 @pytest.mark.parametrize("url", ["data:image/png;base64,AAAA", "data:image/png;base64,%%%"])
 def test_what_is_no_picture_is_refused_with_a_sentence(url):
-    with pytest.raises(gr.Error, match="bring a JPEG"):
-        QueryPicture().preprocess(ImageData(url=url))
+    refused = QueryPicture().preprocess(ImageData(url=url))
+    with pytest.raises(BadPicture, match="bring a JPEG"):
+        readable(refused)
 
 
 def test_errors_become_sentences_that_are_no_html():
@@ -95,14 +98,22 @@ def test_errors_become_sentences_that_are_no_html():
         next(running)
 
 
-def test_a_query_is_the_clicked_row_only_in_the_gallery_it_was_clicked_in(page):
-    chosen = page.choice("scenes", "bundled", "flat", 5)
-    picture = Image.new("RGB", (8, 8))
-    assert query_of(picture, Origin("scenes", row=3), chosen) == Query(row=3)
-    assert query_of(picture, Origin("elsewhere", row=3), chosen) == Query(picture=picture)
-    assert query_of(None, Origin("scenes", held_out=2), chosen) == Query(held_out=2)
-    with pytest.raises(BadQuery, match="no picture"):
-        query_of(None, None, chosen)
+def test_a_query_is_what_it_came_from(page):
+    chosen, picture = page.choice("scenes", "bundled", "flat", 5), Image.new("RGB", (8, 8))
+    collection, template = page.open(chosen), "a photo of a {}."
+
+    def query(origin, picture=None, words=""):
+        return query_of(origin, picture, words, template, chosen, collection)
+
+    assert query(Origin(ROW, "scenes", 3), picture) == Query(row=3)
+    assert query(Origin(ROW, "elsewhere", 3), picture) == Query(picture=picture)
+    assert query(Origin(HELD_OUT, "scenes", 2)) == Query(held_out=2)  # no picture here, but a vector
+    assert query(Origin(HELD_OUT, "scenes", 2), picture) == Query(picture=picture)
+    assert query(Origin(PICTURE), picture, "words that were typed before") == Query(picture=picture)
+    assert query(Origin(WORDS), picture, "dog") == Query(text="a photo of a dog.")
+    for nothing, said in ((None, "no query yet"), (Origin(WORDS), "empty"), (Origin(ROW, "elsewhere", 3), "elsewhere")):
+        with pytest.raises(BadQuery, match=said):
+            query(nothing)
 
 
 def test_the_sidebar_takes_only_what_it_offers(page):
@@ -127,10 +138,37 @@ def test_the_wait_for_an_index_that_is_built_once_is_said_where_there_is_one(pag
     assert after == [gr.skip(), ""]  # nothing stays where the search then fails
 
 
+def test_a_visitor_who_leaves_ends_the_build(page, monkeypatch):
+    collection, line, told = page.open(page.choice("scenes", "bundled", "flat", 5)), gr.HTML(), threading.Event()
+    raised = threading.Event()
+
+    def build(self, name, progress):
+        progress(500, 2000)
+        told.set()
+        while True:  # until the visitor is gone
+            time.sleep(0.01)
+            try:
+                progress(1000, 2000)
+            except Cancelled:
+                raised.set()
+                raise
+
+    monkeypatch.setattr(Collection, "has_index", lambda self, name: False)
+    monkeypatch.setattr(Collection, "index", build)
+    monkeypatch.setattr("searchdemo.ui.waiting.TICK_S", 0.01)
+    signs = page.ready(collection, "hnsw", line, [line])
+    assert "Building the index hnsw once" in next(signs)[0]
+    next(signs)
+    assert told.wait(60)
+    assert re.search("(500|1,000) of 2,000 vectors", next(signs)[0])
+    signs.close()
+    assert raised.wait(60)
+
+
 def test_an_index_that_cannot_be_built_leaves_no_wait_behind_and_is_logged(page, monkeypatch, caplog):
     collection, line = page.open(page.choice("scenes", "bundled", "flat", 5)), gr.HTML()
 
-    def fail(self, name):
+    def fail(self, name, progress):
         raise NotInstalled(f"{name} is not installed.")
 
     monkeypatch.setattr(Collection, "has_index", lambda self, name: False)
@@ -195,16 +233,32 @@ def test_templates():
 
 
 def test_a_link_sets_only_what_it_may():
-    k, gallery = gr.Number(), gr.Dropdown(["scenes"])
-    assert linked_value(k, "7") == 7
-    assert linked_value(gallery, "scenes") == "scenes"
-    recall, against = gr.Slider(0.5, 1), gr.Radio(["milliseconds"])
-    assert linked_value(recall, "0.9") == 0.9
-    assert linked_value(against, "milliseconds") == "milliseconds"
-    wrong = ((k, "many"), (k, None), (gallery, "folder:/"), (k, "9" * 40))
-    wrong += ((recall, "0.4"), (recall, "nan"), (recall, "-1"), (recall, "1e0"), (against, "minutes"))
+    k, gallery, number = (
+        gr.Slider(1, 200, 12, step=1),
+        gr.Dropdown(["scenes"], value="scenes"),
+        gr.Number(1, precision=0),
+    )
+    recall, against, ticked = (
+        gr.Slider(0.5, 1, 0.9),
+        gr.Radio(["ms"], value="ms"),
+        gr.CheckboxGroup(["a", "b"], value=["a"]),
+    )
+    right = (
+        (k, "7", 7),
+        (gallery, "scenes", "scenes"),
+        (number, "30", 30),
+        (recall, "0.9", 0.9),
+        (against, "ms", "ms"),
+    )
+    for component, asked, value in right:
+        assert linked_value("x", component, [asked]) == value
+        assert linked_value("x", component, []) == gr.skip()
+    assert linked_value("x", ticked, ["b", "a"]) == ["b", "a"]
+    wrong = ((k, "many"), (k, "0"), (k, "201"), (k, "2.5"), (gallery, "folder:/"), (number, "1.5"))
+    wrong += ((recall, "0.4"), (recall, "nan"), (recall, "-1"), (against, "minutes"), (ticked, "c"))
     for component, asked in wrong:
-        assert linked_value(component, asked) == gr.skip()
+        with pytest.raises(ValueError, match=f"^x = '{re.escape(asked)}' is .* is used.$"):
+            linked_value("x", component, [asked])
 
 
 def test_without_vectors_of_tiny_imagenet_the_page_opens_on_scenes(page):

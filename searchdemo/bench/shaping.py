@@ -18,20 +18,26 @@ import numpy as np
 from PIL import Image
 
 from searchdemo.measure.metrics import latency
-from searchdemo.types import Blur, Hit, SearchResult, Timing
-from searchdemo.ui.components.messages import timing
-from searchdemo.ui.components.thumbnails import Thumbnails, tiles
+from searchdemo.types import Blur, Comparison, Hit, Missed, Remedy, SearchResult, Timing
+from searchdemo.ui.components.answer import answer_html
+from searchdemo.ui.components.tiles import Tiles, result_tiles
 
 noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
 jpeg = io.BytesIO()
 Image.fromarray(noise).save(jpeg, "JPEG", quality=90)  # 5 KB, more than a photograph of that size takes
-grid = Thumbnails()
+grid = Tiles()
 
 
 def p50_ms(**picture):
     hits = tuple(Hit(rank, rank, "n01443537", "goldfish", 0.5, **picture) for rank in range(1, shown + 1))
-    result = SearchResult(hits, Timing(0.5, 5.0, 1.0, 0.5))
-    shape = lambda: grid.postprocess(tiles(result)).model_dump_json() + timing(result)
+    missed = Missed(np.arange(shown), np.arange(1, shown + 1), frozenset({0}), {0: 20}, Remedy("nprobe", 20, shown))
+    comparison = Comparison(missed, (Hit(1, 0, "n01443537", "goldfish", 0.5, position=0, **picture),), 2.0)
+    result = SearchResult(hits, Timing(0.5, 5.0, 1.0, 0.5), vector=np.zeros(128), comparison=comparison)
+
+    def shape():
+        line = answer_html(result, "100,000 pictures", "picture", "ivf", False)
+        return json.dumps([line, grid.postprocess(result_tiles(result))])
+
     return latency(shape, repeats).p50_ms
 
 
@@ -41,7 +47,7 @@ print(json.dumps({kind: p50_ms(**picture) for kind, picture in kinds.items()}))
 
 
 def shaping_ms(shown: int, repeats: int) -> dict[str, float]:
-    """{"pictures": ms, "blurs": ms, "plain tiles": ms}: the median time of shaping a result with `shown` hits.
+    """{"pictures": ms, "blurs": ms, "plain tiles": ms}: the median of shaping `shown` hits and a missed one.
 
     Raises SearchDemoError when the process fails.
     """

@@ -5,6 +5,7 @@ Scores are cosine similarities, computed from the stored vectors.
 Example:
   python -m searchdemo search --gallery scenes --text "a red boat on the sea at night" -k 5
   python -m searchdemo search --image cat.jpg --index hnsw --ef-search 128 --json
+  python -m searchdemo search --text "a red boat" --index ivf --nprobe 2 --compare
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     query.add_argument("--text", nargs="+", metavar="WORDS", help="words to search with")
     parser.add_argument("-k", type=int, default=10, help="how many pictures (default %(default)s)")
     add_index(parser)
+    parser.add_argument("--compare", action="store_true", help="say what the index missed of the exact answer")
     add_choice(parser)
 
 
@@ -31,7 +33,9 @@ def run(arguments: argparse.Namespace) -> Answer:
     query = Query(text=" ".join(arguments.text)) if arguments.text else Query(picture=arguments.image.expanduser())
     check_k(arguments.k)
     collection = open_collection(arguments)
-    result = collection.search(query, arguments.index, arguments.k, pictures=False, **search_params(arguments))
+    result = collection.search(
+        query, arguments.index, arguments.k, pictures=False, compare=arguments.compare, **search_params(arguments)
+    )
     content = result.to_json()
     files = any(hit.file for hit in result.hits)  # a folder of the person's own: the file says more than its class
     said = [(hit.file,) if files else (hit.label, hit.class_name) for hit in result.hits]
@@ -42,6 +46,9 @@ def run(arguments: argparse.Namespace) -> Answer:
         "",
         f"{result.timing} (the first query of a process is the slowest)",
     ]
+    if result.comparison:
+        which = ", ".join(str(hit.row) for hit in result.comparison.hits)
+        lines.append(f"Against exact search: {result.comparison.missed}" + (f" (rows {which})." if which else "."))
     if result.notice:
         lines.append(result.notice)
     if collection.stand_in:

@@ -13,7 +13,7 @@ import numpy as np
 
 from searchdemo.collection import knn
 from searchdemo.collection.classify import GUESSES, Classification, Guess, ranked
-from searchdemo.collection.missed import Missed, compared
+from searchdemo.collection.missed import compared
 from searchdemo.collection.query import Embedded, Query, check_k, checked_text
 from searchdemo.collection.scores import rescored
 from searchdemo.collection.shelf import Shelf
@@ -23,10 +23,12 @@ from searchdemo.encoders.base import Encoder, EncoderSpec
 from searchdemo.encoders.templates import class_rows
 from searchdemo.errors import BadQuery, NotHere
 from searchdemo.galleries.base import Gallery
-from searchdemo.indexes.base import Index
+from searchdemo.indexes.base import Index, uncounted
 from searchdemo.indexes.vectors import Vectors
 from searchdemo.pictures import open_picture
-from searchdemo.types import MISSING, Hit, SearchResult, Timing
+from searchdemo.types import MISSING, Comparison, Count, Hit, Missed, SearchResult, Timing
+
+EXACT = "brute"  # what others are compared with: NumPy, which shares no code with FAISS
 
 
 @dataclass(frozen=True)
@@ -106,10 +108,28 @@ class Collection:
             )
         return self.queries, self.truth
 
+    def query_row(self, number: int) -> int:
+        """Which of the gallery's held-out pictures the query `number` is."""
+        rows = self.snapshot.query_rows
+        return int(number if rows is None else rows[number])
+
+    def query_number(self, row: int) -> int:
+        """The query that is the gallery's held-out picture `row`. Raises BadQuery when it was not embedded."""
+        rows = self.snapshot.query_rows
+        found = np.flatnonzero((np.arange(len(self.queries)) if rows is None else rows) == row)
+        if not len(found):
+            raise BadQuery(f"The held-out picture {row} is not among the {len(self.queries):,} that were embedded.")
+        return int(found[0])
+
     def query_picture(self, number: int) -> bytes | None:
         """The picture of a held-out query; None when it is not on this machine."""
-        rows = self.snapshot.query_rows
-        return self.gallery.queries.encoded(int(number if rows is None else rows[number]))
+        return self.gallery.queries.encoded(self.query_row(number))
+
+    def stored_picture(self, query: Query) -> bytes | None:
+        """The picture of a query whose vector is stored; None when it is not on this machine."""
+        if query.held_out is not None:
+            return self.query_picture(query.held_out)
+        return self.gallery.pictures.encoded(query.row) if query.row is not None else None
 
     # Encoder and indexes
 
@@ -123,9 +143,12 @@ class Collection:
         """Whether `encoder` answers without going online."""
         return self.shelf.has_weights(self.encoder_spec.name)
 
-    def index(self, name: str) -> Index:
-        """Loaded, or built from the stored vectors. Raises UnknownName, BadQuery, NotInstalled."""
-        return self.shelf.index(name, self.artifact, self.snapshot)
+    def index(self, name: str, progress: Count = uncounted) -> Index:
+        """Loaded, or built from the stored vectors. Raises UnknownName, BadQuery, NotInstalled.
+
+        progress: told of a build, (vectors so far, in all); what it raises ends the build
+        """
+        return self.shelf.index(name, self.artifact, self.snapshot, progress)
 
     def has_index(self, name: str) -> bool:
         """Whether the index would answer without being built first. Raises UnknownName."""
@@ -150,11 +173,19 @@ class Collection:
         return embed(query, self.encoder())
 
     def search(
-        self, query: Query, index: str = "ivf", k: int = 10, *, pictures: bool = True, **params: int
+        self,
+        query: Query,
+        index: str = "ivf",
+        k: int = 10,
+        *,
+        pictures: bool = True,
+        compare: bool = False,
+        **params: int,
     ) -> SearchResult:
         """The k nearest pictures of the gallery. Raises SearchDemoError of every kind, each a sentence for a person.
 
         pictures: with their files' bytes, or what stands in for them; False: read none, for answers that show none.
+        compare: an approximate answer with what it missed of the exact one, which is searched for that.
         """
         check_k(k)
         searched = self.index(index)
@@ -165,12 +196,40 @@ class Collection:
         found = searched.search(embedded.vector, k + one_more, **params).positions
         search_ms = (time.perf_counter() - started) * 1000
         started = time.perf_counter()
-        hits = self.hits(embedded.vector, found[:, found[0] != left_out][:, :k], pictures)
+        found = found[:, found[0] != left_out][:, :k]
+        hits = self.hits(embedded.vector, found, pictures)
         fetch_ms = (time.perf_counter() - started) * 1000
-        short = shortfall(len(hits), min(k, len(self) - one_more), searched)
+        wanted = min(k, len(self) - one_more)
+        short = shortfall(len(hits), wanted, searched)
         notice = "; ".join(filter(None, (embedded.notice, short)))
         timing = Timing(embedded.preprocess_ms, embedded.encode_ms, search_ms, fetch_ms)
-        return SearchResult(hits, timing, notice, embedded.vector[0])
+        comparison = None
+        if compare and not searched.spec.exact:
+            comparison = self._comparison(embedded.vector, index, wanted, found[0], left_out, pictures, params)
+        return SearchResult(hits, timing, notice, embedded.vector[0], comparison)
+
+    def _comparison(
+        self,
+        vector: np.ndarray,
+        index: str,
+        k: int,
+        found: np.ndarray,
+        left_out: int,
+        pictures: bool,
+        params: dict[str, int],
+    ) -> Comparison:
+        started = time.perf_counter()
+        exact = self.exact(vector, k, left_out)
+        exact_ms = (time.perf_counter() - started) * 1000
+        one_more = int(left_out != MISSING)
+        missed = compared(exact, found, self.index(index), vector, self.vectors, params, one_more)
+        lost = np.array([[position for position in exact if position in missed.missed]], np.int64)
+        return Comparison(missed, self.hits(vector, lost, pictures) if lost.size else (), exact_ms)
+
+    def exact(self, vector: np.ndarray, k: int, left_out: int = MISSING) -> np.ndarray:
+        """Positions (k,) of the nearest to a query (1, dim), one of them left out; fewer where there are not k."""
+        found = self.index(EXACT).search(vector, k + int(left_out != MISSING)).positions[0]
+        return found[found != left_out][:k]
 
     def hits(self, vector: np.ndarray, positions: np.ndarray, pictures: bool = True) -> tuple[Hit, ...]:
         """What an index found (1, k) for a query (1, dim) as hits, best first by their true cosines."""
@@ -178,13 +237,15 @@ class Collection:
         there = best.positions[0] != MISSING
         rows = self.gallery_rows(best.positions[0][there]).tolist()
         scores = np.clip(best.scores[0][there], -1, 1).tolist()
-        return tuple(self._hit(*found, pictures) for found in zip(range(1, len(rows) + 1), rows, scores, strict=True))
+        ranked = zip(range(1, len(rows) + 1), rows, scores, best.positions[0][there].tolist(), strict=True)
+        return tuple(self._hit(*found, with_picture=pictures) for found in ranked)
 
-    def _hit(self, rank: int, row: int, score: float, with_picture: bool) -> Hit:
+    def _hit(self, rank: int, row: int, score: float, position: int, with_picture: bool) -> Hit:
         shown = self.gallery
         picture = shown.pictures.encoded(row) if with_picture else None
         blur = shown.blur(row) if with_picture and picture is None else None
-        return Hit(rank, row, shown.label(row), shown.class_name(row), score, shown.file(row), picture, blur)
+        label, name, file = shown.label(row), shown.class_name(row), shown.file(row)
+        return Hit(rank, row, label, name, score, file, picture, blur, position)
 
     def classify(
         self,
@@ -207,7 +268,7 @@ class Collection:
                 f"The gallery {self.gallery.name!r} has no classes: put the pictures of each class in a folder of "
                 "its own."
             )
-        result = self.search(query, index, k, pictures=pictures, **params)
+        result = self.search(query, index, k, pictures=pictures, compare=False, **params)
         cosines = np.array([[hit.score for hit in result.hits]])
         shares = tuple(knn.vote_weights(cosines, temperature)[0].tolist()) if result.hits else ()
         return Classification(ranked(result.hits, shares), result, shares, self._by_class_names(result.vector))
@@ -252,8 +313,7 @@ class Collection:
 
     def missed(self, vector: np.ndarray, index: str, found: np.ndarray, **params: int) -> Missed:
         """What an approximate index lost on a query (1, dim): the exact answer beside the positions (k,) it found."""
-        exact = self.index("brute").search(vector, len(found)).positions[0]
-        return compared(exact, found, self.index(index), vector, self.vectors, params)
+        return compared(self.exact(vector, len(found)), found, self.index(index), vector, self.vectors, params)
 
 
 def embed(query: Query, encoder: Encoder) -> Embedded:
@@ -275,4 +335,4 @@ def shortfall(found: int, wanted: int, index: Index) -> str:
 
 
 def remedy(index: Index) -> str:
-    return "; raise nprobe" if any(param.name == "nprobe" for param in index.spec.params) else ""
+    return f"; raise {index.spec.params[0].name}" if index.spec.params else ""

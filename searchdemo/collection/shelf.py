@@ -13,9 +13,10 @@ from searchdemo.cache import Cache
 from searchdemo.collection.snapshot import Snapshot
 from searchdemo.collection.store import Artifact, Store
 from searchdemo.encoders.base import Encoder
-from searchdemo.indexes.base import Index, IndexSpec
+from searchdemo.indexes.base import Index, IndexSpec, uncounted
 from searchdemo.indexes.table import AT_ONCE, find
 from searchdemo.indexes.vectors import StoredVectors
+from searchdemo.types import Count
 
 log = logging.getLogger(__name__)
 
@@ -36,15 +37,16 @@ class Shelf:
         identity = (artifact.key, *artifact.manifest.files.items())
         return self.snapshots.get(identity, lambda: Snapshot.load(artifact))
 
-    def index(self, name: str, artifact: Artifact, snapshot: Snapshot) -> Index:
+    def index(self, name: str, artifact: Artifact, snapshot: Snapshot, progress: Count = uncounted) -> Index:
         """Loaded, or built from the vectors and, where its kind is kept on disk, saved for the next time.
 
+        progress: told of a build, see IndexSpec.build; what it raises ends the build for all who wait for it
         Raises UnknownName, BadQuery (it cannot be built over these vectors), NotInstalled.
         """
         spec = find(name)
 
         def open_index() -> Index:
-            opened = self._opened(spec, artifact, snapshot)
+            opened = self._opened(spec, artifact, snapshot, progress)
             if self.device is None or self.device.startswith("cuda"):
                 opened.to_gpu(self.device or "cuda:0")
             return opened
@@ -58,15 +60,15 @@ class Shelf:
             return True
         return spec.saved and self._file(spec, artifact, snapshot) is not None
 
-    def _opened(self, spec: IndexSpec, artifact: Artifact, snapshot: Snapshot) -> Index:
+    def _opened(self, spec: IndexSpec, artifact: Artifact, snapshot: Snapshot, progress: Count) -> Index:
         vectors = snapshot.vectors
         if not isinstance(vectors, StoredVectors):  # a part of them, which no file belongs to
-            return spec.build(vectors.all(), self.metric)
+            return spec.build(vectors.all(), self.metric, progress)
         if spec.name == "ivf":
             return vectors.as_index(spec)
         if spec.saved and (path := self._file(spec, artifact, snapshot)):
             return spec.load(path, len(vectors), vectors.dim)
-        built = spec.build(vectors.all(), self.metric)
+        built = spec.build(vectors.all(), self.metric, progress)
         log.info("built the index %s over %s in %.1f s", spec.name, artifact.key.folder, built.load_ms / 1000)
         if not spec.saved:
             return built

@@ -12,6 +12,7 @@ import annoy
 import numpy as np
 
 from searchdemo.indexes.base import Index, IndexSpec, cosines, filled
+from searchdemo.types import Count
 
 
 class AnnoyIndex(Index):
@@ -23,7 +24,7 @@ class AnnoyIndex(Index):
         self._file = file
 
     @classmethod
-    def from_vectors(cls, spec: IndexSpec, vectors: np.ndarray, metric: str) -> AnnoyIndex:
+    def from_vectors(cls, spec: IndexSpec, vectors: np.ndarray, metric: str, progress: Count) -> AnnoyIndex:
         index = annoy.AnnoyIndex(vectors.shape[1], "angular")
         index.set_seed(1)
         for row, vector in enumerate(vectors.tolist()):

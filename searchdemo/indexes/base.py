@@ -18,7 +18,7 @@ import numpy as np
 from searchdemo.errors import BadArtifact, BadQuery, SearchDemoError, UnknownName
 from searchdemo.extras import imported, is_installed, pip_command
 from searchdemo.files import replacing
-from searchdemo.types import MISSING, Neighbors
+from searchdemo.types import MISSING, Count, Neighbors
 
 MAX_MADE = 256  # parameter objects that an index keeps for the next call
 METRICS = ("ip", "l2")  # inner product, squared Euclidean distance: on unit rows both order alike
@@ -33,13 +33,18 @@ class SearchParam:
     minimum: int
     maximum: int
     help: str  # one line
+    usual: int = 0  # the highest value that is of use on galleries as large as ours: where a slider ends
 
 
-NPROBE = SearchParam("nprobe", 16, 1, 4096, "cells visited: more finds more and takes longer")
-EF_SEARCH = SearchParam("ef_search", 64, 1, 4096, "candidates kept while walking the graph")
-K_FACTOR = SearchParam("k_factor", 8, 1, 256, "candidates per result that are scored again exactly")
-SEARCH_K = SearchParam("search_k", 4000, 1, 1_000_000, "vectors looked at, over all trees")
+NPROBE = SearchParam("nprobe", 16, 1, 4096, "cells visited: more finds more and takes longer", usual=512)
+EF_SEARCH = SearchParam("ef_search", 64, 1, 4096, "candidates kept while walking the graph", usual=1024)
+K_FACTOR = SearchParam("k_factor", 8, 1, 256, "candidates per result that are scored again exactly", usual=64)
+SEARCH_K = SearchParam("search_k", 4000, 1, 1_000_000, "vectors looked at, over all trees", usual=50_000)
 SEARCH_PARAMS = (NPROBE, EF_SEARCH, K_FACTOR, SEARCH_K)
+
+
+def uncounted(done: int, total: int) -> None:
+    """Progress that nobody wants to know."""
 
 
 def checked_params(index: str, known: tuple[SearchParam, ...], given: dict[str, int]) -> dict[str, int]:
@@ -89,9 +94,10 @@ class IndexSpec:
         """The same kind of index, built with these parameters instead."""
         return replace(self, build_params=tuple(build_params.items()))
 
-    def build(self, vectors: np.ndarray, metric: str = "ip") -> Index:
+    def build(self, vectors: np.ndarray, metric: str = "ip", progress: Count = uncounted) -> Index:
         """An index over unit rows (n, dim) float32, whose positions it returns. All cores may build.
 
+        progress: told of (vectors so far, in all) where the library takes them in parts; what it raises ends the build
         Raises NotInstalled, UnknownName for a metric, BadQuery when these vectors cannot be indexed this way.
         """
         if metric not in METRICS:
@@ -99,7 +105,7 @@ class IndexSpec:
         kind = self._kind()  # before the clock: a build does not contain a first import
         started = time.perf_counter()
         with self.refusals(vectors):
-            index = kind.from_vectors(self, vectors, metric)
+            index = kind.from_vectors(self, vectors, metric, progress)
         index.load_ms = (time.perf_counter() - started) * 1000
         return index
 
@@ -171,7 +177,7 @@ class Index(ABC):
 
     @classmethod
     @abstractmethod
-    def from_vectors(cls, spec: IndexSpec, vectors: np.ndarray, metric: str) -> Index:
+    def from_vectors(cls, spec: IndexSpec, vectors: np.ndarray, metric: str, progress: Count) -> Index:
         """Through IndexSpec.build, which tells time and errors."""
 
     @classmethod

@@ -11,8 +11,9 @@ import numpy as np
 from searchdemo.errors import BadArtifact
 from searchdemo.indexes.base import Index, IndexSpec, cosines, reason
 from searchdemo.indexes.factory import is_hash
-from searchdemo.types import MISSING
+from searchdemo.types import MISSING, Count
 
+PART = 10_000  # vectors that a graph takes at once
 GPU_IVF: Any = getattr(faiss, "GpuIndexIVF", ())  # of faiss-gpu alone
 
 
@@ -97,9 +98,13 @@ class FaissIndex(Index):
         self._use(faiss.downcast_index(index))
 
     @classmethod
-    def from_vectors(cls, spec: IndexSpec, vectors: np.ndarray, metric: str) -> FaissIndex:
+    def from_vectors(cls, spec: IndexSpec, vectors: np.ndarray, metric: str, progress: Count) -> FaissIndex:
         index = trained(spec, vectors, metric)
-        index.add(vectors)
+        # A graph takes its time for each vector: in parts, so that a person sees how far it is, and can end it.
+        step = PART if isinstance(faiss.downcast_index(index), faiss.IndexHNSW) else len(vectors)
+        for start in range(0, len(vectors), step):
+            progress(start, len(vectors))
+            index.add(vectors[start : start + step])
         return cls(spec, index, vectors.nbytes if spec.exact else None)
 
     @classmethod

@@ -8,15 +8,20 @@ import hnswlib
 import numpy as np
 
 from searchdemo.indexes.base import Index, IndexSpec, filled
+from searchdemo.types import Count
+
+PART = 10_000  # vectors between two signs of progress
 
 
 class HnswlibIndex(Index):
     @classmethod
-    def from_vectors(cls, spec: IndexSpec, vectors: np.ndarray, metric: str) -> HnswlibIndex:
+    def from_vectors(cls, spec: IndexSpec, vectors: np.ndarray, metric: str, progress: Count) -> HnswlibIndex:
         params = dict(spec.build_params)
         index = hnswlib.Index("ip", vectors.shape[1])
         index.init_index(len(vectors), M=params["m"], ef_construction=params["ef_construction"], random_seed=0)
-        index.add_items(vectors)
+        for start in range(0, len(vectors), PART):
+            progress(start, len(vectors))
+            index.add_items(vectors[start : start + PART], np.arange(start, min(start + PART, len(vectors))))
         return cls(spec, index, vectors.shape, index.index_file_size())
 
     @classmethod

@@ -8,11 +8,12 @@ import nmslib
 import numpy as np
 
 from searchdemo.indexes.base import Index, IndexSpec, filled
+from searchdemo.types import Count
 
 
 class NmslibIndex(Index):
     @classmethod
-    def from_vectors(cls, spec: IndexSpec, vectors: np.ndarray, metric: str) -> NmslibIndex:
+    def from_vectors(cls, spec: IndexSpec, vectors: np.ndarray, metric: str, progress: Count) -> NmslibIndex:
         params = dict(spec.build_params)
         index = empty()
         index.addDataPointBatch(vectors)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from searchdemo.indexes.base import Index, IndexSpec
+from searchdemo.types import Count
 
 SCORES_AT_ONCE = 6_400_000  # floats of scores held at a time, 26 MB: read again from the cache, not from memory
 
@@ -18,7 +19,7 @@ class Brute(Index):
         super().__init__(spec, vectors, vectors.shape, vectors.nbytes, "NumPy")
 
     @classmethod
-    def from_vectors(cls, spec: IndexSpec, vectors: np.ndarray, metric: str) -> Brute:
+    def from_vectors(cls, spec: IndexSpec, vectors: np.ndarray, metric: str, progress: Count) -> Brute:
         return cls(spec, vectors)
 
     def _search(self, queries: np.ndarray, k: int, made: Any) -> tuple[np.ndarray, np.ndarray]:

@@ -11,14 +11,14 @@ import numpy as np
 from scann import scann_ops_pybind as scann
 
 from searchdemo.indexes.base import Index, IndexSpec, filled
-from searchdemo.types import MISSING
+from searchdemo.types import MISSING, Count
 
 TRAINING_POINTS = 250_000
 
 
 class ScannIndex(Index):
     @classmethod
-    def from_vectors(cls, spec: IndexSpec, vectors: np.ndarray, metric: str) -> ScannIndex:
+    def from_vectors(cls, spec: IndexSpec, vectors: np.ndarray, metric: str, progress: Count) -> ScannIndex:
         n, leaves = len(vectors), dict(spec.build_params)["leaves"]
         leaves = round(math.sqrt(n)) if leaves == "sqrt(n)" else leaves
         builder = scann.builder(vectors, 10, "dot_product")

@@ -8,12 +8,12 @@ import numpy as np
 from usearch.index import Index as Graph
 
 from searchdemo.indexes.base import Index, IndexSpec, filled
-from searchdemo.types import MISSING
+from searchdemo.types import MISSING, Count
 
 
 class UsearchIndex(Index):
     @classmethod
-    def from_vectors(cls, spec: IndexSpec, vectors: np.ndarray, metric: str) -> UsearchIndex:
+    def from_vectors(cls, spec: IndexSpec, vectors: np.ndarray, metric: str, progress: Count) -> UsearchIndex:
         n, dim = vectors.shape
         params = dict(spec.build_params)
         dtype, ef_construction = params.get("dtype", "f32"), params["ef_construction"]

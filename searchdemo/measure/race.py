@@ -98,15 +98,15 @@ class Race:
 def encode(collection: Collection, query: Query, race: Race) -> tuple[np.ndarray, Latency | None]:
     """The query as a unit row (1, dim), and the time that encoding its picture or words takes.
 
-    A held-out query searches with its stored embedding. Its picture is encoded only to be timed, and the time is None
-    when that picture or the encoder's weights are not on this machine.
+    A held-out query, or a picture of the gallery, searches with its stored embedding. Its picture is encoded only to be
+    timed, and the time is None when that picture or the encoder's weights are not on this machine.
 
     Raises BadArtifact when the encoder's weights are not those of the stored vectors, and all that `embed` raises.
     """
-    vector = collection.embed(query).vector  # raises for a number that no held-out query has
+    vector = collection.embed(query).vector  # raises for a number that no stored query has
     shown = query
-    if query.held_out is not None:
-        picture = collection.query_picture(query.held_out)
+    if not query.needs_encoder:
+        picture = collection.stored_picture(query)
         if picture is None or not collection.has_weights():
             return vector, None
         shown = Query(picture=picture)

@@ -7,10 +7,10 @@ from PIL import Image
 
 from searchdemo.collection.knn import TEMPERATURE
 from searchdemo.collection.query import Query
-from searchdemo.errors import BadQuery
+from searchdemo.errors import BadPicture, BadQuery
 from searchdemo.measure.race import Race, run
 from searchdemo.ui.components.messages import sentence_errors
-from searchdemo.ui.components.query_picture import QueryPicture
+from searchdemo.ui.components.query_picture import QueryPicture, readable
 from searchdemo.ui.page import Choice, Page, whole
 
 NAMES = ("search_by_text", "search_by_image", "classify", "compare_latency")
@@ -65,10 +65,11 @@ def add(page: Page) -> None:
     gr.Button(visible=False).click(sentence_errors(classify_image), [*inputs, temperature], answer, api_name="classify")
 
 
-def picture_query(image: Image.Image | None) -> Query:
-    if image is None:
+def picture_query(image: Image.Image | BadPicture | None) -> Query:
+    """Raises BadQuery, BadPicture."""
+    if (picture := readable(image)) is None:
         raise BadQuery("There is no picture to search with: give one as `image`.")
-    return Query(picture=image)
+    return Query(picture=picture)
 
 
 DEFAULTS = {"gallery": "tiny-imagenet", "encoder": "bundled", "index": "ivf"}

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
+from pathlib import Path
 
 import gradio as gr
 
@@ -14,17 +16,29 @@ from searchdemo.ui import api, link, start, status, tab_classify, tab_image, tab
 from searchdemo.ui.components.templates import render
 from searchdemo.ui.latency import tab as tab_latency
 from searchdemo.ui.page import Page
+from searchdemo.ui.query import CurrentQuery
 from searchdemo.ui.style import CSS, THEME
 from searchdemo.ui.tradeoffs import tab as tab_tradeoffs
 
 # Each is a module with TITLE and add(page).
 TABS = (tab_image, tab_text, tab_classify, tab_latency, tab_tradeoffs)
 TITLE = "searchdemo"
+ICON = Path(__file__).with_name("icon.png")  # in the browser's tab, and beside a link that was shared
+
+
+def icon_address() -> str:
+    """As others find it: with the host on a Space, whose name is known."""
+    host = os.environ.get("SPACE_HOST")
+    return f"https://{host}/favicon.ico" if host else "/favicon.ico"  # where gradio serves it
+
+
 # server_name stays unset: a Space sets it in the environment. ssr_mode would need Node; run_history would keep the
 # visitors' queries in their browsers.
 LAUNCH = {
     "theme": THEME,
     "css": CSS,
+    "head": render("head.html", title=TITLE, picture=icon_address()),
+    "favicon_path": ICON,
     "max_file_size": "20mb",
     "show_error": False,
     "ssr_mode": False,
@@ -45,18 +59,22 @@ def build_demo(library: Library, gallery: str | None = None) -> gr.Blocks:
     galleries = dict.fromkeys([*(name for name, spec in GALLERIES.items() if spec.on_page), first])
     with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(600, 3600), fill_width=True) as demo:
         with gr.Sidebar(width=300, elem_id="sidebar"):
-            gr.HTML(f"<h1>{TITLE}</h1><p>Similarity search on pictures</p>", elem_id="title")
             page = Page(library, Builds(library), tuple(galleries), first, demo)
             link_box = gr.Column()
         panel = gr.Column()
+        notice = gr.HTML(elem_id="link-notice", visible=False)
+        gr.HTML(f"<h1>{TITLE}</h1><p>Similarity search on pictures</p>", elem_id="title")
+        gr.HTML(render("doors.html"), js_on_load=render("doors.js"), elem_id="doors")
+        page.query = CurrentQuery(page)
         with gr.Tabs(elem_id="tabs") as tabs:
             for number, tab in enumerate(TABS):
-                with gr.Tab(tab.TITLE, id=number):
+                with gr.Tab(tab.TITLE, id=number) as opened:
                     tab.add(page)
+                opened.select(None, js=page.query.refresh)
         with panel:
             status.add(page)
         with link_box:
-            link.add(page, tabs, [tab.TITLE for tab in TABS])
+            link.add(page, tabs, [tab.TITLE for tab in TABS], notice)
         api.add(page)
         demo.load(None, None, None, js=render("fold_sidebar.js"))  # on a mobile phone it would lie over the page
     for event in demo.fns.values():

@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 from urllib.parse import urlencode
 
 import gradio as gr
 
+from searchdemo.errors import SearchDemoError
+from searchdemo.ui.components.messages import hint
 from searchdemo.ui.components.templates import render
+from searchdemo.ui.examples import examples
 from searchdemo.ui.page import Page
+from searchdemo.ui.query import HELD_OUT, QUIET, ROW, WORDS, Origin
+
+NUMBERED = {"row": ROW, "picture": HELD_OUT}  # in a link: a picture of the gallery, a held-out one
 
 
-def add(page: Page, tabs: gr.Tabs, titles: Sequence[str]) -> None:
-    """Makes the button and its box where it is called. Call it when all tabs have added to page.linked."""
+def add(page: Page, tabs: gr.Tabs, titles: Sequence[str], notice: gr.HTML) -> None:
+    """Makes the button and its box where it is called. Call it when all tabs have added to page.linked.
+
+    notice: says which values of a link could not be taken
+    """
+    query = page.query
     button = gr.Button("Copy link", elem_id="copy-link", size="sm")
     box = gr.Textbox(
         label="Link, copied (your picture stays here)",
@@ -29,49 +39,103 @@ def add(page: Page, tabs: gr.Tabs, titles: Sequence[str]) -> None:
 
     usual = {name: carried[name].value for name in (*page.params, *page.linked)}  # a link leaves these values out
 
-    def write(*values: object) -> str:
-        pairs = zip([*carried, "tab"], values, strict=True)
-        return urlencode({name: value for name, value in pairs if value not in (None, "", usual.get(name))})
+    def write(*values: Any) -> str:
+        *set_, words, template, origin, tab = values
+        pairs = dict(zip(carried, set_, strict=True)) | query_in_link(origin, words, template) | {"tab": tab}
+        kept = {name: value for name, value in pairs.items() if value not in (None, "", [], usual.get(name))}
+        return urlencode(kept, doseq=True)
 
     def read(request: gr.Request) -> list:
-        """A value for each component that the link sets. The others are skipped, so that typed text stays."""
-        asked = request.query_params
-        values = [linked_value(component, asked.get(name)) for name, component in carried.items()]
+        """A value for each component that the link sets; others are skipped. Without a query: the first example."""
+        asked, said = request.query_params, []
+        values: list[object] = []
+        for name, component in carried.items():
+            try:
+                values.append(linked_value(name, component, asked.getlist(name)))
+            except ValueError as error:
+                values.append(gr.skip())
+                said.append(str(error))
+        sidebar = [
+            component.value if value == gr.skip() else value
+            for component, value in zip([page.gallery, page.encoder], values[:2], strict=True)
+        ]
+        try:
+            words, shown = linked_query(page, str(sidebar[0]), str(sidebar[1]), asked)
+        except (SearchDemoError, ValueError) as error:
+            said.append(str(error))
+            words, shown = gr.skip(), [gr.skip()] * len(query.shown)
         tab = asked.get("tab")
-        return [*values, gr.update(selected=titles.index(tab)) if tab in titles else gr.skip()]
+        if tab and tab not in titles:
+            said.append(f"There is no tab {tab!r}.")
+        opened = gr.update(selected=titles.index(tab)) if tab in titles else gr.skip()
+        template = asked.get("template") or gr.skip()
+        sentence = gr.update(value=hint("From the link: " + " ".join(said)) if said else "", visible=bool(said))
+        return [*values, words, template, *shown, opened, sentence]
 
-    inputs = [*carried.values(), open_tab]
-    quiet = {"show_progress": "hidden"}
+    inputs = [*carried.values(), query.words, query.template, query.origin, open_tab]
     # The first script adds the open tab, which only the browser knows.
-    written = button.click(write, inputs, box, js=render("open_tab.js"), **quiet)
-    shown = written.success(lambda: gr.update(visible=True), None, box, **quiet)
+    written = button.click(write, inputs, box, js=render("open_tab.js"), **QUIET)
+    shown = written.success(lambda: gr.update(visible=True), None, box, **QUIET)
     shown.success(None, box, box, js=render("copy_link.js"))
-    opened = page.demo.load(read, None, [*carried.values(), tabs], show_progress="hidden", queue=False)
-    for words, handler, query, outputs in page.after_link:
-        opened.success(unless_empty(handler, len(outputs)), [words, *query], outputs, show_progress="hidden")
+    outputs = [*carried.values(), query.words, query.template, *query.shown, tabs, notice]
+    page.demo.load(read, None, outputs, show_progress="hidden", queue=False).success(None, js=query.refresh)
 
 
-def linked_value(component: gr.components.Component, asked: str | None) -> object:
-    """The value of a query parameter, or a skip when there is none that the component can take."""
-    if asked is None:
+def query_in_link(origin: Origin | None, words: str, template: str) -> dict[str, object]:
+    """What a link says of the query; nothing of the visitor's own picture."""
+    if origin is None:
+        return {}
+    if origin.kind == WORDS:
+        return {"text": words, "template": template}
+    return {name: origin.number for name, kind in NUMBERED.items() if kind == origin.kind}
+
+
+def linked_query(page: Page, gallery: str, encoder: str, asked: Mapping[str, str]) -> tuple:
+    """(words, values of query.shown) that a link asks for. Raises ValueError, SearchDemoError."""
+    if text := asked.get("text"):
+        return text, page.query.typed(text)
+    opened = page.library.gallery(gallery)
+    for name, pictures, made in (
+        ("row", opened.pictures, page.query.row),
+        ("picture", opened.queries, page.query.held_out),
+    ):
+        if (given := asked.get(name)) is not None:
+            if not given.isdecimal() or int(given) >= len(pictures):
+                raise ValueError(f"{name} = {given!r} is none of the {len(pictures):,} that {gallery} has.")
+            return gr.skip(), made(opened, int(given))
+    first = examples(page, gallery, encoder)
+    return gr.skip(), first[0][1] if first else [gr.skip()] * len(page.query.shown)
+
+
+def linked_value(name: str, component: gr.components.Component, asked: Sequence[str]) -> object:
+    """The value that a link gives a component, or a skip when it gives none. Raises ValueError for a bad one."""
+    if not asked:
         return gr.skip()
-    if isinstance(component, gr.Number):
-        return int(asked) if asked.lstrip("-").isdecimal() and len(asked) < 12 else gr.skip()
-    if isinstance(component, gr.Slider):
-        value = float(asked) if re.fullmatch(r"\d+(\.\d+)?", asked) else math.nan
-        return value if component.minimum <= value <= component.maximum else gr.skip()
+    given = asked[-1]
+    if isinstance(component, (gr.Slider, gr.Number)):
+        try:
+            value = float(given)
+        except ValueError:
+            value = math.nan
+        low, high = component.minimum, component.maximum
+        low, high = -math.inf if low is None else low, math.inf if high is None else high
+        whole = component.step == 1 or getattr(component, "precision", None) == 0
+        if not math.isfinite(value) or not low <= value <= high or (whole and value != int(value)):
+            raise ValueError(f"{name} = {given!r} is out of bounds, {usual_of(component)} is used.")
+        return int(value) if whole else value
+    if isinstance(component, gr.CheckboxGroup):
+        known = [value for _, value in component.choices]
+        if wrong := [value for value in asked if value not in known]:
+            raise ValueError(f"{name} = {wrong[0]!r} is not offered, {usual_of(component)} is used.")
+        return list(asked)
     if isinstance(component, (gr.Dropdown, gr.Radio)):
-        return asked if asked in [value for _, value in component.choices] else gr.skip()
-    return asked
+        offered = {str(value): value for _, value in component.choices}
+        if given not in offered:
+            raise ValueError(f"{name} = {given!r} is not offered, {usual_of(component)} is used.")
+        return offered[given]
+    return given
 
 
-def unless_empty(handler: Callable, outputs: int) -> Callable:
-    """The handler, a generator, which runs only when the link carries a text."""
-
-    def run(words: str, *values: object) -> Iterator:
-        if words:
-            yield from handler(*values)
-        else:
-            yield [gr.skip()] * outputs
-
-    return run
+def usual_of(component: gr.components.Component) -> object:
+    value = component.value
+    return ", ".join(map(str, value)) if isinstance(value, list) else value

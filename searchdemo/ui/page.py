@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import gradio as gr
 
@@ -14,15 +16,21 @@ from searchdemo.collection.library import Library
 from searchdemo.collection.query import Query
 from searchdemo.collection.store import Key
 from searchdemo.encoders.table import ENCODERS
-from searchdemo.errors import BadQuery, NoPictures, NotBuilt, NotInstalled, NoWeights, SearchDemoError, UnknownName
+from searchdemo.errors import BadQuery, Cancelled, SearchDemoError, UnknownName
+from searchdemo.indexes.base import SEARCH_PARAMS
 from searchdemo.indexes.table import INDEXES
 from searchdemo.types import SearchResult
 from searchdemo.ui.components import search_params
-from searchdemo.ui.components.messages import sentence_errors
+from searchdemo.ui.components.answer import Answer
 from searchdemo.ui.components.templates import render
+from searchdemo.ui.waiting import waiting
+
+if TYPE_CHECKING:
+    from searchdemo.ui.query import CurrentQuery
 
 INDEX = "ivf"  # at the start
 K = 12  # results at the start: two full rows
+MOST_K = 200  # of the slider; the command line and the API take more
 
 log = logging.getLogger(__name__)
 
@@ -41,9 +49,11 @@ class Choice:
     k: int
     params: dict[str, int] = field(default_factory=dict)  # search parameters that the index has
 
-    def search(self, collection: Collection, query: Query, pictures: bool = True) -> SearchResult:
+    def search(
+        self, collection: Collection, query: Query, pictures: bool = True, compare: bool = False
+    ) -> SearchResult:
         """Raises SearchDemoError of every kind."""
-        return collection.search(query, self.index, self.k, pictures=pictures, **self.params)
+        return collection.search(query, self.index, self.k, pictures=pictures, compare=compare, **self.params)
 
 
 class Page:
@@ -56,66 +66,104 @@ class Page:
         def handler(words, *sidebar):
             chosen = page.choice(*sidebar)
             result = chosen.search(page.open(chosen), Query(text=words))
+
+    Most tabs show something of the page's one query: `page.query.follow` calls them with it, opened and checked.
     """
+
+    query: CurrentQuery  # set when the strip above the tabs is made
 
     def __init__(self, library: Library, builds: Builds, galleries: tuple[str, ...], gallery: str, demo: gr.Blocks):
         """galleries: the visitor's choices; gallery: the first one."""
         self.library, self.builds, self.galleries, self.demo = library, builds, galleries, demo
         self.linked: dict[str, gr.components.Component] = {}  # further values of a link: name in the URL -> component
-        self.after_link: list[tuple] = []  # (a text, handler, its inputs, its outputs): run when a link brings the text
         self.gallery = gr.Dropdown(list(galleries), value=gallery, label="Gallery", elem_id="gallery")
         self.encoder = gr.Dropdown(list(ENCODERS), value="bundled", label="Encoder", elem_id="encoder")
         self.badge = gr.HTML(elem_id="badge")
         self.index = gr.Dropdown(list(INDEXES), value=INDEX, label="Index", info=about(INDEX), elem_id="index")
-        self.k = gr.Number(K, label="k: how many results", precision=0, elem_id="k")
-        params = search_params.param_fields([INDEX])
-        self.params = {number.label: number for number in params}
-        # A typed number counts when the visitor has finished it; the state changes only when a number did.
-        numbers = [self.k, *params]
-        self.numbers = gr.State(tuple(number.value for number in numbers))
-        done = [event for number in numbers for event in (number.submit, number.blur)]
-        gr.on(done, lambda *values: values, numbers, self.numbers, show_progress="hidden")
+        self.k = gr.Slider(1, MOST_K, K, step=1, label="k: how many results", elem_id="k")
+        sliders = search_params.param_sliders([INDEX])
+        self.params = {slider.elem_id: slider for slider in sliders}
+        searching = [self.gallery, self.encoder, self.index, self.k, *sliders]
+        self.changes = [component.input for component in searching]  # by the visitor; sliders tell while dragged
+        self._endings: dict[str | None, threading.Event] = {}  # session -> ends the build that its visitor waits for
         self.device = "starting"  # "bfloat16 by openvino on cpu" once that is known
-        self.index.change(_fit_index, self.index, [self.index, *params], show_progress="hidden", queue=False)
+        self.index.change(_fit_index, self.index, [self.index, *sliders], show_progress="hidden", queue=False)
 
     def on_gallery(self, fill: Callable, component: gr.components.Component) -> None:
         """Have fill(gallery) give the component its value when the page opens and when another gallery is chosen."""
         events = [self.demo.load, self.gallery.change]
         gr.on(events, fill, self.gallery, component, show_progress="hidden", queue=False)
 
-    def on_sidebar(self, handler: Callable, inputs: list, outputs: Sequence, empty: tuple, **options: object) -> None:
-        """Search again when the visitor changes the sidebar, and show `empty` without a query, vectors or weights.
+    def show_params_of(self, ticked: gr.CheckboxGroup) -> None:
+        """Show the search parameters of these indexes too, once the visitor changes what is ticked."""
 
-        handler: a generator. Any other SearchDemoError that it raises becomes a message. A change during a search has
-        one more follow it: gradio's own default would drop the change.
-        """
-        again = or_empty(handler, empty, NotBuilt, NoWeights, NoPictures)  # the panel and the badge say these
-        events = [self.gallery.input, self.encoder.input, self.index.input, self.numbers.change]
-        # gradio runs the handlers of one event in turn, so the open tab would wait for others; chained ones do not
-        changed = gr.on(events, None, js="() => {}", show_progress="hidden")
-        changed.success(sentence_errors(again), inputs, outputs, **{"trigger_mode": "always_last", **options})
+        def fit(ticked: list[str], index: str) -> list[dict]:
+            return search_params.updates([index, *ticked])
+
+        ticked.input(fit, [ticked, self.index], [*self.params.values()], show_progress="hidden", queue=False)
+
+    def on_remedy(self, line: Answer, refresh: str) -> None:
+        """A click on the remedy in a line sets the search parameter that it names. refresh: a script to run then."""
+
+        def apply(event: gr.EventData) -> list:
+            name, value = event.param, whole(event.param, event.value)
+            most = next(param.maximum for param in SEARCH_PARAMS if param.name == name)
+            new = gr.update(value=min(value, most), maximum=max(self.params[name].maximum, min(value, most)))
+            return [new if name == param else gr.skip() for param in self.params]
+
+        sliders = [*self.params.values()]
+        line.apply(apply, None, sliders, show_progress="hidden", queue=False).success(None, js=refresh)
 
     def ready(
-        self, collection: Collection, index: str, line: gr.HTML, outputs: Sequence[gr.components.Component]
+        self,
+        collection: Collection,
+        index: str,
+        line: gr.HTML,
+        outputs: Sequence[gr.components.Component],
+        session: str | None = None,
     ) -> Iterator[list]:
         """Values of the outputs while the index is built, if it has to be: `line`, one of them, says so.
 
-        Raises what Collection.index does.
+        session: of the visitor, who may end it with `cancel`. That, and closing the iterator, ends the build where the
+        library takes its vectors in parts; of others the visitor does not wait for the end.
+        Raises what Collection.index does, Cancelled.
         """
         if collection.has_index(index):
             return
+        so_far, ended = [0, len(collection)], threading.Event()
+        self._endings[session] = ended
+
+        def go_on() -> None:
+            if ended.is_set():
+                raise Cancelled(f"The build of {index} was cancelled: choose another index, or search again.")
+
+        def progress(done: int, total: int) -> None:
+            so_far[:] = done, total
+            go_on()
 
         def saying(sentence: str) -> list:
             return [sentence if output is line else gr.skip() for output in outputs]
 
-        yield saying(render("building.html", index=index))
+        def sign(seconds: float) -> list:
+            go_on()
+            return saying(render("building.html", index=index, seconds=seconds, done=so_far[0], total=so_far[1]))
+
+        yield sign(0)
         try:
-            collection.index(index)
+            yield from waiting(lambda: collection.index(index, progress), sign)
         except SearchDemoError as error:
             log.warning("the index %s could not be built: %s", index, error)
             yield saying("")
             raise
+        finally:
+            ended.set()  # the visitor cancelled it, or left
+            self._endings.pop(session, None)
         yield saying("")  # the search may still fail
+
+    def cancel(self, request: gr.Request) -> None:
+        """End the build of an index that this visitor waits for."""
+        if ending := self._endings.get(request.session_hash):
+            ending.set()
 
     @property
     def inputs(self) -> list[gr.components.Component]:
@@ -127,11 +175,16 @@ class Page:
 
         Only names from the tables pass: `folder:` and `faiss:` belong to the command line, where they expose nothing.
         """
-        if not isinstance(gallery, str) or gallery not in self.galleries:
-            raise UnknownName("gallery", gallery, self.galleries)
+        names = self.names(gallery, encoder)
         spec, given = INDEXES.find(index), dict(zip(self.params, params, strict=False))
         numbers = {param.name: whole(param.name, given.get(param.name, param.default)) for param in spec.params}
-        return Choice(gallery, ENCODERS.find(encoder).name, spec.name, whole("k", k), numbers)
+        return Choice(*names, spec.name, whole("k", k), numbers)
+
+    def names(self, gallery: object, encoder: object) -> tuple[str, str]:
+        """(gallery, encoder), where the page offers them. Raises UnknownName."""
+        if not isinstance(gallery, str) or gallery not in self.galleries:
+            raise UnknownName("gallery", gallery, self.galleries)
+        return gallery, ENCODERS.find(encoder).name
 
     def open(self, chosen: Choice) -> Collection:
         """Raises NotBuilt, BadArtifact, NoPictures."""
@@ -151,22 +204,6 @@ def about(index: str) -> str:
 def _fit_index(index: str) -> list:
     """Updates of the choice of an index and of the search parameters."""
     return [gr.update(info=about(index)) if index in INDEXES else gr.skip(), *search_params.updates([index])]
-
-
-def or_empty(handler: Callable, empty: tuple, *also: type[SearchDemoError]) -> Callable:
-    """The generator, which shows `empty` where it raises NoQuery or one of `also`."""
-    expected: tuple[type[SearchDemoError], ...] = (NoQuery, *also)
-
-    def quiet(*values: object) -> Iterator:
-        try:
-            yield from handler(*values)
-        except expected:
-            yield empty
-        except NotInstalled:
-            yield empty  # the results of another index must not stay
-            raise
-
-    return quiet
 
 
 def whole(name: str, value: object) -> int:

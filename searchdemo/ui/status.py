@@ -28,8 +28,8 @@ def add(page: Page) -> None:
     with gr.Column(visible=False, elem_id="not-built") as panel:
         sentence = gr.HTML(elem_id="not-built-sentence")
         with gr.Row():
-            part = gr.Button(f"{PART:,} balanced pictures now", variant="primary", elem_id="build-part", size="md")
-            whole = gr.Button("All of it", elem_id="build-whole", size="md", elem_classes="narrow")
+            part = gr.Button("Build a part", variant="primary", elem_id="build-part", size="md")
+            whole = gr.Button("Build all", elem_id="build-whole", size="md", elem_classes="narrow")
     running = gr.HTML(elem_id="builds", visible=False)
 
     def look(gallery: str, encoder: str) -> list:
@@ -43,7 +43,11 @@ def add(page: Page) -> None:
         own_copy = page.library.data_dir or os.environ.get("SEARCHDEMO_DATA")  # then pictures come from nowhere else
         busy = job is not None and not job.finished
         whole_is_built = built is not None and built.limit is None
-        estimate = "" if whole_is_built or busy else rates.estimate(gallery, encoder, count)
+        asked = not whole_is_built and not busy
+
+        def label(pictures: int) -> str:
+            return build_label(encoder, pictures, count, rates.estimate(gallery, encoder, pictures) if asked else "")
+
         return [
             render("badge.html", device=page.device, spec=ENCODERS[encoder], here=is_here(encoder)),
             hint(here.missing),
@@ -51,8 +55,8 @@ def add(page: Page) -> None:
             gr.update(visible=not own_copy),
             gr.update(visible=not whole_is_built),
             not_built(wanted, built, count, job),
-            gr.update(visible=not busy and built is None and count > PART),
-            gr.update(visible=not busy, value=f"All {count:,} pictures" + (f" ({estimate})" if estimate else "")),
+            gr.update(visible=not busy and built is None and count > PART, value=label(PART)),
+            gr.update(visible=not busy, value=label(count)),
             gr.update(value=render("builds.html", jobs=running_jobs), visible=bool(running_jobs)),
         ]
 
@@ -79,6 +83,15 @@ def add(page: Page) -> None:
     part.click(start(PART), chosen, shown, **quiet)
     whole.click(start(None), chosen, shown, **quiet)
     get_pictures.click(sentence_errors(fetch), chosen, shown, concurrency_limit=1, show_progress_on=missing)
+
+
+def build_label(encoder: str, pictures: int, count: int, estimate: str) -> str:
+    """ "Build all 100,000 pictures (about 12:40)", "Build 2,000 balanced pictures (605 MB to fetch first)"."""
+    what = f"all {pictures:,} pictures" if pictures == count else f"{pictures:,} balanced pictures"
+    fetched = ENCODERS[encoder].download_bytes
+    first = f"{fetched / 1e6:,.0f} MB to fetch first" if fetched and not is_here(encoder) else ""
+    costs = ", ".join(filter(None, (estimate, first)))
+    return f"Build {what}" + (f" ({costs})" if costs else "")
 
 
 def not_built(wanted: Key, built: Key | None, count: int, job: Job | None) -> str:

@@ -14,6 +14,10 @@ THEME = gr.themes.Default(
     radius_size=gr.themes.sizes.radius_lg,
     font=["system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif"],
     font_mono=["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace"],
-).set(  # for light mode: gradio's own grey has a contrast of 2.5:1 there, but small text needs 4.5:1
-    body_text_color_subdued="*neutral_600", input_placeholder_color="*neutral_500"
+).set(  # text needs a contrast of 4.5:1, which gradio's own grey and its lighter indigo do not have in light mode
+    body_text_color_subdued="*neutral_600",
+    input_placeholder_color="*neutral_500",
+    color_accent="*primary_600",
+    button_primary_background_fill="*primary_600",
+    button_primary_background_fill_hover="*primary_700",
 )

@@ -12,9 +12,9 @@ from searchdemo.collection.knn import TEMPERATURE
 from searchdemo.collection.query import Query
 from searchdemo.errors import BadQuery
 from searchdemo.ui.components import plots
-from searchdemo.ui.components.query_box import QueryBox
+from searchdemo.ui.components.answer import Answer
 from searchdemo.ui.components.templates import render
-from searchdemo.ui.components.thumbnails import Thumbnails, Tile
+from searchdemo.ui.components.tiles import Tile, Tiles, explained, named
 from searchdemo.ui.page import Choice, Page
 
 TITLE = "Classify"
@@ -25,26 +25,23 @@ WEIGHTED, PLAIN = "weighted by similarity", "plain: each counts once"
 def add(page: Page) -> None:
     """Call within the tab."""
     with gr.Row(elem_id="classify-row"):
-        with gr.Column(scale=2, min_width=300, elem_id="classify-query"):
-            box = QueryBox(page, "classify", button="Classify")
-            with gr.Column(elem_id="classify-settings"):
-                k = gr.Slider(1, 200, K, step=1, label="k: neighbours that vote", elem_id="classify-k")
-                vote = gr.Radio([WEIGHTED, PLAIN], value=WEIGHTED, label="Vote", elem_id="classify-vote")
-                temperature = gr.Slider(
-                    0.01,
-                    1,
-                    TEMPERATURE,
-                    step=0.01,
-                    label="Temperature T",
-                    info="each vote weighs exp(cosine / T): the lower T, the more the nearest count",
-                    elem_id="classify-temperature",
-                )
         with gr.Column(scale=3, min_width=300, elem_id="classify-answer"):
-            verdict = gr.HTML(elem_id="classify-verdict")
+            verdict = Answer(elem_id="classify-verdict", min_height=64)
             bars = gr.HTML(elem_id="classify-bars")
-            neighbours = Thumbnails(
-                label="Neighbours, each with its share of the vote", elem_id="classify-neighbours", columns=5
+        with gr.Column(scale=2, min_width=300, elem_id="classify-settings"):
+            k = gr.Slider(1, 200, K, step=1, label="k: neighbours that vote", elem_id="classify-k")
+            vote = gr.Radio([WEIGHTED, PLAIN], value=WEIGHTED, label="Vote", elem_id="classify-vote")
+            temperature = gr.Slider(
+                0.01,
+                1,
+                TEMPERATURE,
+                step=0.01,
+                label="Temperature T",
+                info="each vote weighs exp(cosine / T): the lower T, the more the nearest count",
+                elem_id="classify-temperature",
             )
+    neighbours = Tiles("Neighbours, each with its share of the vote", elem_id="classify-neighbours")
+    rows = gr.State(())
 
     def show(query: Query, collection: Collection, chosen: Choice, truth: str, *settings: Any) -> tuple:
         k, temperature = checked(*settings)
@@ -52,11 +49,18 @@ def add(page: Page) -> None:
         notes = [found.neighbors.notice, training_note(collection.encoder_spec, chosen.gallery)]
         if collection.stand_in:
             notes.append("The weights were made for a test: the answer means nothing.")
-        return verdict_html(found, truth, notes), bars_html(found, truth), shared_tiles(found)
+        shown = tuple((chosen.gallery, hit.row) for hit in found.neighbors.hits)
+        return verdict_html(found, truth, notes), bars_html(found, truth), shared_tiles(found), shown
+
+    def pick(event: gr.EventData, rows: tuple) -> tuple:
+        gallery, row = rows[event.number]
+        return page.query.row(page.library.gallery(gallery), row)
 
     vote.change(lambda vote: gr.update(interactive=vote != PLAIN), vote, temperature, show_progress="hidden")
-    box.quiet_triggers += [k.release, temperature.release, vote.input]
-    box.on_query(show, [verdict, bars, neighbours], verdict, empty=("", "", []), inputs=[k, vote, temperature])
+    settings, outputs = [k, vote, temperature], [verdict, bars, neighbours, rows]
+    page.query.follow("classify", show, outputs, verdict, settings, [part.input for part in settings])
+    page.query.changed(neighbours.select, pick, rows)
+    page.linked |= {"votes": k, "vote": vote, "temperature": temperature}
 
 
 def checked(k: float | None, vote: str, temperature: float | None) -> tuple[int, float | None]:
@@ -94,6 +98,6 @@ def _share(guess: Guess, truth: str) -> plots.Share:
 def shared_tiles(found: Classification) -> list[Tile]:
     """The neighbours, nearest first, each with its share of the vote in percent and its class."""
     return [
-        (hit.picture or hit.blur, f"{100 * share:.2f} % {hit.class_name or f'row {hit.row}'}")
+        Tile(hit.picture or hit.blur, named(hit), f"{100 * share:.2f} %", explained(hit.score))
         for hit, share in zip(found.neighbors.hits, found.shares, strict=True)
     ]

@@ -4,38 +4,34 @@ from __future__ import annotations
 
 import gradio as gr
 
-from searchdemo.collection.collection import Collection
-from searchdemo.collection.query import Query
-from searchdemo.ui.components.messages import sentence_errors, timing
-from searchdemo.ui.components.query_box import Origin, QueryBox
-from searchdemo.ui.components.thumbnails import Thumbnails, Tile, row_tile, tiles
-from searchdemo.ui.page import Choice, Page
+from searchdemo.ui.components.templates import render
+from searchdemo.ui.components.tiles import Tiles
+from searchdemo.ui.examples import examples
+from searchdemo.ui.page import Page
+from searchdemo.ui.results import Results
 
 TITLE = "Image search"
 
 
 def add(page: Page) -> None:
+    query = page.query
     with gr.Row():
         with gr.Column(scale=1, min_width=280):
-            box = QueryBox(page, "image")
+            query.picture.render()
+            shown = Tiles("Examples: click one", elem_id="image-examples", elem_classes="examples")
         with gr.Column(scale=3, min_width=320):
-            line = gr.HTML(elem_id="image-timing")
-            results = Thumbnails(
-                label="Nearest pictures: click one to search with it", elem_id="image-results", elem_classes="clickable"
-            )
-    shown = gr.State(())  # (gallery, row) of each result
+            lesson = gr.HTML(elem_id="lesson", js_on_load=render("lesson.js"), render=False)
+            Results(page, "image-search", prefix="image", lesson=lesson)
+            lesson.render()
 
-    def show(query: Query, collection: Collection, chosen: Choice, truth: str) -> tuple:
-        result = chosen.search(collection, query)
-        rows = tuple((chosen.gallery, hit.row) for hit in result.hits)
-        return tiles(result), timing(result, truth), rows
+    def fill(gallery: str, encoder: str) -> list:
+        return [tile for tile, _ in examples(page, gallery, encoder)]
 
-    def pick(event: gr.SelectData, shown: tuple) -> tuple[Tile, Origin]:
-        gallery, row = shown[event.index]
-        opened = page.library.gallery(gallery)
-        name = opened.class_name(row)
-        return row_tile(opened, row, name), Origin(gallery, row=row, truth=name)
+    def pick(event: gr.EventData, gallery: str, encoder: str) -> tuple:
+        _, values = examples(page, gallery, encoder)[event.number]
+        return values
 
-    picked = results.select(sentence_errors(pick), shown, [box.picture, box.origin], show_progress="hidden")
-    box.triggers.append(picked.success)
-    box.on_query(show, [results, line, shown], line, empty=([], "", ()), show_progress_on=results)
+    subject = [page.gallery, page.encoder]
+    events = [page.demo.load, page.gallery.change, page.encoder.change]
+    gr.on(events, fill, subject, shown, show_progress="hidden", queue=False)
+    query.changed(shown.select, pick, subject)

@@ -88,7 +88,7 @@ class Visit:
         for _, event, listener in self._listeners[-2:]:
             page.on(event, listener)
         page.goto(url, wait_until="domcontentloaded")
-        page.locator("#image-examples .thumbnail-item").last.wait_for(state="attached")
+        page.locator("#image-examples .tile").last.wait_for(state="attached")
         return page
 
     def close(self) -> None:

@@ -7,30 +7,27 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.browser.tools import choose, open_tab, set_slider
+
 
 @pytest.fixture
 def tab(browser_page) -> Page:
-    browser_page.get_by_role("tab", name="Classify").click()
+    open_tab(browser_page, "Classify")
     return browser_page
 
 
-def choose_encoder(page: Page, name: str) -> None:
-    page.get_by_label("Encoder", exact=True).click()
-    page.get_by_role("option", name=name, exact=True).click()
-
-
-def captions(page: Page) -> list[str]:
-    page.locator("#classify-neighbours .thumbnail-item").first.wait_for()
-    return page.locator("#classify-neighbours .caption-label").all_inner_texts()
+def shares(page: Page) -> list[str]:
+    """ "4.76 %" of each neighbour."""
+    page.locator("#classify-neighbours .tile").first.wait_for()
+    return page.locator("#classify-neighbours .score").all_inner_texts()
 
 
 def test_a_held_out_picture_has_a_verdict_and_shares_that_add_up(tab):
-    tab.locator("#classify-surprise").click()
     verdict = tab.locator("#classify-verdict .verdict")
     expect(verdict).to_contain_text(re.compile(r"truth: .* (right|wrong)"))
-    shares = [float(caption.split(" %")[0]) for caption in captions(tab)]
-    assert len(shares) == 20 and shares == sorted(shares, reverse=True)
-    assert sum(shares) == pytest.approx(100, abs=0.2)  # each is rounded to 0.01
+    percent = [float(share.removesuffix(" %")) for share in shares(tab)]
+    assert len(percent) == 20 and percent == sorted(percent, reverse=True)
+    assert sum(percent) == pytest.approx(100, abs=0.2)  # each is rounded to 0.01
     guess = verdict.locator("b").first.inner_text()
     best = tab.locator("#classify-bars .name").first.inner_text().removesuffix(" ✓")
     assert guess == best
@@ -39,49 +36,44 @@ def test_a_held_out_picture_has_a_verdict_and_shares_that_add_up(tab):
 
 def test_an_uploaded_picture_has_no_truth_and_a_plain_vote_counts_each_once(tab, library, tmp_path):
     (tmp_path / "query.webp").write_bytes(library.gallery("scenes").pictures.encoded(5))
-    tab.locator("#classify-picture input[type=file]").set_input_files(tmp_path / "query.webp")
+    tab.locator("#query-strip input[type=file]").set_input_files(tmp_path / "query.webp")
+    expect(tab.locator("#query")).to_contain_text("your picture")
     verdict = tab.locator("#classify-verdict .verdict")
     expect(verdict).to_contain_text("of the vote")
-    assert "truth" not in verdict.inner_text()
+    expect(verdict).not_to_contain_text("truth")
     tab.get_by_label("plain: each counts once").check()
-    expect(tab.locator("#classify-neighbours .caption-label").first).to_have_text(re.compile(r"^\s*5\.00 %"))
-    assert all(caption.strip().startswith("5.00 %") for caption in captions(tab))
+    expect(tab.locator("#classify-neighbours .score").first).to_have_text("5.00 %")
+    assert set(shares(tab)) == {"5.00 %"}
+    tab.locator("#classify-neighbours .tile").nth(1).click()  # a neighbour can be searched with, as any result
+    expect(tab.locator("#query")).to_contain_text(re.compile(r"picture [\d,]+ of scenes"))
+    expect(verdict).to_contain_text("truth")
 
 
-def test_the_verdict_follows_the_sidebar_and_goes_with_the_picture(tab):
-    tab.locator("#classify-surprise").click()
-    expect(tab.locator("#classify-verdict .verdict")).to_be_visible()
-    choose_encoder(tab, "resnet18")  # not built: what another encoder said must not stay
-    expect(tab.locator("#classify-verdict")).to_be_empty()
-    choose_encoder(tab, "bundled")
-    expect(tab.locator("#classify-verdict .verdict")).to_be_visible()
-    tab.locator("#classify-picture").get_by_label("Remove Image").or_(tab.get_by_label("Clear")).first.click()
-    expect(tab.locator("#classify-verdict")).to_be_empty()
-    expect(tab.get_by_test_id("toast-body")).to_have_count(0)
+def test_the_verdict_follows_the_sidebar_and_the_tab_of_the_query(tab):
+    verdict = tab.locator("#classify-verdict .verdict")
+    expect(verdict).to_be_visible()
+    choose(tab, "Encoder", "resnet18")  # not built: what another encoder said must not stay
+    expect(tab.locator("#classify-verdict .verdict")).to_have_count(0)
+    choose(tab, "Encoder", "bundled")
+    expect(verdict).to_be_visible()
+    open_tab(tab, "Image search")
+    tab.locator("#query-picture").get_by_label(re.compile("Remove Image|Clear")).first.click()
+    expect(tab.locator("#query")).to_contain_text("No query yet")
+    open_tab(tab, "Classify")
+    expect(tab.locator("#classify-verdict")).to_contain_text("There is no query yet")
+    expect(verdict).to_have_count(0)
 
 
-def test_a_typed_number_of_neighbours_counts_when_the_visitor_goes_on(tab):
-    tab.locator("#classify-surprise").click()
-    assert len(captions(tab)) == 20
-    number = tab.locator("#classify-k input[type=number]")
-    number.fill("7")
-    number.press("Tab")
-    expect(tab.locator("#classify-neighbours .caption-label")).to_have_count(7)
+def test_a_number_of_neighbours_counts_at_once(tab):
+    assert len(shares(tab)) == 20
+    set_slider(tab, "classify-k", 7)
+    expect(tab.locator("#classify-neighbours .tile")).to_have_count(7)
 
 
 def test_on_a_mobile_phone_the_verdict_comes_before_the_settings(visit, page_url):
     page = visit.open(page_url, size=(390, 2400))
-    page.get_by_role("tab", name="Classify").click()
-    page.locator("#classify-surprise").click()
-    page.locator("#classify-neighbours .thumbnail-item").first.wait_for()
-    parts = [page.locator(f"#classify-{part}") for part in ("run", "verdict", "settings", "neighbours")]
+    open_tab(page, "Classify")
+    page.locator("#classify-neighbours .tile").first.wait_for()
+    parts = [page.locator(f"#classify-{part}") for part in ("verdict", "settings", "neighbours")]
     tops = [part.bounding_box()["y"] for part in parts]
     assert tops == sorted(tops)
-
-
-def test_moving_a_slider_before_there_is_a_picture_says_nothing(tab):
-    tab.locator("#classify-temperature input[type=range]").press("ArrowRight")
-    tab.locator("#classify-run").click()
-    toast = tab.get_by_test_id("toast-body")
-    expect(toast).to_have_count(1)  # the button's, not the slider's
-    expect(toast).to_contain_text("no picture to search with")

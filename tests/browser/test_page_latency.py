@@ -9,11 +9,12 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from searchdemo.collection.store import Key
+from tests.browser.tools import choose, open_tab, search_words, set_slider
 
 
 @pytest.fixture
 def tab(browser_page) -> Page:
-    browser_page.get_by_role("tab", name="Latency").click()
+    open_tab(browser_page, "Latency")
     return browser_page
 
 
@@ -27,8 +28,8 @@ def first_cells(page: Page) -> list[str]:
 
 
 def test_one_click_races_the_three_and_shows_what_was_lost(tab):
-    expect(tab.locator("#latency-shown img")).to_be_visible()
-    tab.locator("#latency-nprobe input").fill("1")
+    set_slider(tab, "nprobe", 1)
+    set_slider(tab, "k", 10)
     race(tab)
     expect(tab.locator("#latency-missed h4")).to_contain_text(re.compile(r"ivf: (all 10 found|\d+ of 10 missed)"))
     assert first_cells(tab) == ["brute", "flat", "ivf"]
@@ -41,27 +42,30 @@ def test_one_click_races_the_three_and_shows_what_was_lost(tab):
     tab.wait_for_function(loaded)
 
 
-def test_the_vectors_are_those_of_the_sidebar_once_it_is_used(visit, tmp_path):
+def test_the_vectors_are_those_of_the_sidebar(visit, tmp_path):
     library = page_server.colours_library(tmp_path)
     library.build(Key("scenes", "clip-rn50", limit=60))
     page = visit.open(page_server.serve(library))
-    page.get_by_role("tab", name="Latency").click()
-    expect(page.locator("#latency-vectors input")).to_have_value(re.compile("^scenes by bundled: 2,000"))
-    page.get_by_label("Encoder", exact=True).click()
-    page.get_by_role("option", name="clip-rn50", exact=True).click()
-    expect(page.locator("#latency-vectors input")).to_have_value(re.compile("^scenes by clip-rn50: 60"))
-    page.get_by_label("Encoder", exact=True).click()
-    page.get_by_role("option", name="resnet18", exact=True).click()  # not built: the race stays with what is
-    expect(page.get_by_label("Encoder", exact=True)).to_have_value("resnet18")
-    expect(page.locator("#latency-vectors input")).to_have_value(re.compile("^scenes by clip-rn50: 60"))
+    open_tab(page, "Latency")
+    subject = page.locator("#latency-subject")
+    expect(subject).to_contain_text("2,000 vectors of scenes by bundled")
+    choose(page, "Encoder", "clip-rn50")
+    expect(subject).to_contain_text("60 vectors of scenes by clip-rn50")
+    choose(page, "Encoder", "resnet18")
+    expect(subject).to_contain_text("not built")
+    race(page)
+    expect(page.locator("#latency-status")).to_contain_text("not built")
+    expect(page.locator("#latency-table table")).to_have_count(0)
 
 
-def test_words_are_encoded_and_drawn_beside_the_search(tab):
-    tab.get_by_label("words", exact=True).check()
-    tab.locator("#latency-words textarea").fill("red")
-    tab.locator("#latency-words textarea").press("Enter")
-    expect(tab.locator("#latency-plot .name").first).to_have_text("encode (bundled)")
-    expect(tab.locator("#latency-table tbody tr")).to_have_count(3)
+def test_words_are_encoded_and_drawn_beside_the_search(browser_page):
+    page = browser_page
+    search_words(page, "red")
+    expect(page.locator("#query")).to_contain_text("“red”")
+    open_tab(page, "Latency")
+    race(page)
+    expect(page.locator("#latency-plot .name").first).to_have_text("encode (bundled)")
+    expect(page.locator("#latency-table tbody tr")).to_have_count(3)
 
 
 def test_a_smaller_gallery_and_another_index(tab):
@@ -77,35 +81,23 @@ def test_a_smaller_gallery_and_another_index(tab):
     expect(tab.locator("#latency-missed h4")).to_contain_text("lsh:")
 
 
-def test_only_the_parameters_of_ticked_indexes_are_shown(tab):
-    expect(tab.locator("#latency-nprobe")).to_be_visible()
-    expect(tab.locator("#latency-ef_search")).to_be_hidden()
+def test_parameters_of_ticked_indexes_stand_in_the_sidebar(tab):
+    expect(tab.locator("#nprobe")).to_be_visible()
+    expect(tab.locator("#ef_search")).to_be_hidden()
     tab.get_by_label("hnsw", exact=True).check()
-    expect(tab.locator("#latency-ef_search")).to_be_visible()
+    expect(tab.locator("#ef_search")).to_be_visible()
 
 
-def test_numbers_out_of_bounds_give_one_sentence_and_the_next_race_works(tab):
-    tab.locator("#latency-k input").fill("0")
+def test_numbers_out_of_bounds_give_one_sentence_in_place_and_the_next_race_works(tab):
+    batch = tab.locator("#latency-batch input")
+    batch.fill("0")
     race(tab)
-    toast = tab.get_by_test_id("toast-body")
-    expect(toast).to_contain_text("k = 0 is out of bounds")
-    assert "Traceback" not in toast.inner_text()
-    tab.locator("#latency-k input").fill("5")
+    expect(tab.locator("#latency-status")).to_contain_text("batch = 0 is out of bounds")
+    batch.fill("2")
+    set_slider(tab, "k", 5)
     race(tab)
     expect(tab.locator("#latency-missed figure")).to_have_count(10)
-
-
-def test_a_number_that_no_held_out_query_has_gives_a_sentence_and_nothing_goes_on_saying_it_is_at_work(tab):
-    tab.locator("#latency-number input").fill("99999")
-    race(tab)
-    expect(tab.get_by_test_id("toast-body")).to_contain_text("There is no held-out query 99999: choose below")
-    expect(tab.locator("#latency-status")).not_to_contain_text("embedding the query")
-
-
-def test_nothing_is_offered_of_a_race_that_was_not_run(tab):
-    expect(tab.locator("#latency-run")).to_be_visible()
-    expect(tab.locator("#latency-shown img")).to_be_visible()
-    expect(tab.locator("#latency-missed-index")).to_be_hidden()
+    expect(tab.get_by_test_id("toast-body")).to_have_count(0)
 
 
 def test_on_a_phone_nothing_sticks_out(visit, page_url):
@@ -126,10 +118,6 @@ def test_on_a_phone_nothing_sticks_out(visit, page_url):
 
 
 def test_an_index_without_its_library_is_left_out_with_a_sentence(tab, without_usearch):
-    expect(tab.locator("#latency-search_k")).to_be_hidden()
-    tab.get_by_label("annoy", exact=True).check()
-    expect(tab.locator("#latency-search_k")).to_be_visible()
-    tab.get_by_label("annoy", exact=True).uncheck()
     tab.get_by_label("usearch", exact=True).check()
     race(tab)
     expect(tab.locator("#latency-status")).to_contain_text("run `pip install usearch`")

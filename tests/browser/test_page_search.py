@@ -1,7 +1,8 @@
-"""Searching as a visitor does it, by picture and by words, and what a link brings back."""
+"""Searching as a visitor does it: one query for the whole page, what the index missed, and what a link brings back."""
 
 from __future__ import annotations
 
+import re
 import threading
 
 import pytest
@@ -11,88 +12,102 @@ from playwright.sync_api import Page, expect
 from searchdemo.collection.collection import Collection
 from searchdemo.collection.query import Query
 from searchdemo.indexes.table import INDEXES
+from searchdemo.ui.examples import numbers
+from tests.browser.tools import choose, open_tab, results, search_words, set_slider
 
 
-def results(page: Page, tab: str) -> list[str]:
-    """Captions of the results, all of whose pictures are there."""
-    tiles = page.locator(f"#{tab}-results .thumbnail-item")
-    tiles.first.wait_for()
-    page.wait_for_function(
-        "id => [...document.querySelectorAll(`#${id} img`)].every(img => img.complete && img.naturalWidth > 0)",
-        arg=f"{tab}-results",
-    )
-    return [caption.strip() for caption in tiles.locator(".caption-label").all_inner_texts()]
-
-
-def found(library, words: str) -> list[str]:
-    """Captions of what the engine finds."""
-    hits = library.open("scenes", "bundled").search(Query(text=words), "ivf", k=12).hits
+def found(library, query: Query, **options) -> list[str]:
+    """What the engine finds, as the tiles say it."""
+    hits = library.open("scenes", "bundled").search(query, **{"index": "ivf", "k": 12} | options).hits
     return [f"{hit.rank}. {hit.class_name} {hit.score:.3f}" for hit in hits]
 
 
 def upload(page: Page, path) -> None:
-    page.locator("#image-picture input[type=file]").set_input_files(path)
+    page.locator("#query-picture input[type=file]").set_input_files(path)
 
 
 def remove_picture(page: Page) -> None:
-    page.locator("#image-picture").get_by_label("Remove Image").or_(page.get_by_label("Clear")).first.click()
+    page.locator("#query-picture").get_by_label(re.compile("Remove Image|Clear")).first.click()
 
 
-def search_words(page: Page, words: str) -> None:
-    page.get_by_role("tab", name="Text search").click()
-    box = page.get_by_label("Words")
-    box.fill(words)
-    box.press("Enter")
+def test_it_opens_on_an_example_that_is_searched_already_and_says_what_happened(browser_page, library):
+    page, collection = browser_page, library.open("scenes", "bundled")
+    first = numbers(collection)[0]
+    truth = collection.gallery.class_names[collection.gallery.queries.labels[first]]
+    results(page, "image")
+    expect(page.locator("#query")).to_contain_text(truth)
+    expect(page.locator("#query")).to_contain_text(f"held-out picture {first:,} of scenes")
+    answer = page.locator("#image-answer")
+    expect(answer).to_contain_text("This picture became 48 numbers")
+    expect(answer).to_contain_text("nearest of 2,000 pictures")
+    steps = answer.locator(".steps i").evaluate_all("parts => parts.map(part => parseFloat(part.style.width))")
+    assert len(steps) == 4 and sum(steps) == pytest.approx(100, abs=0.1)
+    tile = page.locator("#image-results .tile").first
+    tile.hover()
+    expect(tile.locator(".tip")).to_contain_text(re.compile(r"Cosine [\d.]+: .*° apart"))
+    page.get_by_role("button", name="Learn").click()
+    lesson = page.locator("#lesson details")
+    expect(lesson).to_contain_text("The products sum to the cosine")
+    assert lesson.locator("svg").count() == 3
 
 
-def choose_index(page: Page, name: str) -> None:
-    page.get_by_label("Index", exact=True).click()
-    page.get_by_role("option", name=name, exact=True).click()
+def test_a_slider_that_is_dragged_changes_what_is_marked_as_missed(browser_page, library):
+    page, query = browser_page, library.open("scenes", "bundled")
+    results(page, "image")
+    number = numbers(query)[0]
+    picture = library.gallery("scenes").queries.encoded(number)
+    for nprobe in (1, 32):
+        set_slider(page, "nprobe", nprobe)
+        result = query.search(Query(picture=picture), "ivf", 12, compare=True, nprobe=nprobe)
+        lost = len(result.comparison.missed.missed)
+        expect(page.locator("#image-results .tile.missed")).to_have_count(lost)
+        said = f"{lost} of 12 missed" if lost else "Nothing missed"
+        expect(page.locator("#image-answer .loss b")).to_have_text(said)
+    set_slider(page, "nprobe", 1)
+    remedy = page.locator("#image-answer .remedy")
+    missed = page.locator("#image-results .tile.missed")
+    expect(missed.first).to_have_attribute("aria-label", re.compile("missed$"))
+    expect(missed.first.locator(".tip")).to_contain_text("cell visited as number")
+    value = re.search(r"nprobe (\d+) finds all", remedy.inner_text())[1]
+    remedy.click()
+    expect(missed).to_have_count(0)
+    expect(page.locator("#nprobe input[type=range]")).to_have_value(value)
 
 
-def says(page: Page, sentence: str) -> None:
-    """A message with this sentence appears, and is closed again."""
-    toast = page.get_by_test_id("toast-body").filter(has_text=sentence)
-    toast.first.wait_for()
-    assert "Traceback" not in toast.first.inner_text()
-    for button in page.get_by_test_id("toast-close").all():
-        button.click()
-
-
-def test_an_uploaded_picture_of_the_gallery_finds_itself_first(browser_page, library, tmp_path):
-    row = 777
-    gallery = library.gallery("scenes")
+def test_one_query_follows_into_every_tab(browser_page, library, tmp_path):
+    page, row, gallery = browser_page, 777, library.gallery("scenes")
     (tmp_path / "query.webp").write_bytes(gallery.pictures.encoded(row))
-    upload(browser_page, tmp_path / "query.webp")
-    captions = results(browser_page, "image")
-    assert len(captions) == 12
-    assert captions[0] == f"1. {gallery.class_name(row)} 1.000"
-    expect(browser_page.locator("#image-timing")).to_contain_text("search")
-
-
-def test_a_click_on_a_result_searches_with_it_and_leaves_it_out(browser_page):
-    browser_page.locator("#image-examples .thumbnail-item").first.click()
-    before = results(browser_page, "image")
-    browser_page.locator("#image-results .thumbnail-item").nth(3).click()
-    clicked = before[3].split(". ")[1].rsplit(" ", 1)[0]
-    expect(browser_page.locator("#image-timing")).to_contain_text(f"query: {clicked}")
-    expect(browser_page.locator("#image-timing")).to_contain_text("encode 0.0 ms")  # its stored vector is there
-    assert len(results(browser_page, "image")) == 12
-
-
-def test_surprise_me_brings_a_query_whose_class_is_known(browser_page, library):
-    browser_page.locator("#image-surprise").click()
-    assert len(results(browser_page, "image")) == 12
-    truth = browser_page.locator("#image-timing").inner_text().rsplit("query: ")[-1].strip()
-    assert truth in library.gallery("scenes").class_names
+    results(page, "image")
+    upload(page, tmp_path / "query.webp")
+    expect(page.locator("#query")).to_contain_text("your picture")
+    name = gallery.class_name(row)
+    voted = library.open("scenes", "bundled").classify(Query(picture=gallery.pictures.encoded(row)), "ivf", 20).guesses
+    expect(page.locator("#image-results .tile .score").first).to_have_text("1.000")
+    assert results(page, "image")[0] == f"1. {name} 1.000"
+    open_tab(page, "Classify")
+    expect(page.locator("#classify-verdict b").first).to_have_text(voted[0].class_name)
+    search_words(page, "a red boat")  # words are the query now, everywhere
+    expect(page.locator("#query")).to_contain_text("“a red boat”")
+    expect(page.locator("#text-answer")).to_contain_text("This text became 48 numbers")
+    words = Query(text=page.get_by_label("Prompt template").input_value().replace("{}", "a red boat"))
+    assert results(page, "text") == found(library, words)
+    page.locator("#text-results .tile").nth(3).click()  # results of words can be searched with too
+    clicked = library.open("scenes", "bundled").search(words, "ivf", 12).hits[3]
+    expect(page.locator("#query")).to_contain_text(f"picture {clicked.row:,} of scenes")
+    open_tab(page, "Image search")
+    expect(page.locator("#image-answer")).to_contain_text("nothing was encoded")
+    assert results(page, "image") == found(library, Query(row=clicked.row))  # without itself
+    page.locator("#surprise").click()
+    expect(page.locator("#query")).to_contain_text("held-out picture")
+    assert len(results(page, "image")) >= 12
 
 
 def test_without_its_picture_the_results_go_quietly(browser_page):
-    browser_page.locator("#image-surprise").click()
     results(browser_page, "image")
     remove_picture(browser_page)
-    expect(browser_page.locator("#image-results .thumbnail-item")).to_have_count(0)
-    expect(browser_page.locator("#image-timing")).to_be_empty()
+    expect(browser_page.locator("#image-results .tile")).to_have_count(0)
+    expect(browser_page.locator("#image-answer")).to_contain_text("There is no query yet")
+    expect(browser_page.locator("#query")).to_contain_text("No query yet")
     expect(browser_page.get_by_test_id("toast-body")).to_have_count(0)
 
 
@@ -100,6 +115,7 @@ def test_without_its_picture_the_results_go_quietly(browser_page):
 def held_up(monkeypatch):
     """(searching, go_on): while go_on is not set a search waits, and it has set searching before."""
     searching, go_on, search = threading.Event(), threading.Event(), Collection.search
+    go_on.set()
 
     def patient(*given, **options):
         searching.set()
@@ -110,54 +126,47 @@ def held_up(monkeypatch):
     go_on.set()
 
 
-def test_a_picture_that_comes_during_a_search_is_searched_next(browser_page, held_up):
+def test_what_comes_during_a_search_is_searched_next(browser_page, library, held_up):
     page, (searching, go_on) = browser_page, held_up
-    examples = page.locator("#image-examples .thumbnail-item")
-    examples.first.click()
-    assert searching.wait(200)
-    examples.nth(1).click()
-    page.wait_for_timeout(500)  # for the click to reach the search at work; too short a wait finds less, never too much
-    go_on.set()
-    name = examples.nth(1).locator("img").get_attribute("alt")
-    expect(page.locator("#image-timing")).to_contain_text(f"query: {name}")
-
-
-def test_words_and_choices_that_come_during_a_search_are_searched_next(browser_page, library, held_up):
-    page, (searching, go_on) = browser_page, held_up
-    search_words(page, "red")
-    assert searching.wait(200)
-    search_words(page, "blue")
-    page.wait_for_timeout(500)
-    go_on.set()
-    captions = page.locator("#text-results .caption-label")
-    blue = found(library, "blue")
-    expect(captions).to_have_text(blue)
+    results(page, "image")
+    examples = page.locator("#image-examples .tile")
     for event in held_up:
         event.clear()
-    for k in ("5", "4"):
-        page.get_by_label("k: how many results").fill(k)
-        page.get_by_label("k: how many results").press("Enter")
+    examples.nth(1).click()
+    assert searching.wait(200)
+    examples.nth(2).click()
+    page.wait_for_timeout(500)  # for the click to reach the search at work; too short a wait finds less, never too much
+    go_on.set()
+    name = examples.nth(2).locator(".caption").inner_text()
+    expect(page.locator("#image-answer")).to_contain_text(f"class {name}")
+
+    search_words(page, "blue")
+    expect(page.locator("#query")).to_contain_text("“blue”")
+    results(page, "text")
+    for event in held_up:
+        event.clear()
+    for k in (5, 4):
+        set_slider(page, "k", k)
         assert searching.wait(200)
     page.wait_for_timeout(500)
     go_on.set()
-    expect(captions).to_have_text(blue[:4])
+    expect(page.locator("#text-results .tile:not(.missed)")).to_have_count(4)
 
 
-def test_while_an_index_is_built_every_tab_with_a_query_says_so(browser_page, monkeypatch):
+def test_while_an_index_is_built_the_open_tab_says_so_and_it_can_be_cancelled(browser_page, monkeypatch):
     page, built, build = browser_page, threading.Event(), Collection.index
-    page.locator("#image-surprise").click()
     results(page, "image")
-    search_words(page, "a red boat")
-    results(page, "text")
     monkeypatch.setattr(Collection, "has_index", lambda self, name: built.is_set())
-    monkeypatch.setattr(Collection, "index", lambda self, name: built.wait(200) and build(self, name))
-    choose_index(page, "flat")
-    for tab in ("Image search", "Text search"):
-        page.get_by_role("tab", name=tab).click()
-        line = page.locator(f"#{tab.split()[0].lower()}-timing")
-        expect(line).to_contain_text("Building the index flat once")
+    monkeypatch.setattr(Collection, "index", lambda self, name, *told: built.wait(200) and build(self, name))
+    choose(page, "Index", "flat")
+    line = page.locator("#image-answer")
+    expect(line).to_contain_text("Building the index flat once")
+    line.get_by_role("button", name="Cancel").click()
+    expect(line).to_contain_text("The build of flat was cancelled")
+    set_slider(page, "k", 11)
+    expect(line).to_contain_text("Building the index flat once")
     built.set()
-    expect(line).to_contain_text("search")
+    expect(line).to_contain_text("Exact: the query was compared with every vector")
 
 
 def test_a_long_text_leaves_the_button_as_it_is(browser_page):
@@ -168,75 +177,78 @@ def test_a_long_text_leaves_the_button_as_it_is(browser_page):
     assert button.bounding_box()["height"] == before
 
 
-def test_words_find_what_the_engine_finds(browser_page, library):
-    search_words(browser_page, "a red boat")
-    assert results(browser_page, "text") == found(library, "a red boat")
-
-
 def test_a_link_brings_the_view_back(browser_page, visit, page_url):
-    browser_page.get_by_label("k: how many results").fill("5")
-    browser_page.get_by_label("k: how many results").press("Tab")
-    search_words(browser_page, "blue & white")
-    first = results(browser_page, "text")
-    assert len(first) == 5
-    browser_page.locator("#copy-link").click()
-    browser_page.wait_for_url("**text=blue**")
-    link = browser_page.url
-    again = visit.open(link)
-    assert again.get_by_label("Words").input_value() == "blue & white"
-    assert again.get_by_label("k: how many results").input_value() == "5"
+    page = browser_page
+    results(page, "image")
+    set_slider(page, "k", 5)
+    search_words(page, "blue & white")
+    expect(page.locator("#query")).to_contain_text("“blue & white”")
+    first = results(page, "text")
+    page.locator("#copy-link").click()
+    page.wait_for_url("**text=blue**")
+    again = visit.open(page.url)
     assert results(again, "text") == first
+    assert again.get_by_label("Words").input_value() == "blue & white"
+    expect(again.locator("#k input[type=range]")).to_have_value("5")
+    expect(again.get_by_role("tab", selected=True)).to_have_text("Text search")
+
+    query = "&".join(("row=12", "tab=Classify", "votes=7", "nprobe=9999", "encoder=nobody", "k=x"))
+    third = visit.open(f"{page_url}/?{query}")
+    expect(third.locator("#classify-neighbours .tile")).to_have_count(7)
+    expect(third.locator("#query")).to_contain_text("picture 12 of scenes")
+    notice = third.locator("#link-notice")
+    for wrong in (
+        "nprobe = '9999' is out of bounds, 16 is used",
+        "encoder = 'nobody' is not offered",
+        "k = 'x' is out",
+    ):
+        expect(notice).to_contain_text(wrong)
+    for bad, said in (("row=2000", "row = '2000' is none of the 2,000"), ("tab=Nothing", "There is no tab 'Nothing'")):
+        third.goto(f"{page_url}/?{bad}")
+        expect(third.locator("#link-notice")).to_contain_text(said)
 
 
 def test_only_the_search_parameters_of_the_index_are_shown(browser_page):
     expect(browser_page.locator("#nprobe")).to_be_visible()
-    browser_page.get_by_label("Index", exact=True).click()
-    browser_page.get_by_role("option", name="hnsw", exact=True).click()
+    choose(browser_page, "Index", "hnsw")
     expect(browser_page.locator("#ef_search")).to_be_visible()
     expect(browser_page.locator("#nprobe")).to_be_hidden()
 
 
-@pytest.mark.parametrize("k", ["0", "-1", "1000000000"])
-def test_a_k_out_of_bounds_is_refused_and_the_next_query_works(browser_page, k):
-    field = browser_page.get_by_label("k: how many results")
-    field.fill(k)
-    field.press("Tab")
-    browser_page.locator("#image-surprise").click()
-    says(browser_page, "out of bounds")
-    field.fill("3")
-    field.press("Tab")
-    browser_page.locator("#image-run").click()
-    assert len(results(browser_page, "image")) == 3
-
-
-def test_bad_texts_get_a_sentence_and_emoji_get_results(browser_page):
+def test_bad_texts_get_a_sentence_in_place_and_emoji_get_results(browser_page):
+    answer = browser_page.locator("#text-answer")
     search_words(browser_page, "   ")
-    says(browser_page, "The text is empty")
+    expect(answer).to_contain_text("There is no query yet")
     search_words(browser_page, "x" * 10_000)
-    says(browser_page, "10,000 characters")
+    expect(answer).to_contain_text("characters: shorten it")
     search_words(browser_page, "🚀🌊")
-    assert len(results(browser_page, "text")) == 12
+    expect(answer).to_contain_text("This text became")
+    assert len(results(browser_page, "text", ":not(.missed)")) == 12
+    expect(browser_page.get_by_test_id("toast-body")).to_have_count(0)
 
 
 def test_bad_pictures_get_a_sentence_and_the_next_works(browser_page, tmp_path):
+    results(browser_page, "image")
     noise = Image.effect_noise((64, 64), 80).convert("RGB")
     noise.save(tmp_path / "whole.png")
     (tmp_path / "cut.png").write_bytes((tmp_path / "whole.png").read_bytes()[:900])
     (tmp_path / "words.jpg").write_text("not a picture")
     for name, sentence in (("cut.png", "cannot be decoded"), ("words.jpg", "not a picture that can be read")):
         upload(browser_page, tmp_path / name)
-        says(browser_page, sentence)
+        expect(browser_page.locator("#image-answer .refusal")).to_contain_text(sentence)
+        expect(browser_page.locator("#query")).to_contain_text("it cannot be read")
         remove_picture(browser_page)
+        expect(browser_page.locator("#query")).to_contain_text("No query yet")
     upload(browser_page, tmp_path / "whole.png")
-    assert len(results(browser_page, "image")) == 12
+    expect(browser_page.locator("#query")).to_contain_text("it stays on this page")
+    assert len(results(browser_page, "image", ":not(.missed)")) == 12
 
 
 def test_an_example_text_is_what_it_says_also_after_another_gallery_was_chosen(browser_page, library):
     page = browser_page
-    page.get_by_role("tab", name="Text search").click()
+    open_tab(page, "Text search")
     for gallery in ("scenes", "tiny-imagenet", "scenes"):
-        page.locator("#gallery input").click()
-        page.get_by_role("option", name=gallery, exact=True).click()
+        choose(page, "Gallery", gallery)
         for text in library.gallery(gallery).example_texts[:2]:
             page.locator("#text-examples").get_by_text(text, exact=True).click()
             expect(page.get_by_label("Words")).to_have_value(text)
@@ -247,28 +259,22 @@ def test_another_library_searches_with_its_own_parameters(browser_page, library,
     if not INDEXES[index].installed:
         pytest.skip(f"needs {INDEXES[index].package}: requirements-bench.txt")
     page = browser_page
-    page.locator("#image-examples .thumbnail-item").first.click()
-    exact, line = results(page, "image"), page.locator("#image-timing")
-    took = line.inner_text()
-    choose_index(page, index)  # the page builds it and searches again
+    results(page, "image")
+    choose(page, "Index", index)  # the page builds it and searches again
     for field in ("nprobe", "ef_search", "k_factor", "search_k"):
         expect(page.locator(f"#{field}")).to_be_visible(visible=field == parameter)
-    expect(line).not_to_have_text(took)
-    expect(line).to_contain_text("search")
-    assert results(page, "image") == exact  # of 2,000 vectors they find all, as the inverted file does
-    assert library.open("scenes", "bundled").has_index(index)
+    expect(page.locator("#image-answer")).to_contain_text(f"{index} found the 12 nearest")
+    picture = library.gallery("scenes").queries.encoded(numbers(library.open("scenes", "bundled"))[0])
+    assert results(page, "image") == found(library, Query(picture=picture), index="flat")  # of 2,000 they find all
 
 
 def test_an_index_without_its_library_says_how_to_install_it(browser_page, without_usearch):
     page = browser_page
-    page.locator("#image-examples .thumbnail-item").first.click()
     results(page, "image")
-    choose_index(page, "usearch")
-    says(page, "run `pip install usearch`")
+    choose(page, "Index", "usearch")
+    expect(page.locator("#image-answer")).to_contain_text("needs the Python package 'usearch")
+    expect(page.locator("#image-answer")).to_contain_text("pip install usearch")
     expect(page.locator("#index")).to_contain_text("It is not installed: run pip install usearch.")
-    expect(page.locator("#image-results .thumbnail-item")).to_have_count(0)
-    page.locator("#image-run").click()
-    says(page, "needs the Python package 'usearch")
-    expect(page.locator("#image-timing")).to_be_empty()
-    choose_index(page, "flat")
+    expect(page.locator("#image-results .tile")).to_have_count(0)
+    choose(page, "Index", "flat")
     assert len(results(page, "image")) == 12

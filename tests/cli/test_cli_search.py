@@ -85,6 +85,20 @@ def test_search_parameters_reach_the_index(run, complaint, built):
     )
 
 
+def test_what_the_index_missed_is_said_and_whole_in_json(run, built, capsys):
+    asked = ("search", *built, "--text", "a red boat", "-k", "8", "--compare")
+    words = (*asked, "--nprobe", "1")
+    content, exact = run(*words), run(*asked, "--index", "brute")
+    missed = content["missed"]
+    assert "missed" not in exact  # nothing can be
+    rows = {hit["row"] for hit in exact["hits"]} - {hit["row"] for hit in content["hits"]}
+    assert {hit["row"] for hit in missed["hits"]} == rows
+    assert cli.main(words) == 0
+    text = capsys.readouterr().out
+    said = f"{len(rows)} of 8 missed" if rows else "all 8 found"
+    assert f"Against exact search: {said}" in text
+
+
 def test_accuracy_at_k_1_is_how_often_the_nearest_is_of_the_class(run, built):
     gallery, rows = open_gallery("scenes"), scene_rows()
     queries = balanced_rows(gallery.queries.labels, LIMIT)

@@ -11,8 +11,6 @@ from html import escape
 import gradio as gr
 
 from searchdemo.errors import SearchDemoError
-from searchdemo.types import SearchResult
-from searchdemo.ui.components.templates import render
 
 
 def hint(sentence: str) -> str:
@@ -20,9 +18,9 @@ def hint(sentence: str) -> str:
     return f"<p class='hint'>{escape(sentence)}</p>"
 
 
-def timing(result: SearchResult, truth: str = "") -> str:
-    """The line above the results, as HTML: how long each step took, and what the visitor should know."""
-    return render("timing.html", result=result, truth=truth)
+def refusal_html(sentence: str) -> str:
+    """Why there is no answer, in the place of the answer."""
+    return f"<p class='refusal' role='status'>{escape(sentence)}</p>"
 
 
 @contextlib.contextmanager

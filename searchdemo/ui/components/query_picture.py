@@ -15,7 +15,6 @@ from PIL import Image
 from searchdemo.errors import BadPicture
 from searchdemo.pictures import open_picture
 from searchdemo.ui.components import placeholder
-from searchdemo.ui.components.messages import as_message
 from searchdemo.ui.components.thumbnails import Tile, picture_data
 
 SHOWN = {
@@ -28,7 +27,7 @@ SHOWN = {
 
 
 class QueryPicture(gr.Image):
-    """Handlers get the picture upright in RGB. A visitor whose picture cannot be read gets a sentence that says why."""
+    """Handlers get the picture upright in RGB, or the BadPicture that says why it cannot be read: see `readable`."""
 
     is_template = True  # it uses the browser code of gr.Image
 
@@ -41,21 +40,33 @@ class QueryPicture(gr.Image):
             raise gr.Error("A picture is not fetched from an address: upload its bytes.", print_exception=False)
         return await super().async_move_resource_to_block_cache(url_or_file_path)
 
-    def preprocess(self, payload: ImageData | None) -> Image.Image | None:
+    def preprocess(self, payload: ImageData | None) -> Image.Image | BadPicture | None:
         """None for a drawn tile: it stands for a stored query, whose Origin says which."""
         if payload is None or (payload.url or "").startswith(placeholder.ADDRESS):
             return None
-        with as_message():
+        try:
             return open_picture(source_of(payload))
+        except BadPicture as error:  # gradio would show what is raised here over the page
+            return error
 
-    def postprocess(self, value: bytes | Tile | None) -> ImageData | None:
-        """Encoded bytes, or a tile whose picture may be missing."""
+    def postprocess(self, value: bytes | Path | Tile | None) -> ImageData | None:
+        """Encoded bytes, a file as it is, or a tile whose picture may be missing."""
         if value is None:
             return None
+        if isinstance(value, Path):
+            sent = super().postprocess(value)
+            return sent if isinstance(sent, ImageData) else None
         return picture_data(*value) if isinstance(value, tuple) else picture_data(value)
 
 
 functools.update_wrapper(QueryPicture.__init__, gr.Image.__init__)  # gradio reads the names of options from it
+
+
+def readable(picture: Image.Image | BadPicture | None) -> Image.Image | None:
+    """What a handler got of the field, if it is a picture. Raises the BadPicture that it is."""
+    if isinstance(picture, BadPicture):
+        raise picture
+    return picture
 
 
 def source_of(payload: ImageData) -> bytes | Path:

@@ -1,4 +1,4 @@
-"""Number fields for the search parameters of indexes. Only those that a chosen index has are visible."""
+"""Sliders for the search parameters of indexes. Only those that a chosen index has are visible."""
 
 from __future__ import annotations
 
@@ -10,19 +10,20 @@ from searchdemo.indexes.base import SEARCH_PARAMS
 from searchdemo.indexes.table import INDEXES
 
 
-def param_fields(indexes: Collection[str], prefix: str = "") -> list[gr.Number]:
+def param_sliders(indexes: Collection[str]) -> list[gr.Slider]:
     """One per entry of SEARCH_PARAMS, in that order. indexes: those that are chosen at the start.
 
-    elem_ids: <prefix><name of the parameter>
+    elem_ids: the names of the parameters
     """
     return [
-        gr.Number(
+        gr.Slider(
+            param.minimum,
+            param.usual,
             param.default,
+            step=1,
             label=param.name,
             info=param.help,
-            precision=0,
-            min_width=130,
-            elem_id=f"{prefix}{param.name}",
+            elem_id=param.name,
             visible=visible,
         )
         for param, visible in zip(SEARCH_PARAMS, visibilities(indexes), strict=True)
@@ -30,11 +31,11 @@ def param_fields(indexes: Collection[str], prefix: str = "") -> list[gr.Number]:
 
 
 def visibilities(indexes: Collection[str]) -> list[bool | str]:
-    """gradio's `visible` of each field when these indexes are chosen. A hidden field keeps its value."""
+    """gradio's `visible` of each slider when these indexes are chosen. A hidden one keeps its value."""
     has = {param.name for index in indexes if index in INDEXES for param in INDEXES[index].params}
     return [True if param.name in has else "hidden" for param in SEARCH_PARAMS]
 
 
 def updates(indexes: Collection[str]) -> list[dict]:
-    """Shows and hides the fields when other indexes are chosen."""
+    """Shows and hides the sliders when other indexes are chosen."""
     return [gr.update(visible=visible) for visible in visibilities(indexes)]

@@ -1,15 +1,10 @@
-"""Pictures as tiles: what a tile shows, and how it gets to the browser."""
+"""Pictures as `data:` URLs: what a tile shows, and how it gets to the browser."""
 
 from __future__ import annotations
 
 import base64
-import functools
 import io
-from collections.abc import Sequence
-from typing import Any
 
-import gradio as gr
-from gradio.components.gallery import GalleryData, GalleryImage
 from gradio.data_classes import ImageData
 from PIL import Image
 
@@ -17,7 +12,7 @@ from searchdemo.collection.collection import Collection
 from searchdemo.errors import BadPicture
 from searchdemo.galleries.base import Gallery
 from searchdemo.pictures import open_picture
-from searchdemo.types import Blur, SearchResult
+from searchdemo.types import Blur
 from searchdemo.ui.components.placeholder import placeholder
 
 Tile = tuple[bytes | Blur | None, str]  # (encoded picture, else its blurred stand-in, else None; caption)
@@ -25,42 +20,6 @@ Tile = tuple[bytes | Blur | None, str]  # (encoded picture, else its blurred sta
 THUMBNAIL_PX = 256  # the longer side of a thumbnail
 INLINE_BYTES = 64 * 1024  # the browser gets a stored picture up to this size as it is, a larger one as a thumbnail
 SIGNATURES = ((b"\xff\xd8", "jpeg"), (b"\x89PNG", "png"), (b"RIFF", "webp"), (b"GIF8", "gif"))
-SHOWN = {
-    "columns": 6,
-    "height": "auto",
-    "object_fit": "contain",
-    "allow_preview": False,
-    "interactive": False,
-    "buttons": [],
-}
-
-
-class Thumbnails(gr.Gallery):
-    """A grid of tiles, sent as `data:` URLs: one answer instead of one request per picture, and no file is exposed.
-
-    24 results of 64 x 64 pixels are on the screen in 40 ms this way, and in 200 ms as files.
-    """
-
-    is_template = True  # it uses the browser code of gr.Gallery
-
-    def __init__(self, elem_classes: str = "", **options: Any) -> None:
-        super().__init__(elem_classes=["tiles", *elem_classes.split()], **SHOWN | options)  # see css/page.css
-
-    def postprocess(self, value: Sequence[Tile] | None) -> GalleryData:
-        return GalleryData(
-            root=[GalleryImage(image=picture_data(picture), caption=caption) for picture, caption in value or ()]
-        )
-
-
-functools.update_wrapper(Thumbnails.__init__, gr.Gallery.__init__)  # gradio reads the names of options from it
-
-
-def tiles(result: SearchResult) -> list[Tile]:
-    """A search result: rank, class and score under each picture."""
-    return [
-        (hit.picture or hit.blur, f"{hit.rank}. {hit.class_name or hit.file or f'row {hit.row}'}  {hit.score:.3f}")
-        for hit in result.hits
-    ]
 
 
 def row_tile(gallery: Gallery, row: int, caption: str) -> Tile:

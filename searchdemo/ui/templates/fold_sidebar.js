@@ -1,3 +1,3 @@
 () => {
-  if (innerWidth < 768) document.querySelector('#sidebar.open .toggle-button')?.click();
+  if (innerWidth < 1024) document.querySelector('#sidebar.open .toggle-button')?.click();
 }

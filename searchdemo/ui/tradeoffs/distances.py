@@ -11,11 +11,11 @@ from PIL import Image
 
 from searchdemo.collection.collection import Collection
 from searchdemo.collection.query import Query
-from searchdemo.errors import BadQuery, SearchDemoError
+from searchdemo.errors import BadPicture, BadQuery, SearchDemoError
 from searchdemo.measure.distances import Distances, pairwise
 from searchdemo.pictures import open_picture
 from searchdemo.ui.components.messages import hint, sentence_errors
-from searchdemo.ui.components.query_picture import QueryPicture
+from searchdemo.ui.components.query_picture import QueryPicture, readable
 from searchdemo.ui.components.templates import render
 from searchdemo.ui.components.thumbnails import Tile, jpeg, picture_data, query_tile, row_tile
 from searchdemo.ui.page import Choice, Page, whole
@@ -74,12 +74,12 @@ def add(page: Page) -> None:
         query = Query(held_out=counted) if kind == HELD_OUT else Query(row=counted)
         return show(with_one_more(picked, Picked(chosen.gallery, query)), page.open(chosen))
 
-    def add_own(picked: tuple[Picked, ...], picture: Image.Image | None, *sidebar: str) -> tuple:
-        chosen = here(sidebar)
-        if picture is None:
+    def add_own(picked: tuple[Picked, ...], picture: Image.Image | BadPicture | None, *sidebar: str) -> tuple:
+        chosen, own = here(sidebar), readable(picture)
+        if own is None:
             return gr.skip(), gr.skip(), gr.skip()
-        picture.thumbnail((UPLOAD_PX, UPLOAD_PX))
-        return None, *show(with_one_more(picked, Picked("", Query(picture=picture))), page.open(chosen))
+        own.thumbnail((UPLOAD_PX, UPLOAD_PX))
+        return None, *show(with_one_more(picked, Picked("", Query(picture=own))), page.open(chosen))
 
     def surprise_me(*sidebar: str) -> tuple[tuple[Picked, ...], str]:
         collection = page.open(here(sidebar))

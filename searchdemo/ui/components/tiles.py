@@ -1,0 +1,82 @@
+"""A grid of pictures, each a button: its caption, its score explained, and a mark where an index missed it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from searchdemo.types import Blur, Hit, SearchResult
+from searchdemo.ui.components.templates import render
+from searchdemo.ui.components.thumbnails import picture_data
+
+
+@dataclass(frozen=True)
+class Tile:
+    picture: bytes | Blur | None  # None: a drawn tile with the caption
+    caption: str
+    score: str = ""
+    explained: str = ""  # a sentence, shown on hover and on focus
+    mark: str = ""  # "missed": an approximate index did not return it
+
+    @property
+    def address(self) -> str:
+        return picture_data(self.picture).url  # without a caption: the name stands below the picture
+
+    @property
+    def spoken(self) -> str:
+        """What a screen reader says."""
+        return ", ".join(filter(None, (self.caption, self.score, self.mark)))
+
+
+class Tiles(gr.HTML):
+    """A grid of tiles; `select` tells a handler `event.number`, that of the tile which was clicked, from 0.
+
+    One answer holds all pictures as `data:` URLs: no request per picture, and no file is exposed. It is not a
+    gr.Gallery, whose tiles can be neither marked nor explained.
+    """
+
+    def __init__(self, label: str = "", elem_classes: str = "", **options: Any) -> None:
+        self.heading = label
+        options = {"js_on_load": render("tiles.js"), "elem_classes": ["tiles", *elem_classes.split()]} | options
+        super().__init__(label=label, **options)
+
+    def postprocess(self, value: Sequence[Tile] | None) -> str:
+        return render("tiles.html", tiles=value or (), heading=self.heading)
+
+
+def shown_hits(result: SearchResult) -> list[Hit]:
+    """The hits, best first, and in their places those that the index missed."""
+    missed = result.comparison.hits if result.comparison else ()
+    return sorted((*result.hits, *missed), key=lambda hit: -hit.score)
+
+
+def result_tiles(result: SearchResult) -> list[Tile]:
+    cells = result.comparison.cells if result.comparison else {}
+    missed = {hit.row for hit in result.comparison.hits} if result.comparison else set()
+    tiles = []
+    for rank, hit in enumerate(shown_hits(result), 1):
+        caption, said = f"{rank}. {named(hit)}", explained(hit.score)
+        if hit.row in missed:
+            cell = cells.get(hit.row)
+            why = f"It lies in the cell visited as number {cell}. " if cell else ""
+            said = f"The index did not return this picture. {why}{said}"
+        mark = "missed" if hit.row in missed else ""
+        tiles.append(Tile(hit.picture or hit.blur, caption, f"{hit.score:.3f}", said, mark))
+    return tiles
+
+
+def named(hit: Hit) -> str:
+    return hit.class_name or hit.file or f"row {hit.row}"
+
+
+def explained(cosine: float) -> str:
+    """What a cosine says, for people who never met one."""
+    degrees = math.degrees(math.acos(min(max(cosine, -1.0), 1.0)))
+    return (
+        f"Cosine {cosine:.3f}: this picture's vector and the query's are {degrees:.0f}° apart. "
+        "1 is the same direction (0°), 0 has nothing in common (90°)."
+    )

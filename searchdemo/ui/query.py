@@ -1,0 +1,243 @@
+"""The one query of the page: a picture, words, a result that was clicked, or a held-out picture. All tabs show it."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import numpy as np
+from PIL import Image
+
+from searchdemo.collection.collection import Collection
+from searchdemo.collection.query import Query
+from searchdemo.encoders.table import ENCODERS
+from searchdemo.errors import BadPicture, BadQuery, NoPictures, NotBuilt, NoWeights, SearchDemoError
+from searchdemo.galleries.base import Gallery
+from searchdemo.pictures import open_picture
+from searchdemo.types import Blur
+from searchdemo.ui.components.answer import Answer
+from searchdemo.ui.components.messages import refusal_html, sentence_errors
+from searchdemo.ui.components.query_picture import QueryPicture, readable
+from searchdemo.ui.components.templates import render
+from searchdemo.ui.components.thumbnails import jpeg, picture_data
+from searchdemo.ui.page import Choice, NoQuery, Page, whole
+
+PICTURE, WORDS, ROW, HELD_OUT = "picture", "words", "row", "held_out"
+FALLBACK = "bundled"  # an encoder that reads words and comes with searchdemo
+STRIP_PX = 96
+QUIET = {"show_progress": "hidden"}
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where the query comes from. It holds names and numbers, no picture: sessions keep it."""
+
+    kind: str  # PICTURE | WORDS | ROW | HELD_OUT
+    gallery: str = ""  # of a row or a held-out picture
+    number: int = 0  # of the row or the held-out picture
+    truth: str = ""  # its class name, where that is known
+
+
+class CurrentQuery:
+    """Makes the strip above the tabs where it is constructed; the image and the text tab place its other fields.
+
+    A tab says what it shows of the query:
+
+        page.query.follow("classify", show, [verdict, bars], line=verdict, inputs=[temperature])
+        def show(query: Query, collection: Collection, chosen: Choice, truth: str, temperature): ...
+
+    Only the open tab is filled, when the query or the sidebar changes and when the visitor opens the tab. For that each
+    tab has a hidden button, `#refresh-<tab>`, which scripts in the browser press.
+    """
+
+    def __init__(self, page: Page):
+        self.page = page
+        self.picture = QueryPicture(elem_id="query-picture", render=False)
+        self.words = gr.Textbox(
+            label="Words", placeholder="a red boat on the sea", elem_id="words", scale=4, max_lines=1, render=False
+        )
+        self.template = gr.Textbox(
+            ENCODERS.find(FALLBACK).prompt, label="Prompt template", elem_id="template", scale=2, render=False
+        )
+        self.origin = gr.State(None)
+        with gr.Row(elem_id="query-strip"):
+            self.strip = gr.HTML(strip_html(), elem_id="query", min_height=52)
+            self.surprise = gr.Button("Surprise me", elem_id="surprise", size="md", elem_classes="narrow")
+            self.upload = gr.UploadButton(
+                "Your picture", file_types=["image"], elem_id="upload", size="md", elem_classes="narrow"
+            )
+        self._buttons = gr.Column(visible="hidden")  # outside the tabs: what is inside is not there before it is opened
+        self.shown = [self.picture, self.origin, self.strip]
+        self.refresh = render("refresh.js")
+        self.changed(self.surprise.click, self._surprise, page.inputs)
+        self.changed(self.upload.upload, self._uploaded, self.upload)
+        own = self.picture.input(None, js="() => {}", **QUIET)  # when the picture is removed, it still has the old one
+        read = own.success(self._own, self.picture, [self.origin, self.strip], trigger_mode="always_last", **QUIET)
+        read.success(None, js=self.refresh)
+        for event in page.changes:
+            event(None, js=self.refresh)
+
+    def changed(self, event: Callable, handler: Callable, inputs: object) -> None:
+        """At the event, handler(*inputs) gives the new values of `shown`, and the open tab is filled."""
+        done = event(sentence_errors(handler), inputs, self.shown, trigger_mode="always_last", **QUIET)
+        done.success(None, js=self.refresh)
+
+    def follow(
+        self,
+        tab: str,
+        show: Callable,
+        outputs: Sequence[gr.components.Component],
+        line: Answer,
+        inputs: Sequence[gr.components.Component] = (),
+        events: Sequence[Callable] = (),
+    ) -> None:
+        """Fill `outputs` by show(query, collection, chosen, truth, *values of inputs) while the tab `tab` is open.
+
+        line: the output that says what went wrong, or that an index is built; the others are then empty
+        events: further ones that fill them again, such as a slider of the tab
+        """
+        page, count = self.page, len(self.inputs)
+
+        def handler(request: gr.Request, *values: Any) -> Iterator:
+            try:
+                query, collection, chosen = self.opened(*values[:count])
+                yield from page.ready(collection, chosen.index, line, outputs, request.session_hash)
+                origin = values[self.inputs.index(self.origin)]
+                truth = origin.truth if isinstance(origin, Origin) and origin.gallery == chosen.gallery else ""
+                yield show(query, collection, chosen, truth, *values[count:])
+            except (NotBuilt, NoPictures, NoWeights):
+                yield [None] * len(outputs)  # the panel above the tabs says so
+            except SearchDemoError as error:
+                yield [refusal_html(str(error)) if output is line else None for output in outputs]
+
+        with self._buttons:
+            button = gr.Button(visible="hidden", elem_id=f"refresh-{tab}")
+        gr.on(
+            [button.click, *events],
+            handler,
+            [*self.inputs, *inputs],
+            outputs,
+            trigger_mode="always_last",  # what was asked meanwhile is not dropped
+            show_progress="minimal",
+            show_progress_on=line,
+        )
+        line.stop(page.cancel, queue=False, **QUIET)
+
+    @property
+    def inputs(self) -> list[gr.components.Component]:
+        """What `opened` and `params` take the values of: the fields of the query, then the sidebar."""
+        return [self.picture, self.words, self.template, self.origin, *self.page.inputs]
+
+    def opened(
+        self,
+        picture: Image.Image | BadPicture | None,
+        words: str,
+        template: str,
+        origin: Origin | None,
+        *sidebar: object,
+    ) -> tuple[Query, Collection, Choice]:
+        """The query and what it is searched in. Raises NoQuery, and what Page.choice and Page.open raise."""
+        chosen = self.page.choice(*sidebar)
+        collection = self.page.open(chosen)
+        return query_of(origin, picture, words, template, chosen, collection), collection, chosen
+
+    def params(
+        self, picture: object, words: object, template: object, origin: object, *sidebar: object
+    ) -> dict[str, int]:
+        """A value of every search parameter. Raises BadQuery."""
+        values = sidebar[-len(self.page.params) :]
+        return {name: whole(name, value) for name, value in zip(self.page.params, values, strict=True)}
+
+    # Where a query comes from; each gives the values of `shown`
+
+    def held_out(self, opened: Gallery, number: int) -> tuple:
+        """The held-out picture `number` of the gallery, or its row of that number where nothing is held out."""
+        if not len(opened.queries):
+            return self.row(opened, number)
+        truth = class_name(opened, opened.queries.labels[number])
+        picture, what = opened.queries.encoded(number), f"held-out picture {number:,} of {opened.name}"
+        return (picture, truth), Origin(HELD_OUT, opened.name, number, truth), strip_html(picture, truth, what)
+
+    def row(self, opened: Gallery, row: int) -> tuple:
+        """A picture of the gallery, which is left out of its own results."""
+        name = opened.class_name(row)
+        picture = opened.pictures.encoded(row) or opened.blur(row)
+        what = opened.file(row) or f"picture {row:,} of {opened.name}"
+        return (picture, name), Origin(ROW, opened.name, row, name), strip_html(picture, name, what)
+
+    def typed(self, words: str | None) -> tuple:
+        if not words or not words.strip():
+            return None, None, strip_html()
+        return None, Origin(WORDS), strip_html(None, f"“{words}”", "words")
+
+    def _own(self, picture: Image.Image | BadPicture | None) -> tuple:
+        """Values of the origin and the strip for the picture in the box: the visitor's own, or none any more."""
+        if picture is None:
+            return None, strip_html()
+        if isinstance(picture, BadPicture):
+            return Origin(PICTURE), strip_html(None, "your picture", "it cannot be read")
+        return Origin(PICTURE), strip_html(jpeg(picture.copy(), STRIP_PX), "your picture", "it stays on this page")
+
+    def _uploaded(self, path: str) -> tuple:
+        try:
+            return Path(path), *self._own(open_picture(Path(path)))
+        except BadPicture as error:
+            return Path(path), *self._own(error)
+
+    def _surprise(self, *sidebar: object) -> Sequence:
+        """A random query whose class is known, of those whose vectors are stored."""
+        try:
+            collection = self.page.open(self.page.choice(*sidebar))
+        except (NotBuilt, NoPictures):
+            return [gr.skip()] * len(self.shown)  # the panel above the tabs says why
+        if len(collection.queries):
+            return self.held_out(collection.gallery, collection.query_row(random.randrange(len(collection.queries))))
+        return self.row(collection.gallery, int(collection.gallery_rows(np.array(random.randrange(len(collection))))))
+
+
+def query_of(
+    origin: Origin | None,
+    picture: Image.Image | BadPicture | None,
+    words: str,
+    template: str,
+    chosen: Choice,
+    collection: Collection,
+) -> Query:
+    """Raises NoQuery when there is nothing to search with here, BadQuery, BadPicture."""
+    if origin is None or (origin.kind == PICTURE and picture is None):
+        raise NoQuery("There is no query yet: bring a picture, type words, click an example, or press “Surprise me”.")
+    if origin.kind == WORDS:
+        if not ENCODERS.find(chosen.encoder).text:
+            raise NoQuery(f"{chosen.encoder} reads no words: choose an encoder that does, such as {FALLBACK}.")
+        return Query(text=filled(template, words))
+    here = origin.gallery == chosen.gallery
+    if origin.kind == ROW and here:
+        return Query(row=origin.number)
+    if (opened := readable(picture)) is not None:
+        return Query(picture=opened)
+    if origin.kind == HELD_OUT and here:
+        return Query(held_out=collection.query_number(origin.number))
+    raise NoQuery(f"The query is a picture of {origin.gallery} that is not on this machine: choose another one.")
+
+
+def filled(template: str | None, words: str | None) -> str:
+    """The words in the template. Raises NoQuery for no words, BadQuery for a template without a place for them."""
+    if not words or not words.strip():
+        raise NoQuery("The text is empty: type a few words, such as 'a red boat'.")
+    if not template or "{}" not in template:
+        raise BadQuery(f"The template {template!r} has no {{}} for the words to go to: write one, or '{{}}' alone.")
+    return template.replace("{}", words)
+
+
+def class_name(gallery: Gallery, label: int) -> str:
+    return gallery.class_names[label] if label >= 0 else ""
+
+
+def strip_html(picture: bytes | Blur | None = None, name: str = "", what: str = "") -> str:
+    """What the page searches with, in one line. Without `what`: that there is nothing yet."""
+    address = picture_data(picture).url if picture else ""
+    return render("query.html", address=address, name=name, what=what)

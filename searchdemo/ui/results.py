@@ -1,0 +1,49 @@
+"""The answer to the query: what happened, what was missed, and the pictures, each of which can be searched with."""
+
+from __future__ import annotations
+
+import gradio as gr
+import numpy as np
+
+from searchdemo.collection.collection import Collection
+from searchdemo.collection.query import Query
+from searchdemo.indexes.table import INDEXES
+from searchdemo.ui.components.answer import Answer, answer_html
+from searchdemo.ui.components.lesson import lesson_html
+from searchdemo.ui.components.tiles import Tiles, named, result_tiles, shown_hits
+from searchdemo.ui.page import Choice, Page
+
+
+class Results:
+    """Makes its components where it is constructed: <prefix>-answer, <prefix>-results."""
+
+    def __init__(self, page: Page, tab: str, prefix: str, lesson: gr.HTML | None = None):
+        """lesson: gets the drawing of what a score is."""
+        self.page = page
+        line = Answer(elem_id=f"{prefix}-answer", min_height=96)
+        tiles = Tiles("Nearest pictures: click one to search with it", elem_id=f"{prefix}-results")
+        rows = gr.State(())  # (gallery, row) of each tile
+        shown = [line, tiles, rows, *([lesson] if lesson else [])]
+        self._with_lesson = lesson is not None
+        page.query.follow(tab, self._show, shown, line)
+        page.query.changed(tiles.select, self._pick, [rows, *page.inputs])
+        page.on_remedy(line, page.query.refresh)
+
+    def _show(self, query: Query, collection: Collection, chosen: Choice, truth: str) -> tuple:
+        result = chosen.search(collection, query, compare=True)
+        what = "picture" if query.picture is not None else "text" if query.text is not None else ""
+        searched = f"{len(collection):,} pictures"
+        said = answer_html(result, searched, what, chosen.index, INDEXES[chosen.index].exact, truth)
+        rows = tuple((chosen.gallery, hit.row) for hit in shown_hits(result))
+        if not self._with_lesson:
+            return said, result_tiles(result), rows
+        drawn = ""
+        if result.hits:
+            best = result.hits[0]
+            nearest = collection.vectors.take(np.array([best.position]))[0]
+            drawn = lesson_html(result.vector, nearest, f"the nearest: {named(best)}")
+        return said, result_tiles(result), rows, drawn
+
+    def _pick(self, event: gr.EventData, rows: tuple, *sidebar: object) -> tuple:
+        gallery, row = rows[event.number]
+        return self.page.query.row(self.page.library.gallery(gallery), row)

@@ -1,0 +1,5 @@
+element.addEventListener('click', (event) => {
+  const remedy = event.target.closest('[data-param]');
+  if (remedy) trigger('apply', {param: remedy.dataset.param, value: Number(remedy.dataset.value)});
+  if (event.target.closest('[data-cancel]')) trigger('stop');
+});

@@ -1,0 +1,52 @@
+"""The page for everybody: axe finds nothing serious on any tab, and every width shows all of it."""
+
+from __future__ import annotations
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+from searchdemo.ui.demo import TABS
+from tests.browser.tools import open_tab, search_words
+
+SERIOUS = {"serious", "critical"}
+# gradio's own, which no option of it changes: a label of the sliders' numbers, the wrapper of a radio group.
+NOT_OURS: set[str] = set()
+
+
+def violations(page: Page) -> list[str]:
+    """ "color-contrast: .badge b" of each serious fault."""
+    found = Axe().run(page).response["violations"]
+    return [
+        f"{fault['id']}: {node['target'][0]} {node['html'][:120]}"
+        for fault in found
+        if fault["impact"] in SERIOUS and fault["id"] not in NOT_OURS
+        for node in fault["nodes"]
+    ]
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing_serious_on_any_tab(visit, page_url, theme):
+    page = visit.open(f"{page_url}/?__theme={theme}", size=(1280, 1400))
+    page.locator("#image-results .tile").first.wait_for()
+    wrong = violations(page)
+    for tab in TABS[1:]:
+        open_tab(page, tab.TITLE)
+        page.wait_for_timeout(300)
+        wrong += [f"{tab.TITLE}: {fault}" for fault in violations(page)]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("width", [390, 768, 820, 1440])
+def test_at_every_width_all_tabs_are_in_sight_and_nothing_is_wider(visit, page_url, width):
+    page = visit.open(page_url, size=(width, 1400))
+    page.locator("#image-results .tile").first.wait_for()
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+    for tab in TABS:
+        open_tab(page, tab.TITLE)  # fails where something lies over it
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+    search_words(page, "red")
+    tile = page.locator("#text-results .tile").first
+    expect(tile).to_be_visible()
+    tile.press("Enter")  # by the keyboard
+    expect(page.locator("#query")).to_contain_text("of scenes")
