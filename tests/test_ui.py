@@ -21,7 +21,7 @@ from searchdemo.indexes.base import SEARCH_PARAMS, IndexSpec
 from searchdemo.indexes.table import INDEXES
 from searchdemo.ui import start
 from searchdemo.ui.components.messages import sentence_errors
-from searchdemo.ui.components.query_picture import QueryPicture, readable, source_of
+from searchdemo.ui.components.query_picture import FOREIGN, QueryPicture, foreign, readable, source_of
 from searchdemo.ui.components.search_params import visibilities
 from searchdemo.ui.components.thumbnails import picture_data
 from searchdemo.ui.demo import build_demo
@@ -277,3 +277,16 @@ def page():
 
     with gr.Blocks() as demo:
         return Page(page_server.library(), Builds(page_server.library()), ("scenes",), "scenes", demo)
+
+
+@pytest.mark.parametrize(("kind", "seen"), [("TIFF", False), ("JPEG", True), ("PNG", True), ("BMP", True)])
+def test_a_file_that_browsers_cannot_show_is_shown_as_jpeg(tmp_path, kind, seen):
+    (tmp_path / "picture").write_bytes(encoded(kind, (300, 200)))
+    assert foreign(tmp_path / "picture") is not seen
+    field = QueryPicture()
+    field.GRADIO_CACHE = str(tmp_path / "cache")
+    opened = field.preprocess(ImageData(path=str(tmp_path / "picture")))
+    assert opened.info[FOREIGN] is not seen
+    sent = field.postprocess(opened)
+    with Image.open(sent.path) as shown:
+        assert (shown.format, shown.size) == ("JPEG", (300, 200))

@@ -43,6 +43,7 @@ LAUNCH = {
     "show_error": False,
     "ssr_mode": False,
     "run_history": False,
+    "state_session_capacity": 50,  # gradio would keep 300 KB for each of 10,000 visitors who left
     "footer_links": ["api"],
 }
 log = logging.getLogger(__name__)

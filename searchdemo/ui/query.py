@@ -21,7 +21,7 @@ from searchdemo.pictures import open_picture
 from searchdemo.types import Blur
 from searchdemo.ui.components.answer import Answer
 from searchdemo.ui.components.messages import refusal_html, sentence_errors
-from searchdemo.ui.components.query_picture import QueryPicture, readable
+from searchdemo.ui.components.query_picture import FOREIGN, QueryPicture, foreign, readable
 from searchdemo.ui.components.templates import render
 from searchdemo.ui.components.thumbnails import jpeg, picture_data
 from searchdemo.ui.page import Choice, NoQuery, Page, whole
@@ -76,7 +76,7 @@ class CurrentQuery:
         self.changed(self.surprise.click, self._surprise, page.inputs)
         self.changed(self.upload.upload, self._uploaded, self.upload)
         own = self.picture.input(None, js="() => {}", **QUIET)  # when the picture is removed, it still has the old one
-        read = own.success(self._own, self.picture, [self.origin, self.strip], trigger_mode="always_last", **QUIET)
+        read = own.success(self._brought, self.picture, self.shown, trigger_mode="always_last", **QUIET)
         read.success(None, js=self.refresh)
         for event in page.changes:
             event(None, js=self.refresh)
@@ -174,6 +174,11 @@ class CurrentQuery:
             return None, None, strip_html()
         return None, Origin(WORDS), strip_html(None, f"“{words}”", "words")
 
+    def _brought(self, picture: Image.Image | BadPicture | None) -> tuple:
+        """The box keeps what the visitor put there, but for files that browsers cannot show."""
+        foreign = isinstance(picture, Image.Image) and picture.info.get(FOREIGN)
+        return picture if foreign else gr.skip(), *self._own(picture)
+
     def _own(self, picture: Image.Image | BadPicture | None) -> tuple:
         """Values of the origin and the strip for the picture in the box: the visitor's own, or none any more."""
         if picture is None:
@@ -184,9 +189,10 @@ class CurrentQuery:
 
     def _uploaded(self, path: str) -> tuple:
         try:
-            return Path(path), *self._own(open_picture(Path(path)))
+            picture = open_picture(Path(path))
         except BadPicture as error:
             return Path(path), *self._own(error)
+        return picture.copy() if foreign(Path(path)) else Path(path), *self._own(picture)
 
     def _surprise(self, *sidebar: object) -> Sequence:
         """A random query whose class is known, of those whose vectors are stored."""

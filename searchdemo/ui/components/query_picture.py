@@ -17,12 +17,16 @@ from searchdemo.pictures import open_picture
 from searchdemo.ui.components import placeholder
 from searchdemo.ui.components.thumbnails import Tile, picture_data
 
+FOREIGN = "foreign"  # in the `info` of a picture: browsers cannot show its file
+# How files begin that all browsers show; AVIF names itself further on.
+FAMILIAR = (b"\xff\xd8", b"\x89PNG", b"GIF8", b"RIFF", b"BM")
 SHOWN = {
     "sources": ["upload", "clipboard", "webcam"],
     "height": 260,
     "buttons": [],
     "label": "Picture to search with",
     "placeholder": "Drop a picture, paste one, or click to choose",
+    "format": "jpeg",  # of a picture that is shown in place of a foreign one
 }
 
 
@@ -45,21 +49,34 @@ class QueryPicture(gr.Image):
         if payload is None or (payload.url or "").startswith(placeholder.ADDRESS):
             return None
         try:
-            return open_picture(source_of(payload))
+            source = source_of(payload)
+            opened = open_picture(source)
+            opened.info[FOREIGN] = foreign(source)
+            return opened
         except BadPicture as error:  # gradio would show what is raised here over the page
             return error
 
-    def postprocess(self, value: bytes | Path | Tile | None) -> ImageData | None:
-        """Encoded bytes, a file as it is, or a tile whose picture may be missing."""
+    def postprocess(self, value: bytes | Path | Image.Image | Tile | None) -> ImageData | None:
+        """Encoded bytes, a file as it is, an opened picture, or a tile whose picture may be missing."""
         if value is None:
             return None
-        if isinstance(value, Path):
+        if isinstance(value, (Path, Image.Image)):
             sent = super().postprocess(value)
             return sent if isinstance(sent, ImageData) else None
         return picture_data(*value) if isinstance(value, tuple) else picture_data(value)
 
 
 functools.update_wrapper(QueryPicture.__init__, gr.Image.__init__)  # gradio reads the names of options from it
+
+
+def foreign(source: bytes | Path) -> bool:
+    """Whether browsers cannot show the file, as those of cameras and scanners: TIFF, HEIC ..."""
+    if isinstance(source, bytes):
+        start = source[:16]
+    else:
+        with source.open("rb") as file:
+            start = file.read(16)
+    return not start.startswith(FAMILIAR) and b"ftypavif" not in start
 
 
 def readable(picture: Image.Image | BadPicture | None) -> Image.Image | None:
