@@ -27,8 +27,9 @@ def instructive(collection: Collection, index: str, k: int, count: int) -> list[
     truth = collection.truth[some] if held_out else collection.labels()[some]
     alike = (collection.labels()[exact] == truth[:, None]).mean(axis=1)
     good = (truth < 0) | (alike >= AGREEING)
-    tells = good & (missed > 0) & (missed <= k // 3)
-    order = np.lexsort((np.arange(len(some)), -alike, ~tells, ~good))
+    some_missed = good & (missed <= k // 3)
+    # One that is missed by a hair may be found by another runtime's rounding of the query: rather two or more.
+    order = np.lexsort((-alike, ~(some_missed & (missed > 0)), ~(some_missed & (missed > 1)), ~good))
     # After the first, which tells most, they stand as they come: the best agreeing ones are all alike.
     rest = np.argsort(~good, kind="stable")
     chosen: list[int] = []

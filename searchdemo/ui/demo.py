@@ -62,10 +62,10 @@ def build_demo(library: Library, gallery: str | None = None) -> gr.Blocks:
         with gr.Sidebar(width=300, elem_id="sidebar"):
             page = Page(library, Builds(library), tuple(galleries), first, demo)
             link_box = gr.Column()
-        panel = gr.Column()
-        notice = gr.HTML(elem_id="link-notice", visible=False)
         gr.HTML(f"<h1>{TITLE}</h1><p>Similarity search on pictures</p>", elem_id="title")
         gr.HTML(render("doors.html"), js_on_load=render("doors.js"), elem_id="doors")
+        panel = gr.Column()
+        notice = gr.HTML(elem_id="link-notice", visible=False)
         page.query = CurrentQuery(page)
         with gr.Tabs(elem_id="tabs") as tabs:
             for number, tab in enumerate(TABS):

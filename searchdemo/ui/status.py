@@ -10,6 +10,7 @@ import gradio as gr
 from searchdemo.collection.jobs import Job
 from searchdemo.collection.store import Key
 from searchdemo.encoders.table import ENCODERS, is_here
+from searchdemo.galleries.base import Gallery
 from searchdemo.ui.components.messages import hint, sentence_errors
 from searchdemo.ui.components.templates import render
 from searchdemo.ui.page import Page
@@ -50,7 +51,7 @@ def add(page: Page) -> None:
 
         return [
             render("badge.html", device=page.device, spec=ENCODERS[encoder], here=is_here(encoder)),
-            hint(here.missing),
+            hint(missing_sentence(here)),
             gr.update(visible=bool(here.missing)),
             gr.update(visible=not own_copy),
             gr.update(visible=not whole_is_built),
@@ -83,6 +84,12 @@ def add(page: Page) -> None:
     part.click(start(PART), chosen, shown, **quiet)
     whole.click(start(None), chosen, shown, **quiet)
     get_pictures.click(sentence_errors(fetch), chosen, shown, concurrency_limit=1, show_progress_on=missing)
+
+
+def missing_sentence(gallery: Gallery) -> str:
+    """Which pictures are not here, and what is shown in their place."""
+    stand_in = " Blurred stand-ins of 24 bytes are shown in their place." if gallery.blur(0) is not None else ""
+    return gallery.missing + stand_in if gallery.missing else ""
 
 
 def build_label(encoder: str, pictures: int, count: int, estimate: str) -> str:
