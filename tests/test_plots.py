@@ -11,7 +11,9 @@ from searchdemo.ui.components.plots import (
     COLOURS,
     Share,
     Time,
+    compared,
     decades,
+    linear_scale,
     share_bars,
     time_bars,
 )
@@ -67,13 +69,80 @@ def test_decades_enclose_the_values(values, exponents):
     assert decades(values) == exponents
 
 
-def test_each_decade_has_the_same_width():
-    html = time_bars("", [Time("a", 0.1, 0.1, "exact"), Time("b", 1, 10, "ivf"), Time("c", 0.05, 100, "graph")])
+TIMES = [Time("brute", 0.1, 0.1, "exact"), Time("b", 1, 10, "ivf"), Time("c", 0.05, 100, "graph")]
+
+
+def drawn(html: str, scale: str, of: str = "fill") -> list[float]:
+    """Widths in percent, on one of the two scales."""
+    tracks = re.findall(rf'<div class="track {scale}">(.*?)</div>\s*</div>', html, re.DOTALL)
+    return [width for track in tracks for width in widths(track, of)]
+
+
+def ticks(html: str, scale: str) -> list[tuple[str, str]]:
+    track = re.findall(rf'<div class="track {scale}">(.*?)</div>', html, re.DOTALL)[-1]
+    return re.findall(r'class="tick note" style="left:([\d.]+)%">([^<]+)<', track)
+
+
+def test_each_decade_has_the_same_width_on_the_log_scale():
+    html = time_bars("", TIMES)
     # from 0.01 to 100 ms: four decades of 25 percent
-    assert widths(html) == pytest.approx([25, 50, 17.47], abs=0.01)
-    assert widths(html, "whisker") == pytest.approx([0, 25, 82.53], abs=0.01)
-    ticks = re.findall(r'class="tick note" style="left:([\d.]+)%">([^<]+)<', html)
-    assert ticks == [("0.00", "0.01"), ("25.00", "0.1"), ("50.00", "1"), ("75.00", "10"), ("100.00", "100")]
+    assert drawn(html, "log") == pytest.approx([25, 50, 17.47], abs=0.01)
+    assert drawn(html, "log", "whisker") == pytest.approx([0, 25, 82.53], abs=0.01)
+    assert ticks(html, "log") == [
+        ("0.00", "0.01"),
+        ("25.00", "0.1"),
+        ("50.00", "1"),
+        ("75.00", "10"),
+        ("100.00", "100"),
+    ]
+
+
+def test_the_linear_scale_starts_at_0():
+    html = time_bars("", TIMES)
+    assert drawn(html, "linear") == pytest.approx([0.1, 1, 0.05])
+    assert drawn(html, "linear", "whisker") == pytest.approx([0, 9, 99.95])
+    assert ticks(html, "linear") == [("0.00", "0"), ("20.00", "20"), ("40.00", "40"), ("60.00", "60"), ("80.00", "80"), ("100.00", "100")]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("high", "labels"),
+    [
+        (1.0, ["0", "0.2", "0.4", "0.6", "0.8", "1"]),
+        (6.4, ["0", "2", "4", "6"]),
+        (0.034, ["0", "0.01", "0.02", "0.03"]),
+        (1234, ["0", "250", "500", "750", "1,000"]),
+        (0, ["0", "2e-07", "4e-07", "6e-07", "8e-07", "1e-06"]),
+    ],
+)
+def test_ticks_of_the_linear_scale_are_round(high, labels):
+    assert [label for _, label in linear_scale([high]).ticks] == labels
+
+
+@pytest.mark.parametrize(
+    ("ms", "said"),
+    [
+        (1, ""),  # the baseline itself, by its time of 1 ms
+        (0.00565, "177 times faster than brute"),
+        (0.0008, "1,250 times faster than brute"),
+        (0.31, "3.2 times faster than brute"),
+        (0.1003, "10 times faster than brute"),  # never 10.0
+        (0.97, "as fast as brute"),
+        (4.0, "4.0 times slower than brute"),
+    ],
+)
+def test_a_bar_says_how_many_times_faster_than_brute_it_is(ms, said):
+    brute = Time("brute", 1, 1, "exact")
+    assert compared(brute if ms == 1 else Time("hnsw", ms, ms, "graph"), brute) == said
+
+
+def test_nothing_is_compared_without_brute_or_with_the_encoder():
+    assert compared(Time("hnsw", 1, 1, "graph"), None) == ""
+    assert compared(Time("encode (bundled)", 1, 1, "encode"), Time("brute", 2, 2, "exact")) == ""
+    assert "than" not in time_bars("", TIMES[1:])
+    assert re.findall(r"<b>([^<]+)</b>", time_bars("", TIMES)) == [
+        "10 times slower than brute",
+        "2.0 times faster than brute",
+    ]
 
 
 def test_every_family_has_a_colour():

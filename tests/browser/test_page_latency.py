@@ -42,6 +42,30 @@ def test_one_click_races_the_three_and_shows_what_was_lost(tab):
     tab.wait_for_function(loaded)
 
 
+def test_bars_compare_with_brute_and_change_their_scale_without_the_server(tab):
+    race(tab)
+    expect(tab.locator("#latency-missed h4")).to_be_visible()
+    plot = tab.locator("#latency-plot")
+    flat = plot.locator(".entry", has=tab.get_by_text("flat", exact=True))
+    expect(flat.locator(".value")).to_contain_text(re.compile("(times (faster|slower) than|as fast as) brute"))
+    expect(flat.locator(".track.linear")).to_be_visible()
+    expect(flat.locator(".track.log")).to_be_hidden()
+    asked: list = []
+    tab.on("request", asked.append)
+    plot.get_by_role("button", name="Show on a log scale").focus()
+    tab.keyboard.press("Enter")
+    expect(flat.locator(".track.log")).to_be_visible()
+    expect(flat.locator(".track.linear")).to_be_hidden()
+    expect(plot.get_by_role("button", name="Show on a linear scale")).to_be_focused()
+    tab.remove_listener("request", asked.append)
+    assert [request.url for request in asked if "/queue/join" in request.url] == []
+    race(tab)
+    expect(tab.locator("#latency-missed h4")).to_be_visible()
+    expect(flat.locator(".track.log")).to_be_visible()  # the next race keeps the scale
+    plot.get_by_role("button", name="Show on a linear scale").click()
+    expect(flat.locator(".track.linear")).to_be_visible()
+
+
 def test_the_vectors_are_those_of_the_sidebar(visit, tmp_path):
     library = page_server.colours_library(tmp_path)
     library.build(Key("scenes", "clip-rn50", limit=60))

@@ -1,4 +1,4 @@
-"""Small plots as HTML: bars of shares, and bars of milliseconds on a log axis. css/bars.css has their looks.
+"""Small plots as HTML: bars of shares, and bars of milliseconds. css/bars.css has their looks.
 
 They are HTML and not SVG, so that text keeps its size on a narrow page. gradio's own plots have no log axis.
 """
@@ -29,7 +29,7 @@ def share_bars(title: str, shares: Sequence[Share], note: str = "") -> str:
 
 @dataclass(frozen=True)
 class Time:
-    """One bar on the log axis."""
+    """One bar of milliseconds."""
 
     name: str
     p50_ms: float
@@ -37,19 +37,73 @@ class Time:
     family: str  # a key of COLOURS
 
 
-def time_bars(title: str, times: Sequence[Time], note: str = "") -> str:
-    """Bars of milliseconds on a log axis. Each bar ends at p50 and its whisker at p95."""
+@dataclass(frozen=True)
+class Scale:
+    """An axis of milliseconds. There are two for the same bars, and css/bars.css shows one of them."""
+
+    name: str  # "linear" | "log"
+    low: float
+    high: float
+    ticks: Sequence[tuple[float, str]]  # (milliseconds, label)
+
+    def place(self, ms: float) -> float:
+        """In percent of the axis. A value beyond an end is placed at that end."""
+        low, high, at = self.low, self.high, ms
+        if self.name == "log":
+            low, high, at = (math.log10(max(value, self.low)) for value in (low, high, at))
+        return min(max(100 * (at - low) / (high - low), 0), 100)
+
+
+def time_bars(title: str, times: Sequence[Time], note: str = "", baseline: str = "brute") -> str:
+    """Bars of milliseconds. Each ends at p50 and its whisker at p95. A button changes from the linear scale to the log.
+
+    baseline: the name of the bar that the others are compared with, where it is among them.
+    """
     if not times:
         return ""
-    low, high = decades([value for entry in times for value in (entry.p50_ms, entry.p95_ms)])
+    values = [value for entry in times for value in (entry.p50_ms, entry.p95_ms)]
+    base = next((entry for entry in times if entry.name == baseline), None)
+    return render(
+        "time_bars.html",
+        title=title,
+        bars=[(entry, compared(entry, base)) for entry in times],
+        scales=[linear_scale(values), log_scale(values)],
+        colours=COLOURS,
+        note=note,
+    )
 
-    def place(ms: float) -> float:
-        """In percent of the axis."""
-        return 100 * (math.log10(max(ms, 10.0**low)) - low) / (high - low)
 
-    bars = [(entry, place(entry.p50_ms), place(entry.p95_ms)) for entry in times]
-    ticks = [(place(10.0**exponent), f"{10.0**exponent:,.{max(0, -exponent)}f}") for exponent in range(low, high + 1)]
-    return render("time_bars.html", title=title, bars=bars, ticks=ticks, colours=COLOURS, note=note)
+def compared(entry: Time, base: Time | None) -> str:
+    """ "177 times faster than brute", by p50; "" for the baseline itself, and for what is not a search."""
+    if base is None or entry is base or entry.family == "encode" or not min(entry.p50_ms, base.p50_ms) > 0:
+        return ""
+    ratio = base.p50_ms / entry.p50_ms
+    times = times_as_read(max(ratio, 1 / ratio))
+    if times == "1.0":
+        return f"as fast as {base.name}"
+    return f"{times} times {'faster' if ratio > 1 else 'slower'} than {base.name}"
+
+
+def times_as_read(ratio: float) -> str:
+    """Two figures at least: 1.04 -> "1.0", 3.21 -> "3.2", 177.4 -> "177", 1234 -> "1,234"."""
+    return f"{ratio:.1f}" if ratio < 9.95 else f"{ratio:,.0f}"
+
+
+def linear_scale(values: Sequence[float]) -> Scale:
+    """From 0 to the highest value, with about four round ticks."""
+    high = max(*values, 1e-6)
+    decade = 10.0 ** math.floor(math.log10(high))
+    step = next(step * decade for step in (0.1, 0.2, 0.25, 0.5, 1, 2) if high / (step * decade) <= 5)
+    count = math.floor(high / step + 1e-9)
+    return Scale("linear", 0, high, [(number * step, f"{number * step:,.4g}") for number in range(count + 1)])
+
+
+def log_scale(values: Sequence[float]) -> Scale:
+    """Whole decades around the values."""
+    low, high = decades(values)
+    exponents = range(low, high + 1)
+    labels = [(10.0**exponent, f"{10.0**exponent:,.{max(0, -exponent)}f}") for exponent in exponents]
+    return Scale("log", 10.0**low, 10.0**high, labels)
 
 
 def decades(values: Sequence[float]) -> tuple[int, int]:

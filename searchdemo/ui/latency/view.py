@@ -32,7 +32,7 @@ def table_html(rows: Sequence[Row], race: Race, recall_queries: int) -> str:
 
 
 def plot_html(rows: Sequence[Row], race: Race, encoding: Latency | None, encoder: str, note: str) -> str:
-    """Search times on a log axis, below the time to encode the query, where it was encoded."""
+    """Search times, each compared with brute, below the time to encode the query, where it was encoded."""
     times = [Time(row.index, row.latency.p50_ms, row.latency.p95_ms, INDEXES[row.index].family) for row in rows]
     if encoding:
         times.insert(0, Time(f"encode ({encoder})", encoding.p50_ms, encoding.p95_ms, "encode"))
