@@ -18,7 +18,7 @@ from searchdemo.bench.sweep import FULL, QUICK, Grid
 from searchdemo.bench.tradeoff_drawn import charts, tables
 from searchdemo.bench.workload import Bench, Workload
 from searchdemo.errors import BadQuery
-from searchdemo.indexes.base import Index
+from searchdemo.indexes.base import Index, IndexSpec
 from searchdemo.indexes.factory import is_hash
 from searchdemo.indexes.table import INDEXES
 from searchdemo.measure.cards import Figures, Requirement
@@ -71,16 +71,25 @@ class Sweep:
         }
         rows, started = [], time.perf_counter()
         total, done = sum(1 + len(settings) for _, settings in plan.values()), 0
-        for spec, settings in plan.values():
+
+        def tell(spec: IndexSpec) -> None:
             rate = done / (time.perf_counter() - started)
             self.bench.tell(f"{spec.name}: {spec.recipe(n, dim)}", done, total, rate)
-            done += 1 + len(settings)
+
+        for spec, settings in plan.values():
+            tell(spec)
+            done += 1
             try:
                 index = spec.build(self.work.vectors)
             except BadQuery as error:
                 self.notes.append(f"{spec.name}: {error}")
+                done += len(settings)
                 continue
-            found = [self._row(index, params) for params in settings]
+            found = []
+            for params in settings:  # each tells, so that a run can be cancelled between two points
+                tell(spec)
+                found.append(self._row(index, params))
+                done += 1
             self._remember(index, found)
             rows += found
         self.bench.tell("all points", total, total, total / (time.perf_counter() - started))
