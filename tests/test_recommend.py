@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from searchdemo import assets, cli
@@ -14,7 +16,18 @@ from searchdemo.errors import BadQuery
 from searchdemo.indexes.factory import from_factory, is_hash
 from searchdemo.measure import cards as run_card
 from searchdemo.measure.cards import Figures, RunCard
-from searchdemo.measure.recommend import Bounds, choose, parse, search_parameters_source, setting, snippet
+from searchdemo.measure.metrics import recall_at_k
+from searchdemo.measure.recommend import (
+    Bounds,
+    advice,
+    choose,
+    excesses,
+    own_snippet,
+    parse,
+    search_parameters_source,
+    setting,
+    snippet,
+)
 
 
 def row(factory: str, recall: float, ms: float, mb: float = 10, top1: float = 50, **params: int) -> dict:
@@ -121,6 +134,12 @@ def test_the_nearest_miss_is_named_with_what_it_lacks():
         choose([], Bounds(ms=1))
 
 
+def test_what_was_not_measured_is_within_no_bound():
+    unmeasured = POINTS[0] | {"size_bytes": None}
+    assert excesses(unmeasured, Bounds(mb=1e9)) == {"mb": float("inf")}
+    assert excesses(unmeasured, Bounds(recall=0)) == {}
+
+
 # The code that is handed out
 
 KINDS = {
@@ -158,6 +177,39 @@ def test_a_snippet_runs_and_finds_what_was_measured(world, monkeypatch, capsys, 
     # OPQ is trained shorter in the demo, and 4-bit codes have many ties, which its way of scanning breaks otherwise.
     loose = 0.05 if "OPQ" in factory else 0.02 if "x4fs" in factory else 0.002
     assert printed == pytest.approx(measured["recall_10"], abs=loose)
+
+
+@pytest.mark.parametrize("factory", ["IVF4,SQfp16", "PQ4x4np,Refine(SQfp16)", "LSH32rt"])
+def test_the_code_for_ones_own_vectors_needs_two_files_and_no_searchdemo(tmp_path, monkeypatch, capsys, factory):
+    """On rows of any length; recall is that of the same index over unit rows."""
+    rng = np.random.default_rng(0)
+    vectors, queries = rng.standard_normal((2, 400, 16)).astype(np.float32) * 3
+    np.save(tmp_path / "vectors.npy", vectors)
+    np.save(tmp_path / "queries.npy", queries[:50])
+    monkeypatch.chdir(tmp_path)
+    about = row(factory, 1, 1, **KINDS[factory]) | {"metric": "l2" if is_hash(factory) else "ip", "build_params": {}}
+    code = own_snippet(card([]), about)
+    assert "searchdemo" not in code
+    exec(compile(code, "snippet", "exec"), {})
+    printed = float(capsys.readouterr().out.rpartition("= ")[2])
+    rows, asked = (each / np.linalg.norm(each, axis=1, keepdims=True) for each in (vectors, queries[:50]))
+    exact = np.argsort(-(asked @ rows.T), axis=1)[:, :10]
+    found = from_factory(factory, "ivf").build(rows).search(asked, 10, **KINDS[factory]).positions
+    assert printed == pytest.approx(recall_at_k(found, exact), abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("factory", "said"),
+    [
+        ("IVF512,PQ32np", ["512 cells were measured with 8 vectors", "PQ32 needs a dimension that 32 divides"]),
+        ("LSH64rt", ["64 bits were measured with 8 dimensions"]),
+        ("HNSW32", []),
+    ],
+)
+def test_the_code_for_ones_own_vectors_says_what_belongs_to_ours(factory, said):
+    about = replace(card([]), subject={"vectors": 8, "dim": 8})
+    comments = "".join(advice(about, factory)).splitlines()
+    assert len(comments) == len(said) and all(one in line for one, line in zip(said, comments, strict=True))
 
 
 def test_settings_in_words():

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -112,6 +113,9 @@ def excesses(row: dict, bounds: Bounds) -> dict[str, float]:
     found = {}
     for name, bound in bounds.given().items():
         criterion = CRITERIA[name]
+        if row.get(criterion.key) is None:  # what was not measured cannot be within a bound
+            found[name] = math.inf
+            continue
         value = row[criterion.key] * criterion.scale
         beyond = bound - float(criterion.form.format(value)) if criterion.at_least else value - bound
         if beyond > 0:
@@ -151,28 +155,47 @@ def snippet(card: RunCard, row: dict) -> str:
 
     It runs unchanged in the root of a clone.
     """
+    options = [f"{name}={json.dumps(value)}" for name, value in card.variant.items() if name in KEY_PARTS]
+    where = {"gallery": json.dumps(card.gallery), "encoder": json.dumps(card.encoder), "options": ", ".join(options)}
+    return _filled("snippet.txt", card, row, **where)
+
+
+def own_snippet(card: RunCard, row: dict) -> str:
+    """The same for a person's own vectors, in two files of NumPy's. It needs FAISS and NumPy alone."""
+    return _filled("snippet_own.txt", card, row, dim=card.subject["dim"], advice="".join(advice(card, row["factory"])))
+
+
+def advice(card: RunCard, factory: str) -> Iterator[str]:
+    """Comments on the parts of a factory string that belong to the number and the dimension of the vectors."""
+    if cells := re.search(r"IVF(\d+)", factory):
+        yield f"# {cells[1]} cells were measured with {card.subject['vectors']:,} vectors: "
+        yield "take about 2 * sqrt(n) for another number\n"
+    if parts := re.search(r"PQ(\d+)", factory):
+        yield f"# PQ{parts[1]} needs a dimension that {parts[1]} divides\n"
+    if bits := re.search(r"LSH(\d+)", factory):
+        yield f"# {bits[1]} bits were measured with {card.subject['dim']} dimensions: more bits find more\n"
+
+
+def _filled(template: str, card: RunCard, row: dict, **more: object) -> str:
     build = [
         f'faiss.ParameterSpace().set_index_parameter(index, "{name}", {value})\n'
         for name, value in row["build_params"].items()
     ]
-    options = [f"{name}={json.dumps(value)}" for name, value in card.variant.items() if name in KEY_PARTS]
     return (
         Path(__file__)
-        .with_name("snippet.txt")
+        .with_name(template)
         .read_text()
         .format(
-            options=", ".join(options),
             recall_10=row["recall_10"],
             p50_ms=row["p50_ms"],
             setting=setting(row),
             quick="; in a quick run, other figures will differ" if card.quick else "",
             megabytes=row["size_bytes"] / 1e6,
             vectors=card.subject["vectors"],
-            gallery=json.dumps(card.gallery),
-            encoder=json.dumps(card.encoder),
             factory=json.dumps(row["factory"]),
             metric="METRIC_INNER_PRODUCT" if row["metric"] == "ip" else "METRIC_L2",
             build="".join(build),
             params=search_parameters_source(row["factory"], row["params"]),
+            **more,
         )
     )
