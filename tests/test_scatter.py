@@ -9,11 +9,11 @@ import pytest
 from searchdemo.bench import plots as for_documents
 from searchdemo.indexes.table import INDEXES
 from searchdemo.ui.components import plots
-from searchdemo.ui.components.scatter import Axis, Dot, log_axis, scatter, share_axis
+from searchdemo.ui.components.scatter import Axis, Dot, decades, log_axis, nines, scatter, share_axis
 
 
 def dot(cost: float = 1.0, gain: float = 0.9, family: str = "ivf", name: str = "a", **marks: bool) -> Dot:
-    return Dot(cost, gain, family, name, ["a fact"], **marks)
+    return Dot("point-0", cost, gain, family, name, ["a fact"], **marks)
 
 
 def places(html: str, of: str = "dot") -> list[tuple[float, float]]:
@@ -22,16 +22,17 @@ def places(html: str, of: str = "dot") -> list[tuple[float, float]]:
     return [(float(left), float(bottom)) for left, bottom in found]
 
 
-def test_the_cost_is_logarithmic_and_the_gain_linear():
-    left, middle, right = places(scatter([dot(0.1, 0.5), dot(1, 0.7), dot(10, 0.9)], "ms", "recall@10"))
+def test_the_cost_is_logarithmic_and_the_gain_is_stretched_towards_1():
+    html = scatter([dot(0.1, 0.9), dot(1, 0.99), dot(10, 0.999), dot(1, 0.9999), dot(1, 1.0)], "ms", "recall@10")
+    left, middle, right, *top = places(html)
     assert middle[0] == pytest.approx(50, abs=0.01)  # each decade is as wide
     assert left[0] == pytest.approx(100 - right[0], abs=0.01) and 0 < left[0] < 10
-    assert middle[1] - left[1] == pytest.approx(right[1] - middle[1], abs=0.02)
-    assert right[1] < 100
+    assert middle[1] - left[1] == pytest.approx(right[1] - middle[1], abs=0.02)  # so is each nine
+    assert top[0] == top[1] and right[1] < top[0][1] < 100  # above 0.9999, all is drawn as 1
 
 
 def test_a_place_on_an_axis_is_kept_on_it():
-    axis = Axis("ms", 0.1, 10, [], log=True)
+    axis = Axis("ms", -1, 1, [], decades)
     assert [axis.place(value) for value in (0.1, 1, 10)] == pytest.approx([0, 50, 100])
     assert [axis.place(value) for value in (0, 1e-12, 1e6)] == [0, 0, 100]
 
@@ -44,9 +45,14 @@ def test_ticks():
     assert labels(log_axis("ms", [0.012, 0.2])) == ["0.02", "0.05", "0.1", "0.2"]
     assert labels(log_axis("ms", [0.05, 60])) == ["0.1", "1", "10"]  # decades alone, where 2 and 5 would touch them
     assert labels(log_axis("MB", [1, 5000])) == ["1", "10", "100", "1,000"]
-    assert labels(share_axis("recall", [0.42, 1])) == ["1.0", "0.9", "0.8", "0.7", "0.6", "0.5", "0.4"]
-    assert labels(share_axis("recall", [0.993, 1])) == ["1.00", "0.98", "0.96", "0.94", "0.92", "0.90"]
-    assert labels(share_axis("recall", [0.0, 1]))[-1] == "0.0"
+    assert labels(share_axis("recall", [0.42, 1])) == ["0", "0.5", "0.9", "0.99", "0.999", "1"]
+    assert labels(share_axis("recall", [0.6, 0.8])) == ["0.5", "0.9", "0.99", "0.999", "1"]
+    assert labels(share_axis("recall", [0.993, 1])) == ["0.99", "0.999", "1"]
+
+
+@pytest.mark.parametrize(("share", "count"), [(0, 0), (0.9, 1), (0.99, 2), (0.9999, 4), (0.99999, 4), (1, 4)])
+def test_nines(share, count):
+    assert nines(share) == pytest.approx(count)
 
 
 def test_all_costs_alike_still_make_an_axis():
@@ -64,7 +70,7 @@ def test_the_front_is_a_step_line_to_the_right_edge():
     assert 'preserveAspectRatio="none"' in html and 'vector-effect="non-scaling-stroke"' in html
 
 
-def test_marks_names_and_tooltips():
+def test_marks_and_names():
     html = scatter(
         [
             dot(1, 0.5, name="x <1>", faded=True),
@@ -75,19 +81,9 @@ def test_marks_names_and_tooltips():
         "recall@10",
     )
     assert re.findall(r'<div class="(dot[^"]*)"', html) == ["dot faded", "dot front ringed", "dot hollow"]
-    assert re.findall(r'tabindex="(-?\d)"', html) == ["-1", "0", "-1"]  # the Tab key goes along the front
-    assert re.findall(r"<b>([^<]+)</b><span>([^<]+)</span>", html)[0] == ("x &lt;1&gt;", "a fact")
-    assert 'aria-label="x &lt;1&gt;: a fact"' in html
+    assert re.findall(r'aria-selected="(\w+)"', html) == ["false", "true", "false"]
+    assert 'aria-label="x &lt;1&gt;: a fact"' in html and 'role="listbox" tabindex="0"' in html
     assert re.findall(r'class="named"[^>]*>([^<]+)<', html) == ["y"]
-
-
-def test_tooltips_end_with_the_plot_on_both_sides_and_keep_off_its_top():
-    tips = re.findall(r'class="tip" style="(\w+):\d+px;transform:translateX\(-(\d+)%\)"', scatter(
-        [dot(0.1, 0.5), dot(1, 0.7), dot(10, 1.0)], "ms", "recall@10"
-    ))  # fmt: skip
-    assert [side for side, _ in tips] == ["bottom", "bottom", "top"]
-    left, middle, right = (int(share) for _, share in tips)
-    assert left < 10 and middle == 50 and right > 90
 
 
 def test_bounds_are_drawn_where_they_lie():

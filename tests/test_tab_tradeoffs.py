@@ -14,16 +14,21 @@ from searchdemo.bench import table
 from searchdemo.collection.build import Progress
 from searchdemo.collection.store import Key
 from searchdemo.errors import BadQuery, NotBuilt, UnknownName
+from searchdemo.indexes.base import IndexSpec
 from searchdemo.measure import cards as run_card
-from searchdemo.measure.cards import RunCard
 from searchdemo.measure.recommend import Bounds
 from searchdemo.ui import waiting
 from searchdemo.ui.tradeoffs import cards as tradeoff_cards
-from searchdemo.ui.tradeoffs.tab import (
+from searchdemo.ui.tradeoffs.cards import Pair
+from searchdemo.ui.tradeoffs.measuring import Cancelled, Measuring, finished
+from searchdemo.ui.tradeoffs.setting import OWN, STORED, Asked, bound, chosen, recommended
+from searchdemo.ui.tradeoffs.trial import Trial, trial
+from searchdemo.ui.tradeoffs.view import (
     MEMORY,
     TIME,
+    Drawn,
     accuracy_cost,
-    bound,
+    cost_of,
     exact_of,
     plot_html,
     source_html,
@@ -61,20 +66,62 @@ def test_own_cards_come_first_the_newest_before_the_others(roots):
     assert tradeoff_cards.chosen(keys[2]).machine == {"name": "The maker's CPU"}
 
 
-def test_the_tab_opens_on_the_card_of_the_sidebar(roots):
+def own_and_shipped(roots) -> None:
     own, shipped = roots
-    assert tradeoff_cards.first_of([], "scenes", "bundled") is None
     run_card.save(tradeoff_card(machine="The maker's CPU"), shipped)
     run_card.save(tradeoff_card(settings={"quick": True, "threads": [1]}), own)
     run_card.save(tradeoff_card("scenes", settings={"quick": True, "threads": [1]}), own)
+
+
+def test_the_tab_opens_on_the_card_of_the_sidebar(roots):
+    assert tradeoff_cards.first_of([], Pair("scenes", "bundled")) is None
+    own_and_shipped(roots)
     there = {entry.key: entry.label for entry in tradeoff_cards.listed()}
 
-    def opens_on(gallery: str) -> str:
-        return there[tradeoff_cards.first_of(tradeoff_cards.listed(), gallery, "bundled")]
+    def opens_on(pair: Pair) -> str:
+        return there[tradeoff_cards.first_of(tradeoff_cards.listed(), pair)]
 
-    assert opens_on("tiny-imagenet").endswith("shipped")  # a full run before a quick one of one's own
-    assert opens_on("scenes").startswith("scenes × bundled (quick run)")
-    assert opens_on("folder:photos").endswith("shipped")  # of which there is none
+    assert opens_on(Pair("tiny-imagenet", "bundled")).endswith("shipped")  # a full run before a quick one of one's own
+    assert opens_on(Pair("scenes", "bundled")).startswith("scenes × bundled (quick run)")
+    assert opens_on(Pair("folder:photos", "bundled")).endswith("shipped")  # of which there is none
+
+
+def test_a_quick_card_replaces_a_full_one_only_where_that_is_of_other_vectors(roots):
+    own, shipped = roots
+    earlier = SUBJECT | {"vectors_sha256": "earlier"}
+    run_card.save(tradeoff_card(subject=earlier), shipped)
+    run_card.save(tradeoff_card(settings={"quick": True, "threads": [1]}), own)
+    there = tradeoff_cards.listed()
+
+    def opens_on(vectors_sha256: str) -> bool:
+        """Whether it is the quick card."""
+        key = tradeoff_cards.first_of(there, Pair("tiny-imagenet", "bundled", 10_000, 48, vectors_sha256))
+        return tradeoff_cards.chosen(key).quick
+
+    assert opens_on("ab") and not opens_on("earlier")
+
+
+def test_figures_of_other_vectors_say_whose_they_are(roots):
+    own_and_shipped(roots)
+    there, card = tradeoff_cards.listed(), tradeoff_card()
+
+    def said(pair: Pair) -> str:
+        return tradeoff_cards.warning(card, pair, there)
+
+    assert said(Pair("tiny-imagenet", "bundled", 10_000, 48, "ab")) == ""
+    assert said(Pair("tiny-imagenet", "bundled")) == ""  # nothing is built, so there are no other vectors
+    assert said(Pair("tiny-imagenet", "resnet18")) == (
+        "These are figures of tiny-imagenet × bundled, 10,000 vectors of 48 dimensions. "
+        "No run of tiny-imagenet × resnet18 is on this machine yet: measure one above."
+    )
+    assert said(Pair("scenes", "bundled")).endswith("dimensions. The sidebar has scenes × bundled.")
+    assert "earlier vectors of tiny-imagenet × bundled" in said(Pair("tiny-imagenet", "bundled", 9, 48, "cd"))
+
+
+def test_the_pair_has_the_vectors_that_are_built(library):
+    pair = tradeoff_cards.pair_of(library, Key("scenes", "bundled"))
+    assert (pair.vectors, pair.dim, len(pair.vectors_sha256)) == (2000, 48, 64)
+    assert tradeoff_cards.pair_of(library, Key("scenes", "resnet18")) == Pair("scenes", "resnet18")
 
 
 def test_a_key_is_not_a_path(roots):
@@ -104,41 +151,100 @@ def library():
     return page_server.library()
 
 
+SCENES = Key("scenes", "bundled")
+
+
+class Slow:
+    """Stands for the benchmarks: tells of points, and waits after each for leave to go on."""
+
+    def __init__(self, monkeypatch):
+        self.go_on, self.asked = threading.Semaphore(0), []
+        monkeypatch.setattr(table, "measure", self.measure)
+        monkeypatch.setattr(waiting, "TICK_S", 0.01)
+
+    def measure(self, name, bench):
+        self.asked.append((name, bench.key.gallery, bench.key.encoder, bench.quick))
+        for point in range(3):
+            bench.report(Progress("hnsw: HNSW32", point, 3, 0.5))
+            assert self.go_on.acquire(timeout=100)
+        return tradeoff_card("scenes", settings={"quick": bench.quick, "threads": [1]}, seconds=61.0)
+
+
 def test_measuring_tells_how_far_it_is_and_keeps_the_card(library, monkeypatch):
-    monkeypatch.setattr(waiting, "TICK_S", 0.01)
-    go_on, asked = threading.Event(), []
-
-    def measure(name, bench):
-        asked.append((name, bench.key.gallery, bench.key.encoder, bench.quick))
-        bench.report(Progress("hnsw: HNSW32", 7, 20, 0))
-        go_on.wait(100)
-        return tradeoff_card("scenes", settings={"quick": True, "threads": [1]})
-
-    monkeypatch.setattr(table, "measure", measure)
-    steps = tradeoff_cards.measure(library, Key("scenes", "bundled"))
+    slow, measuring = Slow(monkeypatch), Measuring()
+    run = measuring.start(library, SCENES, "indexes quick")
+    steps = run.watch()
     told = next(text for text in steps if "HNSW32" in text)
-    assert re.fullmatch(r"hnsw: HNSW32 \(8 of 20\), 0:\d\d so far", told)
-    with pytest.raises(BadQuery, match="already"):
-        next(tradeoff_cards.measure(library, Key("scenes", "bundled")))
-    go_on.set()
-    assert isinstance(list(steps)[-1], RunCard)
-    assert asked == [("tradeoff", "scenes", "bundled", True)]
+    assert re.fullmatch(
+        r"Measuring scenes × bundled, quick: hnsw: HNSW32, 1 of 3, about 0:06 left, 0:\d\d so far", told
+    )
+    with pytest.raises(BadQuery, match=r"Measuring scenes × bundled, quick: .* A second run would slow it"):
+        measuring.start(library, SCENES, "indexes full")
+    slow.go_on.release(3)
+    list(steps)
+    assert slow.asked == [("tradeoff", "scenes", "bundled", True)] and measuring.running() is None
     assert [entry.label.partition(" · ")[0] for entry in tradeoff_cards.listed()] == ["scenes × bundled (quick run)"]
+    assert finished(run, run.done.result()) == (
+        "Measured scenes × bundled, quick: 5 settings on 10,000 vectors of 48 dimensions, Some CPU, 2 cores, in 1:01."
+    )
+
+
+def test_a_full_run_and_a_quick_one_are_kept_beside_each_other(library, monkeypatch):
+    slow, measuring = Slow(monkeypatch), Measuring()
+    for plan in ("indexes full", "indexes quick"):
+        slow.go_on.release(3)
+        list(measuring.start(library, SCENES, plan).watch())
+    assert sorted(entry.card.quick for entry in tradeoff_cards.listed()) == [False, True]
+    assert [quick for *_, quick in slow.asked] == [False, True]
+
+
+def test_a_cancelled_run_ends_at_the_next_point_and_keeps_nothing(library, monkeypatch):
+    slow, measuring = Slow(monkeypatch), Measuring()
+    measuring.cancel()  # nothing goes on, and the next run is not cancelled
+    run = measuring.start(library, SCENES, "indexes full")
+    steps = run.watch()
+    next(text for text in steps if "1 of 3" in text)
+    measuring.cancel()
+    assert "it stops after this point" in str(run)
+    slow.go_on.release(1)  # the point that was being measured
+    with pytest.raises(Cancelled, match="Cancelled at hnsw: HNSW32, 1 of 3"):
+        list(steps)
+    assert tradeoff_cards.listed() == []
+    slow.go_on.release(3)
+    list(measuring.start(library, SCENES, "indexes quick").watch())  # the next may start
 
 
 def test_a_run_that_fails_says_why_and_the_next_may_start(library, monkeypatch):
     def measure(name, bench):
-        raise BadQuery("no")
+        raise BadQuery(f"no {name}")
 
     monkeypatch.setattr(table, "measure", measure)
+    measuring = Measuring()
     for _ in range(2):
-        with pytest.raises(BadQuery, match=r"^no$"):
-            list(tradeoff_cards.measure(library, Key("scenes", "bundled")))
+        with pytest.raises(BadQuery, match=r"^no tradeoff$"):
+            list(measuring.start(library, SCENES, "indexes quick").watch())
+    with pytest.raises(BadQuery, match=r"^latency: no latency classnames: no classnames knn: no knn$"):
+        list(measuring.start(library, SCENES, "encoder quick").watch())
 
 
-def test_vectors_that_are_not_built_are_not_measured(library):
+def test_of_several_benchmarks_one_that_fails_is_told_and_the_others_are_kept(library, monkeypatch):
+    def measure(name, bench):
+        if name == "knn":
+            raise BadQuery("too few")
+        return tradeoff_card("scenes", benchmark=name, parts={})
+
+    monkeypatch.setattr(table, "measure", measure)
+    run = Measuring().start(library, SCENES, "encoder full")
+    list(run.watch())
+    said = finished(run, run.done.result())
+    assert "latency, classnames on 10,000 vectors" in said and said.endswith("knn: too few")
+
+
+def test_what_is_not_built_or_not_offered_is_not_measured(library):
     with pytest.raises(NotBuilt, match="resnet18"):
-        list(tradeoff_cards.measure(library, Key("scenes", "resnet18")))
+        Measuring().start(library, Key("scenes", "resnet18"), "indexes quick")
+    with pytest.raises(UnknownName, match="measurement 'all'"):
+        Measuring().start(library, SCENES, "all")
 
 
 # What is drawn
@@ -146,7 +252,7 @@ def test_vectors_that_are_not_built_are_not_measured(library):
 
 def drawn(against=TIME, bounds=None, picked=None, peers=()) -> dict[str, str]:
     """Name of a dot -> its marks."""
-    html = plot_html(ROWS, peers, against, bounds or Bounds(), picked)
+    html = plot_html(Drawn(ROWS, peers, cost_of(against), bounds or Bounds()), picked)
     found = re.findall(r'class="dot ?([^"]*)"[^>]*aria-label="(.*?): ', html)
     return {name: marks for marks, name in found}
 
@@ -176,19 +282,123 @@ def test_what_is_out_of_bounds_fades_and_the_picked_one_is_ringed():
 def test_points_of_other_libraries_are_hollow_and_one_without_memory_is_left_out_there():
     peers = [PEER | {"size_bytes": 70_000_000}]
     assert drawn(peers=peers)["hnswlib M 32, ef 64"] == "hollow"
-    html = plot_html(ROWS, [PEER | {"size_bytes": None}], MEMORY, Bounds(), None)
-    assert "hnswlib" not in html
+    without = [PEER | {"size_bytes": None}]
+    assert "hnswlib" not in plot_html(Drawn(ROWS, without, cost_of(MEMORY), Bounds()), None)
+    assert drawn(bounds=Bounds(mb=60), peers=without)["hnswlib M 32, ef 64"] == "faded hollow"  # perhaps within
 
 
-def test_a_tooltip_has_the_parameters_and_the_figures():
-    html = plot_html([GRAPH], [], TIME, Bounds(), None)
-    assert re.findall(r'class="tip"[^>]*><b>([^<]+)</b>', html) == [NAMES[3]]
-    assert re.findall("<span>(?!<)([^<]+)</span>", html) == [
-        "recall@1 0.990, @10 0.990, @100 0.990",
-        "p50 0.500 ms, p95 1.00 ms",
-        "78 MB, built in 1.5 s",
-        "kNN top-1 52.5 %",
+def test_a_dot_has_its_parameters_and_figures():
+    html = plot_html(Drawn([GRAPH], [], cost_of(TIME), Bounds()), None)
+    assert re.findall(r'id="([^"]+)" aria-selected="false" aria-label="([^"]+)"', html) == [
+        (
+            "dot-point-0",
+            f"{NAMES[3]}: recall@1 0.990, @10 0.990, @100 0.990; p50 0.500 ms, p95 1.00 ms; "
+            "78 MB, built in 1.5 s; kNN top-1 52.5 %",
+        )
     ]
+
+
+def test_a_dot_is_looked_up_by_its_id():
+    shown = Drawn(ROWS, [PEER], cost_of(TIME), Bounds())
+    assert shown.row("point-3") is GRAPH and shown.row("peer-0") is PEER
+    for wrong in ("", "point", "point-5", "point--1", "peer-1", "other-0", "point-" + "9" * 30):
+        with pytest.raises(BadQuery, match="choose a dot again"):
+            shown.row(wrong)
+
+
+# The setting that is shown
+
+
+PAIR = Pair("tiny-imagenet", "bundled", 10_000, 48, "ab")
+
+
+def asked(**changed) -> Asked:
+    usual = {"others": False, "code_for": STORED, "against": TIME, "recall": 0.95, "ms": "", "mb": ""}
+    return Asked(**{"key": "own:x", "gallery": "tiny-imagenet", "encoder": "bundled"} | usual | changed)
+
+
+def test_the_recommended_setting_has_its_code_for_both_kinds_of_vectors():
+    stored = recommended(tradeoff_card(), asked(), PAIR)
+    assert stored.row is MIDDLE and 'open("tiny-imagenet", "bundled")' in stored.code
+    own = recommended(tradeoff_card(), asked(code_for=OWN), PAIR)
+    assert own.row is MIDDLE and "vectors.npy" in own.code and "nprobe=8" in own.code
+    assert (stored.code_label, own.code_label) == (
+        "Code for the vectors of tiny-imagenet × bundled",
+        "Code for your own vectors",
+    )
+
+
+def test_bounds_that_nothing_meets_or_that_are_none_show_a_sentence_and_no_setting():
+    none = recommended(tradeoff_card(), asked(ms="0.01"), PAIR)
+    wrong = recommended(tradeoff_card(), asked(ms="soon"), PAIR)
+    assert none.row is wrong.row is None and not none.code + wrong.code
+    assert "None of 5 measured points" in none.said and "is not a number" in wrong.said
+
+
+def test_a_dot_that_is_chosen_is_shown_with_what_speaks_against_it():
+    shown = chosen(tradeoff_card(), "point-1", asked(), PAIR)
+    assert shown.row is FAST and "nprobe=1" in shown.code
+    said = text(shown.said)
+    assert "IVF64,SQfp16 (nprobe 1), chosen in the plot; outside the bounds (recall&gt;=0.95)" in said
+    assert "kNN top-1 50.0 %" in said and "80.0 × the time" in said
+    assert "outside" not in chosen(tradeoff_card(), "point-3", asked(), PAIR).said
+    with pytest.raises(BadQuery, match="choose a dot again"):
+        chosen(tradeoff_card(), "point-99", asked(), PAIR)
+
+
+def test_a_dot_of_another_library_has_no_code(roots):
+    points = [PEER | {"params": {"ef": 64}, "build": "M 32"}]
+    run_card.save(tradeoff_card(benchmark="peers", parts={"points": points}), roots[1])
+    shown = chosen(tradeoff_card(), "peer-0", asked(others=True), PAIR)
+    assert shown.code == "" and "hnswlib M 32, ef 64" in shown.said
+
+
+def made(index: str, factory: str, **params: int) -> dict:
+    return {"index": index, "factory": factory, "build_params": {}, "params": params}
+
+
+@pytest.mark.parametrize(
+    ("row", "index", "params", "note"),
+    [
+        (made("ivf", "IVF128,SQfp16", nprobe=7), "ivf", {"nprobe": 7}, "Sets ivf and nprobe 7 in the sidebar."),
+        (made("flat", "Flat"), "flat", {}, "Sets flat in the sidebar."),
+        (
+            made("ivf", "IVF512,SQfp16", nprobe=7),
+            "ivf",
+            {"nprobe": 7},
+            "Sets ivf and nprobe 7 in the sidebar. The page builds it as IVF128,SQfp16 and not as IVF512,SQfp16, "
+            "so its figures will differ.",
+        ),
+        (
+            made("hnsw", "HNSW32_SQfp16", ef_search=16) | {"build_params": {"efConstruction": 200}},
+            "hnsw",
+            {"ef_search": 16},
+            "Sets hnsw and ef_search 16 in the sidebar.",
+        ),
+        (
+            made("lsh+refine", "LSH384rt,Refine(SQfp16)", k_factor=4),
+            "",
+            {},
+            "The page has no index of this kind to try.",
+        ),
+        (
+            {"peer": "hnswlib", "build": "m 32, ef_construction 200", "params": {"ef": 20}},
+            "hnswlib",
+            {"ef_search": 20},
+            "Sets hnswlib and ef_search 20 in the sidebar.",
+        ),
+        ({"peer": "k-d tree", "build": "KDTree", "params": {}}, "", {}, "The page has no index of this kind to try."),
+    ],
+)
+def test_a_setting_is_tried_in_the_sidebar(row, index, params, note, monkeypatch):
+    monkeypatch.setattr(IndexSpec, "installed", True)
+    assert trial(row, PAIR) == Trial(index, params, note)
+
+
+def test_an_index_without_its_library_is_not_tried(monkeypatch):
+    monkeypatch.setattr(IndexSpec, "installed", False)
+    tried = trial({"peer": "hnswlib", "build": "", "params": {"ef": 20}}, PAIR)
+    assert tried.index == "" and "run `pip install hnswlib`" in tried.note
 
 
 # What is said

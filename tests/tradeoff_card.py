@@ -7,9 +7,12 @@ from searchdemo.measure.cards import RunCard
 SUBJECT = {"vectors": 10_000, "dim": 48, "queries": 200, "vectors_sha256": "ab"}
 
 
+NAMES = {"exact": "flat", "graph": "hnsw", "hash": "lsh"}  # family -> an index of it
+
+
 def row(factory: str, family: str, p50_ms: float, recall: float, megabytes: float, top1: float = 50.0, **params: int):
     return {
-        "index": family,
+        "index": NAMES.get(family, family),
         "family": family,
         "factory": factory,
         "build_params": {"efConstruction": 200} if family == "graph" else {},

@@ -1,4 +1,4 @@
-"""The Trade-offs tab in a browser: full on first open, bounds that pick, tooltips, measuring, distances."""
+"""The Trade-offs tab in a browser: encoders, bounds that pick, dots that are all reached, measuring, distances."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ import threading
 import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
+from tradeoff_card import row as measured_row
 from tradeoff_card import tradeoff_card
 
 from searchdemo import assets
 from searchdemo.bench import table
+from searchdemo.collection.build import Progress
+from searchdemo.encoders.table import ENCODERS
 from searchdemo.measure import cards as run_card
 
 
@@ -35,6 +38,14 @@ def dots(page: Page):
     return page.locator("#tradeoffs-plot .dot")
 
 
+def middle_of(page: Page, name: str) -> tuple[float, float]:
+    """Where the mouse points at a dot."""
+    dot = page.locator(f"#tradeoffs-plot .dot[aria-label^='{name}']")
+    dot.scroll_into_view_if_needed()
+    box = dot.bounding_box()
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
 def winner(page: Page):
     return page.locator("#tradeoffs-winner b").first
 
@@ -47,6 +58,7 @@ def test_the_first_open_shows_the_shipped_card(tab):
     expect(winner(tab)).to_have_text("IVF64,SQfp16 (nprobe 8)")
     expect(tab.locator("#tradeoffs-code")).to_contain_text("SearchParametersIVF(nprobe=8)")
     expect(tab.locator("#tradeoffs-others input")).to_be_disabled()
+    expect(tab.locator("#tradeoffs-warning")).to_contain_text("These are figures of tiny-imagenet × bundled")
 
 
 def test_each_point_lies_where_its_figures_say(tab):
@@ -94,33 +106,124 @@ def test_a_link_brings_bounds_back(tab, visit):
     expect(again.get_by_label("megabytes", exact=True)).to_be_checked()
 
 
-def test_a_point_says_its_parameters_on_hover_and_on_focus(tab):
-    point = tab.locator("#tradeoffs-plot .dot[aria-label^=HNSW32]")
-    tip = point.locator(".tip")
+CROWDED = [
+    measured_row(
+        "IVF64,SQfp16", "ivf", 0.1 + 0.0005 * (number % 40), 0.9 + 0.002 * (number % 25), 26, nprobe=number + 1
+    )
+    for number in range(120)
+] + [measured_row("IVF64,SQfp16", "ivf", 0.3, 0.97, 26, nprobe=number) for number in range(200, 212)]  # at one place
+
+REACHED = """() => {
+  const area = document.querySelector('#tradeoffs-plot .area'), dots = [...area.querySelectorAll('.dot')];
+  const send = (type, at) => area.dispatchEvent(new PointerEvent(type, {bubbles: true, ...at}));
+  const key = (name) => area.dispatchEvent(new KeyboardEvent('keydown', {key: name, bubbles: true, cancelable: true}));
+  const active = () => area.querySelector('.dot.active')?.id;
+  const clicked = new Set(), across = new Set(), upwards = new Set();
+  for (const dot of dots) {  // as often as dots lie there, at the middle of each
+    const box = dot.getBoundingClientRect();
+    const at = {clientX: box.left + box.width / 2, clientY: box.top + box.height / 2};
+    send('pointermove', {clientX: 0, clientY: 0});
+    send('pointermove', at);
+    for (const _ of dots) {
+      send('click', at);
+      clicked.add(active());
+      if (active() === dot.id) break;
+    }
+  }
+  key('Home');
+  for (const _ of dots) across.add(active()), key('ArrowRight');
+  key('Escape');
+  key('Home');
+  for (const _ of dots) key('ArrowDown');
+  for (const _ of dots) upwards.add(active()), key('ArrowUp');
+  return [clicked.size, across.size, upwards.size];
+}"""
+
+
+def test_every_dot_is_reached_by_clicks_and_by_arrow_keys(roots, visit, page_url):
+    run_card.save(tradeoff_card(parts={"points": CROWDED}), roots[1])
+    page = visit.open(page_url)
+    page.get_by_role("tab", name="Trade-offs").click()
+    expect(dots(page)).to_have_count(132)
+    assert page.evaluate(REACHED) == [132, 132, 132]
+    page.mouse.move(*middle_of(page, "IVF64,SQfp16 (nprobe 205)"))
+    tip = page.locator("#tradeoffs-plot .tip")
+    expect(tip).to_contain_text("12 settings lie here. Click or tap again for the next:")
+    expect(tip).to_contain_text("and 7 more")
+
+
+def test_a_dot_that_is_chosen_shows_its_code_and_is_tried_in_the_sidebar(tab):
+    tip = tab.locator("#tradeoffs-plot .tip")
+    expect(winner(tab)).to_have_text("IVF64,SQfp16 (nprobe 8)")
     expect(tip).to_be_hidden()
-    point.hover()
-    expect(tip).to_be_visible()
+    tab.mouse.move(*middle_of(tab, "HNSW32"))
     expect(tip).to_contain_text("HNSW32 (efConstruction 200, ef_search 64)")
     expect(tip).to_contain_text("p50 0.500 ms")
     tab.mouse.move(0, 0)
     expect(tip).to_be_hidden()
-    point.focus()
-    expect(tip).to_be_visible()
+    tab.mouse.click(*middle_of(tab, "IVF64,SQfp16 (nprobe 1)"))
+    expect(winner(tab)).to_have_text("IVF64,SQfp16 (nprobe 1)")
+    expect(tab.locator("#tradeoffs-winner")).to_contain_text("chosen in the plot; outside the bounds (recall>=0.95)")
+    expect(tab.locator("#tradeoffs-code")).to_contain_text("SearchParametersIVF(nprobe=1)")
+    tab.get_by_label("your own vectors", exact=True).check()
+    expect(tab.locator("#tradeoffs-code")).to_contain_text("vectors.npy")
+    expect(winner(tab)).to_have_text("IVF64,SQfp16 (nprobe 1)")
+    tab.locator("#tradeoffs-plot .area").focus()
+    tab.keyboard.press("End")  # Flat, the slowest
+    tab.keyboard.press("ArrowLeft")
+    tab.keyboard.press("ArrowLeft")
+    tab.keyboard.press("Enter")
+    expect(winner(tab)).to_have_text("HNSW32 (efConstruction 200, ef_search 64)")
+    expect(tab.locator("#tradeoffs-try-note")).to_contain_text("so its figures will differ")
+    tab.locator("#tradeoffs-try").click()
+    expect(tab.get_by_role("tab", name="Image search")).to_have_attribute("aria-selected", "true")
+    expect(tab.get_by_label("Index", exact=True)).to_have_value("hnsw")
+
+
+def test_encoders_stand_side_by_side_and_one_is_put_into_the_sidebar(tab):
+    rows = tab.locator("#tradeoffs-encoders tbody tr")
+    expect(rows).to_have_count(len(ENCODERS))
+    expect(tab.locator("#tradeoffs-encoders tr.chosen")).to_contain_text("bundled")
+    tab.get_by_role("button", name="Use: resnet18").focus()
+    tab.keyboard.press("Enter")
+    expect(tab.get_by_label("Encoder", exact=True)).to_have_value("resnet18")
+    expect(tab.locator("#tradeoffs-encoders tr.chosen")).to_contain_text("resnet18")
+    expect(tab.locator("#tradeoffs-warning")).to_contain_text("No run of scenes × resnet18 is on this machine yet")
+    tab.locator("#tradeoffs-measure").click()
+    expect(tab.locator("#tradeoffs-status")).to_contain_text("'resnet18' is not built for this gallery")
 
 
 def test_without_a_card_a_sentence_says_so_and_measuring_adds_one(roots, visit, page_url, monkeypatch):
     seen, measure = threading.Event(), table.measure
-    monkeypatch.setattr(table, "measure", lambda *given: seen.wait(200) and measure(*given))
+
+    def first_waits(name, bench):
+        for point in range(10_000):
+            bench.report(Progress("waiting", point, 10_000, 0))  # raises when the run is cancelled
+            if seen.wait(0.05):
+                break
+        return measure(name, bench)
+
+    monkeypatch.setattr(table, "measure", first_waits)
     page = visit.open(page_url)
     page.get_by_role("tab", name="Trade-offs").click()
     expect(page.locator("#tradeoffs-plot")).to_contain_text("No run of the trade-off benchmark is on this machine yet")
     expect(page.locator("#tradeoffs-code")).to_be_hidden()
+    expect(page.locator("#tradeoffs-cancel")).to_be_hidden()
+    status = page.locator("#tradeoffs-status")
     page.locator("#tradeoffs-measure").click()
-    expect(page.locator("#tradeoffs-status")).to_contain_text("so far")
+    expect(status).to_contain_text(re.compile(r"Measuring scenes × bundled, quick: waiting, [\d,]+ of 10,000"))
+    page.locator("#tradeoffs-cancel").click()
+    expect(status).to_contain_text("Cancelled at waiting")
+    expect(page.locator("#tradeoffs-cancel")).to_be_hidden()
+    assert not list(roots[0].rglob("*.json"))
     seen.set()
-    expect(page.locator("#tradeoffs-status")).to_contain_text("scenes × bundled: measured in", timeout=180_000)
+    page.locator("#tradeoffs-measure").click()
+    expect(status).to_contain_text(
+        re.compile(r"Measured scenes × bundled, quick: \d+ settings on 2,000 vectors of 48 dimensions"), timeout=180_000
+    )
     expect(page.locator("#tradeoffs-card input")).to_have_value(re.compile(r"^scenes × bundled \(.*quick run\)"))
     expect(page.locator("#tradeoffs-plot .dot.ringed")).to_have_count(1)
+    expect(page.locator("#tradeoffs-warning p")).to_have_count(0)
     assert dots(page).count() > 10
     assert (roots[0] / "scenes" / "bundled" / "tradeoff-quick.json").is_file()
 
@@ -187,7 +290,7 @@ def test_on_a_phone_all_tabs_are_in_sight_and_nothing_sticks_out(roots, visit, p
     tab.click()
     expect(dots(page)).to_have_count(5)
     expect(page.locator("#distances-grid td")).to_have_count(9)
-    page.locator("#tradeoffs-plot .dot[aria-label^=Flat]").hover()  # the one farthest to the right
-    tip = page.locator("#tradeoffs-plot .dot[aria-label^=Flat] .tip").bounding_box()
+    page.mouse.click(*middle_of(page, "Flat"))  # the one farthest to the right
+    tip = page.locator("#tradeoffs-plot .tip").bounding_box()
     assert tip["x"] >= 0 and tip["x"] + tip["width"] <= 390
     assert page.evaluate("document.documentElement.scrollWidth") <= 390

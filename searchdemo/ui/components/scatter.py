@@ -1,25 +1,32 @@
-"""A gain against a cost as HTML: one dot per setting with a tooltip, and the Pareto front as a step line.
+"""A gain against a cost as HTML: one dot per setting, and the Pareto front as a step line.
 
-The cost is on a log axis below, the gain on a linear axis at the side. css/scatter.css has the looks.
+The cost is on a log axis below, the gain, a share, on an axis at the side that is stretched towards 1. One layer over
+the plot finds the dots near the pointer (templates/scatter.js), so that those which cover each other are all reached;
+css/scatter.css has the looks.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from searchdemo.ui.components.plots import COLOURS
 from searchdemo.ui.components.templates import render
 
 MARGIN = 0.04  # of each axis, so that no dot lies on the frame
+NINES = 4  # the gain axis ends at 0.9999, and draws what is above as 1
 MAX_DECADES_WITH_STEPS = 2.6  # on more, the labels 2 and 5 of a decade would touch each other on a mobile phone
+
+
+SCRIPT = render("scatter.js")
 
 
 @dataclass(frozen=True)
 class Dot:
     """One setting."""
 
+    id: str  # what the page sends when a visitor chooses the dot
     cost: float
     gain: float
     family: str  # a key of COLOURS
@@ -34,17 +41,23 @@ class Dot:
 @dataclass(frozen=True)
 class Axis:
     label: str
-    low: float
+    low: float  # the ends, stretched
     high: float
     ticks: Sequence[tuple[float, str]]  # (value, its label; "" draws the line alone)
-    log: bool = False
+    stretch: Callable[[float], float]
 
     def place(self, value: float) -> float:
         """In percent of the axis. A value beyond an end is placed at that end."""
-        low, high, at = self.low, self.high, value
-        if self.log:
-            low, high, at = map(math.log10, (low, high, max(at, 1e-9)))
-        return min(max(100 * (at - low) / (high - low), 0), 100)
+        return min(max(100 * (self.stretch(value) - self.low) / (self.high - self.low), 0), 100)
+
+
+def decades(value: float) -> float:
+    return math.log10(max(value, 1e-9))
+
+
+def nines(share: float) -> float:
+    """0.9 -> 1, 0.99 -> 2, 0.999 -> 3: the number of nines, at most NINES."""
+    return -math.log10(max(1 - share, 10.0**-NINES))
 
 
 def log_axis(label: str, values: Sequence[float]) -> Axis:
@@ -60,18 +73,21 @@ def log_axis(label: str, values: Sequence[float]) -> Axis:
             if low <= at <= high:
                 said = step == 1 or (stepped and step in (2, 5))
                 ticks.append((step * 10.0**exponent, f"{step * 10.0**exponent:,.{max(0, -exponent)}f}" if said else ""))
-    return Axis(label, 10**low, 10**high, ticks, log=True)
+    return Axis(label, low, high, ticks, decades)
 
 
 def share_axis(label: str, values: Sequence[float]) -> Axis:
-    """An axis from a round tenth below the values to 1, which lies a little inside the edge."""
-    low = min(math.floor(10 * min(values) + 1e-9) / 10, 0.9)
-    step = next(step for step in (0.01, 0.02, 0.05, 0.1, 0.2) if (1 - low) / step <= 6 or step == 0.2)
-    decimals = 2 if step < 0.1 else 1
-    count = round((1 - low) / step)
-    ticks = [(1 - number * step, f"{1 - number * step:.{decimals}f}") for number in range(count + 1)]
-    span = 1 - low
-    return Axis(label, low - MARGIN * span * (min(values) < low + MARGIN * span), 1 + MARGIN * span, ticks)
+    """An axis to 1, on which 0.9, 0.99 and 0.999 are equally far apart: there the settings differ that people choose.
+
+    It starts at a tick. The ends lie a little inside the edges.
+    """
+    named = [(0.0, "0"), (0.5, "0.5"), *((1 - 10.0**-count, f"{1 - 10.0**-count:g}") for count in range(1, NINES))]
+    first = max(number for number, (tick, _) in enumerate(named) if tick <= min(values) or number == 0)
+    between = [(number / 10, "") for number in (1, 2, 3, 4, 6, 7, 8)] + [(0.95, ""), (0.995, "")]
+    ticks = named[first:] + [(1.0, "1")] + [tick for tick in between if tick[0] > named[first][0]]
+    low = nines(named[first][0])
+    room = MARGIN * (NINES - low)
+    return Axis(label, low - room, NINES + room, sorted(ticks), nines)
 
 
 def scatter(
@@ -83,7 +99,10 @@ def scatter(
     min_gain: float | None = None,
     families: dict[str, str] | None = None,
 ) -> str:
-    """line: (cost, gain) of the front, by rising cost; drawn in steps. families: family -> its name in the legend."""
+    """line: (cost, gain) of the front, by rising cost; drawn in steps. families: family -> its name in the legend.
+
+    It goes into a gr.HTML with `js_on_load=SCRIPT`, whose event `select` has the id of the chosen dot as `dot`.
+    """
     if not dots:
         return ""
     costs, gains = log_axis(cost_label, [d.cost for d in dots]), share_axis(gain_label, [d.gain for d in dots])

@@ -1,24 +1,18 @@
-"""The run cards that the Trade-offs tab offers, and measuring another one on this machine."""
+"""The run cards that the Trade-offs tab offers, and whose vectors each was measured on."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from searchdemo import assets
-from searchdemo.collection.build import Progress, clock
 from searchdemo.collection.library import Library
 from searchdemo.collection.store import Key
-from searchdemo.errors import BadQuery, UnknownName
+from searchdemo.errors import UnknownName
 from searchdemo.measure import cards as run_card
 from searchdemo.measure.cards import RunCard
-from searchdemo.ui.waiting import waiting
 
 BENCHMARK, PEERS = "tradeoff", "peers"
-
-# One measurement at a time in the whole process: two would slow each other.
-_turn = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -39,6 +33,41 @@ class Listed:
         return " · ".join([*facts, self.card.at[:10], *["shipped"] * self.shipped])
 
 
+@dataclass(frozen=True)
+class Pair:
+    """The sidebar's gallery and encoder, and the vectors that are built of them."""
+
+    gallery: str
+    encoder: str
+    vectors: int = 0  # 0: none are built
+    dim: int = 0
+    vectors_sha256: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.gallery} × {self.encoder}"
+
+    def owns(self, card: RunCard) -> bool:
+        return (card.gallery, card.encoder) == (self.gallery, self.encoder)
+
+    def has_vectors_of(self, card: RunCard) -> bool:
+        """Whether the card was measured on the very vectors that are built now; a quick run takes a part of them."""
+        return self.owns(card) and card.subject.get("vectors_sha256") == self.vectors_sha256
+
+
+def pair_of(library: Library, key: Key) -> Pair:
+    built = library.built(key)
+    if built is None:
+        return Pair(key.gallery, key.encoder)
+    artifact = library.store.open(built)
+    return Pair(
+        key.gallery,
+        key.encoder,
+        artifact.manifest.vectors,
+        artifact.manifest.dim,
+        vectors_sha256=artifact.vectors_sha256,
+    )
+
+
 def listed(benchmark: str = BENCHMARK) -> list[Listed]:
     """The person's own cards, the newest first, then the cards that ship."""
     own = sorted(run_card.cards(run_card.own_cards(), benchmark=benchmark), key=lambda card: card.at, reverse=True)
@@ -46,21 +75,41 @@ def listed(benchmark: str = BENCHMARK) -> list[Listed]:
     return [*(Listed(card, False) for card in own), *(Listed(card, True) for card in shipped)]
 
 
-def first_of(there: Sequence[Listed], gallery: str, encoder: str) -> str | None:
-    """The key of the card to open on: this gallery and encoder before others, then a full run before a quick one."""
+def first_of(there: Sequence[Listed], pair: Pair) -> str | None:
+    """The key of the card to show for this pair.
+
+    A card of the pair goes before others, one of the vectors that are built now before one of earlier ones, and a full
+    run before a quick one.
+    """
 
     def order(entry: Listed) -> tuple:
-        return (entry.card.gallery, entry.card.encoder) != (gallery, encoder), entry.card.quick
+        return not pair.owns(entry.card), not pair.has_vectors_of(entry.card), entry.card.quick
 
     return min(there, key=order).key if there else None
 
 
-def chosen(key: str) -> RunCard:
+def chosen(key: str | None) -> RunCard:
     """Raises UnknownName; a key is never read as a path."""
     there = {entry.key: entry.card for entry in listed()}
     if key not in there:
         raise UnknownName("run card", key, there)
     return there[key]
+
+
+def warning(card: RunCard, pair: Pair, there: Sequence[Listed]) -> str:
+    """Whose figures these are, where they are not those of the sidebar's vectors; else ""."""
+    subject = card.subject
+    vectors = f"{subject.get('vectors', 0):,} vectors of {subject.get('dim', 0)} dimensions"
+    if not pair.owns(card):
+        none = not any(pair.owns(entry.card) for entry in there)
+        why = f"No run of {pair} is on this machine yet: measure one above." if none else f"The sidebar has {pair}."
+        return f"These are figures of {card.gallery} × {card.encoder}, {vectors}. {why}"
+    if pair.vectors and not pair.has_vectors_of(card):
+        return (
+            f"These figures were measured on earlier vectors of {pair} ({vectors}), before it was built with other "
+            "weights or pictures. Measure again above for those of today."
+        )
+    return ""
 
 
 def peers_of(card: RunCard) -> list[dict]:
@@ -71,33 +120,3 @@ def peers_of(card: RunCard) -> list[dict]:
         return card.gallery, card.encoder, *subject, card.machine.get("name")
 
     return next((one.card.parts["points"] for one in listed(PEERS) if origin(one.card) == origin(card)), [])
-
-
-def measure(library: Library, key: Key) -> Iterator[str | RunCard]:
-    """A quick run: yields a sentence about its progress every second, and at last the card, which is saved by then.
-
-    A visitor who leaves loses nothing: the run goes on and its card is kept. Raises BadQuery while another one runs,
-    and what the benchmark raises.
-    """
-    from searchdemo.bench.table import measure as run
-    from searchdemo.bench.workload import Bench
-
-    library.open(key.gallery, key.encoder)  # raises NotBuilt at once
-    if not _turn.acquire(blocking=False):
-        raise BadQuery("A measurement runs on this machine already, and a second one would slow it: wait for its end.")
-    latest = [Progress("opening the vectors", 0, 0, 0)]
-
-    def work() -> RunCard:
-        try:
-            card = run(BENCHMARK, Bench(library, key, quick=True, report=latest.append))
-            run_card.save(card, run_card.own_cards())
-            return card
-        finally:
-            _turn.release()
-
-    yield (yield from waiting(work, lambda seconds: f"{said(latest[-1])}, {clock(seconds)} so far"))
-
-
-def said(progress: Progress) -> str:
-    counted = progress.total > 1 and not progress.rate
-    return f"{progress.stage} ({progress.done + 1} of {progress.total})" if counted else str(progress)

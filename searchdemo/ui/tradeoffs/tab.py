@@ -1,68 +1,65 @@
-"""The Trade-offs tab: recall against latency or memory from a run card, the setting within given bounds, and its code.
+"""The Trade-offs tab: encoders side by side, then recall against latency or memory from a run card.
 
-Below it, distances.py shows the meaning of distance on a few pictures.
+A visitor gives bounds, or chooses a dot; the setting has its code, and can be tried in the sidebar. Below it,
+distances.py shows the meaning of distance on a few pictures.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
-from html import escape
-from typing import NamedTuple
+from typing import Any
 
 import gradio as gr
 
-from searchdemo.errors import BadQuery
-from searchdemo.measure.cards import RunCard
-from searchdemo.measure.pareto import front
-from searchdemo.measure.recommend import CRITERIA, Bounds, choose, excesses, setting, snippet
+from searchdemo.encoders.table import ENCODERS
+from searchdemo.errors import BadQuery, SearchDemoError
 from searchdemo.ui.components.messages import hint, sentence_errors
-from searchdemo.ui.components.plots import COLOURS
-from searchdemo.ui.components.scatter import Dot, scatter
+from searchdemo.ui.components.scatter import SCRIPT
 from searchdemo.ui.components.templates import render
-from searchdemo.ui.components.units import byte_size, milliseconds
 from searchdemo.ui.page import Page
 from searchdemo.ui.tradeoffs import cards as tradeoff_cards
 from searchdemo.ui.tradeoffs import distances
+from searchdemo.ui.tradeoffs import encoders as side_by_side
+from searchdemo.ui.tradeoffs.cards import Pair
+from searchdemo.ui.tradeoffs.measuring import PLANS, Measuring, Run, finished
+from searchdemo.ui.tradeoffs.setting import CODE_FOR, MAX_MB, MAX_MS, STORED, Asked, Setting, chosen, recommended
+from searchdemo.ui.tradeoffs.view import COSTS, TIME, plot_html, source_html, warning_html
 
 TITLE = "Trade-offs"
 MIN_RECALL = 0.95  # at the start
-TIME, MEMORY = "milliseconds", "megabytes"
-MAX_MS, MAX_MB = "Max latency (ms)", "Max size (MB)"
-
-
-class Cost(NamedTuple):
-    """The other axis of the plot."""
-
-    bound: str  # the bound on it, a key of CRITERIA and a field of Bounds
-    label: str  # of the axis
-    best: str  # adjective for the row with the lowest cost
-
-
-COSTS = {
-    TIME: Cost("ms", "ms per query, p50 (log)", "fastest"),
-    MEMORY: Cost("mb", "MB of the index (log)", "smallest"),
-}
-FAMILIES = {"ivf": "inverted file", "hash": "hashing", "tree": "trees"}
 NO_CARD = (
     "No run of the trade-off benchmark is on this machine yet, and none came with it: "
-    "press “Measure on this machine”, which takes about a minute."
+    "press “Measure”, which takes about a minute."
 )
+MEASURING = Measuring()
 
 
 def add(page: Page) -> None:
     """Call within the tab."""
+    encoders = gr.HTML(elem_id="tradeoffs-encoders", js_on_load=render("encoders.js"))
+    gr.HTML("<h3>2. The index decides how fast, and how much of it is found</h3>")
     with gr.Row():
         cards = gr.Dropdown([], label="Measurement", scale=3, min_width=280, elem_id="tradeoffs-card")
-        with gr.Column(scale=1, min_width=260):
-            go = gr.Button("Measure on this machine", elem_id="tradeoffs-measure", size="md")
-            status = gr.HTML(elem_id="tradeoffs-status", padding=False)
+        plan = gr.Dropdown(
+            [(each.title, name) for name, each in PLANS.items()],
+            value=next(iter(PLANS)),
+            label="Measure on this machine",
+            info="quick: up to 10,000 vectors; full: all of them",
+            scale=2,
+            min_width=260,
+            elem_id="tradeoffs-plan",
+        )
+        with gr.Column(scale=1, min_width=120):
+            go = gr.Button("Measure", elem_id="tradeoffs-measure", size="md")
+            cancel = gr.Button("Cancel", elem_id="tradeoffs-cancel", size="md", variant="stop", visible="hidden")
+    status = gr.HTML(elem_id="tradeoffs-status", padding=False)
+    warning = gr.HTML(elem_id="tradeoffs-warning", padding=False)
     with gr.Row():
         with gr.Column(scale=3, min_width=320):
-            plot = gr.HTML(elem_id="tradeoffs-plot", min_height=300)
+            plot = gr.HTML(elem_id="tradeoffs-plot", min_height=300, js_on_load=SCRIPT)
             source = gr.HTML(elem_id="tradeoffs-source")
         with gr.Column(scale=2, min_width=320):
-            against = gr.Radio([TIME, MEMORY], value=TIME, label="Recall against", elem_id="tradeoffs-against")
+            against = gr.Radio(list(COSTS), value=TIME, label="Recall against", elem_id="tradeoffs-against")
             recall = gr.Slider(0.5, 1, MIN_RECALL, step=0.01, label="Minimum recall@10", elem_id="tradeoffs-recall")
             with gr.Row():
                 # not gr.Number, which shows 0 when it is empty
@@ -70,135 +67,135 @@ def add(page: Page) -> None:
                 mb = gr.Textbox(label=MAX_MB, placeholder="any", min_width=120, elem_id="tradeoffs-mb")
             others = gr.Checkbox(False, label="Other libraries", interactive=False, elem_id="tradeoffs-others")
             winner = gr.HTML(elem_id="tradeoffs-winner")
-            code = gr.Code(
-                language="python",
-                label="Code",
-                interactive=False,
-                max_lines=18,
-                buttons=["copy"],
-                elem_id="tradeoffs-code",
-            )
+            attempt = gr.Button("Try it on my picture", variant="primary", elem_id="tradeoffs-try", size="md")
+            attempted = gr.HTML(elem_id="tradeoffs-try-note", padding=False)
+    code_for = gr.Radio(list(CODE_FOR), value=STORED, label="Code for", elem_id="tradeoffs-code-for")
+    code = gr.Code(
+        language="python",
+        label="Code",
+        interactive=False,
+        max_lines=18,
+        buttons=["copy"],
+        elem_id="tradeoffs-code",
+    )
     distances.add(page)
+    dot = gr.State("")  # the id of the dot that the visitor chose; "": the recommended setting is shown
     page.linked |= {"least_recall": recall, "most_ms": ms, "most_mb": mb, "against": against}
 
-    def draw(key: str | None, against: str, recall: float | None, ms: str, mb: str, others: bool) -> tuple:
-        """Values of `drawn`."""
-        if not key:
-            return hint(NO_CARD), "", "", gr.update(visible="hidden"), others_of([])
-        card = tradeoff_cards.chosen(key)
-        rows, peers = card.parts["points"], tradeoff_cards.peers_of(card)
-        bounds, picked = Bounds(), None
-        try:
-            bounds = Bounds(recall=recall, ms=bound(MAX_MS, ms), mb=bound(MAX_MB, mb))
-            cost = cost_of(against)
-            picked = choose(rows, bounds, CRITERIA[cost.bound].key)
-            said = winner_html(picked, exact_of(rows), cost.best)
-        except BadQuery as error:
-            said = f"<div class='panel'>{escape(str(error))}</div>"
+    def pair_of(gallery: str, encoder: str) -> Pair:
+        page.choice(gallery, encoder, "brute", 1)  # refuses names that are not offered
+        return tradeoff_cards.pair_of(page.library, page.key(gallery, encoder))
+
+    # The plot, and the setting that is shown
+
+    def draw(*values: Any) -> tuple:
+        """Values of `drawn`. Another card, or other bounds, go back to the recommended setting."""
+        asked = Asked(*values)
+        pair = pair_of(asked.gallery, asked.encoder)
+        if not asked.key:
+            return "", hint(NO_CARD), "", others_of([]), *updates(Setting("")), ""
+        card = tradeoff_cards.chosen(asked.key)
+        shown, warned = asked.drawn(card), tradeoff_cards.warning(card, pair, tradeoff_cards.listed())
+        setting = recommended(card, asked, pair)
+        plotted = plot_html(shown if asked.others else shown.without_peers(), setting.row)
+        return warning_html(warned), plotted, source_html(card), others_of(shown.peers), *updates(setting), ""
+
+    def pick(event: gr.EventData, *values: Any) -> tuple:
+        """Values of `told` and the dot, of the dot that was chosen."""
+        return *tell(event.dot, *values), event.dot
+
+    def tell(dot: str, *values: Any) -> tuple:
+        """Values of `told`."""
+        return updates(shown_setting(dot, Asked(*values)))
+
+    def shown_setting(dot: str, asked: Asked) -> Setting:
+        """Of the dot that the visitor chose, else the recommended one. Raises UnknownName, BadQuery."""
+        card, pair = tradeoff_cards.chosen(asked.key), pair_of(asked.gallery, asked.encoder)
+        return chosen(card, dot, asked, pair) if dot else recommended(card, asked, pair)
+
+    def updates(setting: Setting) -> tuple:
+        """Values of `told`."""
+        hidden = gr.update(visible="hidden")
+        if setting.row is None:
+            return setting.said, hidden, "", hidden, hidden
         return (
-            plot_html(rows, peers if others else [], against, bounds, picked),
-            source_html(card),
-            said,
-            gr.update(value=snippet(card, picked), visible=True) if picked else gr.update(visible="hidden"),
-            others_of(peers),
+            setting.said,
+            gr.update(visible=True, interactive=bool(setting.trial.index)),
+            hint(setting.trial.note),
+            gr.update(visible=True) if setting.code else hidden,
+            gr.update(value=setting.code, label=setting.code_label, visible=True) if setting.code else hidden,
         )
 
-    def refresh(gallery: str, encoder: str, key: str | None = None) -> dict:
-        """Offers all cards and chooses `key`, else the first card of this gallery and encoder."""
-        there = tradeoff_cards.listed()
-        value = key or tradeoff_cards.first_of(there, gallery, encoder)
-        return gr.update(choices=[(entry.label, entry.key) for entry in there], value=value)
+    def try_it(dot: str, *values: Any) -> list:
+        """Values of the sidebar's index and parameters, and a sign for the tabs that they changed."""
+        tried = shown_setting(dot, Asked(*values)).trial
+        if not tried.index:
+            raise BadQuery(tried.note)
+        params = [tried.params.get(name, gr.skip()) for name in page.params]
+        return [tried.index, *params, (tried.index, *tried.params.values())]
+
+    # Cards, encoders, measuring
 
     def follow(gallery: str, encoder: str) -> tuple:
-        """Values of status and cards."""
-        return hint(f"{gallery} × {encoder}: a quick run takes a minute or less"), refresh(gallery, encoder)
+        """Values of cards and encoders."""
+        pair, there = pair_of(gallery, encoder), tradeoff_cards.listed()
+        offered = gr.update(
+            choices=[(entry.label, entry.key) for entry in there], value=tradeoff_cards.first_of(there, pair)
+        )
+        keys = {name: page.key(gallery, name) for name in ENCODERS}
+        pictures = len(page.library.gallery(gallery).pictures)
+        table = side_by_side.lines(page.library, keys)
+        return offered, side_by_side.encoders_html(gallery, pictures, encoder, table)
 
-    def measure(*sidebar: object) -> Iterator[tuple]:
-        """Values of status and cards."""
-        chosen = page.choice(*sidebar)
-        for step in tradeoff_cards.measure(page.library, page.key(chosen.gallery, chosen.encoder)):
-            if not isinstance(step, RunCard):
-                yield hint(step), gr.skip()
-                continue
-            measured = tradeoff_cards.Listed(step, shipped=False)
-            said = hint(f"{step.gallery} × {step.encoder}: measured in {step.seconds:.0f} s")
-            yield said, refresh(step.gallery, step.encoder, measured.key)
+    def use(event: gr.EventData) -> tuple:
+        """Values of the sidebar's encoder, and a sign for the tabs that it changed."""
+        name = ENCODERS.find(event.encoder).name
+        return name, ("encoder", name)
+
+    def measure(plan: str, gallery: str, encoder: str) -> Iterator[tuple]:
+        """Values of status and cancel."""
+        try:
+            page.choice(gallery, encoder, "brute", 1)
+            run = MEASURING.start(page.library, page.key(gallery, encoder), plan)
+        except SearchDemoError as error:
+            yield hint(str(error)), gr.skip()
+            return
+        yield from watched(run)
+
+    def watched(run: Run) -> Iterator[tuple]:
+        try:
+            for sentence in run.watch():
+                yield hint(sentence), gr.update(visible=True)
+            said = finished(run, run.done.result())
+        except SearchDemoError as error:
+            said = str(error)
+        yield hint(said), gr.update(visible="hidden")
+
+    def watch() -> Iterator[tuple]:
+        """The run that another visitor, or this one before the page was loaded again, has started."""
+        if run := MEASURING.running():
+            yield from watched(run)
 
     quiet = {"show_progress": "hidden"}
-    drawn = [plot, source, winner, code, others]
-    asked = [cards, against, recall, ms, mb, others]
-    drawing = {"fn": sentence_errors(draw), "inputs": asked, "outputs": drawn, "trigger_mode": "always_last", **quiet}
-    gr.on([component.change for component in asked], **drawing)
     subject = [page.gallery, page.encoder]
-    page.demo.load(follow, subject, [status, cards], **quiet).success(**drawing)
-    gr.on([component.change for component in subject], follow, subject, [status, cards], **quiet)
-    measured = go.click(sentence_errors(measure), page.inputs, [status, cards], **quiet)
-    measured.success(**drawing)  # the same card measured again has the same key, which is no change
-    measured.failure(follow, subject, [status, cards], **quiet)
-
-
-def bound(name: str, text: str | None) -> float | None:
-    """ "" -> None: no bound. Raises BadQuery for anything else that is not a number."""
-    text = (text or "").strip()
-    try:
-        value = float(text) if text else None
-    except ValueError:
-        value = math.nan
-    if value is not None and not 0 <= value < math.inf:
-        raise BadQuery(f"{name} = {text!r} is not a number: write one such as 0.5, or leave it empty for no bound.")
-    return value
-
-
-def cost_of(against: str) -> Cost:
-    """Raises BadQuery for a name that is not in COSTS."""
-    if against not in COSTS:
-        raise BadQuery(f"Recall cannot be drawn against {against!r}: choose from {', '.join(COSTS)}.")
-    return COSTS[against]
-
-
-def exact_of(rows: Sequence[dict]) -> dict | None:
-    """The fastest exact search of the card."""
-    return min((row for row in rows if row["family"] == "exact"), key=lambda row: row["p50_ms"], default=None)
-
-
-def plot_html(rows: Sequence[dict], peers: Sequence[dict], against: str, bounds: Bounds, picked: dict | None) -> str:
-    """rows, peers: the points of their cards. Raises BadQuery for a cost that is not in COSTS."""
-    cost = cost_of(against)
-    key, scale = CRITERIA[cost.bound].key, CRITERIA[cost.bound].scale
-    best = front(rows, cost=key)
-
-    def dot(row: dict, family: str, name: str, lines: list[str], **marks: bool) -> Dot:
-        return Dot(row[key] * scale, row["recall_10"], family, name, lines, faded=bool(excesses(row, bounds)), **marks)
-
-    dots = []
-    for row in rows:
-        in_front = any(row is one for one in best)
-        dots.append(dot(row, row["family"], setting(row), facts(row), front=in_front, ringed=row is picked))
-    for row in [row for row in peers if row.get(key) is not None]:
-        family = row["family"] if row["family"] in COLOURS else "exact"
-        figures = f"p50 {milliseconds(row['p50_ms'])}, {byte_size(row['size_bytes'])}"
-        lines = [f"recall@10 {row['recall_10']:.3f}", figures]
-        dots.append(dot(row, family, f"{row['peer']} {row['setting']}", lines, hollow=True))
-    return scatter(
-        dots,
-        cost.label,
-        "recall@10",
-        [(row[key] * scale, row["recall_10"]) for row in best],
-        max_cost=bounds.given().get(cost.bound),
-        min_gain=bounds.recall,
-        families=FAMILIES,
-    )
-
-
-def facts(row: dict) -> list[str]:
-    """The figures of a point, line by line."""
-    return [
-        f"recall@1 {row['recall_1']:.3f}, @10 {row['recall_10']:.3f}, @100 {row['recall_100']:.3f}",
-        f"p50 {milliseconds(row['p50_ms'])}, p95 {milliseconds(row['p95_ms'])}",
-        f"{byte_size(row['size_bytes'])}, built in {row['build_s']:.3g} s",
-        f"kNN top-1 {row['knn_top1']:.1f} %",
-        *["by L2"] * (row["metric"] == "l2" and row["family"] != "hash"),  # hashing compares bits
-    ]
+    asked = [cards, *subject, others, code_for, against, recall, ms, mb]
+    told = [winner, attempt, attempted, code_for, code]
+    drawn = [warning, plot, source, others, *told, dot]
+    drawing = {"fn": sentence_errors(draw), "inputs": asked, "outputs": drawn, "trigger_mode": "always_last", **quiet}
+    following = {"fn": sentence_errors(follow), "inputs": subject, "outputs": [cards, encoders], **quiet}
+    gr.on([component.change for component in (cards, others, against, recall, ms, mb)], **drawing)
+    gr.on([page.demo.load, page.gallery.change, page.encoder.change], **following).success(**drawing)
+    plot.select(sentence_errors(pick), asked, [*told, dot], **quiet)
+    code_for.input(sentence_errors(tell), [dot, *asked], told, **quiet)
+    sidebar = [page.index, *page.params.values(), page.numbers]
+    tried = attempt.click(sentence_errors(try_it), [dot, *asked], sidebar, **quiet)
+    tried.success(None, None, None, js=render("first_tab.js"))
+    encoders.select(sentence_errors(use), None, [page.encoder, page.numbers], **quiet)
+    measured = go.click(measure, [plan, *subject], [status, cancel], **quiet)
+    measured.success(**following).success(**drawing)  # measured again, a card has the same key, which is no change
+    page.demo.load(watch, None, [status, cancel], **quiet)
+    # Without an output: it could arrive after the last word of the run, and take its place.
+    cancel.click(MEASURING.cancel, None, None, queue=False, **quiet)
 
 
 def others_of(peers: Sequence[dict]) -> dict:
@@ -206,24 +203,3 @@ def others_of(peers: Sequence[dict]) -> dict:
     return gr.update(
         interactive=bool(peers), label="Other libraries" if peers else "Other libraries: none measured here"
     )
-
-
-def winner_html(row: dict, exact: dict | None, best: str = "fastest") -> str:
-    """The recommended row, and its cost beside the exact search of the same card."""
-    cost = accuracy_cost(row["knn_top1"], exact["knn_top1"]) if exact else ""
-    return render("winner.html", row=row, setting=setting(row), best=best, exact=exact, cost=cost)
-
-
-def accuracy_cost(top1: float, exact: float) -> str:
-    """ "costs 0.1 points of accuracy", the difference of the figures as they are shown."""
-    points = round(exact, 1) - round(top1, 1)
-    if abs(points) < 0.05:
-        return "costs no accuracy"
-    return f"costs {points:.1f} points of accuracy" if points > 0 else f"{-points:.1f} points above, by chance"
-
-
-def source_html(card: RunCard) -> str:
-    """The origin of the figures."""
-    threads = " and ".join(f"{count}" for count in card.settings.get("threads", [])) or "an unknown number of"
-    said = f"{card.source} · {threads} thread{'' if threads == '1' else 's'}, one query per call"
-    return hint(said) + "".join(map(hint, card.notes))
