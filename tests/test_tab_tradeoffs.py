@@ -101,6 +101,16 @@ def test_a_quick_card_replaces_a_full_one_only_where_that_is_of_other_vectors(ro
     assert opens_on("ab") and not opens_on("earlier")
 
 
+def test_a_new_quick_card_says_that_the_full_one_stays_shown(roots):
+    quick = tradeoff_card(settings={"quick": True, "threads": [1]})
+    pair = Pair("tiny-imagenet", "bundled", 10_000, 48, "ab")
+    run_card.save(quick, roots[0])
+    assert tradeoff_cards.where_it_is([quick], pair) == ""
+    assert tradeoff_cards.where_it_is([tradeoff_card(benchmark="knn")], pair) == ""
+    run_card.save(tradeoff_card(), roots[1])
+    assert "stays shown" in tradeoff_cards.where_it_is([quick], pair)
+
+
 def test_figures_of_other_vectors_say_whose_they_are(roots):
     own_and_shipped(roots)
     there, card = tradeoff_cards.listed(), tradeoff_card()

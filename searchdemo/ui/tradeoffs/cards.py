@@ -112,6 +112,14 @@ def warning(card: RunCard, pair: Pair, there: Sequence[Listed]) -> str:
     return ""
 
 
+def where_it_is(measured: Sequence[RunCard], pair: Pair) -> str:
+    """A sentence when a new card is not the one that is shown: a quick run never takes the place of a full one."""
+    new = next((card for card in measured if card.benchmark == BENCHMARK), None)
+    if new is None or chosen(first_of(listed(), pair)).path == new.path:
+        return ""
+    return "The full run of the same vectors stays shown; this one is in the list of measurements."
+
+
 def peers_of(card: RunCard) -> list[dict]:
     """Points of other libraries that compare with this card's: on the same vectors and the same kind of machine."""
 

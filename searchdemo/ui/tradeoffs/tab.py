@@ -51,7 +51,7 @@ def add(page: Page) -> None:
         )
         with gr.Column(scale=1, min_width=120):
             go = gr.Button("Measure", elem_id="tradeoffs-measure", size="md")
-            cancel = gr.Button("Cancel", elem_id="tradeoffs-cancel", size="md", variant="stop", visible="hidden")
+            cancel = gr.Button("Cancel", elem_id="tradeoffs-cancel", size="md", visible="hidden")
     status = gr.HTML(elem_id="tradeoffs-status", padding=False)
     warning = gr.HTML(elem_id="tradeoffs-warning", padding=False)
     with gr.Row():
@@ -166,7 +166,8 @@ def add(page: Page) -> None:
         try:
             for sentence in run.watch():
                 yield hint(sentence), gr.update(visible=True)
-            said = finished(run, run.done.result())
+            measured, pair = run.done.result(), tradeoff_cards.pair_of(page.library, run.key)
+            said = " ".join([finished(run, measured), tradeoff_cards.where_it_is(measured, pair)])
         except SearchDemoError as error:
             said = str(error)
         yield hint(said), gr.update(visible="hidden")
