@@ -89,7 +89,8 @@ def add(page: Page) -> None:
         return page.choice(*sidebar, "brute", 1)  # refuses names that are not offered
 
     sidebar, shown, quiet = [page.gallery, page.encoder], [picked, grid], {"show_progress": "hidden"}
-    gr.on([page.demo.load, page.gallery.change, page.encoder.change], again, [picked, *sidebar], shown, **quiet)
+    events = [page.demo.load, page.gallery.change, page.encoder.change]
+    gr.on(events, again, [picked, *sidebar], shown, trigger_mode="always_last", **quiet)
     gr.on([take.click, number.submit], sentence_errors(add_number), [picked, kind, number, *sidebar], shown, **quiet)
     upload.input(sentence_errors(add_own), [picked, upload, *sidebar], [upload, *shown], show_progress_on=grid)
     surprise.click(sentence_errors(surprise_me), sidebar, shown, **quiet)

@@ -37,7 +37,7 @@ MEASURING = Measuring()
 def add(page: Page) -> None:
     """Call within the tab."""
     encoders = gr.HTML(elem_id="tradeoffs-encoders", js_on_load=render("encoders.js"))
-    gr.HTML("<h3>2. The index decides how fast, and how much of it is found</h3>")
+    gr.HTML("<h2>2. The index decides how fast, and how much of it is found</h2>", elem_id="tradeoffs-index")
     with gr.Row():
         cards = gr.Dropdown([], label="Measurement", scale=3, min_width=280, elem_id="tradeoffs-card")
         plan = gr.Dropdown(
@@ -74,7 +74,7 @@ def add(page: Page) -> None:
         language="python",
         label="Code",
         interactive=False,
-        max_lines=18,
+        wrap_lines=True,  # a part that scrolls could not be reached by keyboard
         buttons=["copy"],
         elem_id="tradeoffs-code",
     )
@@ -183,7 +183,9 @@ def add(page: Page) -> None:
     told = [winner, attempt, attempted, code_for, code]
     drawn = [warning, plot, source, others, *told, dot]
     drawing = {"fn": sentence_errors(draw), "inputs": asked, "outputs": drawn, "trigger_mode": "always_last", **quiet}
-    following = {"fn": sentence_errors(follow), "inputs": subject, "outputs": [cards, encoders], **quiet}
+    # always_last: a link changes the gallery while the first answer is on its way; gradio's default would drop that
+    following = {"fn": sentence_errors(follow), "inputs": subject, "outputs": [cards, encoders]}
+    following |= {"trigger_mode": "always_last", **quiet}
     gr.on([component.change for component in (cards, others, against, recall, ms, mb)], **drawing)
     gr.on([page.demo.load, page.gallery.change, page.encoder.change], **following).success(**drawing)
     plot.select(sentence_errors(pick), asked, [*told, dot], **quiet)
