@@ -17,7 +17,7 @@ from searchdemo.collection.query import Query
 from searchdemo.collection.store import Key
 from searchdemo.encoders.table import ENCODERS
 from searchdemo.errors import BadQuery, Cancelled, SearchDemoError, UnknownName
-from searchdemo.indexes.base import SEARCH_PARAMS
+from searchdemo.indexes.base import SEARCH_PARAMS, checked_params
 from searchdemo.indexes.table import INDEXES
 from searchdemo.types import SearchResult
 from searchdemo.ui.components import search_params
@@ -102,14 +102,22 @@ class Page:
 
         ticked.input(fit, [ticked, self.index], [*self.params.values()], show_progress="hidden", queue=False)
 
+    def set_params(self, values: dict[str, int]) -> list:
+        """Updates of all sliders of search parameters: these values, and the others as they are.
+
+        Raises UnknownName, BadQuery.
+        """
+        checked_params("the page", SEARCH_PARAMS, values)
+        return [
+            gr.update(value=values[name], maximum=max(slider.maximum, values[name])) if name in values else gr.skip()
+            for name, slider in self.params.items()
+        ]
+
     def on_remedy(self, line: Answer, refresh: str) -> None:
         """A click on the remedy in a line sets the search parameter that it names. refresh: a script to run then."""
 
         def apply(event: gr.EventData) -> list:
-            name, value = event.param, whole(event.param, event.value)
-            most = next(param.maximum for param in SEARCH_PARAMS if param.name == name)
-            new = gr.update(value=min(value, most), maximum=max(self.params[name].maximum, min(value, most)))
-            return [new if name == param else gr.skip() for param in self.params]
+            return self.set_params({str(event.param): whole(str(event.param), event.value)})
 
         sliders = [*self.params.values()]
         line.apply(apply, None, sliders, show_progress="hidden", queue=False).success(None, js=refresh)

@@ -127,12 +127,11 @@ def add(page: Page) -> None:
         )
 
     def try_it(dot: str, *values: Any) -> list:
-        """Values of the sidebar's index and parameters, and a sign for the tabs that they changed."""
+        """Values of the sidebar's index and parameters."""
         tried = shown_setting(dot, Asked(*values)).trial
         if not tried.index:
             raise BadQuery(tried.note)
-        params = [tried.params.get(name, gr.skip()) for name in page.params]
-        return [tried.index, *params, (tried.index, *tried.params.values())]
+        return [tried.index, *page.set_params(tried.params)]
 
     # Cards, encoders, measuring
 
@@ -147,10 +146,9 @@ def add(page: Page) -> None:
         table = side_by_side.lines(page.library, keys)
         return offered, side_by_side.encoders_html(gallery, pictures, encoder, table)
 
-    def use(event: gr.EventData) -> tuple:
-        """Values of the sidebar's encoder, and a sign for the tabs that it changed."""
-        name = ENCODERS.find(event.encoder).name
-        return name, ("encoder", name)
+    def use(event: gr.EventData) -> str:
+        """The value of the sidebar's encoder."""
+        return ENCODERS.find(event.encoder).name
 
     def measure(plan: str, gallery: str, encoder: str) -> Iterator[tuple]:
         """Values of status and cancel."""
@@ -190,10 +188,10 @@ def add(page: Page) -> None:
     gr.on([page.demo.load, page.gallery.change, page.encoder.change], **following).success(**drawing)
     plot.select(sentence_errors(pick), asked, [*told, dot], **quiet)
     code_for.input(sentence_errors(tell), [dot, *asked], told, **quiet)
-    sidebar = [page.index, *page.params.values(), page.numbers]
+    sidebar = [page.index, *page.params.values()]
     tried = attempt.click(sentence_errors(try_it), [dot, *asked], sidebar, **quiet)
     tried.success(None, None, None, js=render("first_tab.js"))
-    encoders.select(sentence_errors(use), None, [page.encoder, page.numbers], **quiet)
+    encoders.select(sentence_errors(use), None, page.encoder, **quiet)
     measured = go.click(measure, [plan, *subject], [status, cancel], **quiet)
     measured.success(**following).success(**drawing)  # measured again, a card has the same key, which is no change
     page.demo.load(watch, None, [status, cancel], **quiet)
