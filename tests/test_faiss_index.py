@@ -13,6 +13,7 @@ from searchdemo.indexes import faiss_index
 from searchdemo.indexes.faiss_index import FaissIndex
 from searchdemo.indexes.shards import merged, shards
 from searchdemo.indexes.table import INDEXES, find, nlist
+from searchdemo.indexes.walk import Graph, Walk, walk
 from searchdemo.measure.metrics import recall_at_k
 from tests.conftest import exact_rows, unit
 
@@ -207,3 +208,61 @@ def test_shards_together_find_what_the_whole_finds(name, params, threaded, clust
     assert np.allclose(found.scores, np.einsum("qkd,qd->qk", vectors[found.positions], queries), atol=1e-3)
     assert whole.count == 1500 and whole.size_bytes == sum(part.size_bytes for part in parts)
     assert whole.recipe == parts[0].recipe == INDEXES[name].recipe(500, 32)
+
+
+# What a search visits
+
+
+@pytest.mark.parametrize("name", ["ivf", "ivfpq", "opq-ivfpq", "ivf-fastscan", "faiss:PCA16,IVF32,Flat"])
+def test_a_search_finds_what_lies_in_the_cells_that_it_visits(name, clustered, built):
+    vectors, queries = clustered
+    index = built(name)
+    cells = index.cells()
+    assert cells.shape == (len(vectors),) and cells is index.cells() and not cells.flags.writeable
+    for query in queries[:5]:
+        ranks = index.visit_ranks(query)
+        assert sorted(ranks.tolist()) == list(range(1, cells.max() + 2))
+        for nprobe in (1, 3):
+            effort = {"k_factor": 256} if "Refine" in index.recipe else {}  # it scores all of its candidates again
+            found = index.search(query[None], len(vectors), nprobe=nprobe, **effort).positions[0]
+            assert set(found[found >= 0].tolist()) == set(np.flatnonzero(ranks[cells] <= nprobe).tolist())
+
+
+def test_a_mapped_file_tells_its_cells_too(clustered, tmp_path, ivf):
+    ivf.save(tmp_path / "ivf.faiss")
+    mapped = find("ivf").load(tmp_path / "ivf.faiss", *clustered[0].shape)
+    assert np.array_equal(mapped.cells(), ivf.cells())
+
+
+@pytest.mark.parametrize("metric", ["ip", "l2"])
+@pytest.mark.parametrize("name", ["hnsw", "faiss:HNSW8,Flat"])
+def test_the_walk_keeps_what_faiss_finds(name, metric, clustered):
+    vectors, queries = clustered
+    index = make(name, vectors, metric)
+    for ef_search in (1, 10, 64):
+        for query in queries[:10]:
+            walk = index.walk(query, ef_search=ef_search)
+            found = index.search(query[None], ef_search, ef_search=ef_search).positions[0]
+            assert set(walk.kept) == set(found[found >= 0].tolist())
+            assert set(walk.kept) <= set(range(len(vectors))) and len(set(walk.expanded)) == len(walk.expanded)
+            assert walk.expanded[0] == walk.descent[-1] and walk.scored >= len(walk.expanded)
+    assert len(index.walk(queries[0]).kept) == 64  # the default
+
+
+def test_indexes_without_cells_or_a_graph_tell_none(clustered, built):
+    for name in ("flat", "hnsw"):
+        assert built(name).cells() is None and built(name).visit_ranks(clustered[1][0]) is None
+    for name in ("flat", "ivf"):
+        assert built(name).walk(clustered[1][0]) is None
+
+
+def test_a_walk_worked_out_by_hand():
+    # On a line, 0 ... 9. Layer 1 has 0 and 6; in layer 0 each knows those beside it. The query is at 8.
+    def neighbours(position: int, layer: int) -> np.ndarray:
+        if layer:
+            return np.array([6 - position])
+        return np.array([one for one in (position - 1, position + 1) if 0 <= one < 10])
+
+    graph = Graph(0, 1, neighbours, lambda query, positions: -np.abs(positions - query[0]))
+    steps = walk(graph, np.array([8.2]), 2)
+    assert steps == Walk(descent=(0, 6), expanded=(6, 7, 8, 9), kept=(8, 9), scored=5)

@@ -18,6 +18,7 @@ import numpy as np
 from searchdemo.errors import BadArtifact, BadQuery, SearchDemoError, UnknownName
 from searchdemo.extras import imported, is_installed, pip_command
 from searchdemo.files import replacing
+from searchdemo.indexes.walk import Walk
 from searchdemo.types import MISSING, Count, Neighbors
 
 MAX_MADE = 256  # parameter objects that an index keeps for the next call
@@ -238,6 +239,21 @@ class Index(ABC):
         """For inverted files: at which nprobe each vector's cell is first visited, (m,) from 1. None for others.
 
         query (dim,), vectors (m, dim): stored vectors, whose cell is that of their nearest centroid.
+        """
+        return None
+
+    def cells(self) -> np.ndarray | None:
+        """For inverted files: the cell that holds each position, (n,) int32 from 0. None for others. It is kept."""
+        return None
+
+    def visit_ranks(self, query: np.ndarray) -> np.ndarray | None:
+        """For inverted files: at which nprobe each cell is first visited, (nlist,) from 1; query (dim,). None for others."""
+        return None
+
+    def walk(self, query: np.ndarray, **params: int) -> Walk | None:
+        """For graphs whose edges can be read: the steps of a search for a query (dim,). None for others.
+
+        Raises as `search` does.
         """
         return None
 

@@ -9,8 +9,9 @@ import faiss
 import numpy as np
 
 from searchdemo.errors import BadArtifact
-from searchdemo.indexes.base import Index, IndexSpec, cosines, reason
+from searchdemo.indexes.base import Index, IndexSpec, checked_params, cosines, reason
 from searchdemo.indexes.factory import is_hash
+from searchdemo.indexes.walk import Graph, Walk, walk
 from searchdemo.types import MISSING, Count
 
 PART = 10_000  # vectors that a graph takes at once
@@ -95,6 +96,7 @@ class FaissIndex(Index):
         super().__init__(spec, None, (index.ntotal, index.d), size_bytes, recipe)
         self._hamming, self._euclidean = is_hash(self.recipe), index.metric_type == faiss.METRIC_L2
         self._on_gpu = False
+        self._cells: np.ndarray | None = None
         self._use(faiss.downcast_index(index))
 
     @classmethod
@@ -149,21 +151,70 @@ class FaissIndex(Index):
         return rows, scores
 
     def cell_ranks(self, query: np.ndarray, vectors: np.ndarray) -> np.ndarray | None:
-        index = faiss.downcast_index(self.owner)  # not the one on a GPU, whose centroids are out of reach
-        ivf = faiss.try_extract_index_ivf(index)
+        ranks = self.visit_ranks(query)
+        if ranks is None:
+            return None
+        ivf, vectors = faiss.try_extract_index_ivf(self.owner), transformed(self.owner, vectors)
+        _, cells = ivf.quantizer.search(np.ascontiguousarray(vectors), 1)
+        return ranks[cells[:, 0]]
+
+    def visit_ranks(self, query: np.ndarray) -> np.ndarray | None:
+        ivf = faiss.try_extract_index_ivf(self.owner)  # not the one on a GPU, whose centroids are out of reach
         if ivf is None:
             return None
-        if isinstance(index, faiss.IndexRefine):
-            index = faiss.downcast_index(index.base_index)
-        if isinstance(index, faiss.IndexPreTransform):
-            for step in transforms(index):
-                query, vectors = step.apply(query[None])[0], step.apply(vectors)
-        _, visited = ivf.quantizer.search(np.ascontiguousarray(query[None]), ivf.nlist)
-        _, cells = ivf.quantizer.search(np.ascontiguousarray(vectors), 1)
+        _, visited = ivf.quantizer.search(np.ascontiguousarray(transformed(self.owner, query[None])), ivf.nlist)
         rank_of = np.full(ivf.nlist, ivf.nlist)  # a graph of centroids may not reach them all: those come last
         reached = visited[0][visited[0] != MISSING]
         rank_of[reached] = np.arange(1, len(reached) + 1)
-        return rank_of[cells[:, 0]]
+        return rank_of
+
+    def cells(self) -> np.ndarray | None:
+        if self._cells is None and (ivf := faiss.try_extract_index_ivf(self.owner)) is not None:
+            cells = np.empty(self.count, np.int32)
+            for cell in range(ivf.nlist):
+                if size := ivf.invlists.list_size(cell):
+                    ids = ivf.invlists.get_ids(cell)
+                    cells[faiss.rev_swig_ptr(ids, size)] = cell
+                    ivf.invlists.release_ids(cell, ids)
+            cells.flags.writeable = False
+            self._cells = cells
+        return self._cells
+
+    def walk(self, query: np.ndarray, **params: int) -> Walk | None:
+        graph = graph_of(faiss.downcast_index(self.owner))
+        values = checked_params(self.spec.name, self.spec.params, params)
+        return graph and walk(graph, query, values["ef_search"])
+
+
+def transformed(index: Any, vectors: np.ndarray) -> np.ndarray:
+    """Vectors (m, dim) after the steps that stand before an index's cells: PCA, OPQ ..."""
+    index = faiss.downcast_index(index)
+    if isinstance(index, faiss.IndexRefine):
+        index = faiss.downcast_index(index.base_index)
+    if isinstance(index, faiss.IndexPreTransform):
+        for step in transforms(index):
+            vectors = step.apply(vectors)
+    return vectors
+
+
+def graph_of(index: Any) -> Graph | None:
+    """The graph of FAISS's own HNSW index, read in place; None for other indexes."""
+    if not isinstance(index, faiss.IndexHNSW):
+        return None
+    hnsw, storage = index.hnsw, faiss.downcast_index(index.storage)
+    edges = faiss.rev_swig_ptr(hnsw.neighbors.data(), hnsw.neighbors.size())
+    inner_product = index.metric_type == faiss.METRIC_INNER_PRODUCT
+
+    def neighbours(position: int, layer: int) -> np.ndarray:
+        first, last = (hnsw.offsets.at(position) + hnsw.cum_nb_neighbors(end) for end in (layer, layer + 1))
+        found = edges[first:last]
+        return found[found != MISSING].astype(np.int64)  # unused places stand at the end
+
+    def scores(query: np.ndarray, positions: np.ndarray) -> np.ndarray:
+        vectors = storage.reconstruct_batch(positions)
+        return vectors @ query if inner_product else -((vectors - query) ** 2).sum(axis=1)
+
+    return Graph(hnsw.entry_point, hnsw.max_level, neighbours, scores)
 
 
 def search_parameters(index: Any, values: dict[str, int]) -> Any:
