@@ -14,6 +14,7 @@ REQUIREMENTS = {
     "encoders": "requirements.txt",
     "indexes": "requirements-bench.txt",
     "bench": "requirements-bench.txt",
+    "map": "requirements-map.txt",
 }
 
 

@@ -1,11 +1,11 @@
 """Embed the pictures of a gallery, and build indexes over the vectors.
 
 A killed build goes on where it stopped when the same command runs again. The vectors are stored as the index 'ivf',
-and 'brute' and 'flat' need no build; --index adds others. tiny-ImageNet's pictures are downloaded when they are not on
-this machine.
+and 'brute' and 'flat' need no build; --index adds others. --map lays the gallery out in two dimensions, for the tab
+"Map". tiny-ImageNet's pictures are downloaded when they are not on this machine.
 
 Example:
-  python -m searchdemo build --gallery scenes --encoder bundled --index hnsw pq
+  python -m searchdemo build --gallery scenes --encoder bundled --index hnsw pq --map
   python -m searchdemo build --gallery folder:~/Pictures --encoder clip-vit-b32
 """
 
@@ -33,6 +33,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--batch-size", type=whole_number, metavar="N", help="pictures in one forward pass (default 64)"
     )
+    parser.add_argument("--map", action="store_true", help="lay the gallery out in two dimensions, for the tab Map")
     parser.add_argument("--rebuild", action="store_true", help="build again, even where vectors are already stored")
 
 
@@ -51,10 +52,11 @@ def run(arguments: argparse.Namespace) -> Answer:
             found = artifact is not None
             artifact = artifact or embed(library, arguments, progress)
             indexes = [build_index(library, arguments, index, progress) for index in arguments.index]
+            drawn = draw_map(library, arguments, progress) if arguments.map else {}
         except KeyboardInterrupt:
             print("\nThe embedded pictures are kept: the same command goes on from there.", file=sys.stderr)
             raise
-    return answer(artifact, found, indexes, library.gallery(arguments.gallery).missing)
+    return answer(artifact, found, indexes, drawn, library.gallery(arguments.gallery).missing)
 
 
 def up_to_date(library: Library, arguments: argparse.Namespace) -> Artifact | None:
@@ -78,12 +80,15 @@ def up_to_date(library: Library, arguments: argparse.Namespace) -> Artifact | No
 
 
 def embed(library: Library, arguments: argparse.Namespace, progress: ProgressLine) -> Artifact:
+    from searchdemo.collection import layout
     from searchdemo.collection.jobs import counter
 
     stage, unit = "downloading pictures, MB", 10**6
     if arguments.gallery.startswith("folder:"):
         stage, unit = "looking at the files", 1
-    library.gallery(arguments.gallery, download=True, progress=counter(stage, progress, unit))
+    gallery = library.gallery(arguments.gallery, download=True, progress=counter(stage, progress, unit))
+    if arguments.map:
+        layout.check_installed(min(len(gallery.pictures), arguments.limit or len(gallery.pictures)))
     library.encoder(arguments.encoder, counter("downloading weights, MB", progress, 10**6))
     options = {"batch_size": arguments.batch_size} if arguments.batch_size else {}
     return library.build(make_key(arguments), progress, **options)
@@ -101,7 +106,16 @@ def build_index(library: Library, arguments: argparse.Namespace, index: str, pro
     return {"index": index, "built": not known, "seconds": seconds, "size_bytes": built.size_bytes}
 
 
-def answer(artifact: Artifact, found: bool, indexes: list[dict], missing: str) -> Answer:
+def draw_map(library: Library, arguments: argparse.Namespace, progress: ProgressLine) -> dict:
+    from searchdemo.collection.maps import build_map
+
+    collection = library.open(arguments.gallery, arguments.encoder)
+    known, started = collection.map(), time.perf_counter()
+    drawn = known or build_map(collection, progress)
+    return {"built": known is None, "made": drawn.made, "seconds": round(time.perf_counter() - started, 1)}
+
+
+def answer(artifact: Artifact, found: bool, indexes: list[dict], drawn: dict, missing: str) -> Answer:
     manifest = artifact.manifest
     content = {
         "gallery": manifest.gallery,
@@ -113,7 +127,7 @@ def answer(artifact: Artifact, found: bool, indexes: list[dict], missing: str) -
         "dim": manifest.dim,
         "embed_seconds": manifest.embed_seconds,
         "indexes": indexes,
-    }
+    } | ({"map": drawn} if drawn else {})
     lines = [
         f"{'Up to date' if found else 'Built'}: {manifest.vectors:,} vectors and {manifest.queries:,} queries of "
         f"{manifest.dim} dimensions, embedded in {manifest.embed_seconds:.1f} s, in {artifact.folder}"
@@ -132,4 +146,7 @@ def answer(artifact: Artifact, found: bool, indexes: list[dict], missing: str) -
             for i in indexes
         ]
         lines += ["", table(("index", "", "seconds", "MB"), rows, right="seconds MB")]
+    if drawn:
+        state = f"built in {drawn['seconds']:.1f} s" if drawn["built"] else "up to date"
+        lines += ["", f"Map: {drawn['made']}, {state}"]
     return Answer(content, "\n".join(lines))

@@ -13,6 +13,7 @@ import numpy as np
 
 from searchdemo.collection import knn
 from searchdemo.collection.classify import GUESSES, Classification, Guess, ranked
+from searchdemo.collection.maps import Map
 from searchdemo.collection.missed import compared
 from searchdemo.collection.query import Embedded, Query, check_k, checked_text
 from searchdemo.collection.scores import rescored
@@ -159,6 +160,13 @@ class Collection:
         encoder, names = self.encoder(), self.gallery.class_names
         key = (encoder.weights_sha256, names)
         return self.shelf.class_rows.get(key, lambda: class_rows(encoder, names, self.encoder_spec.prompts))
+
+    def map(self) -> Map | None:
+        """Where each position lies in two dimensions; None where no map of these very vectors is stored.
+
+        Raises BadArtifact. `maps.build_map` makes one.
+        """
+        return self.shelf.map(self.artifact, self.snapshot)
 
     # Answers
 

@@ -10,9 +10,12 @@ from pathlib import Path
 import numpy as np
 
 from searchdemo.cache import Cache
+from searchdemo.collection import maps
+from searchdemo.collection.maps import Map
 from searchdemo.collection.snapshot import Snapshot
-from searchdemo.collection.store import Artifact, Store
+from searchdemo.collection.store import Artifact, Store, index_file
 from searchdemo.encoders.base import Encoder
+from searchdemo.files import sha256_of
 from searchdemo.indexes.base import Index, IndexSpec, uncounted
 from searchdemo.indexes.table import AT_ONCE, find
 from searchdemo.indexes.vectors import StoredVectors
@@ -30,6 +33,7 @@ class Shelf:
     device: str | None = None  # None: the first GPU where there is one
     snapshots: Cache[Snapshot] = field(default_factory=lambda: Cache(8))
     indexes: Cache[Index] = field(default_factory=lambda: Cache(24))
+    maps: Cache[Map] = field(default_factory=lambda: Cache(8))
     class_rows: Cache[np.ndarray] = field(default_factory=lambda: Cache(8))
 
     def snapshot(self, artifact: Artifact) -> Snapshot:
@@ -60,6 +64,13 @@ class Shelf:
             return True
         return spec.saved and self._file(spec, artifact, snapshot) is not None
 
+    def map(self, artifact: Artifact, snapshot: Snapshot) -> Map | None:
+        """The stored map of these very vectors; None when there is none, and for a part of them. Raises BadArtifact."""
+        path = self.store.extra(artifact, maps.FILE) if snapshot.identity == artifact.vectors_sha256 else None
+        if path is None:
+            return None
+        return self.maps.get(sha256_of(path), lambda: maps.load(path, len(snapshot.vectors)))
+
     def _opened(self, spec: IndexSpec, artifact: Artifact, snapshot: Snapshot, progress: Count) -> Index:
         vectors = snapshot.vectors
         if not isinstance(vectors, StoredVectors):  # a part of them, which no file belongs to
@@ -72,10 +83,11 @@ class Shelf:
         log.info("built the index %s over %s in %.1f s", spec.name, artifact.key.folder, built.load_ms / 1000)
         if not spec.saved:
             return built
-        path = self.store.extra_index_path(artifact, spec)
+        path = self.store.extra_path(artifact, index_file(spec))
         built.save(path)
-        self.store.add_index(artifact, path, built.recipe, built.load_ms / 1000)
+        self.store.add_extra(artifact, path, built.load_ms / 1000, factory=built.recipe)
         return spec.load(path, len(vectors), vectors.dim)  # mapped, it shares its memory with other processes
 
     def _file(self, spec: IndexSpec, artifact: Artifact, snapshot: Snapshot) -> Path | None:
-        return self.store.extra_index(artifact, spec, spec.recipe(len(snapshot.vectors), snapshot.vectors.dim))
+        recipe = spec.recipe(len(snapshot.vectors), snapshot.vectors.dim)
+        return self.store.extra(artifact, index_file(spec), factory=recipe)

@@ -4,7 +4,8 @@
                                ivf.faiss       the stored vectors, and the inverted file at once
                                queries.npy     embeddings of the held-out queries, half floats (q, dim)
                                rows.npy        gallery row of each position; absent when position = row
-                               <index>.faiss   other indexes that were built, each with <index>.json beside it
+                               <index>.faiss   other indexes that were built, each with <index>.faiss.json beside it
+                               map.npy         where each position lies on the map, with map.npy.json beside it
 
 There are two roots: `indexes/` beside the package, which ships, and the person's own, which builds go to.
 """
@@ -62,6 +63,10 @@ class Key:
         if gallery.startswith("folder:"):
             gallery = name_for(Path(gallery.removeprefix("folder:")))
         return Path(gallery) / "-".join([self.encoder, *unusual])
+
+    @property
+    def map_command(self) -> str:
+        return f"{self.build_command} --map"
 
     @property
     def build_command(self) -> str:
@@ -215,27 +220,26 @@ class Store:
         sizes = (name.removeprefix(prefix) for name in names if name.startswith(prefix))
         return [int(size) for size in sizes if size.isdigit()]
 
-    def extra_index(self, artifact: Artifact, spec: IndexSpec, recipe: str) -> Path | None:
-        """A verified further index over these very vectors, made by this recipe, or None when there is none."""
-        name = index_file(spec)
+    def extra(self, artifact: Artifact, name: str, **made: str) -> Path | None:
+        """A verified further file over these very vectors, made in this way, or None when there is none."""
         for root in self.roots:
             path, card_path = root / artifact.key.folder / name, root / artifact.key.folder / f"{name}.json"
             if not (path.is_file() and card_path.is_file()):
                 continue
-            wanted = index_card(artifact, path, recipe)
+            wanted = made | digests(artifact, path)
             with contextlib.suppress(ValueError, TypeError, AttributeError):  # a card that cannot be read
                 if wanted.items() <= json.loads(card_path.read_text()).items():
                     return path
         return None  # one that is damaged, or made from older vectors, is built again
 
-    def extra_index_path(self, artifact: Artifact, spec: IndexSpec) -> Path:
-        """Where a further index over these vectors is to be written."""
-        return make_folder(self.own / artifact.key.folder) / index_file(spec)
+    def extra_path(self, artifact: Artifact, name: str) -> Path:
+        """Where a further file over these vectors is to be written."""
+        return make_folder(self.own / artifact.key.folder) / name
 
-    def add_index(self, artifact: Artifact, path: Path, recipe: str, build_seconds: float) -> None:
-        """Register a further index that was written to extra_index_path."""
-        card = index_card(artifact, path, recipe)
-        write_json(path.with_name(path.name + ".json"), card | {"build_seconds": build_seconds})
+    def add_extra(self, artifact: Artifact, path: Path, build_seconds: float, **made: str) -> None:
+        """Register a further file that was written to extra_path. made: what `extra` may ask for."""
+        facts = made | digests(artifact, path) | {"build_seconds": build_seconds}
+        write_json(path.with_name(f"{path.name}.json"), facts)
 
 
 def read_manifest(path: Path, key: Key) -> Manifest:
@@ -259,9 +263,9 @@ def name_for(pictures: Path) -> str:
     return f"{legible}-{digest}"
 
 
-def index_card(artifact: Artifact, path: Path, recipe: str) -> dict[str, str]:
-    """What the card beside a further index says of it: how it was made, its bytes, and over which vectors."""
-    return {"factory": recipe, "sha256": sha256_of(path), "vectors_sha256": artifact.vectors_sha256}
+def digests(artifact: Artifact, path: Path) -> dict[str, str]:
+    """What the card beside a further file says of its bytes, and of the vectors that it belongs to."""
+    return {"sha256": sha256_of(path), "vectors_sha256": artifact.vectors_sha256}
 
 
 def index_file(spec: IndexSpec) -> str:

@@ -247,7 +247,10 @@ class Index(ABC):
         return None
 
     def visit_ranks(self, query: np.ndarray) -> np.ndarray | None:
-        """For inverted files: at which nprobe each cell is first visited, (nlist,) from 1; query (dim,). None for others."""
+        """For inverted files: at which nprobe each cell is first visited, (nlist,) from 1. None for others.
+
+        query: (dim,)
+        """
         return None
 
     def walk(self, query: np.ndarray, **params: int) -> Walk | None:

@@ -8,6 +8,7 @@ import sys
 
 import numpy as np
 
+from searchdemo import cli
 from searchdemo.collection.store import Store
 from searchdemo.galleries.table import open_gallery
 from tests.cli_tools import LIMIT, ROOT, SCENES, CountingColours, embedded, folder_of, scene_rows
@@ -100,3 +101,19 @@ def test_a_killed_build_goes_on_where_it_stopped(run):
     assert run("search", *SCENES, "--text", "red", "-k", "60")["hits"][0]["row"] == int(
         rows[(vectors @ Colours().encode_texts(["red"])[0]).argmax()]
     )
+
+
+def test_a_map_is_made_once(run, capsys, tmp_path):
+    place = ["build", "--gallery", "scenes", "--limit", str(LIMIT), "--out-dir", str(tmp_path), "--map"]
+    first, second = run(*place)["map"], run(*place)["map"]
+    assert (first["built"], second["built"]) == (True, False)
+    assert first["made"] == second["made"] == f"PCA, because {LIMIT} pictures are too few for t-SNE"
+    assert cli.main(place) == 0
+    assert capsys.readouterr().out.endswith("too few for t-SNE, up to date\n")
+
+
+def test_a_map_that_cannot_be_made_is_refused_before_embedding(complaint, monkeypatch, tmp_path):
+    monkeypatch.setattr("searchdemo.extras.is_installed", lambda module: module != "openTSNE")
+    refused = complaint("build", "--gallery", "scenes", "--out-dir", str(tmp_path), "--map")
+    assert "A map of 100 pictures or more needs the Python package 'openTSNE'" in refused
+    assert CountingColours.encoded == 0
