@@ -35,8 +35,7 @@ def few() -> np.ndarray:
 @pytest.fixture
 def shorter(monkeypatch):
     """t-SNE with few iterations: enough to keep clusters apart."""
-    phases = tuple(phase | {"n_iter": 50} for phase in layout.PHASES)
-    monkeypatch.setattr(layout, "PHASES", phases)
+    monkeypatch.setattr(layout, "PHASES", tuple((50, exaggeration) for _, exaggeration in layout.PHASES))
 
 
 def test_clusters_stay_together_and_the_same_vectors_give_the_same_map(few, shorter):

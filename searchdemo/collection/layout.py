@@ -22,7 +22,7 @@ FEWEST = 100  # pictures; t-SNE needs more than it has neighbours
 SEED = 0
 SUBJECT = f"A map of {FEWEST} pictures or more"
 QUERIES = 1000  # at once, between two reports
-PHASES = ({"n_iter": 250, "exaggeration": 12, "momentum": 0.8}, {"n_iter": 500, "momentum": 0.8})
+PHASES = ((250, 12), (500, 1))  # iterations, and how much nearness is exaggerated in them; the usual ones
 REPORT_EVERY = 10  # iterations
 
 Search = Callable[[np.ndarray, int], tuple[np.ndarray, np.ndarray]]  # queries (q, dim), k -> positions, cosines (q, k)
@@ -71,7 +71,7 @@ def tsne(library: Any, start: np.ndarray, positions: np.ndarray, distances: np.n
     jitter = np.random.default_rng(SEED).normal(0, 0.01, start.shape)  # equal vectors must not start on one point
     begin = 1e-4 * (start / start[:, 0].std() + jitter)
     embedding = library.TSNEEmbedding(np.ascontiguousarray(begin), affinities, n_jobs=jobs, random_state=SEED)
-    total, started = sum(phase["n_iter"] for phase in PHASES), time.perf_counter()
+    total, started = sum(iterations for iterations, _ in PHASES), time.perf_counter()
     done = 0
 
     def tell(*of_iteration: object) -> None:
@@ -79,8 +79,15 @@ def tsne(library: Any, start: np.ndarray, positions: np.ndarray, distances: np.n
         done += REPORT_EVERY
         report(progress("drawing the map", done, total, started))
 
-    for phase in PHASES:
-        embedding.optimize(**phase, inplace=True, callbacks=tell, callbacks_every_iters=REPORT_EVERY)
+    for iterations, exaggeration in PHASES:
+        embedding.optimize(
+            iterations,
+            exaggeration=exaggeration,
+            momentum=0.8,
+            inplace=True,
+            callbacks=tell,
+            callbacks_every_iters=REPORT_EVERY,
+        )
     return np.asarray(embedding)
 
 

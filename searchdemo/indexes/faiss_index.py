@@ -183,7 +183,7 @@ class FaissIndex(Index):
     def walk(self, query: np.ndarray, **params: int) -> Walk | None:
         graph = graph_of(faiss.downcast_index(self.owner))
         values = checked_params(self.spec.name, self.spec.params, params)
-        return graph and walk(graph, query, values["ef_search"])
+        return walk(graph, query, values["ef_search"]) if graph else None
 
 
 def transformed(index: Any, vectors: np.ndarray) -> np.ndarray:
