@@ -15,13 +15,14 @@ from searchdemo.galleries.table import GALLERIES
 from searchdemo.ui import api, link, start, status, tab_classify, tab_image, tab_text
 from searchdemo.ui.components.templates import render
 from searchdemo.ui.latency import tab as tab_latency
+from searchdemo.ui.map import tab as tab_map
 from searchdemo.ui.page import Page
 from searchdemo.ui.query import CurrentQuery
 from searchdemo.ui.style import CSS, THEME
 from searchdemo.ui.tradeoffs import tab as tab_tradeoffs
 
 # Each is a module with TITLE and add(page).
-TABS = (tab_image, tab_text, tab_classify, tab_latency, tab_tradeoffs)
+TABS = (tab_image, tab_text, tab_classify, tab_map, tab_latency, tab_tradeoffs)
 TITLE = "searchdemo"
 ICON = Path(__file__).with_name("icon.png")  # in the browser's tab, and beside a link that was shared
 

@@ -1,0 +1,109 @@
+"""What the map in the browser is drawn from: points once, cells once per index, and small updates for each query."""
+
+from __future__ import annotations
+
+import base64
+
+import numpy as np
+
+from searchdemo.collection.collection import Collection
+from searchdemo.collection.query import Query
+from searchdemo.errors import NotBuilt
+from searchdemo.types import MISSING
+from searchdemo.ui.page import Choice
+
+PLACED_BY = 10  # nearest neighbours whose places give that of the query
+
+
+def key(collection: Collection) -> str:
+    """Equal for equal points. Raises NotBuilt, with the command that makes a map, when there is none."""
+    if collection.map() is None:
+        raise NotBuilt(
+            f"The map of {collection.gallery.name!r} as {collection.encoder_spec.name!r} sees it is not made yet: "
+            f"run `{collection.artifact.key.map_command}`."
+        )
+    return f"{collection.artifact.key.folder} {collection.artifact.vectors_sha256[:16]} {collection.map().made}"
+
+
+def points(collection: Collection) -> dict:
+    """All points, by position: places (n, 2) uint16 and labels (n,) int16 in base64, and the names of the classes.
+
+    rows: gallery rows (n,) int32, where they are not the positions. Raises as `key` does.
+    """
+    named, drawn = key(collection), collection.map()
+    assert drawn is not None
+    rows = collection.gallery_rows(np.arange(len(collection)))
+    return {
+        "key": named,
+        "made": f"{len(drawn):,} pictures, laid out by {drawn.made}: near points have near vectors, as far as two "
+        "dimensions can show it; distances across the map mean little.",
+        "positions": packed(drawn.stored, np.uint16),
+        "labels": packed(collection.labels(), np.int16),
+        "names": list(collection.gallery.class_names),
+        "rows": None if np.array_equal(rows, np.arange(len(rows))) else packed(rows, np.int32),
+    }
+
+
+def cells(collection: Collection, index: str) -> dict:
+    """The cell of each position, (n,) uint16 in base64; None for an index that has none. Raises what `index` does."""
+    found = collection.index(index).cells()
+    return {"cells": None if found is None else packed(found, np.uint16)}
+
+
+def packed(array: np.ndarray, dtype: type) -> str:
+    """Little-endian, as browsers read it."""
+    return base64.b64encode(array.astype(np.dtype(dtype).newbyteorder("<")).tobytes()).decode()
+
+
+def overlay(collection: Collection, chosen: Choice, query: Query) -> dict:
+    """What is drawn over the points for a query. All places are positions among the vectors, except `at`.
+
+    neighbours: the exact answer ("found" or "missed") and what was found in its place ("instead")
+    visits, efforts: for an inverted file, the nprobe at which each cell is visited, and the values of the slider
+    walk: for FAISS's graph, see indexes/walk.py
+    Raises as `key` and Collection.search do.
+    """
+    named, drawn = key(collection), collection.map()
+    assert drawn is not None
+    index, vector = collection.index(chosen.index), collection.embed(query).vector
+    own = collection.position(query.row) if query.row is not None else MISSING
+    found = nearest(collection, chosen.index, vector, chosen.k, own, chosen.params)
+    exact = nearest(collection, "flat", vector, max(chosen.k, PLACED_BY), own, {})
+    scores = collection.vectors.take(exact) @ vector[0]
+    near = exact[:PLACED_BY], scores[:PLACED_BY]
+    at = drawn.place(*near) if own == MISSING else tuple(drawn.points[own].tolist())
+    wanted = exact[: chosen.k]
+    ranks, cell_of = index.visit_ranks(vector[0]), index.cells()
+    nprobe = chosen.params.get("nprobe", 0)
+    neighbours = []
+    for position in [*wanted.tolist(), *(one for one in found.tolist() if one not in set(wanted.tolist()))]:
+        one = {
+            "position": position,
+            "kind": ("found" if position in found else "missed") if position in wanted else "instead",
+            "score": float(collection.vectors.take(np.array([position]))[0] @ vector[0]),
+        }
+        if ranks is not None and cell_of is not None:
+            one["rank"] = int(ranks[cell_of[position]])
+            one["rounded"] = one["kind"] == "missed" and one["rank"] <= nprobe  # its cell was visited all the same
+        neighbours.append(one)
+    shown: dict = {"key": named, "at": at, "neighbours": neighbours}
+    if ranks is not None:
+        shown |= {"visits": ranks.tolist(), "nprobe": min(nprobe, len(ranks)), "efforts": efforts(len(ranks), nprobe)}
+    steps = index.walk(vector[0], **chosen.params) if "ef_search" in chosen.params else None
+    if steps is not None:
+        shown["walk"] = {"descent": steps.descent, "expanded": steps.expanded, "scored": steps.scored}
+    return shown
+
+
+def nearest(
+    collection: Collection, index: str, vector: np.ndarray, k: int, own: int, params: dict[str, int]
+) -> np.ndarray:
+    """Positions (up to k,) that an index finds for a query (1, dim), without the query's own."""
+    found = collection.index(index).search(vector, k + int(own != MISSING), **params).positions[0]
+    return found[(found != own) & (found != MISSING)][:k]
+
+
+def efforts(cells: int, nprobe: int) -> list[int]:
+    """Values of nprobe for a slider: small steps among few cells, larger ones among many; always with `nprobe`."""
+    steps = np.unique(np.round(2 ** np.arange(0, np.log2(cells) + 0.01, 0.25)).astype(int))
+    return sorted({*steps.tolist(), min(nprobe, cells), cells})
