@@ -9,7 +9,9 @@ from pathlib import Path
 from colours import Colours
 
 from searchdemo.bench.child import free_port
+from searchdemo.collection.layout import principal, scaled
 from searchdemo.collection.library import Library
+from searchdemo.collection.maps import keep
 from searchdemo.collection.store import Key, Store
 
 
@@ -24,6 +26,8 @@ def colours_library(home: Path) -> Library:
     """All of `scenes` is built under `home`; nothing ships."""
     library = ColoursLibrary(Store(own=home, shipped=home / "nothing-ships"))
     library.build(Key("scenes", "bundled"))
+    collection = library.open("scenes", "bundled")
+    keep(collection, scaled(principal(collection.vectors.all())), "PCA, which is fast enough for a test")
     return library
 
 

@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from searchdemo.errors import SearchDemoError
@@ -48,7 +48,15 @@ def run_python(code: str, *arguments: str | Path, what: str = "") -> str:
 
 
 def app_seconds(data_dir: Path | None = None, out_dir: Path | None = None, app: Sequence[str] = APP) -> float:
-    """The time from starting `python -m searchdemo app` until its page answers. Then the process is stopped.
+    """The time from starting `python -m searchdemo app` until its page answers. Raises as `running_app` does."""
+    started = time.perf_counter()
+    with running_app(data_dir, out_dir, app):
+        return time.perf_counter() - started
+
+
+@contextlib.contextmanager
+def running_app(data_dir: Path | None = None, out_dir: Path | None = None, app: Sequence[str] = APP) -> Iterator[int]:
+    """Starts `python -m searchdemo app`, waits until its page answers, and stops it at the end. Gives its port.
 
     Raises SearchDemoError when it ends before that, or does not answer within PATIENCE_S.
     """
@@ -75,7 +83,7 @@ def app_seconds(data_dir: Path | None = None, out_dir: Path | None = None, app: 
                 if time.perf_counter() - started > PATIENCE_S:
                     raise SearchDemoError(f"The page did not answer within {PATIENCE_S:g} s of its start.")
                 time.sleep(POLL_S)
-            return time.perf_counter() - started
+            yield port
         finally:
             stop(page)
 

@@ -9,7 +9,19 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from searchdemo.bench import plots, tables
-from searchdemo.bench.suite import classnames, embed, index, knn, latency, peers, reduce, requirements, scale, tradeoff
+from searchdemo.bench.suite import (
+    classnames,
+    embed,
+    frames,
+    index,
+    knn,
+    latency,
+    peers,
+    reduce,
+    requirements,
+    scale,
+    tradeoff,
+)
 from searchdemo.bench.workload import Bench
 from searchdemo.measure.cards import Figures, RunCard, variant_of
 from searchdemo.measure.machine import machine_facts, versions
@@ -43,6 +55,7 @@ BENCHMARKS: Table[Benchmark] = Table(
         "scale": scale,
         "embed": embed,
         "peers": peers,
+        "map": frames,
         "floors": requirements,
     }.items(),
 )

@@ -54,11 +54,16 @@ def build_map(collection: Collection, report: Report = lambda progress: None) ->
         return found.positions, found.scores
 
     points, made = layout(collection.vectors.all(), search, report)
+    return keep(collection, points, made, round(time.perf_counter() - started, 1))
+
+
+def keep(collection: Collection, points: np.ndarray, made: str, build_seconds: float = 0.0) -> Map:
+    """Writes points (n, 2) in [0, 1] as the map of a collection, in the place of the one that it had."""
     store, artifact = collection.shelf.store, collection.artifact
     path = store.extra_path(artifact, FILE)
     with replacing(path) as temporary, temporary.open("wb") as file:
         np.save(file, np.round(points * STEPS).astype(np.uint16))
-    store.add_extra(artifact, path, round(time.perf_counter() - started, 1), made=made)
+    store.add_extra(artifact, path, build_seconds, made=made)
     return load(path, len(collection))
 
 

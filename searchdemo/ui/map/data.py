@@ -12,6 +12,7 @@ from searchdemo.errors import NotBuilt
 from searchdemo.types import MISSING
 from searchdemo.ui.page import Choice
 
+KINDS = ("found", "missed", "instead")
 PLACED_BY = 10  # nearest neighbours whose places give that of the query
 
 
@@ -89,7 +90,8 @@ def overlay(collection: Collection, chosen: Choice, query: Query) -> dict:
     shown: dict = {"key": named, "at": at, "neighbours": neighbours}
     if ranks is not None:
         shown |= {"visits": ranks.tolist(), "nprobe": min(nprobe, len(ranks)), "efforts": efforts(len(ranks), nprobe)}
-    steps = index.walk(vector[0], **chosen.params) if "ef_search" in chosen.params else None
+    kept = max(chosen.params.get("ef_search", 0), chosen.k)  # FAISS keeps as many as are asked for
+    steps = index.walk(vector[0], ef_search=kept) if "ef_search" in chosen.params else None
     if steps is not None:
         shown["walk"] = {"descent": steps.descent, "expanded": steps.expanded, "scored": steps.scored}
     return shown

@@ -163,7 +163,7 @@ function drawNow() {
   paint(pixels, w, h, seen, points, kindColours, disc(radius, lit ? 0.95 : thick), lit);
   pen.putImageData(back.image, 0, 0);
   drawMarks(closer);
-  say({ frames: ++frames, zoom: closer.toFixed(2), x: (view.x / SIDE).toFixed(4), y: (view.y / SIDE).toFixed(4) });
+  say({ frames: ++frames, zoom: closer.toFixed(2), scale: (view.scale * SIDE).toFixed(1), x: (view.x / SIDE).toFixed(4), y: (view.y / SIDE).toFixed(4) });
   if (moving && ratio > 1) { clearTimeout(settle); settle = setTimeout(draw, 170); }
 }
 

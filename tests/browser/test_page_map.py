@@ -1,0 +1,181 @@
+"""The Map tab in a browser: hover, click, keys, visited cells, the walk. What is drawn is told by data attributes."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from searchdemo.collection.maps import STEPS
+
+NUMBER = re.compile(r"held-out query ([\d,]+)")
+
+
+def opened(page: Page) -> Page:
+    page.get_by_role("tab", name="Map").click()
+    expect(board(page)).to_have_attribute("data-points", "2000")
+    expect(board(page)).to_have_attribute("data-frames", re.compile(r"[1-9]"))
+    return page
+
+
+@pytest.fixture
+def tab(browser_page) -> Page:
+    return opened(browser_page)
+
+
+@pytest.fixture(scope="module")
+def collection(library):
+    return library.open("scenes", "bundled")
+
+
+def board(page: Page):
+    return page.locator("#map .map")
+
+
+def fact(page: Page, name: str) -> str:
+    return board(page).get_attribute(f"data-{name}") or ""
+
+
+def spot(page: Page, stored) -> tuple[float, float]:
+    """Where on the stage a stored position is drawn, in pixels."""
+    box = page.locator(".map-stage").bounding_box()
+    scale, x, y = (float(fact(page, name)) for name in ("scale", "x", "y"))
+    left, top = stored[0] / STEPS, 1 - stored[1] / STEPS  # up is up
+    return box["width"] / 2 + (left - x) * scale, box["height"] / 2 + (top - y) * scale
+
+
+def point_at(page: Page, collection, position: int) -> None:
+    x, y = spot(page, collection.map().stored[position].astype(int))
+    page.locator(".map-stage").hover(position={"x": x, "y": y})
+    expect(board(page)).to_have_attribute("data-hover", re.compile(r"\d"))
+
+
+def surprise(page: Page) -> int:
+    """The number of the held-out query that is on the map then."""
+    page.locator("#map-surprise").click()
+    expect(page.locator("#map-line")).to_contain_text(NUMBER)
+    expect(board(page)).to_have_attribute("data-found", re.compile(r"[1-9]"))
+    return int(NUMBER.search(page.locator("#map-line").inner_text())[1].replace(",", ""))
+
+
+def test_hovering_a_point_brings_its_picture_and_class(tab, collection):
+    point_at(tab, collection, 1000)
+    position, card = int(fact(tab, "hover")), tab.locator(".map-card")
+    near = collection.map().stored[[position, 1000]].astype(int)
+    assert abs(near[0] - near[1]).max() < 0.02 * STEPS
+    expect(card.locator("b")).to_have_text(collection.gallery.class_name(position))
+    expect(card).to_contain_text(f"row {position:,}")
+    expect(card.locator("img")).to_have_attribute("src", re.compile("^data:image/"))
+    tab.wait_for_function(
+        "(picture => picture.complete && picture.naturalWidth > 0)(document.querySelector('.map-card img'))"
+    )
+    tab.mouse.move(2, 2)
+    expect(card).to_be_hidden()
+
+
+def test_a_click_searches_with_the_point(tab, collection):
+    point_at(tab, collection, 500)
+    position = int(fact(tab, "hover"))
+    tab.mouse.down()
+    tab.mouse.up()
+    expect(tab.locator("#map-line")).to_contain_text(f"row {position:,} of the gallery")
+    expect(board(tab)).to_have_attribute("data-found", "12")
+    expect(tab.locator(".map-legend li[data-mark=query]")).to_be_visible()
+
+
+def test_a_higher_nprobe_lights_more_cells_and_finds_more(tab, collection):
+    number, index = surprise(tab), collection.index("ivf")
+    ranks, cells = index.visit_ranks(collection.queries[number]), index.cells()
+    slider, lit = tab.locator(".map-effort input"), []
+    for effort in ("0", "2", slider.get_attribute("max")):
+        slider.fill(effort)
+        nprobe = int(fact(tab, "nprobe"))
+        lit.append(int(fact(tab, "visited")))
+        assert lit[-1] == (ranks[cells] <= nprobe).sum()
+        assert int(fact(tab, "found")) + int(fact(tab, "missed")) == 12
+        expect(tab.locator(".map-effort output")).to_contain_text(f"{lit[-1]:,} of 2,000 vectors are compared")
+    assert lit == sorted(set(lit)) and lit[-1] == 2000 and fact(tab, "missed") == "0"
+
+
+def test_the_walk_of_a_graph_is_replayed(tab):
+    tab.get_by_label("Index", exact=True).click()
+    tab.get_by_role("option", name="hnsw", exact=True).click()
+    surprise(tab)
+    slider, replay = tab.locator(".map-effort input"), tab.get_by_role("button", name="Replay")
+    expect(replay).to_be_visible()
+    last = slider.get_attribute("max")
+    assert int(last) >= 63 and fact(tab, "step") == last  # ef_search 64
+    replay.click()
+    assert int(fact(tab, "step")) < int(last)
+    slider.fill("5")  # a hand on the slider stops it
+    expect(board(tab)).to_have_attribute("data-step", "5")
+    tab.locator(".map-legend li[data-mark=walk]").wait_for()
+
+
+def test_wheel_and_drag_move_the_map(tab):
+    box = tab.locator(".map-stage").bounding_box()
+    middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    tab.mouse.move(*middle)
+    tab.mouse.wheel(0, -400)
+    tab.wait_for_function("document.querySelector('.map').dataset.zoom > 1.5")
+    before = float(fact(tab, "x"))
+    tab.mouse.down()
+    tab.mouse.move(middle[0] - 200, middle[1], steps=5)
+    tab.mouse.up()
+    expect(board(tab)).not_to_have_attribute("data-x", f"{before:.4f}")
+    assert float(fact(tab, "x")) == pytest.approx(before + 200 / float(fact(tab, "scale")), abs=0.002)
+    expect(tab.locator("#map-line")).to_contain_text("Nothing is searched with yet")  # a drag is no click
+    tab.get_by_role("button", name="Show all of the map").click()
+    expect(board(tab)).to_have_attribute("data-zoom", "1.00")
+
+
+def test_keys_move_zoom_and_search(tab):
+    stage = tab.locator(".map-stage")
+    stage.focus()
+    before = float(fact(tab, "x"))
+    tab.keyboard.press("ArrowRight")
+    tab.wait_for_function(f"document.querySelector('.map').dataset.x > {before}")
+    tab.keyboard.press("ArrowLeft")
+    tab.keyboard.press("+")
+    tab.wait_for_function("document.querySelector('.map').dataset.zoom > 1.5")
+    tab.keyboard.press("0")
+    expect(board(tab)).to_have_attribute("data-zoom", "1.00")
+    tab.keyboard.press("Enter")
+    expect(tab.locator("#map-line")).to_contain_text("of the gallery")
+
+
+def test_a_finger_sees_the_picture_before_it_searches(tab, collection):
+    x, y = spot(tab, collection.map().stored[700].astype(int))
+    tab.locator(".map-stage").evaluate(
+        """(stage, [x, y]) => {
+          stage.setPointerCapture = () => {};  // of a pointer that no device has
+          const box = stage.getBoundingClientRect();
+          for (const kind of ['pointerdown', 'pointerup']) stage.dispatchEvent(new PointerEvent(kind,
+            {bubbles: true, pointerId: 9, pointerType: 'touch', clientX: box.left + x, clientY: box.top + y}));
+        }""",
+        [x, y],
+    )
+    button = tab.get_by_role("button", name="Search with it")
+    expect(button).to_be_visible()
+    position = int(fact(tab, "hover"))
+    button.click()
+    expect(tab.locator("#map-line")).to_contain_text(f"row {position:,} of the gallery")
+
+
+def test_what_has_no_map_says_why(tab):
+    tab.get_by_label("Encoder").click()
+    tab.get_by_role("option", name="clip-rn50", exact=True).click()
+    expect(tab.locator(".map-note")).to_contain_text("'clip-rn50' is not built for this gallery")
+    expect(board(tab)).to_have_attribute("data-points", "0")
+
+
+def test_on_a_narrow_screen_nothing_sticks_out(visit, page_url):
+    width = 390
+    page = opened(visit.open(page_url, (width, 844)))
+    surprise(page)
+    wide = page.evaluate("document.documentElement.scrollWidth")
+    assert wide <= width
+    for part in (".map-stage", ".map-zoom", ".map-effort", ".map-legend"):
+        box = page.locator(part).bounding_box()
+        assert box["x"] >= 0 and box["x"] + box["width"] <= width
