@@ -7,6 +7,7 @@ import base64
 import numpy as np
 
 from searchdemo.collection.collection import Collection
+from searchdemo.collection.maps import Map
 from searchdemo.collection.query import Query
 from searchdemo.errors import NotBuilt
 from searchdemo.types import MISSING
@@ -16,26 +17,31 @@ KINDS = ("found", "missed", "instead")
 PLACED_BY = 10  # nearest neighbours whose places give that of the query
 
 
-def key(collection: Collection) -> str:
-    """Equal for equal points. Raises NotBuilt, with the command that makes a map, when there is none."""
-    if collection.map() is None:
+def mapped(collection: Collection) -> Map:
+    """The map. Raises NotBuilt, with the command that makes one, when there is none."""
+    drawn = collection.map()
+    if drawn is None:
         raise NotBuilt(
             f"The map of {collection.gallery.name!r} as {collection.encoder_spec.name!r} sees it is not made yet: "
             f"run `{collection.artifact.key.map_command}`."
         )
-    return f"{collection.artifact.key.folder} {collection.artifact.vectors_sha256[:16]} {collection.map().made}"
+    return drawn
+
+
+def key(collection: Collection) -> str:
+    """Equal for equal points. Raises as `mapped` does."""
+    artifact = collection.artifact
+    return f"{artifact.key.folder} {artifact.vectors_sha256[:16]} {mapped(collection).made}"
 
 
 def points(collection: Collection) -> dict:
     """All points, by position: places (n, 2) uint16 and labels (n,) int16 in base64, and the names of the classes.
 
-    rows: gallery rows (n,) int32, where they are not the positions. Raises as `key` does.
+    rows: gallery rows (n,) int32, where they are not the positions. Raises as `mapped` does.
     """
-    named, drawn = key(collection), collection.map()
-    assert drawn is not None
-    rows = collection.gallery_rows(np.arange(len(collection)))
+    drawn, rows = mapped(collection), collection.gallery_rows(np.arange(len(collection)))
     return {
-        "key": named,
+        "key": key(collection),
         "made": f"{len(drawn):,} pictures, laid out by {drawn.made}: near points have near vectors, as far as two "
         "dimensions can show it; distances across the map mean little.",
         "positions": packed(drawn.stored, np.uint16),
@@ -62,10 +68,9 @@ def overlay(collection: Collection, chosen: Choice, query: Query) -> dict:
     neighbours: the exact answer ("found" or "missed") and what was found in its place ("instead")
     visits, efforts: for an inverted file, the nprobe at which each cell is visited, and the values of the slider
     walk: for FAISS's graph, see indexes/walk.py
-    Raises as `key` and Collection.search do.
+    Raises as `mapped` and Collection.search do.
     """
-    named, drawn = key(collection), collection.map()
-    assert drawn is not None
+    drawn = mapped(collection)
     index, vector = collection.index(chosen.index), collection.embed(query).vector
     own = collection.position(query.row) if query.row is not None else MISSING
     found = nearest(collection, chosen.index, vector, chosen.k, own, chosen.params)
@@ -87,7 +92,7 @@ def overlay(collection: Collection, chosen: Choice, query: Query) -> dict:
             one["rank"] = int(ranks[cell_of[position]])
             one["rounded"] = one["kind"] == "missed" and one["rank"] <= nprobe  # its cell was visited all the same
         neighbours.append(one)
-    shown: dict = {"key": named, "at": at, "neighbours": neighbours}
+    shown: dict = {"key": key(collection), "at": at, "neighbours": neighbours}
     if ranks is not None:
         shown |= {"visits": ranks.tolist(), "nprobe": min(nprobe, len(ranks)), "efforts": efforts(len(ranks), nprobe)}
     kept = max(chosen.params.get("ef_search", 0), chosen.k)  # FAISS keeps as many as are asked for

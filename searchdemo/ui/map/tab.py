@@ -30,7 +30,7 @@ def add(page: Page) -> None:
 
     def points(names: list) -> dict:
         """names: gallery, encoder."""
-        return or_note(lambda: data.points(page.open(chosen_by(*names, INDEX))))
+        return or_note(lambda: data.points(page.open(chosen_by(*names))))
 
     def cells(names: list) -> dict:
         """names: gallery, encoder, index."""
@@ -39,9 +39,9 @@ def add(page: Page) -> None:
     def picture(asked: list) -> dict:
         """asked: gallery, row."""
         gallery, row = asked
-        return or_note(lambda: picture_of(page, chosen_by(gallery, "bundled", INDEX), whole("row", row)))
+        return or_note(lambda: picture_of(page, chosen_by(gallery), whole("row", row)))
 
-    def chosen_by(gallery: object, encoder: object, index: object) -> Choice:
+    def chosen_by(gallery: object, encoder: object = "bundled", index: object = INDEX) -> Choice:
         return page.choice(gallery, encoder, index, 1)
 
     canvas = gr.HTML(

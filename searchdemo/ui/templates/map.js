@@ -4,14 +4,14 @@
 {% include "map_touch.js" %}
 
 const root = element.querySelector(".map"), find = selector => root.querySelector(selector);
-const stage = find(".map-stage"), [front, back] = [find(".map-marks"), find(".map-points")];
+const stage = find(".map-stage"), canvas = find("canvas"), pen = canvas.getContext("2d", { alpha: false });
 const range = find("input[type=range]"), card = find(".map-card");
 const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
 const pictures = new Map(), FULL = 0.92; // of the board that the whole map fills
 
 let value = {}, points = null, index = null, places = [], cells = null, lit = null;
 let colours = {}, kindColours = null, greys = null;
-let width = 0, height = 0, ratio = 1, view = { x: SIDE / 2, y: SIDE / 2, scale: 0.01 }, smallest = 0.01;
+let width = 0, height = 0, ratio = 1, density = 1, image = null, view = { x: SIDE / 2, y: SIDE / 2, scale: 0.01 }, smallest = 0.01;
 let hovered = -1, effort = 0, frames = 0, dirty = false, movedAt = 0, settle = 0;
 
 const say = facts => Object.entries(facts).forEach(([name, fact]) => { root.dataset[name] = fact; });
@@ -147,32 +147,27 @@ function draw() {
 }
 
 function drawNow() {
-  const moving = performance.now() - movedAt < 150, dense = moving ? 1 : ratio;
-  const w = Math.round(width * dense), h = Math.round(height * dense);
-  if (back.width !== w || back.height !== h) { back.width = w; back.height = h; back.image = null; }
-  const pen = back.getContext("2d", { alpha: false });
-  back.image ??= pen.createImageData(w, h);
-  const pixels = new Uint32Array(back.image.data.buffer), closer = view.scale / smallest;
+  const moving = performance.now() - movedAt < 150, closer = view.scale / smallest;
+  density = moving ? 1 : ratio;
+  const w = Math.round(width * density), h = Math.round(height * density);
+  if (canvas.width !== w || canvas.height !== h) { canvas.width = w; canvas.height = h; image = null; }
+  image ??= pen.createImageData(w, h);
+  const pixels = new Uint32Array(image.data.buffer), seen = { ...view, scale: view.scale * density };
   pixels.fill(packed(colours.rgb));
-  const room = 0.3 * Math.sqrt((width * height) / points.count), radius = Math.min(6, Math.max(0.75, room * closer ** 0.55)) * dense;
-  const seen = { ...view, scale: view.scale * dense }, thick = Math.min(0.9, 0.5 + 0.08 * Math.log2(closer + 1));
-  if (lit) {
-    const dark = lit.map(one => 1 - one);
-    paint(pixels, w, h, seen, points, greys, disc(radius, 0.4), dark);
-  }
-  paint(pixels, w, h, seen, points, kindColours, disc(radius, lit ? 0.95 : thick), lit);
-  pen.putImageData(back.image, 0, 0);
-  drawMarks(closer);
+  const room = 0.3 * Math.sqrt((width * height) / points.count), radius = Math.min(6, Math.max(0.75, room * closer ** 0.55)) * density;
+  if (lit) paint(pixels, w, h, seen, points, greys, disc(radius, 0.4), lit, 0);
+  paint(pixels, w, h, seen, points, kindColours, disc(radius, lit ? 0.95 : Math.min(0.9, 0.5 + 0.08 * Math.log2(closer + 1))), lit, 1);
+  drawMarks();
   say({ frames: ++frames, zoom: closer.toFixed(2), scale: (view.scale * SIDE).toFixed(1), x: (view.x / SIDE).toFixed(4), y: (view.y / SIDE).toFixed(4) });
   if (moving && ratio > 1) { clearTimeout(settle); settle = setTimeout(draw, 170); }
 }
 
-function drawMarks(closer) {
-  const w = Math.round(width * ratio), h = Math.round(height * ratio);
-  if (front.width !== w || front.height !== h) { front.width = w; front.height = h; }
-  const pen = front.getContext("2d"), spot = here => place(view, width, height, here), asked = query();
-  pen.setTransform(ratio, 0, 0, ratio, 0, 0);
-  pen.clearRect(0, 0, width, height);
+// Over the points as they were painted last, so that a pointer that moves over them paints none again.
+function drawMarks() {
+  if (!image) return;
+  const spot = here => place(view, width, height, here), asked = query(), closer = view.scale / smallest;
+  pen.putImageData(image, 0, 0);
+  pen.setTransform(density, 0, 0, density, 0, 0);
   say({ names: drawNames(pen, width, height, view, places, colours, asked && closer < 2 ? 12 : 60) });
   if (asked) {
     const shown = marks().map(mark => ({ ...mark, at: at(mark.position) }));
@@ -183,17 +178,17 @@ function drawMarks(closer) {
   }
   if (hovered >= 0) {
     const [x, y] = spot([points.xs[hovered], points.ys[hovered]]);
-    outlined(pen, colours, colours.text, 2, () => pen.arc(x, y, MARK.hover, 0, 7));
+    outlined(pen, colours, colours.text, 2, () => pen.arc(x, y, 9, 0, 7));
   }
 }
 
 function paintColours() {
   const dark = !!root.closest(".dark"), style = getComputedStyle(root);
+  const probe = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
   const rgb = name => {
-    const pen = document.createElement("canvas").getContext("2d");
-    pen.fillStyle = style.getPropertyValue(name) || "#888";
-    pen.fillRect(0, 0, 1, 1);
-    return [...pen.getImageData(0, 0, 1, 1).data.slice(0, 3)];
+    probe.fillStyle = style.getPropertyValue(name);
+    probe.fillRect(0, 0, 1, 1);
+    return [...probe.getImageData(0, 0, 1, 1).data.slice(0, 3)];
   };
   const css = name => `rgb(${rgb(name)})`;
   colours = { rgb: rgb("--map-ground"), ground: css("--map-ground"), text: css("--body-text-color") };
@@ -264,7 +259,7 @@ function hover(slot, pinned = false) {
     card.style.top = `${y}px`;
     showPicture(row);
   }
-  drawMarks(view.scale / smallest);
+  drawMarks();
 }
 
 function showPicture(row) {

@@ -1,7 +1,5 @@
 // What lies over the points: names, the query, its neighbours, the walk. Every kind has a shape of its own.
 
-const MARK = { query: 13, found: 6, instead: 7, missed: 6, hover: 9 };
-
 function place(view, width, height, [x, y]) {
   return [width / 2 + (x - view.x) * view.scale, height / 2 + (y - view.y) * view.scale];
 }

@@ -37,28 +37,25 @@ function disc(radius, opacity) {
   return { half, pixels };
 }
 
-// view: {x, y, scale}: the stored position in the middle, and pixels per unit. chosen(i) says whether point i is drawn.
-function paint(pixels, width, height, view, points, colourOf, shape, chosen) {
-  const { half, pixels: covered } = shape, count = covered.length;
+// view: {x, y, scale}: the stored position in the middle, and pixels per unit. Draws points whose `lit` is `wanted`, or all.
+function paint(pixels, width, height, view, points, colourOf, shape, lit, wanted) {
+  const { half, pixels: covered } = shape, count = covered.length, { xs, ys, kinds, count: n } = points;
   const offsets = new Int32Array(count), opacities = new Int32Array(count);
   covered.forEach(([dx, dy, opacity], j) => { offsets[j] = dy * width + dx; opacities[j] = opacity; });
-  const left = width / 2 - view.x * view.scale, top = height / 2 - view.y * view.scale;
-  const { xs, ys, kinds, count: n } = points;
-  let drawn = 0;
+  const scale = view.scale, left = width / 2 - view.x * scale + 0.5, top = height / 2 - view.y * scale + 0.5;
+  const right = width - half, bottom = height - half;
   for (let i = 0; i < n; i++) {
-    const x = Math.round(left + xs[i] * view.scale), y = Math.round(top + ys[i] * view.scale);
-    if (x < half || y < half || x >= width - half || y >= height - half) continue;
-    if (chosen !== null && !chosen[i]) continue;
-    drawn++;
-    const colour = colourOf[kinds[i]], redBlue = colour & 0xff00ff, green = colour & 0xff00, at = y * width + x;
+    if (lit !== null && lit[i] !== wanted) continue;
+    const x = (left + xs[i] * scale) | 0, y = (top + ys[i] * scale) | 0;
+    if (x < half || y < half || x >= right || y >= bottom) continue;
+    const colour = colourOf[kinds[i]] | 0, redBlue = colour & 0xff00ff, green = (colour >> 8) & 0xff, at = y * width + x;
     for (let j = 0; j < count; j++) {
-      const place = at + offsets[j], opacity = opacities[j], below = pixels[place], rest = 256 - opacity;
-      const rb = ((Math.imul(below & 0xff00ff, rest) + Math.imul(redBlue, opacity)) >>> 8) & 0xff00ff;
-      const g = ((Math.imul(below & 0xff00, rest) + Math.imul(green, opacity)) >>> 8) & 0xff00;
-      pixels[place] = 0xff000000 | rb | g;
+      const over = at + offsets[j], opacity = opacities[j], below = pixels[over] | 0, rest = 256 - opacity;
+      const rb = ((Math.imul(below & 0xff00ff, rest) + Math.imul(redBlue, opacity)) | 0) >>> 8;
+      const g = Math.imul((below >> 8) & 0xff, rest) + Math.imul(green, opacity);
+      pixels[over] = 0xff000000 | (rb & 0xff00ff) | (g & 0xff00);
     }
   }
-  return drawn;
 }
 
 // Which points lie near a place: buckets of the map, each a range of `members`.
