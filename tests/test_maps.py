@@ -109,6 +109,27 @@ def test_a_gallery_of_any_size_has_a_map(world, number):
     assert np.array_equal(again.stored, built.stored) and again.made == built.made
 
 
+@pytest.mark.parametrize("nprobe", [1, 4])
+def test_neighbours_come_from_the_inverted_file_where_there_are_many(world, monkeypatch, nprobe):
+    """Cells that hold fewer than are asked for do not leave gaps."""
+    monkeypatch.setattr(maps, "EXACT_UP_TO", 100)
+    monkeypatch.setattr(maps, "NPROBE", nprobe)
+    collection = world.built().open("colours", "mean-colour")
+    vectors, asked = collection.vectors.all(), {}
+
+    def look(rows, search, report):
+        asked["found"], asked["cosines"] = search(rows[:50], 91)
+        return np.zeros((len(rows), 2)), "by nobody"
+
+    monkeypatch.setattr(maps, "layout", look)
+    build_map(collection)
+    found, cosines = asked["found"], asked["cosines"]
+    assert (found >= 0).all() and all(len(set(row)) == 91 for row in found.tolist())
+    assert np.allclose(cosines, np.einsum("qd,qkd->qk", vectors[:50], vectors[found]), atol=2e-3)
+    whole = found == exact_rows(vectors[:50], vectors, 91)
+    assert nprobe > 1 or whole.all(axis=1).any()  # of those whose cell is small
+
+
 @pytest.fixture
 def mapped(world):
     """A library whose colours have a map; world.folder holds it."""

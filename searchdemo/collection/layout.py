@@ -1,7 +1,7 @@
 """Vectors laid out in two dimensions, so that near ones lie near each other: t-SNE, or PCA where there are few.
 
 t-SNE: van der Maaten and Hinton, "Visualizing data using t-SNE" (2008), by openTSNE (Poličar et al., 2024). PaCMAP and
-umap-learn were measured beside it; see docs/architecture.md.
+umap-learn were measured beside it; see docs/benchmarks.md.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ Search = Callable[[np.ndarray, int], tuple[np.ndarray, np.ndarray]]  # queries (
 def layout(vectors: np.ndarray, search: Search, report: Report = lambda progress: None) -> tuple[np.ndarray, str]:
     """Where each vector lies, (n, 2) float32 in [0, 1], and how that was made. The same vectors give the same map.
 
-    vectors: (n, dim) unit rows; search: exact search among them. KeyboardInterrupt ends it at once.
+    vectors: (n, dim) unit rows; search: finds the nearest among them, none MISSING. KeyboardInterrupt ends it at once.
     Raises NotInstalled without openTSNE, which only FEWEST vectors or more need.
     """
     if len(vectors) < FEWEST:

@@ -14,11 +14,14 @@ from searchdemo.collection.build import Report
 from searchdemo.collection.layout import layout
 from searchdemo.errors import BadArtifact
 from searchdemo.files import replacing
+from searchdemo.types import MISSING
 
 if TYPE_CHECKING:
     from searchdemo.collection.collection import Collection
 
 FILE = "map.npy"
+EXACT_UP_TO = 20_000  # pictures whose neighbours are searched exactly; the time of that grows with the square
+NPROBE = 32  # of a search among more
 STEPS = 65_535  # positions are stored as uint16
 TEMPERATURE = 0.03  # of the weights that place a query
 
@@ -48,9 +51,14 @@ class Map:
 def build_map(collection: Collection, report: Report = lambda progress: None) -> Map:
     """Makes the map of a collection and keeps it beside the vectors. Raises NotInstalled; see `layout`."""
     exact, started = collection.index("flat"), time.perf_counter()
+    near = collection.index("ivf") if len(collection) > EXACT_UP_TO else exact
 
     def search(queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-        found = exact.search(queries, k)
+        found = near.search(queries, k, **({} if near is exact else {"nprobe": NPROBE}))
+        short = (found.positions == MISSING).any(axis=1)  # all the cells that were visited hold fewer than k
+        if short.any():
+            again = exact.search(queries[short], k)
+            found.positions[short], found.scores[short] = again.positions, again.scores
         return found.positions, found.scores
 
     points, made = layout(collection.vectors.all(), search, report)

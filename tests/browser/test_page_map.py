@@ -94,7 +94,9 @@ def test_a_higher_nprobe_lights_more_cells_and_finds_more(tab, collection):
         lit.append(int(fact(tab, "visited")))
         assert lit[-1] == (ranks[cells] <= nprobe).sum()
         assert int(fact(tab, "found")) + int(fact(tab, "missed")) == 12
-        expect(tab.locator(".map-effort output")).to_contain_text(f"{lit[-1]:,} of 2,000 vectors are compared")
+        expect(tab.locator(".map-effort output")).to_contain_text(
+            f"{lit[-1]:,} of 2,000 vectors are compared, and {fact(tab, 'found')} of the 12 nearest found"
+        )
     assert lit == sorted(set(lit)) and lit[-1] == 2000 and fact(tab, "missed") == "0"
 
 

@@ -110,7 +110,6 @@ function light() {
     let inside = 0;
     for (let i = 0; i < points.count; i++) inside += lit[i] = asked.visits[cells.of[i]] <= nprobe() ? 1 : 0;
     say({ nprobe: nprobe(), visited: inside });
-    find(".map-effort output").textContent = `${grouped(nprobe())} of ${grouped(asked.visits.length)} cells: ${grouped(inside)} of ${grouped(points.count)} vectors are compared`;
     range.setAttribute("aria-valuetext", `nprobe ${nprobe()}`);
   }
   if (asked?.walk) {
@@ -120,6 +119,7 @@ function light() {
   }
   const kinds = marks().map(mark => mark.kind), count = kind => kinds.filter(one => one === kind).length;
   say({ found: count("found"), missed: count("missed"), instead: count("instead") });
+  if (lit) find(".map-effort output").textContent = `${grouped(nprobe())} of ${grouped(asked.visits.length)} cells: ${grouped(+root.dataset.visited)} of ${grouped(points.count)} vectors are compared, and ${count("found")} of the ${count("found") + count("missed")} nearest found`;
   const there = { query: asked, found: count("found"), missed: count("missed"), instead: count("instead"), visited: lit, walk: asked?.walk };
   for (const item of root.querySelectorAll(".map-legend li")) item.hidden = !there[item.dataset.mark];
   draw();
@@ -233,7 +233,7 @@ function showAround() {
   const [xs, ys] = [0, 1].map(axis => spots.map(spot => spot[axis]));
   const span = Math.max((Math.max(...xs) - Math.min(...xs)) / width, (Math.max(...ys) - Math.min(...ys)) / height);
   const middle = all => (Math.max(...all) + Math.min(...all)) / 2;
-  show(middle(xs), middle(ys), Math.min(smallest * 40, 0.7 / Math.max(span, 1e-6)));
+  show(middle(xs), middle(ys), Math.min(smallest * 12, 0.7 / Math.max(span, 1e-6)));
 }
 
 // The card of a point: its picture comes from the server, once the pointer rests
