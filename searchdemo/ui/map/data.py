@@ -10,6 +10,7 @@ from searchdemo.collection.collection import Collection
 from searchdemo.collection.maps import Map
 from searchdemo.collection.query import Query
 from searchdemo.errors import NotBuilt
+from searchdemo.indexes.base import Index
 from searchdemo.types import MISSING
 from searchdemo.ui.page import Choice
 
@@ -65,49 +66,55 @@ def packed(array: np.ndarray, dtype: type) -> str:
 def overlay(collection: Collection, chosen: Choice, query: Query) -> dict:
     """What is drawn over the points for a query. All places are positions among the vectors, except `at`.
 
+    at: (x, y) of the query in [0, 1]
     neighbours: the exact answer ("found" or "missed") and what was found in its place ("instead")
-    visits, efforts: for an inverted file, the nprobe at which each cell is visited, and the values of the slider
-    walk: for FAISS's graph, see indexes/walk.py
+    visits, nprobe, efforts: of an inverted file, the nprobe at which each cell is visited, that of the search, and the
+    values of the slider
+    walk: of FAISS's graph, see indexes/walk.py
     Raises as `mapped` and Collection.search do.
     """
-    drawn = mapped(collection)
-    index, vector = collection.index(chosen.index), collection.embed(query).vector
+    drawn, index, vector = mapped(collection), collection.index(chosen.index), collection.embed(query).vector
     own = collection.position(query.row) if query.row is not None else MISSING
-    found = nearest(collection, chosen.index, vector, chosen.k, own, chosen.params)
-    exact = nearest(collection, "flat", vector, max(chosen.k, PLACED_BY), own, {})
-    scores = collection.vectors.take(exact) @ vector[0]
-    near = exact[:PLACED_BY], scores[:PLACED_BY]
-    at = drawn.place(*near) if own == MISSING else tuple(drawn.points[own].tolist())
-    wanted = exact[: chosen.k]
+    beside = int(own != MISSING)  # one more is searched for, because the query finds itself
+
+    def nearest(searched: Index, k: int, params: dict[str, int]) -> np.ndarray:
+        found = searched.search(vector, k + beside, **params).positions[0]
+        return found[(found != own) & (found != MISSING)][:k]
+
+    exact = nearest(collection.index("brute"), max(chosen.k, PLACED_BY), {})
+    around = exact[:PLACED_BY]
+    if own == MISSING:
+        at = drawn.place(around, collection.vectors.take(around) @ vector[0])
+    else:
+        at = tuple(drawn.points[own].tolist())
+    shown: dict = {
+        "key": key(collection),
+        "at": at,
+        "neighbours": compared(exact[: chosen.k], nearest(index, chosen.k, chosen.params), collection, vector[0]),
+    }
     ranks, cell_of = index.visit_ranks(vector[0]), index.cells()
-    nprobe = chosen.params.get("nprobe", 0)
-    neighbours = []
-    for position in [*wanted.tolist(), *(one for one in found.tolist() if one not in set(wanted.tolist()))]:
-        one = {
-            "position": position,
-            "kind": ("found" if position in found else "missed") if position in wanted else "instead",
-            "score": float(collection.vectors.take(np.array([position]))[0] @ vector[0]),
-        }
-        if ranks is not None and cell_of is not None:
-            one["rank"] = int(ranks[cell_of[position]])
+    if ranks is not None and cell_of is not None:
+        nprobe = min(chosen.params["nprobe"], len(ranks))
+        shown |= {"visits": ranks.tolist(), "nprobe": nprobe, "efforts": efforts(len(ranks), nprobe)}
+        for one in shown["neighbours"]:
+            one["rank"] = int(ranks[cell_of[one["position"]]])
             one["rounded"] = one["kind"] == "missed" and one["rank"] <= nprobe  # its cell was visited all the same
-        neighbours.append(one)
-    shown: dict = {"key": key(collection), "at": at, "neighbours": neighbours}
-    if ranks is not None:
-        shown |= {"visits": ranks.tolist(), "nprobe": min(nprobe, len(ranks)), "efforts": efforts(len(ranks), nprobe)}
-    kept = max(chosen.params.get("ef_search", 0), chosen.k)  # FAISS keeps as many as are asked for
-    steps = index.walk(vector[0], ef_search=kept) if "ef_search" in chosen.params else None
-    if steps is not None:
-        shown["walk"] = {"descent": steps.descent, "expanded": steps.expanded, "scored": steps.scored}
+    if "ef_search" in chosen.params:
+        # FAISS keeps as many candidates as are asked for
+        steps = index.walk(vector[0], ef_search=max(chosen.params["ef_search"], chosen.k + beside))
+        if steps is not None:
+            shown["walk"] = {"descent": steps.descent, "expanded": steps.expanded, "scored": steps.scored}
     return shown
 
 
-def nearest(
-    collection: Collection, index: str, vector: np.ndarray, k: int, own: int, params: dict[str, int]
-) -> np.ndarray:
-    """Positions (up to k,) that an index finds for a query (1, dim), without the query's own."""
-    found = collection.index(index).search(vector, k + int(own != MISSING), **params).positions[0]
-    return found[(found != own) & (found != MISSING)][:k]
+def compared(exact: np.ndarray, found: np.ndarray, collection: Collection, vector: np.ndarray) -> list[dict]:
+    """exact, found: positions (up to k,) for a query (dim,). Each once, with its kind and its cosine."""
+    instead = found[~np.isin(found, exact)]
+    kinds = [KINDS[int(missed)] for missed in ~np.isin(exact, found)] + [KINDS[2]] * len(instead)
+    positions = np.concatenate([exact, instead])
+    cosines = collection.vectors.take(positions) @ vector
+    each = zip(positions.tolist(), kinds, cosines.tolist(), strict=True)
+    return [{"position": position, "kind": kind, "score": cosine} for position, kind, cosine in each]
 
 
 def efforts(cells: int, nprobe: int) -> list[int]:
