@@ -113,14 +113,17 @@ function light() {
     range.setAttribute("aria-valuetext", `nprobe ${nprobe()}`);
   }
   if (asked?.walk) {
+    const { descent, expanded, scored } = asked.walk, above = effort < descent.length - 1;
+    lit = new Uint8Array(points.count);
+    for (const position of [...descent.slice(0, effort + 1), ...expanded.slice(0, Math.max(0, effort + 2 - descent.length))]) lit[points.slot[position]] = 1;
     say({ step: effort });
-    find(".map-effort output").textContent = `${effort} of ${range.max}: the whole walk compares ${grouped(asked.walk.scored)} of ${grouped(points.count)} vectors`;
     range.setAttribute("aria-valuetext", `step ${effort} of ${range.max}`);
+    find(".map-effort output").textContent = `${effort} of ${range.max}, ${above ? "going down through the upper layers" : "expanding candidates in layer 0"}; the whole walk compares ${grouped(scored)} of ${grouped(points.count)} vectors`;
   }
   const kinds = marks().map(mark => mark.kind), count = kind => kinds.filter(one => one === kind).length;
   say({ found: count("found"), missed: count("missed"), instead: count("instead") });
-  if (lit) find(".map-effort output").textContent = `${grouped(nprobe())} of ${grouped(asked.visits.length)} cells: ${grouped(+root.dataset.visited)} of ${grouped(points.count)} vectors are compared, and ${count("found")} of the ${count("found") + count("missed")} nearest found`;
-  const there = { query: asked, found: count("found"), missed: count("missed"), instead: count("instead"), visited: lit, walk: asked?.walk };
+  if (lit && asked.visits) find(".map-effort output").textContent = `${grouped(nprobe())} of ${grouped(asked.visits.length)} cells: ${grouped(+root.dataset.visited)} of ${grouped(points.count)} vectors are compared, and ${count("found")} of the ${count("found") + count("missed")} nearest found`;
+  const there = { query: asked, found: count("found"), missed: count("missed"), instead: count("instead"), visited: lit && asked.visits, walk: asked?.walk };
   for (const item of root.querySelectorAll(".map-legend li")) item.hidden = !there[item.dataset.mark];
   draw();
 }
