@@ -32,7 +32,8 @@ PATIENCE_MS = 60_000
 # One event of the mouse in each frame, from inside the page: a hand from outside would take the processor from it.
 MOVE = """([motion, seconds]) => new Promise(done => {
   const map = document.querySelector('.map'), stage = map.querySelector('.map-stage');
-  const box = stage.getBoundingClientRect(), [x, y] = [box.left + box.width / 2, box.top + box.height / 2], times = [], began = performance.now();
+  const box = stage.getBoundingClientRect(), x = box.left + box.width / 2, y = box.top + box.height / 2;
+  const times = [], began = performance.now();
   const send = (kind, Event, options) => stage.dispatchEvent(new Event(kind,
     {bubbles: true, cancelable: true, pointerId: 1, pointerType: 'mouse', clientX: x, clientY: y, ...options}));
   stage.setPointerCapture = () => {};  // of a pointer that no device has
