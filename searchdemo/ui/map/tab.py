@@ -68,7 +68,7 @@ def add(page: Page) -> None:
             return
         yield from page.ready(collection, chosen.index, line, [canvas, line])
         drawn = data.overlay(collection, chosen, Query(**{asked[1]: asked[2]}))
-        yield [value | {"overlay": drawn}, hint(sentence(collection, asked, drawn))]
+        yield [value | {"overlay": drawn}, hint(sentence(collection, asked, chosen, drawn))]
 
     def surprised(*sidebar: object) -> tuple:
         chosen = page.choice(*sidebar)
@@ -106,8 +106,8 @@ def picture_of(page: Page, chosen: Choice, row: int) -> dict:
     return {"url": picture_data(*tile).url, "alt": name}
 
 
-def sentence(collection: Collection, asked: tuple, drawn: dict) -> str:
-    """What is searched with, and how many of its nearest were found."""
+def sentence(collection: Collection, asked: tuple, chosen: Choice, drawn: dict) -> str:
+    """What is searched with, how, and how many of its nearest were found."""
     _, kind, number = asked
     if kind == "row":
         name, what = collection.gallery.class_name(number), f"row {number:,} of the gallery"
@@ -117,4 +117,5 @@ def sentence(collection: Collection, asked: tuple, drawn: dict) -> str:
     missed = sum(one["kind"] == "missed" for one in drawn["neighbours"])
     wanted = missed + sum(one["kind"] == "found" for one in drawn["neighbours"])
     lost = f"{missed} of its {wanted} nearest were missed" if missed else f"all {wanted} nearest were found"
-    return f"{name or 'A picture'} ({what}): {lost}."
+    effort = ", ".join(f"{param} {value}" for param, value in chosen.params.items())
+    return f"{name or 'A picture'} ({what}), {chosen.index}{' with ' * bool(effort)}{effort}: {lost}."

@@ -9,7 +9,7 @@ const range = find("input[type=range]"), card = find(".map-card");
 const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
 const pictures = new Map(), FULL = 0.92; // of the board that the whole map fills
 
-let value = {}, points = null, index = null, places = [], cells = null, lit = null;
+let value = {}, coming = {}, points = null, index = null, places = [], cells = null, lit = null;
 let colours = {}, kindColours = null, greys = null;
 let width = 0, height = 0, ratio = 1, density = 1, image = null, view = { x: SIDE / 2, y: SIDE / 2, scale: 0.01 }, smallest = 0.01;
 let hovered = -1, effort = 0, frames = 0, dirty = false, movedAt = 0, settle = 0;
@@ -26,7 +26,8 @@ async function take(next) {
   value = next || {};
   note(value.note || "");
   if (!value.key || !width) return draw(); // the tab is closed: it opens with what was asked last
-  if (points?.key !== value.key) await fetchPoints();
+  if (coming.key !== value.key) coming = { key: value.key, done: fetchPoints(value.key) };
+  await coming.done;
   if (points?.key !== value.key) return;
   const visited = query()?.visits ? `${value.key} ${value.index}` : "";
   if (visited && cells?.key !== visited) await fetchCells(visited);
@@ -39,16 +40,15 @@ function note(sentence) {
   stage.style.visibility = sentence ? "hidden" : "";
   find(".map-zoom").hidden = !!sentence;
   find(".map-keys").hidden = !!sentence;
-  if (sentence) { points = null; card.hidden = true; find(".map-made").textContent = ""; say({ points: 0 }); }
+  if (sentence) { points = null; coming = {}; find(".map-made").textContent = ""; say({ points: 0 }); for (const part of [card, find(".map-effort"), find(".map-legend")]) part.hidden = true; }
 }
 
-async function fetchPoints() {
-  const asked = value.key;
+async function fetchPoints(asked) {
   root.classList.add("busy");
   const got = await server.points([value.gallery, value.encoder]).catch(() => ({ note: "The map could not be fetched: reload the page." }));
   root.classList.remove("busy");
   if (asked !== value.key) return;
-  if (got.note) return note(got.note);
+  if (got.note) { coming = {}; return note(got.note); }
   const pairs = new Uint16Array(bytes(got.positions)), labels = new Int16Array(bytes(got.labels)), count = labels.length;
   points = { key: got.key, count, xs: new Float32Array(count), ys: new Float32Array(count), kinds: new Uint16Array(count) };
   // In a shuffled order, so that the last class does not lie over all others; 7919 is a prime.
@@ -157,9 +157,10 @@ function drawNow() {
   image ??= pen.createImageData(w, h);
   const pixels = new Uint32Array(image.data.buffer), seen = { ...view, scale: view.scale * density };
   pixels.fill(packed(colours.rgb));
-  const room = 0.3 * Math.sqrt((width * height) / points.count), radius = Math.min(6, Math.max(0.75, room * closer ** 0.55)) * density;
+  const room = 0.3 * Math.sqrt((width * height) / points.count), radius = Math.min(5, Math.max(0.75, room * closer ** 0.5)) * density;
+  const solid = Math.min(0.9, 0.5 + 0.08 * Math.log2(closer + 1)); // where points lie upon each other, the dense places show
   if (lit) paint(pixels, w, h, seen, points, greys, disc(radius, 0.4), lit, 0);
-  paint(pixels, w, h, seen, points, kindColours, disc(radius, lit ? 0.95 : Math.min(0.9, 0.5 + 0.08 * Math.log2(closer + 1))), lit, 1);
+  paint(pixels, w, h, seen, points, kindColours, lit ? disc(Math.max(radius, Math.min(1.7 * radius, 2 * density)), 0.95) : disc(radius, solid), lit, 1);
   drawMarks();
   say({ frames: ++frames, zoom: closer.toFixed(2), scale: (view.scale * SIDE).toFixed(1), x: (view.x / SIDE).toFixed(4), y: (view.y / SIDE).toFixed(4) });
   if (moving && ratio > 1) { clearTimeout(settle); settle = setTimeout(draw, 170); }
@@ -171,7 +172,10 @@ function drawMarks() {
   const spot = here => place(view, width, height, here), asked = query(), closer = view.scale / smallest;
   pen.putImageData(image, 0, 0);
   pen.setTransform(density, 0, 0, density, 0, 0);
-  say({ names: drawNames(pen, width, height, view, places, colours, asked && closer < 2 ? 12 : 60) });
+  const near = new Set(marks().map(mark => points.kinds[points.slot[mark.position]]));
+  const first = asked ? places.filter(one => near.has(one.kind)) : [];
+  const named = asked && closer < 2 ? first : [...first, ...places.filter(one => !first.includes(one))];
+  say({ names: drawNames(pen, width, height, view, named, colours, Math.min(60, 30 * closer)) });
   if (asked) {
     const shown = marks().map(mark => ({ ...mark, at: at(mark.position) }));
     if (asked.walk) drawWalk(pen, { descent: asked.walk.descent.map(at), expanded: asked.walk.expanded.map(at) }, effort, spot, colours);
@@ -214,6 +218,7 @@ function fit() {
 function show(x, y, scale, glide = !still) {
   const goal = { scale: Math.min(smallest * 400, Math.max(smallest * 0.8, scale)), x: Math.min(SIDE, Math.max(0, x)), y: Math.min(SIDE, Math.max(0, y)) };
   const from = { ...view }, began = performance.now();
+  hover(-1);
   const step = () => {
     const part = glide ? Math.min(1, (performance.now() - began) / 220) : 1, eased = 1 - (1 - part) ** 3;
     for (const name of ["x", "y"]) view[name] = from[name] + (goal[name] - from[name]) * eased;

@@ -23,13 +23,12 @@ const SHAPES = {
     });
   },
   found(pen, x, y, colours) {
-    pen.beginPath();
-    pen.arc(x, y, 5.5, 0, 7);
-    pen.fillStyle = colours.found;
-    pen.fill();
-    pen.strokeStyle = colours.ground;
-    pen.lineWidth = 2;
-    pen.stroke();
+    for (const [radius, colour] of [[8, colours.query], [6.8, colours.ground], [4.8, colours.found]]) {
+      pen.beginPath();
+      pen.arc(x, y, radius, 0, 7);
+      pen.fillStyle = colour;
+      pen.fill();
+    }
   },
   instead(pen, x, y, colours) {
     outlined(pen, colours, colours.instead, 2.5, () => {
@@ -51,8 +50,8 @@ function drawNames(pen, width, height, view, places, colours, most) {
   pen.lineJoin = "round";
   for (const one of places) {
     const [x, y] = place(view, width, height, [one.x, one.y]);
-    if (x < 20 || y < 10 || x > width - 20 || y > height - 10) continue;
     const half = pen.measureText(one.name).width / 2 + 6;
+    if (x < half || y < 10 || x > width - half || y > height - 10) continue;
     if (taken.some(other => Math.abs(other.x - x) < other.half + half && Math.abs(other.y - y) < 18)) continue;
     taken.push({ x, y, half });
     pen.strokeStyle = colours.ground;

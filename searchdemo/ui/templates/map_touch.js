@@ -30,7 +30,7 @@ function listen(stage, told) {
     }
     held.set(event.pointerId, [x, y]);
     travelled += Math.hypot(x - before[0], y - before[1]);
-    if (held.size === 1 && travelled > 4) { told.hover(-1); told.pan(x - before[0], y - before[1]); }
+    if (held.size === 1 && travelled > 4) { told.pan(x - before[0], y - before[1]); }
     if (held.size === 2) {
       const now = between([...held.values()]);
       told.zoomAt(now.x, now.y, now.apart / (apart || now.apart), false);
