@@ -114,6 +114,20 @@ class CurrentQuery:
             except SearchDemoError as error:
                 yield [refusal_html(str(error)) if output is line else None for output in outputs]
 
+        self.fill(tab, handler, inputs, outputs, line, events)
+
+    def fill(
+        self,
+        tab: str,
+        handler: Callable,
+        inputs: Sequence[gr.components.Component],
+        outputs: Sequence[gr.components.Component],
+        line: Answer,
+        events: Sequence[Callable] = (),
+    ) -> None:
+        """As `follow`, by a generator that takes a gr.Request, the values of `self.inputs`, and those of `inputs`. It has
+        to answer where there is no query, too.
+        """
         with self._buttons:
             button = gr.Button(visible="hidden", elem_id=f"refresh-{tab}")
         gr.on(
@@ -125,12 +139,16 @@ class CurrentQuery:
             show_progress="minimal",
             show_progress_on=line,
         )
-        line.stop(page.cancel, queue=False, **QUIET)
+        line.stop(self.page.cancel, queue=False, **QUIET)
+
+    @property
+    def fields(self) -> list[gr.components.Component]:
+        return [self.picture, self.words, self.template, self.origin]
 
     @property
     def inputs(self) -> list[gr.components.Component]:
         """What `opened` and `params` take the values of: the fields of the query, then the sidebar."""
-        return [self.picture, self.words, self.template, self.origin, *self.page.inputs]
+        return [*self.fields, *self.page.inputs]
 
     def opened(
         self,

@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 
 from searchdemo.collection.maps import STEPS
 
-NUMBER = re.compile(r"held-out query ([\d,]+)")
+NUMBER = re.compile(r"held-out picture ([\d,]+)")
 
 
 def opened(page: Page) -> Page:
@@ -53,10 +53,10 @@ def point_at(page: Page, collection, position: int) -> None:
 
 def surprise(page: Page) -> int:
     """The number of the held-out query that is on the map then."""
-    page.locator("#map-surprise").click()
-    expect(page.locator("#map-line")).to_contain_text(NUMBER)
-    expect(board(page)).to_have_attribute("data-found", re.compile(r"[1-9]"))
-    return int(NUMBER.search(page.locator("#map-line").inner_text())[1].replace(",", ""))
+    before = fact(page, "query")
+    page.locator("#surprise").click()
+    expect(board(page)).not_to_have_attribute("data-query", before)
+    return int(NUMBER.search(page.locator("#query").inner_text())[1].replace(",", ""))
 
 
 def test_hovering_a_point_brings_its_picture_and_class(tab, collection):
@@ -79,7 +79,7 @@ def test_a_click_searches_with_the_point(tab, collection):
     position = int(fact(tab, "hover"))
     tab.mouse.down()
     tab.mouse.up()
-    expect(tab.locator("#map-line")).to_contain_text(f"row {position:,} of the gallery")
+    expect(tab.locator("#query")).to_contain_text(f"picture {position:,} of scenes")
     expect(board(tab)).to_have_attribute("data-found", "12")
     expect(tab.locator(".map-legend li[data-mark=query]")).to_be_visible()
 

@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import gradio as gr
 
-from searchdemo.collection.collection import Collection
-from searchdemo.collection.query import Query
 from searchdemo.errors import BadQuery, SearchDemoError
-from searchdemo.ui.components.messages import hint, sentence_errors
+from searchdemo.ui.components.answer import Answer
+from searchdemo.ui.components.messages import hint, refusal_html
 from searchdemo.ui.components.templates import render
 from searchdemo.ui.components.thumbnails import picture_data, row_tile
 from searchdemo.ui.map import data
 from searchdemo.ui.page import INDEX, Choice, Page, whole
 
 TITLE = "Map"
-NOTHING_YET = "Nothing is searched with yet: click a point, or take a held-out picture."
 
 
 def add(page: Page) -> None:
     """Call within the tab."""
-    with gr.Row(equal_height=True):
-        line = gr.HTML(hint(NOTHING_YET), elem_id="map-line")
-        surprise = gr.Button("Surprise me", elem_id="map-surprise", elem_classes="narrow", size="sm")
+    line = Answer(elem_id="map-line")
 
     # The script of the map calls these three. Each argument is a list that came over the wire.
 
@@ -52,40 +48,27 @@ def add(page: Page) -> None:
         server_functions=[points, cells, picture],
         elem_id="map",
     )
-    asked = gr.State(None)  # (gallery, "row" or "held_out", number)
 
-    def show(asked: tuple | None, *sidebar: object) -> Iterator[list]:
-        chosen = page.choice(*sidebar)
-        value: dict = {"gallery": chosen.gallery, "encoder": chosen.encoder, "index": chosen.index}
+    def show(request: gr.Request, *values: Any) -> Iterator[list]:
+        """Values of canvas and line. The points are there without a query too."""
+        names = values[len(page.query.fields) :]
+        value: dict = {}
         try:
-            collection = page.open(chosen)
-            value["key"] = data.key(collection)
+            chosen = page.choice(*names)
+            value |= {"gallery": chosen.gallery, "encoder": chosen.encoder, "index": chosen.index}
+            value["key"] = data.key(page.open(chosen))
+            query, collection, chosen = page.query.opened(*values)
+            yield from page.ready(collection, chosen.index, line, [canvas, line], request.session_hash)
+            drawn = data.overlay(collection, chosen, query)
+            yield [value | {"overlay": drawn}, hint(sentence(chosen, drawn))]
         except SearchDemoError as error:
-            yield [value | {"note": str(error)}, ""]
-            return
-        if asked is None or asked[0] != chosen.gallery:
-            yield [value, hint(NOTHING_YET)]
-            return
-        yield from page.ready(collection, chosen.index, line, [canvas, line])
-        drawn = data.overlay(collection, chosen, Query(**{asked[1]: asked[2]}))
-        yield [value | {"overlay": drawn}, hint(sentence(collection, asked, chosen, drawn))]
-
-    def surprised(*sidebar: object) -> tuple:
-        chosen = page.choice(*sidebar)
-        queries, _ = page.open(chosen).held_out()
-        return chosen.gallery, "held_out", random.randrange(len(queries))
+            yield [value if "key" in value else value | {"note": str(error)}, refusal_html(str(error))]
 
     def selected(event: gr.EventData) -> tuple:
-        return event.gallery, "row", whole("row", event.row)
+        return page.query.row(page.library.gallery(chosen_by(event.gallery).gallery), whole("row", event.row))
 
-    quiet = {"show_progress": "hidden"}
-    picked = canvas.select(sentence_errors(selected), None, asked, **quiet)
-    drawn = surprise.click(sentence_errors(surprised), page.inputs, asked, **quiet)
-    shown = {"fn": sentence_errors(show), "inputs": [asked, *page.inputs], "outputs": [canvas, line]} | quiet
-    sidebar = [one.change for one in (page.gallery, page.encoder, page.index, page.numbers)]
-    gr.on([page.demo.load, *sidebar], trigger_mode="always_last", **shown)
-    for done in (picked, drawn):
-        done.success(trigger_mode="always_last", **shown)
+    page.query.fill("map", show, [], [canvas, line], line)
+    page.query.changed(canvas.select, selected, None)
 
 
 def or_note(answer: Callable[[], dict]) -> dict:
@@ -106,16 +89,10 @@ def picture_of(page: Page, chosen: Choice, row: int) -> dict:
     return {"url": picture_data(*tile).url, "alt": name}
 
 
-def sentence(collection: Collection, asked: tuple, chosen: Choice, drawn: dict) -> str:
-    """What is searched with, how, and how many of its nearest were found."""
-    _, kind, number = asked
-    if kind == "row":
-        name, what = collection.gallery.class_name(number), f"row {number:,} of the gallery"
-    else:
-        label = collection.truth[number]
-        name, what = collection.gallery.class_names[label] if label >= 0 else "", f"held-out query {number:,}"
+def sentence(chosen: Choice, drawn: dict) -> str:
+    """How the query is searched, and how many of its nearest were found."""
     missed = sum(one["kind"] == "missed" for one in drawn["neighbours"])
     wanted = missed + sum(one["kind"] == "found" for one in drawn["neighbours"])
-    lost = f"{missed} of its {wanted} nearest were missed" if missed else f"all {wanted} nearest were found"
+    lost = f"{missed} of the {wanted} nearest were missed" if missed else f"all {wanted} nearest were found"
     effort = ", ".join(f"{param} {value}" for param, value in chosen.params.items())
-    return f"{name or 'A picture'} ({what}), {chosen.index}{' with ' * bool(effort)}{effort}: {lost}."
+    return f"{chosen.index}{' with ' * bool(effort)}{effort}: {lost}."
