@@ -55,6 +55,14 @@ def test_the_vectors_open_at_once_and_are_mapped():
     assert not mapped.exists() or str(VECTORS_FILE) in mapped.read_text()
 
 
+@pytest.mark.parametrize("gallery", ["tiny-imagenet", "scenes"])
+def test_a_map_of_these_very_vectors_ships(library, gallery):
+    collection = library.open(gallery, "bundled")
+    drawn = collection.map()
+    assert len(drawn) == len(collection) and drawn.made.startswith("t-SNE of perplexity 30 by openTSNE")
+    assert drawn.points.max(axis=0).max() == 1 and drawn.points.min(axis=0).min() == 0
+
+
 def test_the_model_card_claims_what_the_command_knn_prints(library):
     """To the last digit, from the vectors that ship; the run card holds the same figures."""
     claimed = dict(re.findall(r"^\| kNN top-1, k = (\d+) \| ([\d.]+) % \|$", CARD.read_text(), re.MULTILINE))

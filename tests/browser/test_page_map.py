@@ -147,22 +147,35 @@ def test_keys_move_zoom_and_search(tab):
     expect(tab.locator("#map-line")).to_contain_text("of the gallery")
 
 
-def test_a_finger_sees_the_picture_before_it_searches(tab, collection):
-    x, y = spot(tab, collection.map().stored[700].astype(int))
-    tab.locator(".map-stage").evaluate(
-        """(stage, [x, y]) => {
+def touch(page: Page, *events: tuple[str, int, float, float]) -> None:
+    """events: (kind, finger, x, y) in pixels of the stage."""
+    page.locator(".map-stage").evaluate(
+        """(stage, events) => {
           stage.setPointerCapture = () => {};  // of a pointer that no device has
           const box = stage.getBoundingClientRect();
-          for (const kind of ['pointerdown', 'pointerup']) stage.dispatchEvent(new PointerEvent(kind,
-            {bubbles: true, pointerId: 9, pointerType: 'touch', clientX: box.left + x, clientY: box.top + y}));
+          for (const [kind, pointerId, x, y] of events) stage.dispatchEvent(new PointerEvent(kind,
+            {bubbles: true, pointerId, pointerType: 'touch', clientX: box.left + x, clientY: box.top + y}));
         }""",
-        [x, y],
+        events,
     )
+
+
+def test_a_finger_sees_the_picture_before_it_searches(tab, collection):
+    at = spot(tab, collection.map().stored[700].astype(int))
+    touch(tab, ("pointerdown", 9, *at), ("pointerup", 9, *at))
     button = tab.get_by_role("button", name="Search with it")
     expect(button).to_be_visible()
     position = int(fact(tab, "hover"))
     button.click()
     expect(tab.locator("#map-line")).to_contain_text(f"row {position:,} of the gallery")
+
+
+def test_two_fingers_zoom(tab):
+    touch(tab, ("pointerdown", 1, 300, 200), ("pointerdown", 2, 400, 200))
+    touch(tab, ("pointermove", 1, 250, 200), ("pointermove", 2, 450, 200))  # twice as far apart
+    expect(board(tab)).to_have_attribute("data-zoom", "2.00")
+    touch(tab, ("pointerup", 1, 250, 200), ("pointerup", 2, 450, 200))
+    expect(tab.locator(".map-card")).to_be_hidden()
 
 
 def test_what_has_no_map_says_why(tab):
