@@ -125,8 +125,8 @@ class CurrentQuery:
         line: Answer,
         events: Sequence[Callable] = (),
     ) -> None:
-        """As `follow`, by a generator that takes a gr.Request, the values of `self.inputs`, and those of `inputs`. It has
-        to answer where there is no query, too.
+        """As `follow`, by a generator that takes a gr.Request, the values of `self.inputs`, and those of `inputs`. It
+        has to answer where there is no query, too.
         """
         with self._buttons:
             button = gr.Button(visible="hidden", elem_id=f"refresh-{tab}")

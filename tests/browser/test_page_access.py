@@ -16,6 +16,7 @@ NOT_OURS: set[str] = set()
 
 def violations(page: Page) -> list[str]:
     """ "color-contrast: .badge b" of each serious fault."""
+    page.wait_for_function("!document.querySelector('[data-testid=status-tracker]:not(.hide)')")  # it dims the text
     found = Axe().run(page).response["violations"]
     return [
         f"{fault['id']}: {node['target'][0]} {node['html'][:120]}"

@@ -93,6 +93,7 @@ function showQuery() {
   if (asked?.visits) [range.max, effort] = [asked.efforts.length - 1, asked.efforts.indexOf(asked.nprobe)];
   if (asked?.walk) [range.max, effort] = [steps, steps];
   range.value = effort;
+  say({ at: asked ? asked.at.join(" ") : "" });
   find(".map-effort").hidden = !(asked?.visits || asked?.walk);
   find(".map-effort label span").textContent = asked?.walk ? "step" : "nprobe";
   find("[data-do=replay]").hidden = !asked?.walk;
