@@ -50,15 +50,19 @@ def test_bars_compare_with_brute_and_change_their_scale_without_the_server(tab):
     expect(flat.locator(".value")).to_contain_text(re.compile("(times (faster|slower) than|as fast as) brute"))
     expect(flat.locator(".track.linear")).to_be_visible()
     expect(flat.locator(".track.log")).to_be_hidden()
-    asked: list = []
-    tab.on("request", asked.append)
+    asked = []
+
+    def note(request) -> None:
+        asked.append(request.url)
+
+    tab.on("request", note)
     plot.get_by_role("button", name="Show on a log scale").focus()
     tab.keyboard.press("Enter")
     expect(flat.locator(".track.log")).to_be_visible()
     expect(flat.locator(".track.linear")).to_be_hidden()
     expect(plot.get_by_role("button", name="Show on a linear scale")).to_be_focused()
-    tab.remove_listener("request", asked.append)
-    assert [request.url for request in asked if "/queue/join" in request.url] == []
+    tab.remove_listener("request", note)
+    assert [url for url in asked if "/queue/join" in url] == []
     race(tab)
     expect(tab.locator("#latency-missed h4")).to_be_visible()
     expect(flat.locator(".track.log")).to_be_visible()  # the next race keeps the scale

@@ -23,7 +23,7 @@ from searchdemo.ui.tradeoffs import encoders as side_by_side
 from searchdemo.ui.tradeoffs.cards import Pair
 from searchdemo.ui.tradeoffs.measuring import PLANS, Measuring, Run, finished
 from searchdemo.ui.tradeoffs.setting import CODE_FOR, MAX_MB, MAX_MS, STORED, Asked, Setting, chosen, recommended
-from searchdemo.ui.tradeoffs.view import COSTS, TIME, plot_html, source_html, warning_html
+from searchdemo.ui.tradeoffs.view import COSTS, TIME, code_html, plot_html, source_html, warning_html
 
 TITLE = "Trade-offs"
 MIN_RECALL = 0.95  # at the start
@@ -70,14 +70,7 @@ def add(page: Page) -> None:
             attempt = gr.Button("Try it on my picture", variant="primary", elem_id="tradeoffs-try", size="md")
             attempted = gr.HTML(elem_id="tradeoffs-try-note", padding=False)
     code_for = gr.Radio(list(CODE_FOR), value=STORED, label="Code for", elem_id="tradeoffs-code-for")
-    code = gr.Code(
-        language="python",
-        label="Code",
-        interactive=False,
-        wrap_lines=True,  # a part that scrolls could not be reached by keyboard
-        buttons=["copy"],
-        elem_id="tradeoffs-code",
-    )
+    code = gr.HTML(elem_id="tradeoffs-code", padding=False)
     distances.add(page)
     dot = gr.State("")  # the id of the dot that the visitor chose; "": the recommended setting is shown
     page.linked |= {"least_recall": recall, "most_ms": ms, "most_mb": mb, "against": against}
@@ -123,7 +116,7 @@ def add(page: Page) -> None:
             gr.update(visible=True, interactive=bool(setting.trial.index)),
             hint(setting.trial.note),
             gr.update(visible=True) if setting.code else hidden,
-            gr.update(value=setting.code, label=setting.code_label, visible=True) if setting.code else hidden,
+            gr.update(value=code_html(setting.code, setting.code_label), visible=True) if setting.code else hidden,
         )
 
     def try_it(dot: str, *values: Any) -> list:

@@ -145,6 +145,11 @@ def accuracy_cost(top1: float, exact: float) -> str:
     return f"costs {points:.1f} points of accuracy" if points > 0 else f"{-points:.1f} points above, by chance"
 
 
+def code_html(code: str, label: str) -> str:
+    """Not gr.Code, whose part that scrolls is not reached by keyboard, and whose colours have a contrast of 2 to 4."""
+    return render("code.html", code=code, label=label)
+
+
 def warning_html(sentence: str) -> str:
     return f"<p class='panel warning' role='status'>{escape(sentence)}</p>" if sentence else ""
 
