@@ -13,14 +13,14 @@ from searchdemo import assets
 from searchdemo.bench import table
 from searchdemo.collection.build import Progress
 from searchdemo.collection.store import Key
-from searchdemo.errors import BadQuery, NotBuilt, UnknownName
+from searchdemo.errors import BadQuery, Cancelled, NotBuilt, UnknownName
 from searchdemo.indexes.base import IndexSpec
 from searchdemo.measure import cards as run_card
 from searchdemo.measure.recommend import Bounds
 from searchdemo.ui import waiting
 from searchdemo.ui.tradeoffs import cards as tradeoff_cards
 from searchdemo.ui.tradeoffs.cards import Pair
-from searchdemo.ui.tradeoffs.measuring import Cancelled, Measuring, finished
+from searchdemo.ui.tradeoffs.measuring import Measuring, finished
 from searchdemo.ui.tradeoffs.setting import OWN, STORED, Asked, bound, chosen, recommended
 from searchdemo.ui.tradeoffs.trial import Trial, trial
 from searchdemo.ui.tradeoffs.view import (

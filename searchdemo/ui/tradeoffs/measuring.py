@@ -11,14 +11,10 @@ from dataclasses import dataclass, field
 from searchdemo.collection.build import Progress, clock
 from searchdemo.collection.library import Library
 from searchdemo.collection.store import Key
-from searchdemo.errors import BadQuery, SearchDemoError, UnknownName
+from searchdemo.errors import BadQuery, Cancelled, SearchDemoError, UnknownName
 from searchdemo.measure import cards as run_card
 from searchdemo.measure.cards import RunCard
 from searchdemo.ui import waiting
-
-
-class Cancelled(SearchDemoError):
-    """A visitor ended the run."""
 
 
 @dataclass(frozen=True)
