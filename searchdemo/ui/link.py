@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
@@ -16,6 +17,7 @@ from searchdemo.ui.examples import examples
 from searchdemo.ui.page import Page
 from searchdemo.ui.query import HELD_OUT, QUIET, ROW, WORDS, Origin
 
+VIEW = re.compile(r"[01]\.\d+,[01]\.\d+,\d+(\.\d+)?")  # of the map: its middle, from 0 to 1, and how much closer
 NUMBERED = {"row": ROW, "picture": HELD_OUT}  # in a link: a picture of the gallery, a held-out one
 
 
@@ -40,8 +42,9 @@ def add(page: Page, tabs: gr.Tabs, titles: Sequence[str], notice: gr.HTML) -> No
     usual = {name: carried[name].value for name in (*page.params, *page.linked)}  # a link leaves these values out
 
     def write(*values: Any) -> str:
-        *set_, words, template, origin, tab = values
-        pairs = dict(zip(carried, set_, strict=True)) | query_in_link(origin, words, template) | {"tab": tab}
+        *set_, words, template, origin, view, tab = values
+        pairs = dict(zip(carried, set_, strict=True)) | query_in_link(origin, words, template)
+        pairs |= {"map": view, "tab": tab}
         kept = {name: value for name, value in pairs.items() if value not in (None, "", [], usual.get(name))}
         return urlencode(kept, doseq=True)
 
@@ -68,16 +71,20 @@ def add(page: Page, tabs: gr.Tabs, titles: Sequence[str], notice: gr.HTML) -> No
         if tab and tab not in titles:
             said.append(f"There is no tab {tab!r}.")
         opened = gr.update(selected=titles.index(tab)) if tab in titles else gr.skip()
+        view = asked.get("map", "")
+        if view and not VIEW.fullmatch(view):
+            said.append(f"map = {view!r} is not x,y,zoom: all of it is shown.")
+            view = ""
         template = asked.get("template") or gr.skip()
         sentence = gr.update(value=hint("From the link: " + " ".join(said)) if said else "", visible=bool(said))
-        return [*values, words, template, *shown, opened, sentence]
+        return [*values, words, template, *shown, view, opened, sentence]
 
-    inputs = [*carried.values(), query.words, query.template, query.origin, open_tab]
-    # The first script adds the open tab, which only the browser knows.
+    inputs = [*carried.values(), query.words, query.template, query.origin, page.map_view, open_tab]
+    # The first script adds what only the browser knows: where the map is, and the open tab.
     written = button.click(write, inputs, box, js=render("open_tab.js"), **QUIET)
     shown = written.success(lambda: gr.update(visible=True), None, box, **QUIET)
     shown.success(None, box, box, js=render("copy_link.js"))
-    outputs = [*carried.values(), query.words, query.template, *query.shown, tabs, notice]
+    outputs = [*carried.values(), query.words, query.template, *query.shown, page.map_view, tabs, notice]
     page.demo.load(read, None, outputs, show_progress="hidden", queue=False).success(None, js=query.refresh)
 
 

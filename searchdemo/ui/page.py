@@ -76,6 +76,7 @@ class Page:
         """galleries: the visitor's choices; gallery: the first one."""
         self.library, self.builds, self.galleries, self.demo = library, builds, galleries, demo
         self.linked: dict[str, gr.components.Component] = {}  # further values of a link: name in the URL -> component
+        self.map_view = gr.Textbox(visible="hidden")  # "x,y,zoom" of the map, as a link brings it
         self.gallery = gr.Dropdown(list(galleries), value=gallery, label="Gallery", elem_id="gallery")
         self.encoder = gr.Dropdown(list(ENCODERS), value="bundled", label="Encoder", elem_id="encoder")
         self.badge = gr.HTML(elem_id="badge")

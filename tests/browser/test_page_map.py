@@ -60,6 +60,23 @@ def surprise(page: Page) -> int:
     return int(NUMBER.search(page.locator("#query").inner_text())[1].replace(",", ""))
 
 
+def test_a_link_brings_the_place_on_the_map_back(tab, visit):
+    stage = tab.locator(".map-stage")
+    stage.focus()
+    for _ in range(3):
+        stage.press("+")
+    stage.press("ArrowRight")
+    expect(board(tab)).to_have_attribute("data-zoom", re.compile(r"^[2-9]"))
+    tab.wait_for_timeout(600)  # until the map has come to rest
+    there = [fact(tab, name) for name in ("x", "y", "zoom")]
+    tab.locator("#copy-link").click()
+    tab.wait_for_url("**map=**")
+    again = visit.open(tab.url)
+    expect(board(again)).to_have_attribute("data-points", "2000")
+    for name, value in zip(("x", "y", "zoom"), there, strict=True):
+        expect(board(again)).to_have_attribute(f"data-{name}", value)
+
+
 def test_hovering_a_point_brings_its_picture_and_class(tab, collection):
     point_at(tab, collection, 1000)
     position, card = int(fact(tab, "hover")), tab.locator(".map-card")

@@ -51,13 +51,14 @@ def add(page: Page) -> None:
 
     def show(request: gr.Request, *values: Any) -> Iterator[list]:
         """Values of canvas and line. The points are there without a query too."""
-        names = values[len(page.query.fields) :]
-        value: dict = {}
+        *given, view = values
+        names = given[len(page.query.fields) :]
+        value: dict = {"view": view}
         try:
             chosen = page.choice(*names)
             value |= {"gallery": chosen.gallery, "encoder": chosen.encoder, "index": chosen.index}
             value["key"] = data.key(page.open(chosen))
-            query, collection, chosen = page.query.opened(*values)
+            query, collection, chosen = page.query.opened(*given)
             yield from page.ready(collection, chosen.index, line, [canvas, line], request.session_hash)
             drawn = data.overlay(collection, chosen, query)
             yield [value | {"overlay": drawn}, hint(sentence(chosen, drawn))]
@@ -67,7 +68,7 @@ def add(page: Page) -> None:
     def selected(event: gr.EventData) -> tuple:
         return page.query.row(page.library.gallery(chosen_by(event.gallery).gallery), whole("row", event.row))
 
-    page.query.fill("map", show, [], [canvas, line], line)
+    page.query.fill("map", show, [page.map_view], [canvas, line], line)
     page.query.changed(canvas.select, selected, None)
 
 

@@ -77,6 +77,8 @@ async function fetchPoints(asked) {
   say({ points: count, classes: got.names.length });
   fit();
   DO.all(false);
+  const [x, y, zoom] = (value.view || "").split(",").map(Number); // of a link
+  if (zoom > 0) show(x * SIDE, y * SIDE, smallest * zoom, false);
 }
 
 const divisor = (a, b) => (b ? divisor(b, a % b) : a);

@@ -73,7 +73,8 @@ def add(page: Page) -> None:
     code = gr.HTML(elem_id="tradeoffs-code", padding=False)
     distances.add(page)
     dot = gr.State("")  # the id of the dot that the visitor chose; "": the recommended setting is shown
-    page.linked |= {"least_recall": recall, "most_ms": ms, "most_mb": mb, "against": against}
+    linked_card = gr.Textbox(visible="hidden")  # the card that the visitor, or a link, chose
+    page.linked |= {"least_recall": recall, "most_ms": ms, "most_mb": mb, "against": against, "card": linked_card}
 
     def pair_of(gallery: str, encoder: str) -> Pair:
         page.choice(gallery, encoder, "brute", 1)  # refuses names that are not offered
@@ -128,11 +129,12 @@ def add(page: Page) -> None:
 
     # Cards, encoders, measuring
 
-    def follow(gallery: str, encoder: str) -> tuple:
+    def follow(gallery: str, encoder: str, linked: str = "") -> tuple:
         """Values of cards and encoders."""
         pair, there = pair_of(gallery, encoder), tradeoff_cards.listed()
+        own = [entry for entry in there if entry.key == linked and pair.owns(entry.card)]
         offered = gr.update(
-            choices=[(entry.label, entry.key) for entry in there], value=tradeoff_cards.first_of(there, pair)
+            choices=[(entry.label, entry.key) for entry in there], value=tradeoff_cards.first_of(own or there, pair)
         )
         keys = {name: page.key(gallery, name) for name in ENCODERS}
         pictures = len(page.library.gallery(gallery).pictures)
@@ -175,10 +177,11 @@ def add(page: Page) -> None:
     drawn = [warning, plot, source, others, *told, dot]
     drawing = {"fn": sentence_errors(draw), "inputs": asked, "outputs": drawn, "trigger_mode": "always_last", **quiet}
     # always_last: a link changes the gallery while the first answer is on its way; gradio's default would drop that
-    following = {"fn": sentence_errors(follow), "inputs": subject, "outputs": [cards, encoders]}
+    following = {"fn": sentence_errors(follow), "inputs": [*subject, linked_card], "outputs": [cards, encoders]}
     following |= {"trigger_mode": "always_last", **quiet}
     gr.on([component.change for component in (cards, others, against, recall, ms, mb)], **drawing)
     gr.on([page.demo.load, page.gallery.change, page.encoder.change], **following).success(**drawing)
+    cards.input(lambda key: key, cards, linked_card, **quiet)
     plot.select(sentence_errors(pick), asked, [*told, dot], **quiet)
     code_for.input(sentence_errors(tell), [dot, *asked], told, **quiet)
     sidebar = [page.index, *page.params.values()]
