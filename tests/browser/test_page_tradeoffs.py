@@ -16,6 +16,7 @@ from searchdemo.bench import table
 from searchdemo.collection.build import Progress
 from searchdemo.encoders.table import ENCODERS
 from searchdemo.measure import cards as run_card
+from searchdemo.ui.demo import TABS
 
 
 @pytest.fixture
@@ -286,7 +287,7 @@ def test_on_a_phone_all_tabs_are_in_sight_and_nothing_sticks_out(roots, visit, p
         page.locator(".sidebar .toggle-button").click()
     tab = page.get_by_role("tab", name="Trade-offs")
     expect(tab).to_be_visible()
-    expect(page.get_by_role("tab")).to_have_count(5)
+    expect(page.get_by_role("tab")).to_have_count(len(TABS))
     tab.click()
     expect(dots(page)).to_have_count(5)
     expect(page.locator("#distances-grid td")).to_have_count(9)
