@@ -6,7 +6,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 INDEX = "ivf"  # at the start
 K = 12  # results at the start: two full rows
 MOST_K = 200  # of the slider; the command line and the API take more
+
+# gradio would drop a change that comes while the answer to the one before is on its way, such as that of a link.
+LAST: dict[str, Any] = {"trigger_mode": "always_last", "show_progress": "hidden"}
 
 log = logging.getLogger(__name__)
 
@@ -88,12 +91,12 @@ class Page:
         self.changes = [component.input for component in searching]  # by the visitor; sliders tell while dragged
         self._endings: dict[str | None, threading.Event] = {}  # session -> ends the build that its visitor waits for
         self.device = "starting"  # "bfloat16 by openvino on cpu" once that is known
-        self.index.change(_fit_index, self.index, [self.index, *sliders], show_progress="hidden", queue=False)
+        self.index.change(_fit_index, self.index, [self.index, *sliders], **LAST, queue=False)
 
     def on_gallery(self, fill: Callable, component: gr.components.Component) -> None:
         """Have fill(gallery) give the component its value when the page opens and when another gallery is chosen."""
         events = [self.demo.load, self.gallery.change]
-        gr.on(events, fill, self.gallery, component, show_progress="hidden", queue=False)
+        gr.on(events, fill, self.gallery, component, **LAST, queue=False)
 
     def show_params_of(self, ticked: gr.CheckboxGroup) -> None:
         """Show the search parameters of these indexes too, once the visitor changes what is ticked."""

@@ -13,7 +13,7 @@ from searchdemo.encoders.table import ENCODERS, is_here
 from searchdemo.galleries.base import Gallery
 from searchdemo.ui.components.messages import hint, sentence_errors
 from searchdemo.ui.components.templates import render
-from searchdemo.ui.page import Page
+from searchdemo.ui.page import LAST, Page
 from searchdemo.ui.rates import Rates
 
 PART = 2000  # pictures of the quick build
@@ -79,7 +79,7 @@ def add(page: Page) -> None:
     chosen = [page.gallery, page.encoder]
     shown = [page.badge, missing, missing_row, get_pictures, panel, sentence, part, whole, running]
     quiet = {"show_progress": "hidden", "queue": False}
-    gr.on([page.demo.load, page.gallery.change, page.encoder.change], look, chosen, shown, **quiet)
+    gr.on([page.demo.load, page.gallery.change, page.encoder.change], look, chosen, shown, **LAST, queue=False)
     gr.Timer(POLL_SECONDS).tick(look, chosen, shown, **quiet)
     part.click(start(PART), chosen, shown, **quiet)
     whole.click(start(None), chosen, shown, **quiet)

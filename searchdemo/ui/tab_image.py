@@ -7,7 +7,7 @@ import gradio as gr
 from searchdemo.ui.components.templates import render
 from searchdemo.ui.components.tiles import Tiles
 from searchdemo.ui.examples import examples
-from searchdemo.ui.page import Page
+from searchdemo.ui.page import LAST, Page
 from searchdemo.ui.results import Results
 
 TITLE = "Image search"
@@ -33,5 +33,5 @@ def add(page: Page) -> None:
 
     subject = [page.gallery, page.encoder]
     events = [page.demo.load, page.gallery.change, page.encoder.change]
-    gr.on(events, fill, subject, shown, show_progress="hidden", queue=False)
+    gr.on(events, fill, subject, shown, **LAST, queue=False)
     query.changed(shown.select, pick, subject)

@@ -6,7 +6,7 @@ import gradio as gr
 
 from searchdemo.encoders.table import ENCODERS
 from searchdemo.ui.components.templates import render
-from searchdemo.ui.page import Page
+from searchdemo.ui.page import LAST, Page
 from searchdemo.ui.query import FALLBACK, QUIET
 from searchdemo.ui.results import Results
 
@@ -46,5 +46,5 @@ def add(page: Page) -> None:
         query.changed(event, query.typed, query.words)
     switched = switch.click(lambda: FALLBACK, None, page.encoder, **QUIET)
     switched.success(None, js=query.refresh)
-    page.encoder.change(fit_encoder, page.encoder, [query.template, offer, refusal], **QUIET)
+    page.encoder.change(fit_encoder, page.encoder, [query.template, offer, refusal], **LAST)
     page.on_gallery(example_texts, examples)

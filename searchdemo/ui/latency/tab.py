@@ -17,7 +17,7 @@ from searchdemo.ui.components.messages import hint, refusal_html, sentence_error
 from searchdemo.ui.latency import form as race_form
 from searchdemo.ui.latency import view as race_view
 from searchdemo.ui.latency.steps import steps
-from searchdemo.ui.page import Page
+from searchdemo.ui.page import LAST, Page
 
 TITLE = "Latency"
 STARTERS = ["brute", "flat", "ivf"]
@@ -100,10 +100,10 @@ def add(page: Page) -> None:
         said = f"{count:,} vectors of {gallery} by {encoder}; k and the search parameters are those of the sidebar."
         return gr.update(choices=race_form.sizes(count), value=race_form.ALL), hint(said)
 
-    quiet, names = {"show_progress": "hidden"}, [page.gallery, page.encoder]
+    names = [page.gallery, page.encoder]
     page.show_params_of(indexes)
     missed_index.input(sentence_errors(show_missed), [missed_index, finished], missed)
-    gr.on([page.demo.load, *(name.change for name in names)], fit, names, [size, subject], **quiet)
+    gr.on([page.demo.load, *(name.change for name in names)], fit, names, [size, subject], **LAST)
     go.click(
         compare,
         [*page.query.inputs, indexes, size, batch, repeats, threads],
