@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,10 +12,11 @@ import pytest
 from searchdemo.collection.layout import principal, scaled
 from searchdemo.collection.maps import STEPS, keep
 from searchdemo.collection.query import Query
-from searchdemo.errors import NotBuilt
-from searchdemo.ui.map import data
+from searchdemo.errors import BadQuery, NotBuilt
+from searchdemo.galleries.blurs import blur_of
+from searchdemo.ui.map import data, tab
 from searchdemo.ui.page import Choice
-from tests.conftest import exact_rows
+from tests.conftest import exact_rows, png
 
 
 def decoded(text: str, dtype: str) -> np.ndarray:
@@ -113,3 +115,21 @@ def test_the_values_of_the_slider():
     assert data.efforts(1, 16) == [1]
     many = data.efforts(512, 16)
     assert many[0] == 1 and many[-1] == 512 and 16 in many and len(many) < 40
+
+
+@pytest.mark.parametrize("kind", ["picture", "blur", "nothing"])
+def test_a_card_says_whether_its_picture_is_here(kind, world, monkeypatch):
+    picture = png((255, 0, 0)) if kind == "picture" else None
+    if kind == "blur":
+        pytest.importorskip("thumbhash")
+        picture = blur_of(png((255, 0, 0)))
+    monkeypatch.setattr(tab, "row_tile", lambda gallery, row, caption: (picture, caption))
+    page = SimpleNamespace(library=world.library())
+    card = tab.picture_of(page, chosen(), 0)
+    assert card["here"] is (kind == "picture") and card["alt"] == world.gallery.class_name(0)
+    assert card["url"].startswith("data:image/png" if card["here"] else "data:image/svg+xml")
+
+
+def test_a_row_that_is_not_there_is_refused(world):
+    with pytest.raises(BadQuery, match="There is no row 300: choose from 0 to 299"):
+        tab.picture_of(SimpleNamespace(library=world.library()), chosen(), 300)

@@ -8,6 +8,7 @@ from typing import Any
 import gradio as gr
 
 from searchdemo.errors import BadQuery, SearchDemoError
+from searchdemo.types import Blur
 from searchdemo.ui.components.answer import Answer
 from searchdemo.ui.components.messages import hint, refusal_html
 from searchdemo.ui.components.templates import render
@@ -87,7 +88,8 @@ def picture_of(page: Page, chosen: Choice, row: int) -> dict:
         raise BadQuery(f"There is no row {row:,}: choose from 0 to {len(gallery.pictures) - 1:,}.")
     name = gallery.class_name(row) or gallery.file(row) or f"row {row}"
     tile = row_tile(gallery, row, "")
-    return {"url": picture_data(*tile).url, "alt": name}
+    here = isinstance(tile[0], bytes) and not isinstance(tile[0], Blur)
+    return {"url": picture_data(*tile).url, "alt": name, "here": here}
 
 
 def sentence(chosen: Choice, drawn: dict) -> str:

@@ -37,7 +37,7 @@ async function take(next) {
 function note(sentence) {
   find(".map-note").textContent = sentence;
   find(".map-note").hidden = !sentence;
-  stage.style.visibility = sentence ? "hidden" : "";
+  root.classList.toggle("empty", !!sentence);
   find(".map-zoom").hidden = !!sentence;
   find(".map-keys").hidden = !!sentence;
   if (sentence) { points = null; coming = {}; find(".map-made").textContent = ""; say({ points: 0 }); for (const part of [card, find(".map-effort"), find(".map-legend")]) part.hidden = true; }
@@ -264,6 +264,7 @@ function hover(slot, pinned = false) {
     if (mark) facts.push(`${mark.kind === "missed" ? "missed" : "found"}, cosine ${mark.score.toFixed(3)}`);
     if (cells && query()?.visits) facts.push(`its cell is visited at nprobe ${grouped(query().visits[cells.of[slot]])}`);
     card.querySelector("b").textContent = kind ?? `row ${grouped(row)}`;
+    card.querySelector("i").textContent = "";
     card.querySelector("span").textContent = facts.join(" · ");
     card.classList.toggle("below", y < height / 2);
     card.style.left = `${Math.min(Math.max(x, 104), width - 104)}px`;
@@ -276,7 +277,12 @@ function hover(slot, pinned = false) {
 function showPicture(row) {
   const picture = card.querySelector("img"), name = `${value.gallery} ${row}`, known = pictures.get(name);
   picture.hidden = !known;
-  if (known) { picture.src = known.url; picture.alt = known.alt; return; }
+  if (known) {
+    picture.src = known.url;
+    picture.alt = known.alt;
+    card.querySelector("i").textContent = known.here ? "" : "its picture is not on this machine: this stands in for it";
+    return;
+  }
   asking = setTimeout(async () => {
     const got = await server.picture([value.gallery, row]).catch(() => null);
     if (!got) return;
