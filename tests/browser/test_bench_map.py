@@ -27,7 +27,7 @@ def test_the_map_is_moved_and_its_frames_are_counted(browser_page):
     for row in rows:
         assert row["drawn"] >= 2 and row["frame_p50_ms"] > 0
         assert row["frames_per_second"] > 0
-    expect(browser_page.locator("#map-line")).to_contain_text("Nothing is searched with yet")  # a drag is no click
+    expect(browser_page.locator("#query")).to_contain_text("held-out picture")  # a drag is no click
 
 
 @pytest.fixture

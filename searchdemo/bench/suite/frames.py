@@ -115,9 +115,8 @@ def moved(bench: Bench) -> list[dict]:
         page = browser.new_page(viewport=SCREEN)
         page.set_default_timeout(PATIENCE_MS)
         page.goto(f"http://127.0.0.1:{port}/?gallery={bench.key.gallery}&encoder={bench.key.encoder}")
-        page.locator("#image-examples .thumbnail-item").last.wait_for(state="attached")
         page.get_by_role("tab", name="Map").click()
-        page.wait_for_function("document.querySelector('.map')?.dataset.frames > 0")
+        page.wait_for_function("document.querySelector('.map')?.dataset.visited > 0")  # with the page's first query
         rows = motions(page, QUICK_SECONDS if bench.quick else SECONDS, bench.tell)
         browser.close()
     return rows

@@ -161,8 +161,8 @@ function drawNow() {
   const pixels = new Uint32Array(image.data.buffer), seen = { ...view, scale: view.scale * density };
   pixels.fill(packed(colours.rgb));
   const room = 0.3 * Math.sqrt((width * height) / points.count), radius = Math.min(5, Math.max(0.75, room * closer ** 0.5)) * density;
-  const solid = Math.min(0.9, 0.5 + 0.08 * Math.log2(closer + 1)); // where points lie upon each other, the dense places show
-  if (lit) paint(pixels, w, h, seen, points, greys, disc(radius, 0.4), lit, 0);
+  const solid = Math.min(0.9, 0.65 + 0.06 * Math.log2(closer + 1)); // where points lie upon each other, the dense places show
+  if (lit) paint(pixels, w, h, seen, points, greys, disc(radius, 0.55), lit, 0);
   paint(pixels, w, h, seen, points, kindColours, lit ? disc(Math.max(radius, Math.min(1.7 * radius, 2 * density)), 0.95) : disc(radius, solid), lit, 1);
   drawMarks();
   say({ frames: ++frames, zoom: closer.toFixed(2), scale: (view.scale * SIDE).toFixed(1), x: (view.x / SIDE).toFixed(4), y: (view.y / SIDE).toFixed(4) });

@@ -26,13 +26,13 @@ function palette(classes, dark) {
   return colours;
 }
 
-// A disc as [dx, dy, opacity of 256] of each pixel that it covers, its rim softened.
+// A disc as [dx, dy, opacity of 256] of each pixel that it covers, its rim softened. Hardly covered ones are left out: a fifth of the time.
 function disc(radius, opacity) {
   const half = Math.ceil(radius), pixels = [];
   for (let dy = -half; dy <= half; dy++)
     for (let dx = -half; dx <= half; dx++) {
       const cover = Math.min(1, Math.max(0, radius + 0.5 - Math.hypot(dx, dy)));
-      if (cover > 0.04) pixels.push([dx, dy, Math.round(256 * cover * opacity)]);
+      if (cover * opacity > 0.15) pixels.push([dx, dy, Math.round(256 * cover * opacity)]);
     }
   return { half, pixels };
 }
