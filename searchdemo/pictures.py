@@ -1,35 +1,46 @@
-"""Opens any picture that a person may bring as upright 8-bit RGB, or says in one sentence why it cannot."""
+"""Opens any picture that a person may bring as upright 8-bit sRGB, or says in one sentence why it cannot."""
 
 from __future__ import annotations
 
-import re
-from functools import cache
+import contextlib
+import threading
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 from PIL import Image, ImageChops, ImageOps
+from PIL.JpegImagePlugin import JpegImageFile
 
 from searchdemo.errors import BadPicture
+from searchdemo.formats import lazy_image
+from searchdemo.tones import as_srgb, grey_8_bit, is_deep, joined, other_bytes, white_is_zero
 
 MAX_PIXELS = 50_000_000  # about 150 MB as RGB; checked before anything is decoded
+# JPEG is decoded at a smaller scale, and a phone's photographs of 200 megapixels are JPEG or HEIC.
+MAX_PIXELS_OF = {"JPEG": 300_000_000, "MPO": 300_000_000, "HEIF": 110_000_000}
 MAX_ASPECT = 100  # "resize the shorter side to 224" would blow a 1 x 10,000 strip up to gigabytes
-# Pillow knows more formats. Left out are those that start other programs (EPS) or that no camera or browser writes.
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "AVIF", "BMP", "DIB", "ICO", "JPEG2000", "MPO", "PPM", "TGA", "TIFF")
+SHORTER_SIDE = 1024  # that a JPEG keeps at least when it is decoded at 1/2, 1/4 or 1/8: three times what networks take
+
+_one_large = threading.Lock()  # pictures beyond MAX_PIXELS are decoded one at a time, so that memory is bounded
 
 
 def open_picture(source: bytes | Path | Image.Image) -> Image.Image:
-    """The first frame of a picture as 8-bit RGB, turned as its EXIF says, with white behind transparent parts.
+    """The first frame of a picture as 8-bit sRGB, turned as its EXIF says, with white behind transparent parts.
+
+    A large JPEG is decoded at 1/2, 1/4 or 1/8 of its size, so that its shorter side keeps SHORTER_SIDE pixels.
 
     source: a file's bytes, a path, or an open picture (which is not changed).
-    Raises BadPicture when it cannot be read, has more than MAX_PIXELS pixels or is thinner than 1 : MAX_ASPECT.
+    Raises BadPicture when it cannot be read, has more pixels than MAX_PIXELS or is thinner than 1 : MAX_ASPECT.
     """
     if isinstance(source, Image.Image):
         return _upright_rgb(source, "This picture")
     name, file = _named_file(source)
     with file, open_header(file, name) as image:
-        return _upright_rgb(image, name)
+        large = image.width * image.height > MAX_PIXELS
+        with _one_large if large else contextlib.nullcontext():
+            _decode_smaller(image)
+            return _upright_rgb(image, name, file)
 
 
 def open_header(file: BinaryIO, name: str) -> Image.Image:
@@ -37,21 +48,9 @@ def open_header(file: BinaryIO, name: str) -> Image.Image:
 
     Raises BadPicture, which calls the picture `name`.
     """
-    try:
-        image = Image.open(file, formats=_formats())
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        pixels = re.search(r"\d+", str(error))  # Pillow refuses before it knows width and height
-        raise _too_large(name, int(pixels[0]) if pixels else 0) from error
-    except Exception as error:  # bad bytes let Pillow's parsers raise nearly anything: OSError, struct.error, KeyError
-        raise BadPicture(f"{name} is not a picture that can be read; bring a JPEG, PNG, WebP or GIF.") from error
+    image = lazy_image(file, name)
     _check_size(image, name)
     return image
-
-
-@cache
-def _formats() -> tuple[str, ...]:
-    Image.init()  # AVIF and JPEG2000 are missing from some builds of Pillow, and unknown names raise KeyError
-    return tuple(name for name in FORMATS if name in Image.OPEN)
 
 
 def _named_file(source: bytes | Path) -> tuple[str, BinaryIO]:
@@ -67,31 +66,49 @@ def _named_file(source: bytes | Path) -> tuple[str, BinaryIO]:
 
 
 def _check_size(image: Image.Image, name: str) -> None:
-    width, height = image.size
-    if width * height > MAX_PIXELS:
-        raise _too_large(name, width * height, f"{width} x {height} = ")
+    (width, height), allowed = image.size, MAX_PIXELS_OF.get(image.format or "", MAX_PIXELS)
+    if width * height > allowed:
+        raise BadPicture(
+            f"{name} is too large: {width} x {height} = {width * height / 1e6:.0f} megapixels, and "
+            f"{allowed / 1e6:.0f} are allowed; make it smaller."
+        )
     if min(width, height) < 1 or max(width, height) > MAX_ASPECT * min(width, height):
         raise BadPicture(f"{name} is {width} x {height} pixels, longer than {MAX_ASPECT} : 1; crop it.")
 
 
-def _too_large(name: str, pixels: int, how: str = "") -> BadPicture:
-    return BadPicture(
-        f"{name} is too large: {how}{pixels / 1e6:.0f} megapixels, and {MAX_PIXELS / 1e6:.0f} are allowed; "
-        "make it smaller."
-    )
+def _decode_smaller(image: Image.Image) -> None:
+    times = min(image.size) // SHORTER_SIDE
+    if isinstance(image, JpegImageFile) and times > 1:
+        image.draft(None, (image.width // times, image.height // times))  # it takes 8, 4 or 2, at most `times`
 
 
-def _upright_rgb(image: Image.Image, name: str) -> Image.Image:
+def _upright_rgb(image: Image.Image, name: str, file: BinaryIO | None = None) -> Image.Image:
+    """file: that the lazy image was opened from; None for a picture that is open already."""
     _check_size(image, name)
     try:
         image.load()  # the first frame of an animation
-        upright = _upright(image)
+        whole = image
+        if file is not None and image.mode in ("RGB", "RGBA") and image.format in ("PNG", "TIFF"):
+            whole = _scaled(image, file, name)
+        upright = _upright(whole)
         if image.mode == "CMYK" and image.format == "JPEG" and "adobe" not in image.info:
             upright = ImageChops.invert(upright)  # Pillow takes every CMYK JPEG for Adobe's, which are inverted
-        return _rgb(upright)
+        return ImageChops.invert(_rgb(upright)) if white_is_zero(image) else _rgb(upright)
+    except BadPicture:
+        raise
     except Exception as error:  # as in open_header: no document says which errors a decoder raises
         reason = "ends too early" if "truncated" in str(error) else "is damaged or of a rare kind"
         raise BadPicture(f"{name} cannot be decoded: it {reason}; save it again as JPEG or PNG.") from error
+
+
+def _scaled(image: Image.Image, file: BinaryIO, name: str) -> Image.Image:
+    """A picture of 16 bits per colour by what it holds: of each number Pillow keeps the high byte alone, which is near
+    black where 10 or 12 bits are used. It then is decoded again for the low bytes."""
+    if np.asarray(image)[..., :3].max() >= 64:  # 15 bits at least, or 8
+        return image
+    file.seek(0)
+    low = lazy_image(file, name)
+    return joined(image, low) if other_bytes(low) else image
 
 
 def _upright(image: Image.Image) -> Image.Image:
@@ -103,23 +120,10 @@ def _upright(image: Image.Image) -> Image.Image:
 
 
 def _rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I") or image.mode == "F":
-        image = Image.fromarray(_to_8_bit(np.asarray(image), image.mode))
+    if is_deep(image):
+        image = grey_8_bit(image)
+    image = as_srgb(image)
     if image.has_transparency_data:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
     return image if image.mode == "RGB" else image.convert("RGB")
-
-
-def _to_8_bit(grey: np.ndarray, mode: str) -> np.ndarray:
-    """Grey values of more than 8 bits -> uint8. Pillow's own conversion clips everything above 255 to white.
-
-    White is 65535 for 16-bit pictures and for 32-bit integers that fit into 16 bits, and 1 for floats from 0 to 1.
-    Any other range (scientific pictures, which define no white) is stretched from its minimum to its maximum.
-    """
-    grey = np.nan_to_num(grey.astype(np.float64))
-    black, white = grey.min(), grey.max()
-    limit = 1.0 if mode == "F" else 65535.0
-    if black >= 0 and white <= limit:
-        black, white = 0.0, limit
-    return np.round((grey - black) * 255 / (white - black or 1.0)).astype(np.uint8)

@@ -1,0 +1,174 @@
+"""Which files are pictures, by their first bytes and not by their names, and Pillow's lazy image of one."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import struct
+from functools import cache
+from io import BytesIO
+from pathlib import PurePath
+from typing import BinaryIO
+
+from PIL import Image, PngImagePlugin
+
+from searchdemo.errors import BadPicture
+
+# Pillow knows more formats. Left out are those that start other programs (EPS) or that no camera, browser or painter
+# writes. HEIF comes from a plug-in, AVIF and JPEG 2000 are missing from some builds of Pillow.
+FORMATS = (
+    "JPEG",
+    "PNG",
+    "WEBP",
+    "GIF",
+    "HEIF",
+    "AVIF",
+    "TIFF",
+    "BMP",
+    "PSD",
+    "ICO",
+    "JPEG2000",
+    "QOI",
+    "PPM",
+    "DIB",
+    "TGA",
+)
+WEAK = {"BMP", "PPM", "ICO", "DIB", "TGA"}  # two to four first bytes, or none: texts may begin with them as well
+HEIF_PLUGINS = ("pi_heif", "pillow_heif")  # of one author; the first only decodes, so its wheels hold no GPL code
+HEIF_SUFFIXES = {".heic", ".heif", ".hif"}  # pictures, even where no plug-in opens them: they are named as unreadable
+SUFFIXES_TOO = {".jif", ".mpo"} | HEIF_SUFFIXES  # besides those that Pillow knows
+START_BYTES = 512  # of a file, enough to tell its kind
+TEXT_BYTES = 16 * 2**20  # a text or a colour profile in a PNG may unfold to so much; longer ones are dropped
+
+RAW_SUFFIXES = {".arw", ".cr2", ".cr3", ".crw", ".dng", ".nef", ".nrw", ".orf", ".pef", ".raf", ".rw2", ".srw"}
+KINDS = (  # (place, first bytes there, kind) of files that are no pictures to us
+    (0, b"\xff\x0a", "JPEG XL picture"),
+    (0, b"\0\0\0\x0cJXL ", "JPEG XL picture"),
+    (0, b"%PDF", "PDF"),
+    (0, b"%!PS", "PostScript"),
+    (8, b"M4A ", "audio"),
+    (8, b"WAVE", "audio"),
+    (0, b"ID3", "audio"),
+    (0, b"fLaC", "audio"),
+    (0, b"OggS", "audio"),
+    (4, b"ftyp", "video"),
+    (4, b"moov", "video"),
+    (8, b"AVI ", "video"),
+    (0, b"\x1aE\xdf\xa3", "video"),  # Matroska, WebM
+    (0, b"\0\0\x01\xba", "video"),
+    (0, b"\0\0\x01\xb3", "video"),
+    (0, b"0&\xb2u", "video"),  # ASF, WMV
+    (0, b"FLV", "video"),
+    (0, b"PK\x03\x04", "archive or document"),
+    (0, b"Rar!", "archive or document"),
+    (0, b"7z\xbc\xaf", "archive or document"),
+    (0, b"\x1f\x8b", "archive or document"),
+)
+HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
+
+# Pillow stops at 1 MiB, which workflows of picture generators and profiles of printers exceed.
+PngImagePlugin.MAX_TEXT_CHUNK = TEXT_BYTES
+
+
+@cache
+def readers() -> dict[str, tuple]:
+    """Format -> what Pillow has registered for it: (makes a lazy image, knows the first 16 bytes or None)."""
+    Image.init()
+    for plugin in HEIF_PLUGINS:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(plugin).register_heif_opener()
+            break
+    return {name: Image.OPEN[name] for name in FORMATS if name in Image.OPEN}
+
+
+@cache
+def suffixes() -> frozenset[str]:
+    """Suffixes of picture files, in lower case. A file that has one is expected to be a picture."""
+    opened = readers()  # registers more suffixes
+    known = {suffix for suffix, name in Image.registered_extensions().items() if name in opened}
+    return frozenset(known | SUFFIXES_TOO)
+
+
+def reader_version() -> str:
+    """What opens pictures here. Another version may read what this one could not."""
+    import PIL
+
+    opener = readers().get("HEIF")
+    return f"1, Pillow {PIL.__version__}, {opener[0].__module__.partition('.')[0] if opener else 'no HEIF'}"
+
+
+def kind_of(file: BinaryIO, name: str) -> str:
+    """ "" where a file is to be opened as a picture, else its kind: "video", ".txt", "no suffix".
+
+    file: read from its beginning; name: with its suffix. It is to be opened where its content or its name is a
+    picture's, so that damaged pictures are told of.
+    """
+    start, suffix = file.read(START_BYTES), PurePath(name).suffix.lower()
+    if suffix in RAW_SUFFIXES:
+        return "camera RAW"
+    if suffix in suffixes() or _is_heif(start):
+        return ""
+    formats = _possible(start[:16])
+    if formats and not WEAK.issuperset(formats):
+        return ""
+    if any(name in WEAK for name in formats if name != "TGA"):
+        with contextlib.suppress(BadPicture):
+            lazy_image(file, "It")
+            return ""
+    for place, wanted, kind in KINDS:
+        if start[place:].startswith(wanted):
+            return kind
+    if b"<svg" in start:
+        return "SVG drawing"
+    return suffix or "no suffix"
+
+
+def _is_heif(start: bytes) -> bool:
+    return start[4:8] == b"ftyp" and start[8:12] in HEIF_BRANDS
+
+
+def _possible(prefix: bytes) -> list[str]:
+    """The formats that a file with these first 16 bytes may have, the likeliest first."""
+    whole = prefix.ljust(16, b"\0")  # shorter ones make some of Pillow's functions raise
+    found = {name: not accept or accept(whole) for name, (_, accept) in readers().items()}
+    return [name for name, answer in found.items() if answer and not isinstance(answer, str)]  # a str says why not
+
+
+def lazy_image(file: BinaryIO, name: str) -> Image.Image:
+    """Pillow's lazy image: format and size are known, the pixels are not decoded. Raises BadPicture.
+
+    Image.open itself refuses by size, with one limit for all formats and in words of its own.
+    """
+    file.seek(0)
+    prefix = file.read(16)
+    for format in _possible(prefix):
+        try:
+            file.seek(0)
+            return readers()[format][0](file, "")
+        except (SyntaxError, IndexError, TypeError, struct.error):  # not of this format, as Image.open reads them
+            continue
+        except ValueError as error:
+            if format == "PNG" and "MAX_TEXT" in str(error):
+                file.seek(0)
+                return readers()["PNG"][0](BytesIO(_without_texts(file.read())), "")
+            raise _unreadable(name, prefix) from error
+        except Exception as error:  # bad bytes let Pillow's parsers raise nearly anything: OSError, KeyError
+            raise _unreadable(name, prefix) from error
+    raise _unreadable(name, prefix)
+
+
+def _without_texts(png: bytes) -> bytes:
+    """The PNG without texts and without a colour profile, neither of which needs to fit into memory to see it."""
+    kept, place = [png[:8]], 8
+    while place + 8 <= len(png):
+        end = place + 12 + int.from_bytes(png[place : place + 4], "big")
+        if png[place + 4 : place + 8] not in (b"tEXt", b"zTXt", b"iTXt", b"iCCP"):
+            kept.append(png[place:end])
+        place = end
+    return b"".join(kept)
+
+
+def _unreadable(name: str, prefix: bytes) -> BadPicture:
+    if _is_heif(prefix) and "HEIF" not in readers():
+        return BadPicture(f"{name} is a HEIC photograph, which needs a package: run `pip install pi-heif`.")
+    return BadPicture(f"{name} is not a picture that can be read; bring a JPEG, PNG, WebP or GIF.")

@@ -1,0 +1,108 @@
+"""What a file's numbers look like on a screen: more than 8 bits, and colours of other profiles, as 8-bit sRGB."""
+
+from __future__ import annotations
+
+import sys
+from io import BytesIO
+
+import numpy as np
+from PIL import Image, ImageCms
+
+INTEGER_WHITES = (255, 1023, 4095, 16383, 65535)  # of 8, 10, 12, 14 and 16 bits
+MODE_OF_SPACE = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}  # colour space of a profile -> Pillow's mode
+PHOTOMETRIC, WHITE_IS_ZERO = 262, 0  # a tag of TIFF
+# The rawmode that reads the second byte of each sample where this one reads the first: Pillow has no RGB of 16 bits.
+OTHER_BYTE = {
+    f"{mode};16{one}": f"{mode};16{other}"
+    for mode in ("RGB", "RGBA", "RGBX", "RGBa")
+    for one, other in (("B", "L"), ("L", "B"), ("N", "B" if sys.byteorder == "little" else "L"))
+}
+
+
+def is_deep(image: Image.Image) -> bool:
+    """Whether it is grey of more than 8 bits."""
+    return image.mode.startswith("I") or image.mode == "F"
+
+
+def white_is_zero(image: Image.Image) -> bool:
+    """Whether an opened TIFF of more than 8 bits says so; Pillow inverts those of 8 bits itself."""
+    return is_deep(image) and getattr(image, "tag_v2", {}).get(PHOTOMETRIC) == WHITE_IS_ZERO
+
+
+def grey_8_bit(image: Image.Image) -> Image.Image:
+    """Grey of more than 8 bits -> mode L, with its profile. Pillow's own conversion clips all above 255 to white."""
+    grey = Image.fromarray(to_8_bit(np.asarray(image), floats=image.mode == "F"))
+    grey.info["icc_profile"] = image.info.get("icc_profile")
+    return grey
+
+
+def to_8_bit(values: np.ndarray, floats: bool = False) -> np.ndarray:
+    """Numbers of any range -> uint8 of the same shape.
+
+    Integers hold 8, 10, 12, 14 or 16 bits: as many as their largest needs, because cameras and scanners keep 12 bits
+    in files of 16. For floats from 0 to 1, white is 1; for whole ones up to 255 it is 255. Any other range (scientific
+    pictures, which define no white) is stretched from its minimum to its maximum.
+    """
+    values = np.nan_to_num(values.astype(np.float32 if values.itemsize <= 2 else np.float64))
+    black, white = float(values.min()), float(values.max())
+    whole = not floats or (values == np.floor(values)).all()
+    whites = INTEGER_WHITES if not floats else (1.0, 255.0) if whole else (1.0,)
+    known = [limit for limit in whites if white <= limit]
+    if black >= 0 and known:
+        black, white = 0.0, known[0]
+    return np.round((values - black) * 255 / ((white - black) or 1.0)).astype(np.uint8)
+
+
+def other_bytes(image: Image.Image) -> bool:
+    """Sets a lazy picture of 16 bits per colour to give the low bytes, not the high ones. False where it has 8 bits."""
+    tiles = []
+    for codec, extents, offset, how in image.tile:  # type: ignore[attr-defined]
+        rawmode, *rest = (how,) if isinstance(how, str) else how
+        if rawmode not in OTHER_BYTE:
+            return False
+        swapped = OTHER_BYTE[rawmode]
+        tiles.append((codec, extents, offset, swapped if isinstance(how, str) else (swapped, *rest)))
+    image.tile = tiles  # type: ignore[attr-defined]
+    return bool(tiles)
+
+
+def joined(high: Image.Image, low: Image.Image) -> Image.Image:
+    """16 bits per colour, as two pictures of 8 bits, -> one of 8 bits, scaled by what all its colours hold."""
+    deep = np.asarray(high).astype(np.uint16) << 8 | np.asarray(low)
+    colours, alpha = deep[..., :3], deep[..., 3:]
+    eight = np.concatenate([to_8_bit(colours), (alpha >> 8).astype(np.uint8)], axis=-1)
+    merged = Image.fromarray(eight)
+    merged.info = high.info
+    return merged
+
+
+def as_srgb(image: Image.Image) -> Image.Image:
+    """The picture in sRGB where it carries the profile of another colour space; else itself, in its own mode.
+
+    A profile that is damaged, or of another kind than the pixels, is ignored, as browsers do.
+    """
+    icc = image.info.get("icc_profile")
+    if not icc:
+        return image
+    try:
+        profile = ImageCms.ImageCmsProfile(BytesIO(icc))
+        space = MODE_OF_SPACE.get(profile.profile.xcolor_space.strip(), "")
+        if (profile.profile.profile_description or "").startswith("sRGB") or not _fits(space, image.mode):
+            return image
+        if image.mode in ("P", "PA"):
+            image = image.convert("RGBA" if image.has_transparency_data else "RGB")
+        srgb = ImageCms.createProfile("sRGB")
+        changed = ImageCms.profileToProfile(image.convert(space), profile, srgb, outputMode="RGB")
+        assert changed is not None  # None is returned only where it works in place
+        if "A" in image.getbands():
+            changed.putalpha(image.getchannel("A"))
+        return changed
+    except (ImageCms.PyCMSError, OSError, ValueError, TypeError, AttributeError):
+        return image
+
+
+def _fits(space: str, mode: str) -> bool:
+    """Whether pixels of a mode can be of a profile's colour space. Grey pixels are often saved with one of RGB."""
+    if space in ("", "CMYK") or mode == "CMYK":
+        return space == mode == "CMYK"
+    return space == "RGB" or mode in ("L", "LA", "1")
