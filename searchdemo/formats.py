@@ -8,7 +8,7 @@ import struct
 from functools import cache
 from io import BytesIO
 from pathlib import PurePath
-from typing import BinaryIO
+from typing import IO
 
 from PIL import Image, PngImagePlugin
 
@@ -97,7 +97,7 @@ def reader_version() -> str:
     return f"1, Pillow {PIL.__version__}, {opener[0].__module__.partition('.')[0] if opener else 'no HEIF'}"
 
 
-def kind_of(file: BinaryIO, name: str) -> str:
+def kind_of(file: IO[bytes], name: str) -> str:
     """ "" where a file is to be opened as a picture, else its kind: "video", ".txt", "no suffix".
 
     file: read from its beginning; name: with its suffix. It is to be opened where its content or its name is a
@@ -134,7 +134,7 @@ def _possible(prefix: bytes) -> list[str]:
     return [name for name, answer in found.items() if answer and not isinstance(answer, str)]  # a str says why not
 
 
-def lazy_image(file: BinaryIO, name: str) -> Image.Image:
+def lazy_image(file: IO[bytes], name: str) -> Image.Image:
     """Pillow's lazy image: format and size are known, the pixels are not decoded. Raises BadPicture.
 
     Image.open itself refuses by size, with one limit for all formats and in words of its own.

@@ -43,6 +43,17 @@ def open_picture(source: bytes | Path | Image.Image) -> Image.Image:
             return _upright_rgb(image, name, file)
 
 
+def check_whole(encoded: bytes) -> None:
+    """Raises BadPicture for a PNG with wrong checksums, or without its end, which decoders do not always notice."""
+    if encoded.startswith(b"\x89PNG"):
+        try:
+            lazy_image(BytesIO(encoded), "This file").verify()
+        except BadPicture:
+            raise
+        except Exception as error:  # as in lazy_image: bad bytes let Pillow raise nearly anything
+            raise BadPicture(f"This file is damaged ({error}); save it again.") from error
+
+
 def open_header(file: BinaryIO, name: str) -> Image.Image:
     """Pillow's lazy image. Its format and size are known and within the limits, its pixels are not decoded yet.
 

@@ -36,6 +36,26 @@ def networks(tmp_path_factory):
         yield
 
 
+@pytest.fixture(autouse=True)
+def catalog(tmp_path_factory, monkeypatch):
+    """What is found out about files is not kept in the user's cache. Every test finds it empty."""
+    if "SEARCHDEMO_HOME" not in os.environ:
+        folder = tmp_path_factory.mktemp("catalog")
+        monkeypatch.setattr("searchdemo.galleries.catalog.own_folder", lambda: own_folder(folder))
+
+
+def own_folder(otherwise: Path) -> Path:
+    """The person's own folder where a test sets one."""
+    return Path(os.environ.get("SEARCHDEMO_HOME") or otherwise)
+
+
+@pytest.fixture
+def steady(monkeypatch):
+    """Batches of the size that was asked for, however slow this machine is."""
+    monkeypatch.setattr("searchdemo.collection.embed.PASS_SECONDS", float("inf"))
+    monkeypatch.setattr("searchdemo.collection.embed.FIRST_BATCH", 10**9)
+
+
 @pytest.fixture
 def one_thread():
     """Threads of torch that wait for each other make tiny networks slow on a busy machine."""

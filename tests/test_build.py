@@ -13,8 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from searchdemo.collection import build
-from searchdemo.collection.build import Progress, balanced_rows, clock
+from searchdemo.collection import embed
+from searchdemo.collection.build import balanced_rows
+from searchdemo.collection.progress import Progress, clock
 from searchdemo.collection.query import Query
 from searchdemo.collection.store import Key
 from searchdemo.encoders.base import How
@@ -24,6 +25,9 @@ from searchdemo.pictures import open_picture
 from tests.conftest import colour_gallery, colour_pictures, unit
 
 KEY = Key("colours", "mean-colour")
+
+
+pytestmark = pytest.mark.usefixtures("steady")
 
 
 def stored(world) -> tuple[np.ndarray, np.ndarray]:
@@ -105,7 +109,7 @@ def test_pictures_of_a_batch_are_not_in_memory_together(world, monkeypatch):
                 held[threading.get_ident()] -= 1
         return np.concatenate(made)
 
-    monkeypatch.setattr(build, "open_picture", opening)
+    monkeypatch.setattr(embed, "open_picture", opening)
     world.encoder.preprocess = preprocess
     world.built(batch_size=50)
     assert len(opened) == 330 and max(most) == workers
@@ -240,7 +244,7 @@ def test_what_was_begun_with_something_else_is_begun_again(world, change):
 
 
 def test_seconds_before_a_kill_count(world, monkeypatch, clock):
-    monkeypatch.setattr(build, "time", clock)
+    monkeypatch.setattr(embed, "time", clock)
     kind = type(world.encoder)
     encode = kind.encode_pixels
     monkeypatch.setattr(kind, "encode_pixels", lambda self, pixels: clock.sleep(2) or encode(self, pixels))
@@ -267,10 +271,10 @@ KILL_ME = """
 import os, signal, sys
 from pathlib import Path
 from tests.conftest import MeanColour, colour_gallery
-from searchdemo.collection import build
+from searchdemo.collection import build, embed
 from searchdemo.collection.store import Key, Store
 
-build.SAVE_SECONDS = float(sys.argv[2])
+embed.PASS_SECONDS, embed.FIRST_BATCH = float("inf"), 20
 
 def report(progress):
     if progress.done == 200:
@@ -281,17 +285,36 @@ build.build(colour_gallery(), MeanColour(), Store(own=Path(sys.argv[1])), key, r
 """
 
 
-@pytest.mark.parametrize(("save_seconds", "kept"), [("0", 200), ("inf", 0)])
-def test_after_a_real_kill(world, save_seconds, kept):
+def test_after_a_real_kill_nothing_finished_is_lost(world):
     root = Path(__file__).parents[1]
-    command = [sys.executable, "-c", KILL_ME, str(world.store.own), save_seconds]
-    done = subprocess.run(command, cwd=root, env=os.environ)
+    done = subprocess.run([sys.executable, "-c", KILL_ME, str(world.store.own)], cwd=root, env=os.environ)
     assert done.returncode == -signal.SIGKILL
     assert not world.store.has(KEY) and world.store.folders() == []
     world.built()
-    assert world.encoder.encoded == 300 - kept + 30
+    assert world.encoder.encoded == 300 - 200 + 30
     _, vectors = stored(world)
     assert np.abs(vectors - world.gallery.pictures.rows_of()).max() < 2**-11
+
+
+@pytest.mark.parametrize(("per_picture", "size"), [(2**-3, 4), (2**-5, 16), (2**-12, 60), (3.0, 1)])
+def test_batches_are_as_large_as_a_pass_may_take(world, monkeypatch, clock, per_picture, size):
+    """So that a kill loses about a second of work with a slow encoder too: three batches are on their way at a time."""
+    monkeypatch.setattr(embed, "PASS_SECONDS", 0.5)
+    monkeypatch.setattr(embed, "FIRST_BATCH", 10)
+    monkeypatch.setattr(embed, "time", clock)
+    monkeypatch.setattr(os, "cpu_count", lambda: 1)
+    kind, sizes = type(world.encoder), []
+    encode = kind.encode_pixels
+
+    def encode_pixels(self, pixels):
+        sizes.append(len(pixels))
+        clock.sleep(per_picture * len(pixels))
+        return encode(self, pixels)
+
+    monkeypatch.setattr(kind, "encode_pixels", encode_pixels)
+    world.change(queries=colour_pictures(0, seed=1))
+    world.built(batch_size=60)
+    assert sizes[:3] == [10, 10, 10] and {*sizes[3:-1]} == {size} and sum(sizes) == 300
 
 
 def test_a_rebuild_leaves_nothing_of_the_old(world):

@@ -17,10 +17,11 @@ from PIL import Image
 from searchdemo.collection.build import build
 from searchdemo.collection.store import Key
 from searchdemo.errors import NoPictures, UnknownName
+from searchdemo.formats import START_BYTES
 from searchdemo.galleries.base import Gallery, GallerySpec, Pictures
-from searchdemo.galleries.folder import EDGE_BYTES
 from searchdemo.galleries.table import GALLERIES, open_gallery
 from tests.conftest import MeanColour
+from tests.folders import read
 
 
 @pytest.fixture
@@ -72,14 +73,14 @@ def test_folder_rows_are_sorted_and_the_first_sub_folder_is_the_class(folder):
 
 
 def test_unreadable_files_are_told_and_shift_nothing(folder):
-    before = open_gallery(f"folder:{folder}")
+    before = read(folder)
     (folder / "aaa.jpg").write_bytes(b"")
     whole = (folder / "big_cats" / "lion.JPG").read_bytes()
     (folder / "boats" / "half.jpg").write_bytes(whole[: len(whole) * 2 // 3])
     png = (folder / "boats" / "red.png").read_bytes()
     (folder / "boats" / "half.png").write_bytes(png[:-20])
     (folder / "letter.png").write_text("renamed")
-    after = open_gallery(f"folder:{folder}")
+    after = read(folder)
     assert after.pictures.paths == before.pictures.paths
     assert after.fingerprint == before.fingerprint
     assert "4 files" in after.missing
@@ -89,7 +90,7 @@ def test_unreadable_files_are_told_and_shift_nothing(folder):
 def test_bytes_after_the_end_of_a_jpeg_do_no_harm(folder):
     with (folder / "big_cats" / "lion.JPG").open("ab") as file:
         file.write(b"a camera's own data")
-    assert open_gallery(f"folder:{folder}").missing == ""
+    assert read(folder).missing == ""
 
 
 def test_names_that_are_no_utf8_are_shown_escaped_and_opened_as_they_are(folder):
@@ -101,7 +102,7 @@ def test_names_that_are_no_utf8_are_shown_escaped_and_opened_as_they_are(folder)
         (folder / os.fsdecode(b"half\xff.png")).write_bytes(b"")
     except OSError:
         pytest.skip("this file system takes UTF-8 names only")
-    gallery = open_gallery(f"folder:{folder}")
+    gallery = read(folder)
     rows = [row for row in range(len(gallery.pictures)) if gallery.label(row).startswith("caf")]
     assert [gallery.file(row) for row in rows] == [r"caf\xe9_\xfe/no\xfe.webp", r"caf\xe9_\xff/no\xff.webp"]
     assert [gallery.label(row) for row in rows] == [r"caf\xe9_\xfe", r"caf\xe9_\xff"]
@@ -125,7 +126,7 @@ def test_a_picture_that_goes_away_while_open_leaves_a_gap(folder):
 
 def test_folder_fingerprint_follows_content_and_names_not_place_or_time(folder, tmp_path):
     def fingerprint(path: Path) -> str:
-        return open_gallery(f"folder:{path}").fingerprint
+        return read(path).fingerprint
 
     first = fingerprint(folder)
     shutil.copytree(folder, tmp_path / "copy")
@@ -139,7 +140,7 @@ def test_folder_fingerprint_follows_content_and_names_not_place_or_time(folder, 
 def test_folder_tells_its_progress(folder):
     seen = []
     open_gallery(f"folder:{folder}", progress=lambda done, total: seen.append((done, total)))
-    assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    assert seen == [(1, 5), (2, 5), (3, 5), (4, 5), (5, 5)]
 
 
 def test_folder_missing_empty_or_all_bad(tmp_path):
@@ -151,7 +152,7 @@ def test_folder_missing_empty_or_all_bad(tmp_path):
         open_gallery(f"folder:{tmp_path}")
     (tmp_path / "a.jpg").write_bytes(b"no")
     with pytest.raises(NoPictures, match="1 files named like pictures, none of them readable"):
-        open_gallery(f"folder:{tmp_path}")
+        read(tmp_path)
 
 
 @pytest.fixture
@@ -170,8 +171,15 @@ def reads(monkeypatch) -> Counter[str]:
             reads[Path(self.name).name] += len(data)
             return data
 
-    def opened(path: Path, mode: str = "r", *rest, **options):
-        return io.BufferedReader(Counting(path)) if mode == "rb" else whole(path, mode, *rest, **options)
+        def read(self, size: int = -1):
+            data = super().read(size)
+            reads[Path(self.name).name] += len(data)
+            return data
+
+    def opened(path: Path, mode: str = "r", buffering: int = -1, **options):
+        if mode != "rb":
+            return whole(path, mode, buffering, **options)
+        return io.BufferedReader(Counting(path)) if buffering else Counting(path)
 
     monkeypatch.setattr(Path, "open", opened)
     monkeypatch.setattr(Path, "read_bytes", lambda path: path.open("rb").read())
@@ -180,7 +188,7 @@ def reads(monkeypatch) -> Counter[str]:
 
 @pytest.mark.parametrize("kind", ["png", "jpg", "webp", "bmp"])
 def test_a_build_reads_each_picture_once(tmp_path, store, reads, kind):
-    """And opening the folder, which has to know what the files hold, reads each small file once."""
+    """And opening the folder, which has to know what the files are, reads the first bytes of new ones alone."""
     sizes = {}
     for number in range(40):
         path = tmp_path / "mine" / f"{number:02}.{kind}"
@@ -188,22 +196,26 @@ def test_a_build_reads_each_picture_once(tmp_path, store, reads, kind):
         Image.new("RGB", (20, 20), (6 * number, 90, 200)).save(path)
         sizes[path.name] = path.stat().st_size
     gallery = open_gallery(f"folder:{tmp_path / 'mine'}")
-    assert len(gallery.pictures) == 40 and reads == sizes
+    assert len(gallery.pictures) == 40
+    assert reads == {name: min(size, START_BYTES) for name, size in sizes.items()}
     reads.clear()
     build(gallery, MeanColour(), store, Key(gallery.name, "mean-colour"))
     assert {name: reads[name] for name in sizes} == sizes
 
 
-def test_of_a_large_picture_opening_a_folder_reads_the_edges(tmp_path, reads):
-    noise = np.random.default_rng(0).integers(0, 256, (700, 700, 3), np.uint8)
-    Image.fromarray(noise).save(tmp_path / "large.jpg", quality=95)
-    size = (tmp_path / "large.jpg").stat().st_size
-    open_gallery(f"folder:{tmp_path}")
-    assert 2 * EDGE_BYTES <= reads["large.jpg"] < 3 * EDGE_BYTES < size / 2
+def test_what_was_read_is_remembered(tmp_path, store, reads):
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    noise = np.random.default_rng(0).integers(0, 256, (100, 100, 3), np.uint8)
+    Image.fromarray(noise).save(mine / "a.webp")
+    (mine / "notes.txt").write_text("no picture")
+    read(mine)
+    reads.clear()
+    assert open_gallery(f"folder:{mine}").pictures.paths == ["a.webp"] and not reads
 
 
-def test_a_picture_that_vanishes_before_it_is_embedded_is_left_out(folder, store, monkeypatch):
-    gallery = open_gallery(f"folder:{folder}")
+def test_a_picture_that_vanishes_before_it_is_embedded_is_left_out_and_told(folder, store, monkeypatch):
+    gallery, now = open_gallery(f"folder:{folder}"), []
     encoder, whole = MeanColour(), gallery.pictures.encoded
     assert [gallery.pictures.has(row) for row in range(4)] == [True] * 4
 
@@ -212,9 +224,11 @@ def test_a_picture_that_vanishes_before_it_is_embedded_is_left_out(folder, store
         return whole(row)
 
     monkeypatch.setattr(gallery.pictures, "encoded", encoded)
-    artifact = build(gallery, encoder, store, Key(gallery.name, "mean-colour"))
-    assert np.load(artifact.file("rows.npy")).tolist() == [0, 1, 3]
+    artifact = build(gallery, encoder, store, Key(gallery.name, "mean-colour"), settled=now.append)
     assert [gallery.pictures.has(row) for row in range(4)] == [True, True, False, True]
+    assert artifact.manifest.vectors == 3 and now[0].report.vanished == ("boats/red.png",)
+    assert now[0].pictures.paths == ["big_cats/lion.JPG", "boats/old/blue.jpg", "zebra.webp"]
+    assert any("went away during the build: boats/red.png" in line for line in now[0].report.lines())
 
 
 def test_galleries_say_where_their_pictures_are(folder, monkeypatch, tmp_path):

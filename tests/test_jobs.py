@@ -58,7 +58,7 @@ def test_a_build_from_start_to_search(world, gate):
     assert len(library.open(*WHERE).search(Query(row=0), "flat", 3).hits) == 3
 
 
-def test_progress_is_seen_while_it_runs(world):
+def test_progress_is_seen_while_it_runs(world, steady):
     library, seen = world.library(), []
     builds = Builds(library)
     build = library.build

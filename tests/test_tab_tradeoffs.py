@@ -11,7 +11,7 @@ from tradeoff_card import BEATEN, EXACT, FAST, GRAPH, MIDDLE, ROWS, SUBJECT, row
 
 from searchdemo import assets
 from searchdemo.bench import table
-from searchdemo.collection.build import Progress
+from searchdemo.collection.progress import Progress
 from searchdemo.collection.store import Key
 from searchdemo.errors import BadQuery, Cancelled, NotBuilt, UnknownName
 from searchdemo.indexes.base import IndexSpec

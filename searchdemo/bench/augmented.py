@@ -21,8 +21,10 @@ from pathlib import Path
 import numpy as np
 
 from searchdemo.bench.augment import AUGMENTATIONS, ORIGINAL, Augmentation
-from searchdemo.collection.build import BATCH_SIZE, Progress, Report, available, embed, readable
+from searchdemo.collection.build import available
 from searchdemo.collection.collection import Collection
+from searchdemo.collection.embed import BATCH_SIZE, embed, readable
+from searchdemo.collection.progress import Progress, Report
 from searchdemo.errors import NoPictures
 from searchdemo.files import exclusive, make_folder, replacing, write_json
 from searchdemo.galleries.base import Pictures
@@ -145,13 +147,14 @@ def embed_missing(
                 report(Progress(progress.stage, before + progress.done, len(missing) * len(rows), progress.rate))
 
             pictures = AugmentedPictures(opened.pictures, AUGMENTATIONS[name])
-            scratch, stage = folder / f"{name}.npy.partial", f"embedding the augmentation {name!r}"
-            vectors = embed(pictures, rows, network, scratch, tell, stage, batch_size, augmented.fingerprint(name))
+            scratch, stage = folder / f"{name}.partial", f"embedding the augmentation {name!r}"
+            vectors = embed(
+                pictures, rows, network, scratch, tell, stage, batch_size, augmented.fingerprint(name)
+            ).vectors
             if np.isnan(vectors).any():
                 raise NoPictures(
                     f"{int(np.isnan(vectors[:, 0]).sum()):,} pictures of {opened.name!r} cannot be read now."
                 )
             augmented.keep(name, vectors)
             scratch.unlink()
-            scratch.with_suffix(".json").unlink()
     return augmented

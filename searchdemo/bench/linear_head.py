@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from searchdemo.collection.build import Progress, balanced_rows
+from searchdemo.collection.build import balanced_rows
+from searchdemo.collection.progress import Progress
 from searchdemo.encoders.device import pick_device
 from searchdemo.errors import BadQuery
 

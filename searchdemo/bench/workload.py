@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from searchdemo.collection.build import Progress, balanced_rows
+from searchdemo.collection.build import balanced_rows
 from searchdemo.collection.collection import Collection
 from searchdemo.collection.library import Library
+from searchdemo.collection.progress import Progress
 from searchdemo.collection.store import Key
 from searchdemo.encoders.base import Encoder, EncoderSpec
 from searchdemo.encoders.table import ENCODERS

@@ -1,12 +1,14 @@
 """Embed the pictures of a gallery, and build indexes over the vectors.
 
-A killed build goes on where it stopped when the same command runs again. The vectors are stored as the index 'ivf',
+A killed build goes on where it stopped when the same command runs again. Of a folder that was built before, only
+pictures that are new are embedded, and what became of every file is told. The vectors are stored as the index 'ivf',
 and 'brute' and 'flat' need no build; --index adds others. --map lays the gallery out in two dimensions, for the tab
 "Map". tiny-ImageNet's pictures are downloaded when they are not on this machine.
 
 Example:
   python -m searchdemo build --gallery scenes --encoder bundled --index hnsw pq --map
   python -m searchdemo build --gallery folder:~/Pictures --encoder clip-vit-b32
+  python -m searchdemo build --gallery folder:~/Pictures --exclude "drafts/*" "*.gif"
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from searchdemo.cli.answer import Answer, stand_in_notice, table
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     from searchdemo.cli.progress import ProgressLine
     from searchdemo.collection.library import Library
     from searchdemo.collection.store import Artifact
+    from searchdemo.galleries.base import Gallery
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -34,6 +38,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--batch-size", type=whole_number, metavar="N", help="pictures in one forward pass (default 64)"
     )
     parser.add_argument("--map", action="store_true", help="lay the gallery out in two dimensions, for the tab Map")
+    parser.add_argument(
+        "--exclude",
+        nargs="+",
+        metavar="GLOB",
+        help="files and folders of a folder to leave out, remembered for it; --exclude '' takes all again",
+    )
     parser.add_argument("--rebuild", action="store_true", help="build again, even where vectors are already stored")
 
 
@@ -46,9 +56,11 @@ def run(arguments: argparse.Namespace) -> Answer:
     for index in arguments.index:
         find(index)
     library = make_library(arguments)
+    if arguments.exclude is not None:
+        exclude(arguments)
     with ProgressLine() as progress:
         try:
-            artifact = None if arguments.rebuild else up_to_date(library, arguments)
+            artifact = None if arguments.rebuild else up_to_date(library, arguments, progress)
             found = artifact is not None
             artifact = artifact or embed(library, arguments, progress)
             indexes = [build_index(library, arguments, index, progress) for index in arguments.index]
@@ -56,46 +68,69 @@ def run(arguments: argparse.Namespace) -> Answer:
         except KeyboardInterrupt:
             print("\nThe embedded pictures are kept: the same command goes on from there.", file=sys.stderr)
             raise
-    return answer(artifact, found, indexes, drawn, library.gallery(arguments.gallery).missing)
+    return answer(artifact, found, indexes, drawn, library.gallery(arguments.gallery))
 
 
-def up_to_date(library: Library, arguments: argparse.Namespace) -> Artifact | None:
-    """The vectors that are stored already, or None.
+def exclude(arguments: argparse.Namespace) -> None:
+    """Raises BadQuery for a gallery that is no folder."""
+    from searchdemo.errors import BadQuery
+    from searchdemo.galleries.catalog import Catalog
+
+    kind, _, path = arguments.gallery.partition(":")
+    if kind != "folder" or not path:
+        raise BadQuery(f"--exclude leaves out files of a folder, and {arguments.gallery!r} is none: leave it away.")
+    Catalog().exclude(Path(path), arguments.exclude)
+
+
+def open_gallery(library: Library, arguments: argparse.Namespace, progress: ProgressLine, download: bool) -> Gallery:
+    from searchdemo.collection.jobs import counter
+
+    stage, unit = "downloading pictures, MB", 10**6
+    if arguments.gallery.startswith("folder:"):
+        stage, unit = "looking at the files", 1
+    return library.gallery(arguments.gallery, download=download, progress=counter(stage, progress, unit))
+
+
+def up_to_date(library: Library, arguments: argparse.Namespace, progress: ProgressLine) -> Artifact | None:
+    """The vectors that are stored already, or None where there are none, or a folder has changed since.
 
     Raises BadArtifact when they are damaged, or belong to other pictures or weights.
     """
+    from searchdemo.collection.store import DIGESTS
     from searchdemo.encoders.table import weights_path
     from searchdemo.files import sha256_of
+    from searchdemo.galleries.base import LivingPictures
 
-    key = make_key(arguments)
+    gallery, key = open_gallery(library, arguments, progress, download=False), make_key(arguments)
     if not library.store.has(key):
         return None
     artifact = library.store.open(key)
-    artifact.check_gallery(library.gallery(arguments.gallery).fingerprint)
+    living = isinstance(gallery.pictures, LivingPictures)
+    if living and not artifact.has(DIGESTS):  # of a version that knew folders as a whole
+        return None
+    if not living:
+        artifact.check_gallery(gallery.fingerprint)
     if weights := arguments.weights or weights_path(arguments.encoder):
         artifact.check_weights(sha256_of(weights))
     for name in artifact.manifest.files:
         artifact.file(name)
-    return artifact
+    return None if living and library.open(arguments.gallery, arguments.encoder).behind else artifact
 
 
 def embed(library: Library, arguments: argparse.Namespace, progress: ProgressLine) -> Artifact:
     from searchdemo.collection import layout
     from searchdemo.collection.jobs import counter
 
-    stage, unit = "downloading pictures, MB", 10**6
-    if arguments.gallery.startswith("folder:"):
-        stage, unit = "looking at the files", 1
-    gallery = library.gallery(arguments.gallery, download=True, progress=counter(stage, progress, unit))
+    gallery = open_gallery(library, arguments, progress, download=True)
     if arguments.map:
         layout.check_installed(min(len(gallery.pictures), arguments.limit or len(gallery.pictures)))
     library.encoder(arguments.encoder, counter("downloading weights, MB", progress, 10**6))
     options = {"batch_size": arguments.batch_size} if arguments.batch_size else {}
-    return library.build(make_key(arguments), progress, **options)
+    return library.build(make_key(arguments), progress, rebuild=arguments.rebuild, **options)
 
 
 def build_index(library: Library, arguments: argparse.Namespace, index: str, progress: ProgressLine) -> dict:
-    from searchdemo.collection.build import Progress
+    from searchdemo.collection.progress import Progress
 
     collection = library.open(arguments.gallery, arguments.encoder)
     known = collection.has_index(index)
@@ -115,8 +150,8 @@ def draw_map(library: Library, arguments: argparse.Namespace, progress: Progress
     return {"built": known is None, "made": drawn.made, "seconds": round(time.perf_counter() - started, 1)}
 
 
-def answer(artifact: Artifact, found: bool, indexes: list[dict], drawn: dict, missing: str) -> Answer:
-    manifest = artifact.manifest
+def answer(artifact: Artifact, found: bool, indexes: list[dict], drawn: dict, gallery: Gallery) -> Answer:
+    manifest, missing = artifact.manifest, gallery.missing
     content = {
         "gallery": manifest.gallery,
         "encoder": manifest.encoder,
@@ -136,6 +171,13 @@ def answer(artifact: Artifact, found: bool, indexes: list[dict], drawn: dict, mi
         lines.append("--rebuild builds them again.")
     if missing:
         content["missing"] = missing
+    if gallery.name.startswith("folder:"):
+        # Of the build before, where nothing was built now
+        counts = {what: 0 if found else manifest.built.get(what, 0) for what in ("embedded", "reused", "removed")}
+        content |= counts | {"report": gallery.report.to_json()}
+        lines.append(", ".join(f"{count:,} {what}" for what, count in counts.items()) + " pictures.")
+        lines += gallery.report.lines()
+    elif missing:
         lines.append(missing)
     if manifest.stand_in:
         content["stand_in"] = True

@@ -7,7 +7,7 @@ import sys
 import time
 from typing import TextIO
 
-from searchdemo.collection.build import Progress
+from searchdemo.collection.progress import Progress
 
 REDRAW_S = 0.1
 LINE_EVERY_S = 5.0  # where there is no terminal

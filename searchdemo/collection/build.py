@@ -1,61 +1,25 @@
-"""Embed a gallery and build its indexes: batches overlap, a killed run goes on where it stopped."""
+"""Builds a gallery: its vectors, the inverted file that stores them, and the manifest that says what they are."""
 
 from __future__ import annotations
 
-import hashlib
-import itertools
-import json
-import os
 import platform
-import time
-from collections import deque
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections import Counter
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
-from searchdemo.collection.store import VECTORS, Artifact, Key, Manifest, Store
+from searchdemo.collection.embed import BATCH_SIZE, Made, Stored, embed
+from searchdemo.collection.progress import Progress, Report
+from searchdemo.collection.reuse import StoredByContent
+from searchdemo.collection.store import DIGESTS, VECTORS, Artifact, Key, Manifest, Store
 from searchdemo.encoders.base import Encoder
-from searchdemo.errors import BadPicture, BadQuery, NoPictures
-from searchdemo.files import sha256_of, write_json
-from searchdemo.galleries.base import Gallery, Pictures
-from searchdemo.pictures import open_picture
-
-BATCH_SIZE = 64
-MAX_WORKERS = 8  # threads that open pictures; each holds a batch
-SAVE_SECONDS = 1.0  # between two saves of what is embedded; a kill loses no more
-
-
-@dataclass(frozen=True)
-class Progress:
-    stage: str  # "embedding the gallery", "building ivf" ...
-    done: int
-    total: int
-    rate: float  # per second; 0 when unknown
-
-    @property
-    def seconds_left(self) -> float:
-        return (self.total - self.done) / self.rate if self.rate else float("nan")
-
-    def __str__(self) -> str:
-        if not self.rate:
-            return self.stage
-        left = clock(self.seconds_left)
-        return f"{self.stage}: {self.done:,} of {self.total:,}, {self.rate:.0f} per second, {left} left"
-
-
-def clock(seconds: float) -> str:
-    """87 -> "1:27"."""
-    minutes, seconds = divmod(int(seconds + 0.5), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
-
-
-Report = Callable[[Progress], None]
+from searchdemo.errors import BadArtifact, BadQuery, NoPictures, NotBuilt
+from searchdemo.files import sha256_of
+from searchdemo.galleries.base import Gallery, LivingPictures, Pictures
+from searchdemo.types import MISSING
 
 
 def balanced_rows(labels: np.ndarray, limit: int | None, seed: int = 0) -> np.ndarray:
@@ -70,104 +34,6 @@ def balanced_rows(labels: np.ndarray, limit: int | None, seed: int = 0) -> np.nd
     return np.sort(shuffled[np.argsort(turn[shuffled], kind="stable")][:limit])
 
 
-def batches(pictures: Pictures, rows: np.ndarray, encoder: Encoder, batch_size: int) -> Iterator[tuple]:
-    """For each batch, which of its rows can be read (b,) bool, and the network's input of those, or None.
-
-    Threads prepare batches while the network computes. Where both want the same cores, the system shares them out: the
-    runtime gives each core pieces of its own, so that nothing waits for a core that opens pictures.
-    """
-
-    def prepare(start: int) -> tuple[np.ndarray, np.ndarray | None]:
-        there = []
-
-        def opened() -> Iterator[Image.Image]:  # one by one, because a batch of photographs would take gigabytes
-            for row in rows[start : start + batch_size]:
-                image = readable(pictures.encoded(int(row)))
-                there.append(image is not None)
-                if image is not None:
-                    yield image
-
-        images = opened()
-        first = next(images, None)
-        pixels = None if first is None else encoder.preprocess(itertools.chain([first], images))
-        return np.array(there), pixels
-
-    starts = range(0, len(rows), batch_size)
-    workers = min(os.cpu_count() or 1, MAX_WORKERS)
-    with ThreadPoolExecutor(workers) as pool:
-        waiting: deque = deque()
-        for start in starts:
-            waiting.append(pool.submit(prepare, start))
-            if len(waiting) > workers + 1:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-
-
-def readable(encoded: bytes | None) -> Image.Image | None:
-    """The picture, or None where there is none or it cannot be read."""
-    try:
-        return None if encoded is None else open_picture(encoded)
-    except BadPicture:
-        return None
-
-
-def embed(
-    pictures: Pictures,
-    rows: np.ndarray,
-    encoder: Encoder,
-    scratch: Path,
-    report: Report,
-    stage: str,
-    batch_size: int,
-    fingerprint: str = "",
-) -> np.ndarray:
-    """Unit rows (len(rows), dim) float32, NaN where a picture cannot be read.
-
-    They are saved in the file `scratch` as they come. The .json beside it holds their count and the seconds that they
-    took. After a kill the next run finds both, and goes on from there.
-    """
-    count_path = scratch.with_suffix(".json")
-    identity = {
-        "rows": hashlib.sha256(rows.astype(np.int64).tobytes()).hexdigest(),
-        "gallery": fingerprint,
-        "weights": encoder.weights_sha256,
-        "how": str(encoder.how),
-        "dim": encoder.dim,
-    }
-    done, seconds = 0, 0.0
-    if scratch.exists() and count_path.exists():
-        found = json.loads(count_path.read_text())
-        begun = found.pop("done"), found.pop("seconds", 0.0)
-        done, seconds = begun if found == identity else (0, 0.0)
-    if not done:
-        count_path.unlink(missing_ok=True)  # it must never stand beside vectors that it does not count
-    shape = (len(rows), encoder.dim)
-    vectors = np.lib.format.open_memmap(scratch, mode="r+" if done else "w+", dtype=np.float32, shape=shape)
-
-    def save() -> None:
-        vectors.flush()  # before the count, so that a count on disk is never ahead of its vectors
-        write_json(count_path, identity | {"done": done, "seconds": seconds + time.perf_counter() - started})
-
-    started, first = time.perf_counter(), done
-    saved = started
-    try:
-        for there, pixels in batches(pictures, rows[done:], encoder, batch_size):
-            batch = vectors[done : done + len(there)]
-            batch[~there] = np.nan
-            if there.any():
-                batch[there] = encoder.encode_pixels(pixels)
-            done += len(there)
-            now = time.perf_counter()
-            if now - saved >= SAVE_SECONDS:
-                save()
-                saved = now
-            report(Progress(stage, done, len(rows), (done - first) / max(now - started, 1e-9)))
-    finally:  # also when a person stops it
-        save()
-    return vectors
-
-
 def build(
     gallery: Gallery,
     encoder: Encoder,
@@ -175,75 +41,137 @@ def build(
     key: Key,
     report: Report = lambda progress: None,
     batch_size: int = BATCH_SIZE,
+    rebuild: bool = False,
+    settled: Callable[[Gallery], None] = lambda gallery: None,
 ) -> Artifact:
     """Embed gallery and queries, build the inverted file that stores the vectors, publish both.
 
-    Pictures that cannot be read are left out. Raises NoPictures when the gallery's pictures are not on this machine,
-    BadQuery for a limit or a batch size below 1, SearchDemoError when another process builds the same.
+    Pictures that cannot be read are left out. Of a person's folder only contents are embedded that are not stored yet,
+    unless `rebuild` is asked for; `settled` is told of the gallery as it is after its new files were read.
+    Raises NoPictures when the gallery's pictures are not on this machine, BadQuery for a limit or a batch size below 1,
+    SearchDemoError when another process builds the same.
     """
     if key.limit is not None and key.limit < 1:
         raise BadQuery(f"limit = {key.limit} leaves no picture: choose 1 or more.")
     if batch_size < 1:
         raise BadQuery(f"batch size = {batch_size} is out of bounds: choose 1 or more.")
     with store.building(key) as work:
-        return _build(gallery, encoder, store, key, work, report, batch_size)
+        return _Build(encoder, store, key, work, report, batch_size, rebuild).run(gallery, settled)
 
 
-def _build(
-    gallery: Gallery, encoder: Encoder, store: Store, key: Key, work: Path, report: Report, batch_size: int
-) -> Artifact:
-    from searchdemo.indexes.table import find
+@dataclass
+class _Build:
+    encoder: Encoder
+    store: Store
+    key: Key
+    work: Path
+    report: Report
+    batch_size: int
+    rebuild: bool
 
-    def unit_rows(pictures: Pictures, name: str, stage: str) -> tuple[np.ndarray, np.ndarray, float]:
-        """The rows (m,) that could be read, their vectors (m, dim) float32, and the seconds of embedding them."""
-        rows = available(pictures, balanced_rows(pictures.labels, key.limit))
+    def run(self, gallery: Gallery, settled: Callable[[Gallery], None]) -> Artifact:
+        from searchdemo.indexes.table import find
+
+        living = isinstance(gallery.pictures, LivingPictures)
+        stored: Stored = lambda digest: None  # noqa: E731
+        if living and not self.rebuild:
+            stored = StoredByContent(self.store, self.key, self.encoder)
+        rows, made = self.embed(gallery, gallery.pictures, "vectors", "embedding the gallery", stored)
+        if isinstance(gallery.pictures, LivingPictures) and len(rows):
+            gallery, rows = gallery.pictures.settled(rows)
+            settled(gallery)
+        rows, vectors = in_order(rows, made.vectors)
         if not len(rows):
-            return rows, np.empty((0, encoder.dim), np.float32), 0.0
-        scratch = work / f"{name}.npy.partial"
-        vectors = embed(pictures, rows, encoder, scratch, report, stage, batch_size, gallery.fingerprint)
-        read = ~np.isnan(vectors[:, 0])
-        return rows[read], np.asarray(vectors[read]), json.loads(scratch.with_suffix(".json").read_text())["seconds"]
+            raise NoPictures(gallery.missing or f"The gallery {gallery.name!r} has no pictures.")
+        asked, queries = self.embed(gallery, gallery.queries, "queries", "embedding the queries")
+        query_rows, query_vectors = in_order(asked, queries.vectors)
+        self.report(Progress("building ivf", 0, 1, 0))
+        find("ivf").build(vectors, self.key.metric).save(self.work / VECTORS)
+        arrays = {}
+        if len(rows) < len(gallery.pictures):
+            arrays["rows.npy"] = rows
+        if len(query_rows):
+            arrays["queries.npy"] = query_vectors.astype(np.float16)
+            if len(query_rows) < len(gallery.queries):
+                arrays["query_rows.npy"] = query_rows
+        facts: dict[str, object] = {}
+        if isinstance(gallery.pictures, LivingPictures):
+            arrays[DIGESTS] = gallery.pictures.digests[rows]
+            facts = {"embedded": made.embedded, "reused": made.reused, "removed": self.removed(arrays[DIGESTS])}
+        for name, array in arrays.items():
+            np.save(self.work / name, array)
+        return self.publish(gallery, len(rows), len(query_rows), arrays, made.seconds + queries.seconds, facts)
 
-    rows, vectors, seconds = unit_rows(gallery.pictures, "vectors", "embedding the gallery")
-    if not len(rows):
-        raise NoPictures(gallery.missing or f"The gallery {gallery.name!r} has no pictures.")
-    queries, query_vectors, query_seconds = unit_rows(gallery.queries, "queries", "embedding the queries")
-    report(Progress("building ivf", 0, 1, 0))
-    find("ivf").build(vectors, key.metric).save(work / VECTORS)
-    arrays = {}
-    if len(rows) < len(gallery.pictures):
-        arrays["rows.npy"] = rows
-    if len(queries):
-        arrays["queries.npy"] = query_vectors.astype(np.float16)
-        if len(queries) < len(gallery.queries):
-            arrays["query_rows.npy"] = queries
-    for name, array in arrays.items():
-        np.save(work / name, array)
-    manifest = Manifest(
-        gallery=gallery.name,
-        gallery_fingerprint=gallery.fingerprint,
-        encoder=encoder.name,
-        weights_sha256=encoder.weights_sha256,
-        transform=encoder.transform,
-        metric=key.metric,
-        dim=encoder.dim,
-        vectors=len(rows),
-        queries=len(queries),
-        files={name: sha256_of(work / name) for name in (VECTORS, *arrays)},
-        stand_in=encoder.stand_in,
-        precision=str(encoder.how),
-        embed_seconds=round(seconds + query_seconds, 1),
-        built={
-            "at": datetime.now(UTC).isoformat(timespec="seconds"),
-            "machine": platform.machine(),
-            "python": platform.python_version(),
-            "revision": gallery.revision,  # of the pictures, where they were downloaded
-        },
-    )
-    artifact = store.publish(key, work, manifest)
-    for scratch in [*artifact.folder.glob("*.npy.*"), *artifact.folder.glob("*.partial")]:
-        scratch.unlink(missing_ok=True)
-    return artifact
+    def embed(
+        self,
+        gallery: Gallery,
+        pictures: Pictures,
+        name: str,
+        stage: str,
+        stored: Stored = lambda digest: None,
+    ) -> tuple[np.ndarray, Made]:
+        """The rows (m,) that were asked for, and what came of them."""
+        rows = available(pictures, balanced_rows(pictures.labels, self.key.limit))
+        if not len(rows):
+            return rows, Made(np.empty((0, self.encoder.dim), np.float32), 0.0, 0, 0)
+        scratch = self.work / f"{name}.partial"
+        made = embed(
+            pictures, rows, self.encoder, scratch, self.report, stage, self.batch_size, gallery.fingerprint, stored
+        )
+        return rows, made
+
+    def removed(self, digests: np.ndarray) -> int:
+        """How many of the pictures that were stored so far are not among these (n, DIGEST_BYTES)."""
+        try:
+            before = np.load(self.store.open(self.key).file(DIGESTS))
+        except (NotBuilt, BadArtifact):
+            return 0
+        gone = Counter(map(bytes, before)) - Counter(map(bytes, digests))
+        return sum(gone.values())
+
+    def publish(
+        self,
+        gallery: Gallery,
+        vectors: int,
+        queries: int,
+        arrays: Iterable[str],
+        seconds: float,
+        facts: dict[str, object],
+    ) -> Artifact:
+        encoder = self.encoder
+        manifest = Manifest(
+            gallery=gallery.name,
+            gallery_fingerprint=gallery.fingerprint,
+            encoder=encoder.name,
+            weights_sha256=encoder.weights_sha256,
+            transform=encoder.transform,
+            metric=self.key.metric,
+            dim=encoder.dim,
+            vectors=vectors,
+            queries=queries,
+            files={name: sha256_of(self.work / name) for name in (VECTORS, *arrays)},
+            stand_in=encoder.stand_in,
+            precision=str(encoder.how),
+            embed_seconds=round(seconds, 1),
+            built={
+                "at": datetime.now(UTC).isoformat(timespec="seconds"),
+                "machine": platform.machine(),
+                "python": platform.python_version(),
+                "revision": gallery.revision,  # of the pictures, where they were downloaded
+                **facts,
+            },
+        )
+        artifact = self.store.publish(self.key, self.work, manifest)
+        for scratch in [*artifact.folder.glob("*.npy.*"), *artifact.folder.glob("*.partial")]:
+            scratch.unlink(missing_ok=True)
+        return artifact
+
+
+def in_order(rows: np.ndarray, vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Rows (m,) and vectors (m, dim) of those that have both, by ascending row."""
+    whole = np.flatnonzero((rows != MISSING) & ~np.isnan(vectors[:, 0]))
+    order = whole[np.argsort(rows[whole], kind="stable")]
+    return rows[order], vectors[order]
 
 
 def available(pictures: Pictures, rows: np.ndarray) -> np.ndarray:

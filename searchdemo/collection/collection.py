@@ -7,11 +7,13 @@ One query, start to end:
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from searchdemo.collection import knn
+from searchdemo.collection.behind import UP_TO_DATE, Behind
 from searchdemo.collection.classify import GUESSES, Classification, Guess, ranked
 from searchdemo.collection.maps import Map
 from searchdemo.collection.missed import compared
@@ -44,6 +46,7 @@ class Collection:
     artifact: Artifact
     snapshot: Snapshot
     shelf: Shelf
+    behind: Behind = UP_TO_DATE  # what changed in a person's folder since the vectors were made
 
     def __len__(self) -> int:
         return len(self.vectors)
@@ -74,7 +77,8 @@ class Collection:
 
     def labels(self) -> np.ndarray:
         """(n,) int64 label of each position, an index into gallery.label_names; -1 where unknown."""
-        return np.asarray(self.gallery.pictures.labels, np.int64)[self.gallery_rows(np.arange(len(self)))]
+        rows = self.gallery_rows(np.arange(len(self)))
+        return np.where(rows == MISSING, -1, np.asarray(self.gallery.pictures.labels, np.int64)[rows])
 
     def position(self, row: int) -> int:
         """Raises BadQuery when the row of the gallery is not among the vectors."""
@@ -199,21 +203,21 @@ class Collection:
         searched = self.index(index)
         embedded = self.embed(query)
         left_out = self.position(query.row) if query.row is not None else MISSING
-        one_more = int(left_out != MISSING)
+        unwanted = np.union1d(self.snapshot.gone, [left_out] * (left_out != MISSING)).astype(np.int64)
         started = time.perf_counter()
-        found = searched.search(embedded.vector, k + one_more, **params).positions
+        found = searched.search(embedded.vector, k + len(unwanted), **params).positions
         search_ms = (time.perf_counter() - started) * 1000
         started = time.perf_counter()
-        found = found[:, found[0] != left_out][:, :k]
+        found = found[:, ~np.isin(found[0], [*unwanted, MISSING])][:, :k]
         hits = self.hits(embedded.vector, found, pictures)
         fetch_ms = (time.perf_counter() - started) * 1000
-        wanted = min(k, len(self) - one_more)
+        wanted = min(k, len(self) - len(unwanted))
         short = shortfall(len(hits), wanted, searched)
-        notice = "; ".join(filter(None, (embedded.notice, short)))
+        notice = "; ".join(filter(None, (embedded.notice, short, self.behind.sentence(self.artifact.key))))
         timing = Timing(embedded.preprocess_ms, embedded.encode_ms, search_ms, fetch_ms)
         comparison = None
         if compare and not searched.spec.exact:
-            comparison = self._comparison(embedded.vector, index, wanted, found[0], left_out, pictures, params)
+            comparison = self._comparison(embedded.vector, index, wanted, found[0], unwanted, pictures, params)
         return SearchResult(hits, timing, notice, embedded.vector[0], comparison)
 
     def _comparison(
@@ -222,22 +226,21 @@ class Collection:
         index: str,
         k: int,
         found: np.ndarray,
-        left_out: int,
+        unwanted: np.ndarray,
         pictures: bool,
         params: dict[str, int],
     ) -> Comparison:
         started = time.perf_counter()
-        exact = self.exact(vector, k, left_out)
+        exact = self.exact(vector, k, unwanted)
         exact_ms = (time.perf_counter() - started) * 1000
-        one_more = int(left_out != MISSING)
-        missed = compared(exact, found, self.index(index), vector, self.vectors, params, one_more)
+        missed = compared(exact, found, self.index(index), vector, self.vectors, params, len(unwanted))
         lost = np.array([[position for position in exact if position in missed.missed]], np.int64)
         return Comparison(missed, self.hits(vector, lost, pictures) if lost.size else (), exact_ms)
 
-    def exact(self, vector: np.ndarray, k: int, left_out: int = MISSING) -> np.ndarray:
-        """Positions (k,) of the nearest to a query (1, dim), one of them left out; fewer where there are not k."""
-        found = self.index(EXACT).search(vector, k + int(left_out != MISSING)).positions[0]
-        return found[found != left_out][:k]
+    def exact(self, vector: np.ndarray, k: int, unwanted: Sequence[int] | np.ndarray = ()) -> np.ndarray:
+        """Positions (k,) of the nearest to a query (1, dim) without the unwanted; fewer where there are not k."""
+        found = self.index(EXACT).search(vector, k + len(unwanted)).positions[0]
+        return found[~np.isin(found, unwanted)][:k]
 
     def hits(self, vector: np.ndarray, positions: np.ndarray, pictures: bool = True) -> tuple[Hit, ...]:
         """What an index found (1, k) for a query (1, dim) as hits, best first by their true cosines."""

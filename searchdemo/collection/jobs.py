@@ -7,8 +7,8 @@ import threading
 import time
 from dataclasses import dataclass
 
-from searchdemo.collection.build import Progress, Report
 from searchdemo.collection.library import Library
+from searchdemo.collection.progress import Progress, Report
 from searchdemo.collection.store import Key
 from searchdemo.errors import SearchDemoError
 from searchdemo.types import Count

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from searchdemo.collection.build import Progress, Report
+from searchdemo.collection.progress import Progress, Report
 from searchdemo.extras import imported, pip_command, require
 
 PERPLEXITY = 30  # how many neighbours each point minds, roughly; the usual value

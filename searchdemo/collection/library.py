@@ -8,14 +8,18 @@ from dataclasses import replace
 from pathlib import Path
 
 from searchdemo.cache import Cache
-from searchdemo.collection.build import BATCH_SIZE, Report, build
+from searchdemo.collection.behind import UP_TO_DATE, Behind, behind
+from searchdemo.collection.build import build
 from searchdemo.collection.collection import Collection
+from searchdemo.collection.embed import BATCH_SIZE
+from searchdemo.collection.progress import Report
 from searchdemo.collection.shelf import Shelf
-from searchdemo.collection.store import Artifact, Key, Store
+from searchdemo.collection.snapshot import Snapshot
+from searchdemo.collection.store import DIGESTS, Artifact, Key, Store
 from searchdemo.encoders import table as encoders
 from searchdemo.encoders.base import Encoder
 from searchdemo.errors import BadArtifact, NotBuilt
-from searchdemo.galleries.base import Gallery
+from searchdemo.galleries.base import Gallery, LivingPictures
 from searchdemo.galleries.table import open_gallery
 from searchdemo.types import Count
 
@@ -47,6 +51,8 @@ class Library:
         self._galleries: Cache[Gallery] = Cache(8)
         self._downloads: Cache[Gallery] = Cache(8)
         self._encoders: Cache[Encoder] = Cache(3)
+        self._changes: Cache[Behind] = Cache(8)
+        self._looked_for: dict[str, str] = {}  # gallery -> fingerprint of a build that it was opened again for
         self._shelf = Shelf(self.store, self.encoder, self.has_weights, metric, device)
 
     def open(self, gallery: str, encoder: str) -> Collection:
@@ -62,18 +68,41 @@ class Library:
 
         # The manifest is read each time, in 0.1 ms, so that a rebuild is noticed, in this process or another.
         artifact = self.store.open(key)
-        if artifact.manifest.gallery_fingerprint != opened.fingerprint:
+        if self._is_to_be_reopened(opened, artifact):
             opened = self._reopened(gallery)  # another process may have built what a folder holds by now
-        artifact.check_gallery(opened.fingerprint)
         try:
-            snapshot = self._shelf.snapshot(artifact)
+            snapshot = self._snapshot(artifact, opened)
         except BadArtifact:
             if (latest := self.store.open(key)).manifest == artifact.manifest:
                 raise
             artifact = latest  # it was replaced between the manifest and the files
-            artifact.check_gallery(opened.fingerprint)
-            snapshot = self._shelf.snapshot(artifact)
-        return Collection(opened, spec, artifact, snapshot, self._shelf)
+            snapshot = self._snapshot(artifact, opened)
+        return Collection(opened, spec, artifact, snapshot, self._shelf, self._behind(opened, artifact, snapshot))
+
+    def _snapshot(self, artifact: Artifact, gallery: Gallery) -> Snapshot:
+        """Raises BadArtifact. A person's folder may have changed, any other gallery must be what it was."""
+        if isinstance(gallery.pictures, LivingPictures) and artifact.has(DIGESTS):
+            return self._shelf.snapshot(artifact).placed(gallery.pictures)
+        artifact.check_gallery(gallery.fingerprint)
+        return self._shelf.snapshot(artifact)
+
+    def _behind(self, gallery: Gallery, artifact: Artifact, snapshot: Snapshot) -> Behind:
+        """What changed in a person's folder since the build."""
+        pictures, built = gallery.pictures, artifact.manifest.gallery_fingerprint
+        if not isinstance(pictures, LivingPictures) or (built == gallery.fingerprint and not pictures.unread):
+            return UP_TO_DATE
+        return self._changes.get(
+            (gallery.fingerprint, snapshot.identity), lambda: behind(snapshot, pictures, artifact.key.limit is None)
+        )
+
+    def _is_to_be_reopened(self, gallery: Gallery, artifact: Artifact) -> bool:
+        if isinstance(gallery.pictures, LivingPictures) and gallery.pictures.outdated():
+            return True
+        built = artifact.manifest.gallery_fingerprint
+        if built == gallery.fingerprint or self._looked_for.get(gallery.name) == built:
+            return False
+        self._looked_for[gallery.name] = built  # once: a folder may have changed since that build
+        return True
 
     def gallery(self, name: str, download: bool = False, progress: Count | None = None) -> Gallery:
         """Raises UnknownName, NoPictures (a folder that is not there).
@@ -81,14 +110,22 @@ class Library:
         download: fetch pictures that are missing; until they are here, all others go on with the gallery as it is.
         """
         if not download:
-            return self._galleries.get(name, lambda: open_gallery(name, self.data_dir, False, progress))
-        opened = self._downloads.get(name, lambda: open_gallery(name, self.data_dir, True, progress))
+            return self._galleries.get(name, lambda: self._open_gallery(name, False, progress))
+        opened = self._downloads.get(name, lambda: self._open_gallery(name, True, progress))
         self._galleries.put(name, opened)
         return opened
 
-    def _reopened(self, name: str) -> Gallery:
+    def _open_gallery(self, name: str, download: bool = False, progress: Count | None = None) -> Gallery:
+        opened = open_gallery(name, self.data_dir, download, progress)
+        if opened.former:
+            self.store.adopt(opened.former, opened.name)
+        return opened
+
+    def _reopened(self, name: str, progress: Count | None = None) -> Gallery:
         """The gallery as it is now, in place of the kept one; a copy that was downloaded is found where it was put."""
-        opened = open_gallery(name, self.data_dir)
+        return self._replace(name, self._open_gallery(name, progress=progress))
+
+    def _replace(self, name: str, opened: Gallery) -> Gallery:
         for cache in (self._galleries, self._downloads):
             if name in cache:
                 cache.put(name, opened)
@@ -125,10 +162,23 @@ class Library:
         parts = (replace(wanted, limit=limit) for limit in self.store.limits(wanted)) if wanted.limit is None else ()
         return max((key for key in parts if self.store.has(key)), key=lambda key: key.limit or 0, default=None)
 
-    def build(self, key: Key, report: Report = lambda progress: None, batch_size: int = BATCH_SIZE) -> Artifact:
+    def build(
+        self,
+        key: Key,
+        report: Report = lambda progress: None,
+        batch_size: int = BATCH_SIZE,
+        rebuild: bool = False,
+    ) -> Artifact:
         """Embed a gallery and store its vectors. Raises NoPictures, NoWeights, and what `build` in build.py does."""
         started = time.perf_counter()
-        artifact = build(self.gallery(key.gallery), self.encoder(key.encoder), self.store, key, report, batch_size)
+        gallery = self.gallery(key.gallery)
+        if isinstance(gallery.pictures, LivingPictures):
+            gallery = self._reopened(key.gallery)
+
+        def settled(gallery: Gallery) -> None:
+            self._replace(key.gallery, gallery)
+
+        artifact = build(gallery, self.encoder(key.encoder), self.store, key, report, batch_size, rebuild, settled)
         seconds = time.perf_counter() - started
         log.info("built %s: %d vectors in %.1f s", key.folder, artifact.manifest.vectors, seconds)
         return artifact

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from searchdemo.collection.build import Report
 from searchdemo.collection.layout import layout
+from searchdemo.collection.progress import Report
 from searchdemo.errors import BadArtifact
 from searchdemo.files import replacing
 from searchdemo.types import MISSING

@@ -20,16 +20,16 @@ def compared(
     query: np.ndarray,
     vectors: Vectors,
     params: dict[str, int],
-    one_more: int = 0,
+    more: int = 0,
 ) -> Missed:
     """exact, found: positions (k,) for a query (1, dim), by exact search and by `index` with these parameters.
 
-    one_more: 1 where the query is in the gallery, so that one more is asked for and itself left out
+    more: of so many more is asked, because so many are left out: the query itself, pictures that are gone
     """
     missed = frozenset(exact.tolist()) - frozenset(found.tolist())
     ranks = index.cell_ranks(query[0], vectors.take(exact))
     by_position = None if ranks is None else dict(zip(exact.tolist(), ranks.tolist(), strict=True))
-    remedy = _remedy(index, query, exact, len(exact) - len(missed), by_position, params, one_more) if missed else None
+    remedy = _remedy(index, query, exact, len(exact) - len(missed), by_position, params, more) if missed else None
     return Missed(exact, found, missed, by_position, remedy)
 
 
@@ -40,7 +40,7 @@ def _remedy(
     now: int,
     ranks: dict[int, int] | None,
     params: dict[str, int],
-    one_more: int,
+    more: int,
 ) -> Remedy | None:
     """Raises one search parameter after the other, the rest as they are, and searches again until all are found.
 
@@ -49,7 +49,7 @@ def _remedy(
     best = None
     for param in index.spec.params:
         for value in _higher(param, params.get(param.name, param.default), ranks, index.count):
-            rows = index.search(query, len(exact) + one_more, **params | {param.name: value}).positions[0]
+            rows = index.search(query, len(exact) + more, **params | {param.name: value}).positions[0]
             found = len({*rows.tolist()} & {*exact.tolist()})
             if found > (best.found if best else now):
                 best = Remedy(param.name, value, found)

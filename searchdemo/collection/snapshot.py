@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from searchdemo.collection.store import VECTORS, Artifact
+from searchdemo.collection.store import DIGESTS, VECTORS, Artifact
+from searchdemo.galleries.base import LivingPictures
 from searchdemo.indexes.vectors import ArrayVectors, StoredVectors, Vectors, unit
 from searchdemo.types import MISSING
 
@@ -21,6 +22,8 @@ class Snapshot:
     rows: np.ndarray | None  # (n,) gallery row of each position; None: they are the same
     queries: np.ndarray  # (q, dim) float32 unit rows, held out
     query_rows: np.ndarray | None  # (q,) which of the gallery's queries each one is; None: they are the same
+    digests: np.ndarray | None = None  # (n, DIGEST_BYTES) uint8 of the content of each position, of a person's folder
+    gone: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))  # positions whose pictures are no more
 
     @classmethod
     def load(cls, artifact: Artifact) -> Snapshot:
@@ -35,13 +38,31 @@ class Snapshot:
             queries = np.empty((0, vectors.dim), np.float32)
         queries = unit(queries.astype(np.float32))  # half floats are off by 1e-4
         queries.flags.writeable = False
-        return cls(artifact.vectors_sha256, vectors, array("rows.npy"), queries, array("query_rows.npy"))
+        identity, rows, query_rows = artifact.vectors_sha256, array("rows.npy"), array("query_rows.npy")
+        return cls(identity, vectors, rows, queries, query_rows, array(DIGESTS))
 
     def part(self, size: int) -> Snapshot:
         """The first `size` positions of a fixed shuffle; the held-out queries stay the same."""
         chosen = np.random.default_rng(0).permutation(len(self.vectors))[:size]
         vectors = ArrayVectors(self.vectors.all()[chosen])
-        return Snapshot((self.identity, size), vectors, self.gallery_rows(chosen), self.queries, self.query_rows)
+        gone = np.flatnonzero(np.isin(chosen, self.gone))
+        rows, digests = self.gallery_rows(chosen), None if self.digests is None else self.digests[chosen]
+        return Snapshot((self.identity, size), vectors, rows, self.queries, self.query_rows, digests, gone)
+
+    def placed(self, pictures: LivingPictures) -> Snapshot:
+        """The same with the rows that these pictures have now, found by content. Those without a picture are `gone`."""
+        if self.digests is None:
+            return self
+        rows = np.arange(len(self.digests)) if self.rows is None else self.rows
+        there = rows < len(pictures.digests)
+        same = np.zeros(len(rows), dtype=bool)
+        same[there] = (pictures.digests[rows[there]] == self.digests[there]).all(axis=1)
+        if not same.all():  # the catalog was lost and made again, or the vectors come from elsewhere
+            row_of = {digest.tobytes(): row for row, digest in enumerate(pictures.digests)}
+            rows = rows.copy()
+            rows[~same] = [row_of.get(digest.tobytes(), MISSING) for digest in self.digests[~same]]
+        here = (rows != MISSING) & pictures.present[rows]
+        return replace(self, rows=rows, gone=np.flatnonzero(~here))
 
     def gallery_rows(self, positions: np.ndarray) -> np.ndarray:
         """Positions among the vectors -> rows of the gallery, of the same shape; MISSING stays."""

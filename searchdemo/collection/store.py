@@ -4,6 +4,7 @@
                                ivf.faiss       the stored vectors, and the inverted file at once
                                queries.npy     embeddings of the held-out queries, half floats (q, dim)
                                rows.npy        gallery row of each position; absent when position = row
+                               digests.npy     of a person's folder: the content of each position's picture
                                <index>.faiss   other indexes that were built, each with <index>.faiss.json beside it
                                map.npy         where each position lies on the map, with map.npy.json beside it
 
@@ -32,6 +33,7 @@ from searchdemo.indexes.base import IndexSpec
 
 FORMAT = 1
 VECTORS = "ivf.faiss"
+DIGESTS = "digests.npy"
 BUILDING, OLD = ".building", ".old"  # suffixes of folders that are not in place
 SWAP_SECONDS = 1.0  # a reader waits at most this long for a folder that is being replaced
 NAME_BYTES = 60  # of the name of a person's folder that go into ours; file systems take 255 in all
@@ -213,6 +215,16 @@ class Store:
         shutil.rmtree(old, ignore_errors=True)
         return Artifact(key, folder, manifest)
 
+    def adopt(self, former: str, gallery: str) -> None:
+        """What was built of a person's folder under its former name belongs to the folder that it is now."""
+        old, new = (self.own / Key(name, "any").folder.parent for name in (former, gallery))
+        if not old.is_dir() or new.exists():
+            return
+        old.rename(new)
+        for path in new.glob("*/manifest.json"):
+            with contextlib.suppress(ValueError, TypeError):
+                write_json(path, json.loads(path.read_text()) | {"gallery": gallery})
+
     def limits(self, whole: Key) -> list[int]:
         """The sizes of the balanced parts of this gallery that are built."""
         prefix = f"{whole.folder.name}-n"
@@ -249,7 +261,7 @@ def read_manifest(path: Path, key: Key) -> Manifest:
         raise ValueError(f"format {content.get('format')}, wanted {FORMAT}")
     manifest = Manifest(**content)
     for name, wanted in (("transform", key.transform), ("metric", key.metric)):
-        if getattr(manifest, name) != wanted:
+        if wanted and getattr(manifest, name) != wanted:
             raise ValueError(f"{name} {getattr(manifest, name)!r}, wanted {wanted!r}")
     if VECTORS not in manifest.files:
         raise ValueError(f"no checksum of {VECTORS}")

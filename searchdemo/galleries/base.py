@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
+from searchdemo.galleries.report import GalleryReport
 from searchdemo.types import Blur
+
+DIGEST_BYTES = 16  # of a SHA-256: two of a billion pictures are alike by chance in one of 10^20 cases
 
 
 class Pictures(ABC):
@@ -47,6 +51,34 @@ class Pictures(ABC):
         return None
 
 
+class LivingPictures(Pictures):
+    """Pictures that come, change and go: each is known by its content, and a build looks only at what is new.
+
+    A row belongs to one content for ever. The row of a picture that went away has no picture and no label, and a
+    picture that nobody has read yet has a row that may change when it is read (see `settled`).
+    """
+
+    digests: np.ndarray  # (n, DIGEST_BYTES) uint8 of the content of each row; zeros where it was never read
+    present: np.ndarray  # (n,) bool: whether the row has a picture now, or had one when it was looked for
+    unread: frozenset[int]  # rows whose picture is to be read by a build: new files, and files that were changed
+
+    @abstractmethod
+    def digest(self, row: int) -> bytes:
+        """DIGEST_BYTES of the content, as `encoded` gave it; b"" for an unread row before that."""
+
+    @abstractmethod
+    def looked_at(self, problems: dict[int, str]) -> None:
+        """Told by a build: what it found in unread rows. "" for a picture, else the reason why it is none."""
+
+    @abstractmethod
+    def settled(self, rows: np.ndarray) -> tuple[Gallery, np.ndarray]:
+        """After a build has read these rows: the gallery as it is now, and their rows in it, MISSING for those gone."""
+
+    @abstractmethod
+    def outdated(self) -> bool:
+        """Whether it is time to look again for what was added or removed."""
+
+
 @dataclass(frozen=True)
 class Gallery:
     """A set of pictures to search in, and queries that are not in it."""
@@ -59,6 +91,8 @@ class Gallery:
     fingerprint: str  # SHA-256 over the content in row order; the manifest of an index names it
     captions: tuple[str, ...] = ()  # one sentence per picture, where the gallery has them
     example_texts: tuple[str, ...] = ()  # queries in words for people to click
+    report: GalleryReport = field(default_factory=GalleryReport)  # of a person's own files: what became of each
+    former: str = ""  # the name that a person's folder had before it was moved
 
     @property
     def source(self) -> str:
@@ -85,6 +119,11 @@ class Gallery:
     def class_name(self, row: int) -> str:
         number = self.pictures.labels[row]
         return self.class_names[number] if number >= 0 else ""
+
+
+def content_digest(data: bytes) -> bytes:
+    """DIGEST_BYTES that tell one content from all others."""
+    return hashlib.sha256(data).digest()[:DIGEST_BYTES]
 
 
 def printable(name: str) -> str:

@@ -1,76 +1,194 @@
 """A person's own pictures: a folder, flat or with one sub-folder per class.
 
-Rows are the readable picture files, sorted by relative path. Each file is checked once, when the folder is opened, so a
-bad file never shifts the rows of the others later.
+Opening it looks at names, sizes and times of change, and at the first bytes of files that are new. A build reads each
+new file once, and what it finds is remembered in the catalog, so that neither is done again.
 """
 
 from __future__ import annotations
 
 import hashlib
-import io
 import os
+import time
+from collections import defaultdict
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
-from searchdemo.errors import BadPicture, NoPictures
-from searchdemo.galleries.base import Gallery, Pictures, printable
-from searchdemo.pictures import open_header, open_picture
-from searchdemo.types import Count
+from searchdemo.errors import NoPictures
+from searchdemo.formats import kind_of
+from searchdemo.galleries.base import DIGEST_BYTES, Gallery, LivingPictures, Pictures, content_digest, printable
+from searchdemo.galleries.catalog import Catalog, Known, Row
+from searchdemo.galleries.report import GalleryReport, files, named
+from searchdemo.galleries.walk import File, Listing, walk
+from searchdemo.types import MISSING, Count
 
-SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".jp2", ".ppm", ".pgm", ".tga"}
-EDGE_BYTES = 65_536  # the fingerprint takes so many from the beginning and from the end of a file
-NAMED = 3  # `missing` names so many of the unreadable files
+LOOK_EVERY_S = 5.0  # a folder that is kept open is looked through again after so long,
+LOOK_SHARE = 0.02  # and so much later that looking takes at most this share of the time
 
 
 def open_folder(argument: str, progress: Count | None = None, **options: object) -> Gallery:
     """argument: the folder's path. progress: (files looked at, files in all). Options of other galleries are ignored.
 
-    Hidden files, links to folders and files that are not named like pictures are ignored. Pictures that cannot be read
-    are left out, and `missing` names them.
-    Raises NoPictures when there is no such folder or no readable picture in it.
+    `report` says what became of every file, as far as it is known before a build has read the new ones.
+    Raises NoPictures when there is no such folder or no picture in it.
     """
     root = Path(argument).expanduser()
     if not argument or not root.is_dir():
         raise NoPictures(f"There is no folder {argument!r}; write folder:PATH with the path of your pictures.")
-    paths = _picture_paths(root)
-    digest, readable, unreadable = hashlib.sha256(), [], []
-    for number, path in enumerate(paths, start=1):
-        try:
-            identity = _check(root / path)
-        except (BadPicture, OSError):
-            unreadable.append(path)
-        else:
-            digest.update(f"{path}\0{identity}\n".encode(errors="surrogateescape"))
-            readable.append(path)
-        if progress is not None:
-            progress(number, len(paths))
-    if not readable:
-        found = f"{len(paths)} files named like pictures, none of them readable" if paths else "no picture files"
-        raise NoPictures(f"The folder {argument!r} holds {found}; put JPEG, PNG or WebP files in it.")
-    classes = [path.split("/")[0] if "/" in path else "" for path in readable]
-    names = tuple(sorted(set(classes) - {""}))
-    number_of = {name: i for i, name in enumerate(names)} | {"": -1}
-    labels = np.array([number_of[name] for name in classes], dtype=np.int16)
-    label_names = tuple(map(printable, names))
+    started = time.monotonic()
+    catalog, place = Catalog(), root.resolve()
+    patterns = catalog.excluded(place)
+    listing = walk(root, patterns)
+    folder, former = catalog.folder(place, listing.files)
+    if patterns != catalog.excluded(place):  # of the folder that was moved here
+        listing = walk(root, catalog.excluded(place))
+    looked = _Looked(root, listing, catalog.known(folder, listing.files))
+    catalog.remember(folder, looked.look(progress))
+    catalog.forget_others(folder, listing.files)
+    rows = _numbered(catalog, folder, looked)
+    pictures = FolderPictures(root, folder, looked, rows)
+    report = looked.report(pictures)
+    if not pictures.present.any():
+        raise NoPictures(_nothing(argument, report))
+    pictures.tell_missing(argument, report)
+    pictures.looked_in_s, pictures.looked_at_s = time.monotonic() - started, time.monotonic()
     return Gallery(
         name=f"folder:{argument}",
-        label_names=label_names,
-        class_names=tuple(name.replace("_", " ") for name in label_names),
-        pictures=FolderPictures(root, readable, labels, _missing(argument, unreadable)),
-        queries=FolderPictures(root, [], labels[:0]),
-        fingerprint=digest.hexdigest(),
+        label_names=pictures.label_names,
+        class_names=tuple(name.replace("_", " ") for name in pictures.label_names),
+        pictures=pictures,
+        queries=NoQueries(),
+        fingerprint=pictures.fingerprint(),
+        report=report,
+        former=f"folder:{former}" if former else "",
     )
 
 
-class FolderPictures(Pictures):
-    """Files by row. Only their names are kept in memory."""
+class NoQueries(Pictures):
+    labels = np.empty(0, np.int16)
 
-    def __init__(self, root: Path, paths: list[str], labels: np.ndarray, missing: str = ""):
-        self.labels, self.source = labels, str(root)
-        self.paths = paths  # relative, with "/" between folders, byte for byte as on the disk
-        self._root, self._missing = root, missing
+    def encoded(self, row: int) -> bytes | None:
+        return None
+
+
+@dataclass
+class _Looked:
+    """The files of a folder by what they are: pictures, unreadable, of another kind, or not read yet."""
+
+    root: Path
+    listing: Listing
+    known: dict[str, Known]
+
+    def look(self, progress: Count | None) -> list[tuple[File, Known]]:
+        """Looks at the first bytes of files that are not known. Returns what is to be remembered."""
+        found, total = [], len(self.listing.files)
+        self.unread: dict[str, File] = {}
+        self.closed: dict[str, str] = {}  # path -> why it cannot be opened
+        for number, file in enumerate(self.listing.files, start=1):
+            if file.path not in self.known:
+                try:
+                    with (self.root / file.path).open("rb", buffering=0) as opened:
+                        kind = kind_of(opened, file.path)
+                except OSError as error:
+                    self.closed[file.path] = error.strerror or type(error).__name__
+                else:
+                    if kind:
+                        self.known[file.path] = Known(kind, b"")
+                        found.append((file, self.known[file.path]))
+                    else:
+                        self.unread[file.path] = file
+            if progress is not None:
+                progress(number, total)
+        return found
+
+    @property
+    def taken(self) -> dict[str, bytes]:
+        """Path -> digest of the pictures that a build has read, sorted by path."""
+        return {
+            file.path: known.digest
+            for file in self.listing.files
+            if (known := self.known.get(file.path)) and not known.kind and not known.problem
+        }
+
+    def report(self, pictures: FolderPictures) -> GalleryReport:
+        skipped, unreadable = defaultdict(list), {}
+        for file in self.listing.files:
+            if known := self.known.get(file.path):
+                if known.kind:
+                    skipped[known.kind].append(printable(file.path))
+                elif known.problem:
+                    unreadable[printable(file.path)] = known.problem
+        return GalleryReport(
+            taken=len(self.taken),
+            waiting=tuple(printable(path) for path in self.unread),
+            skipped={kind: tuple(those) for kind, those in sorted(skipped.items())},
+            unreadable=unreadable | {printable(path): reason for path, reason in self.closed.items()},
+            unread={printable(place): reason for place, reason in self.listing.unread.items()},
+            left_out=dict(self.listing.left_out),
+        )
+
+
+def _numbered(catalog: Catalog, folder: int, looked: _Looked) -> list[Row]:
+    """All rows of the folder in their order, those of unread files last but where their path has one already.
+
+    A picture keeps its row as long as its content is in the folder, wherever it is moved to.
+    """
+    kept, taken = catalog.rows(folder), looked.taken
+    free: dict[bytes, list[Row]] = defaultdict(list)
+    placed: dict[str, Row] = {}
+    for row in kept:
+        if taken.get(row.path) == row.digest and row.path not in placed:
+            placed[row.path] = row
+        else:
+            free[row.digest].append(row)
+    changed, count = [], len(kept)
+    for path, digest in taken.items():
+        if path not in placed:
+            before = free[digest].pop(0) if free[digest] else None
+            placed[path] = Row(count if before is None else before.row, path, digest)
+            count += before is None
+            changed.append(placed[path])
+    if changed:
+        catalog.keep_rows(folder, changed)
+    by_number = {row.row: row for row in kept} | {row.row: row for row in placed.values()}
+    used = {row.row for row in placed.values()}
+    waiting = {row.path: row for row in kept if row.row not in used and row.path in looked.unread}
+    for path in looked.unread:
+        if path not in waiting:
+            by_number[count] = Row(count, path, b"")
+            count += 1
+    return [by_number[number] for number in range(count)]
+
+
+class FolderPictures(LivingPictures):
+    """Files by row. Only their names and digests are kept in memory."""
+
+    looked_in_s = looked_at_s = 0.0
+
+    def __init__(self, root: Path, folder: int, looked: _Looked, rows: list[Row]):
+        self.source, self._root, self._folder = str(root), root, folder
+        taken, unread = looked.taken, looked.unread
+        here = [row.path in unread or taken.get(row.path) == row.digest for row in rows]
+        self.paths = [row.path if there else "" for row, there in zip(rows, here, strict=True)]  # as on the disk
+        first: dict[str, int] = {}
+        for number, path in enumerate(self.paths):  # of two rows of one path, the later is what it holds now
+            if path in first:
+                self.paths[first[path]] = ""
+            if path:
+                first[path] = number
+        self.present = np.array([bool(path) for path in self.paths], dtype=bool)
+        digests = b"".join(row.digest or bytes(DIGEST_BYTES) for row in rows)
+        self.digests = np.frombuffer(digests, np.uint8).reshape(len(rows), DIGEST_BYTES)
+        self.unread = frozenset(number for number, path in enumerate(self.paths) if path in unread)
+        self._sizes = unread
+        self._found: dict[int, tuple[File, bytes]] = {}  # unread rows that were read: the file then, its digest
+        self._missing = ""
+        classes = [path.split("/")[0] if "/" in path else "" for path in self.paths]
+        names = tuple(sorted(set(classes) - {""}))
+        number_of = {name: i for i, name in enumerate(names)} | {"": -1}
+        self.labels = np.array([number_of[name] for name in classes], dtype=np.int16)
+        self.label_names = tuple(map(printable, names))
 
     @property
     def missing(self) -> str:
@@ -78,65 +196,77 @@ class FolderPictures(Pictures):
 
     def encoded(self, row: int) -> bytes | None:
         try:
-            return (self._root / self.paths[row]).read_bytes()
+            with (self._root / self.paths[row]).open("rb") as file:
+                data = file.read()
+                if row in self.unread:
+                    now = os.fstat(file.fileno())
+                    inode = (now.st_dev, now.st_ino) if os.name == "posix" else None
+                    self._found[row] = File(self.paths[row], now.st_size, now.st_mtime_ns, inode), content_digest(data)
+                return data
         except OSError:  # gone since the folder was opened
             return None
 
     def has(self, row: int) -> bool:
-        return (self._root / self.paths[row]).is_file()
+        return bool(self.paths[row]) and (self._root / self.paths[row]).is_file()
 
     def file(self, row: int) -> str:
         return printable(self.paths[row])
 
+    def digest(self, row: int) -> bytes:
+        if row in self.unread:
+            return self._found[row][1] if row in self._found else b""
+        return self.digests[row].tobytes()
 
-def _picture_paths(root: Path) -> list[str]:
-    found = []
-    for here, folders, names in os.walk(root):  # follows no links to folders, so it cannot run in a circle
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        inside = Path(here).relative_to(root)
-        found += [
-            (inside / name).as_posix()
-            for name in names
-            if Path(name).suffix.lower() in SUFFIXES and not name.startswith(".")
+    def looked_at(self, problems: dict[int, str]) -> None:
+        found = [
+            (self._found[row][0], Known("", self._found[row][1], problem))
+            for row, problem in problems.items()
+            if row in self._found
         ]
-    return sorted(found)
+        if found:
+            Catalog().remember(self._folder, found)
+
+    def settled(self, rows: np.ndarray) -> tuple[Gallery, np.ndarray]:
+        now = open_folder(self.source)
+        pictures = now.pictures
+        assert isinstance(pictures, FolderPictures)
+        row_of = {path: row for row, path in enumerate(pictures.paths) if path and row not in pictures.unread}
+        vanished = tuple(self.file(row) for row in rows if not self.has(int(row)))
+        report = replace(now.report, vanished=vanished)
+        pictures.tell_missing(self.source, report)
+        found = np.array([row_of.get(self.paths[row], MISSING) for row in rows], dtype=np.int64)
+        return replace(now, report=report), found
+
+    def outdated(self) -> bool:
+        return time.monotonic() - self.looked_at_s > max(LOOK_EVERY_S, self.looked_in_s / LOOK_SHARE)
+
+    def fingerprint(self) -> str:
+        """SHA-256 over paths and contents. Of a file that is not read yet, size and time stand for the content."""
+        digest = hashlib.sha256()
+        for path, row in sorted((path, row) for row, path in enumerate(self.paths) if path):
+            file = self._sizes.get(path)
+            identity = f"{file.size} {file.mtime_ns}" if file else self.digests[row].tobytes().hex()
+            digest.update(f"{path}\0{identity}\n".encode(errors="surrogateescape"))
+        return digest.hexdigest()
+
+    def tell_missing(self, argument: str, report: GalleryReport) -> None:
+        """The sentence for the page."""
+        said = []
+        if report.unreadable:
+            said.append(
+                f"{files(report.unreadable)} in {argument!r} cannot be read as pictures and were left out: "
+                f"{named(report.unreadable)}."
+            )
+        said += [f"{place!r} in {argument!r} was not entered: {reason}." for place, reason in report.unread.items()][:3]
+        self._missing = " ".join(said)
 
 
-def _check(path: Path) -> str:
-    """The part of the fingerprint that a file gives: its size, and the SHA-256 of its beginning and end.
-
-    The time of change is no part of it: a copy of the folder has another one, and an edit may keep it. Nor are all
-    bytes: for 10,000 photographs each opening would read 40 GB. An edit of a compressed picture hardly keeps its size
-    and both its edges.
-    Raises BadPicture when the file cannot be read as a picture. Its header must be sound, a JPEG must have its end
-    marker, and a PNG the right checksums. All other files are decoded once.
-    """
-    with path.open("rb") as opened:
-        size = opened.seek(0, os.SEEK_END)
-        opened.seek(0)
-        file = io.BytesIO(opened.read()) if size <= 2 * EDGE_BYTES else opened  # a small file is read once
-        start = file.read(EDGE_BYTES)
-        file.seek(max(0, size - EDGE_BYTES))
-        end = file.read()
-        file.seek(0)
-        image = open_header(file, f"{path.name!r}")
-        if image.format == "PNG":
-            _verify(image, path)
-        elif image.format not in ("JPEG", "MPO") or not end.rstrip(b"\0").endswith(b"\xff\xd9"):
-            open_picture(image)  # some cameras write more after the end marker, so its absence proves nothing
-    return f"{size} {hashlib.sha256(start + end).hexdigest()}"
-
-
-def _verify(image: Image.Image, path: Path) -> None:
-    try:
-        image.verify()
-    except Exception as error:  # as in pictures.py: bad bytes let Pillow raise nearly anything
-        raise BadPicture(f"{path.name!r} is damaged ({error}); save it again.") from error
-
-
-def _missing(argument: str, unreadable: list[str]) -> str:
-    if not unreadable:
-        return ""
-    names = ", ".join(map(printable, unreadable[:NAMED])) + (" ..." if len(unreadable) > NAMED else "")
-    files = "1 file" if len(unreadable) == 1 else f"{len(unreadable):,} files"
-    return f"{files} in {argument!r} cannot be read as pictures and were left out: {names}."
+def _nothing(argument: str, report: GalleryReport) -> str:
+    if report.unreadable:
+        found = f"{len(report.unreadable)} files named like pictures, none of them readable"
+    else:
+        found = "no picture files"
+    more = report.lines()
+    return f"The folder {argument!r} holds {found}; put JPEG, PNG or WebP files in it." + (
+        f" {' '.join(more)}" if more else ""
+    )

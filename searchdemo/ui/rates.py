@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 import time
 
-from searchdemo.collection.build import clock
 from searchdemo.collection.library import Library
+from searchdemo.collection.progress import clock
 from searchdemo.encoders.table import is_here
 from searchdemo.errors import SearchDemoError
 from searchdemo.pictures import open_picture

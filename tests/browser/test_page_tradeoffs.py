@@ -13,7 +13,7 @@ from tradeoff_card import tradeoff_card
 
 from searchdemo import assets
 from searchdemo.bench import table
-from searchdemo.collection.build import Progress
+from searchdemo.collection.progress import Progress
 from searchdemo.encoders.table import ENCODERS
 from searchdemo.measure import cards as run_card
 from searchdemo.ui.demo import TABS

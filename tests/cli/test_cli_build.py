@@ -60,14 +60,18 @@ def test_ones_own_pictures(run, complaint, tmp_path):
     assert [hit["class_name"] for hit in hits] == ["warm", "warm", "cold"]  # yellow, red at 0.71, blue at 0
     assert "accuracy cannot be measured" in complaint("knn", "--gallery", gallery)
     folder_of({"cold/d.png": "white"}, tmp_path / "my pictures")
-    assert "--rebuild`" in complaint("build", "--gallery", gallery)
-    assert run("build", "--gallery", gallery, "--rebuild")["vectors"] == 4
+    CountingColours.encoded = 0
+    again = run("build", "--gallery", gallery)
+    assert (again["vectors"], again["embedded"], again["reused"], again["removed"]) == (4, 1, 3, 0)
+    assert CountingColours.encoded == 1
+    assert not run("build", "--gallery", gallery)["built"] and CountingColours.encoded == 1
+    assert run("build", "--gallery", gallery, "--rebuild")["vectors"] == 4 and CountingColours.encoded == 5
 
 
 KILLED_BUILD = """
 import os, signal
 from searchdemo import cli
-from searchdemo.collection import build
+from searchdemo.collection import embed
 from searchdemo.encoders import table
 from tests.colours import Colours
 
@@ -79,7 +83,7 @@ class Killed(Colours):
             os.kill(os.getpid(), signal.SIGKILL)
         return super().encode_pixels(pixels)
 
-build.SAVE_SECONDS = 0
+embed.PASS_SECONDS, embed.FIRST_BATCH = float("inf"), 10
 table.load = lambda name, **options: Killed()
 cli.main("build --gallery scenes --limit 60 --batch-size 10".split())
 """

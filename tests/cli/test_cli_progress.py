@@ -9,8 +9,8 @@ import pytest
 from searchdemo.cli import progress as progress_module
 from searchdemo.cli.progress import LINE_EVERY_S, REDRAW_S, ProgressLine, bar
 from searchdemo.collection import jobs
-from searchdemo.collection.build import Progress
 from searchdemo.collection.jobs import counter
+from searchdemo.collection.progress import Progress
 
 
 @pytest.fixture(autouse=True)

@@ -29,7 +29,8 @@ from searchdemo.bench.extraction import loaded
 from searchdemo.bench.points import ratio
 from searchdemo.bench.tables import Table, columns, rows_of
 from searchdemo.bench.workload import Bench
-from searchdemo.collection.build import BATCH_SIZE, Progress, Report, embed, readable
+from searchdemo.collection.embed import BATCH_SIZE, embed, readable
+from searchdemo.collection.progress import Progress, Report
 from searchdemo.encoders.base import Encoder, EncoderSpec, How
 from searchdemo.encoders.runtime.base import Network
 from searchdemo.errors import NoPictures
@@ -152,8 +153,8 @@ def _pipeline(encoder: Encoder, encoded: Sequence[bytes]) -> Contestant:
 
     def go(stage: str, report: Report) -> np.ndarray:
         with tempfile.TemporaryDirectory() as folder:
-            scratch = Path(folder) / "vectors.npy.partial"
-            return np.array(embed(pictures, rows, encoder, scratch, report, stage, BATCH_SIZE))
+            scratch = Path(folder) / "vectors.partial"
+            return embed(pictures, rows, encoder, scratch, report, stage, BATCH_SIZE).vectors
 
     return go
 

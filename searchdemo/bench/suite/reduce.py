@@ -16,8 +16,8 @@ from searchdemo.bench import plots
 from searchdemo.bench.points import KNN_K
 from searchdemo.bench.tables import Column, Table, columns, fixed, table_of
 from searchdemo.bench.workload import Bench, Workload
-from searchdemo.collection.build import clock
 from searchdemo.collection.knn import TEMPERATURE, evaluate
+from searchdemo.collection.progress import clock
 from searchdemo.indexes.factory import from_factory
 from searchdemo.indexes.table import INDEXES
 from searchdemo.indexes.vectors import unit

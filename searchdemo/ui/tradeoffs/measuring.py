@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
 
-from searchdemo.collection.build import Progress, clock
 from searchdemo.collection.library import Library
+from searchdemo.collection.progress import Progress, clock
 from searchdemo.collection.store import Key
 from searchdemo.errors import BadQuery, Cancelled, SearchDemoError, UnknownName
 from searchdemo.measure import cards as run_card

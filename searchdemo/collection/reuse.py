@@ -1,0 +1,51 @@
+"""Vectors that are stored already, by the content of their pictures: what was moved or copied is not embedded again."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from searchdemo.collection.store import DIGESTS, VECTORS, Artifact, Key, Store, read_manifest
+from searchdemo.encoders.base import Encoder
+from searchdemo.errors import BadArtifact
+from searchdemo.indexes.vectors import StoredVectors
+
+
+class StoredByContent:
+    """Finds the vector of a content among all folders that were embedded by the same encoder, in the same way."""
+
+    def __init__(self, store: Store, key: Key, encoder: Encoder):
+        self._places: dict[bytes, tuple[StoredVectors, int]] = {}
+        for artifact in _artifacts(store, key, encoder):
+            with contextlib.suppress(BadArtifact):  # a damaged one is of no use; its own search says so
+                digests, vectors = np.load(artifact.file(DIGESTS)), StoredVectors(artifact.file(VECTORS))
+                for position, digest in enumerate(digests):
+                    self._places.setdefault(digest.tobytes(), (vectors, position))
+
+    def __call__(self, digest: bytes) -> np.ndarray | None:
+        """(dim,) float32, or None where no picture of this content was embedded."""
+        if digest not in self._places:
+            return None
+        vectors, position = self._places[digest]
+        return vectors.take(np.array([position]))[0]
+
+
+def _artifacts(store: Store, key: Key, encoder: Encoder) -> Iterator[Artifact]:
+    """Of this gallery first."""
+    paths = sorted(store.own.glob("*/*/manifest.json"), key=lambda path: path.parent != store.own / key.folder)
+    for path in paths:
+        try:
+            manifest = read_manifest(path, replace(key, metric=""))
+        except (OSError, ValueError, TypeError, AttributeError):
+            continue
+        made = manifest.encoder, manifest.weights_sha256, manifest.dim, manifest.precision
+        if DIGESTS in manifest.files and made == (
+            encoder.name,
+            encoder.weights_sha256,
+            encoder.dim,
+            str(encoder.how),
+        ):
+            yield Artifact(key, path.parent, manifest)

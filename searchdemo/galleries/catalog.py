@@ -1,0 +1,237 @@
+"""What was found out about a person's files, and the row of each picture: one SQLite file in the person's own folder.
+
+folders  the folders that were opened, and what is excluded from them
+files    per path: size and time of change, which decide whether to look again; kind, digest of the content, problem
+rows     per folder: the row of each picture, by its content. A row is never given to another picture, so links and
+         what refers to rows stay right while pictures are added, renamed and removed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from searchdemo.files import own_folder
+from searchdemo.formats import reader_version
+from searchdemo.galleries.walk import File
+
+log = logging.getLogger(__name__)
+
+VERSION = 1  # of the tables; those of another version are made again
+WAIT_S = 30.0  # for another process that writes
+MOVED = 0.5  # a folder is taken for one that went away when it holds so much of what that one held
+
+TABLES = """
+CREATE TABLE folders (id INTEGER PRIMARY KEY, root BLOB UNIQUE, former BLOB, exclude TEXT NOT NULL DEFAULT '[]');
+CREATE TABLE files (folder INTEGER, path BLOB, size INTEGER, mtime_ns INTEGER, device INTEGER, inode INTEGER,
+                    kind TEXT, digest BLOB, problem TEXT, PRIMARY KEY (folder, path)) WITHOUT ROWID;
+CREATE INDEX files_by_inode ON files (inode, size, mtime_ns);
+CREATE TABLE rows (folder INTEGER, row INTEGER, path BLOB, digest BLOB, PRIMARY KEY (folder, row)) WITHOUT ROWID;
+CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT);
+"""
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is remembered of a file as it is now."""
+
+    kind: str  # "" for a picture
+    digest: bytes  # of its content, DIGEST_BYTES; b"" when it was not read, because it is no picture
+    problem: str = ""  # why it cannot be read as a picture
+
+
+@dataclass(frozen=True)
+class Row:
+    row: int
+    path: str  # where the picture was last seen
+    digest: bytes
+
+
+class Catalog:
+    """Each call is one transaction. Where the person's folder cannot be written to, it lives as long as the process."""
+
+    def __init__(self, path: Path | None = None):
+        self._path = path or own_folder() / "pictures.sqlite"
+
+    @contextlib.contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection]:
+        with contextlib.closing(_connected(self._path)) as db, db:
+            yield db
+
+    def folder(self, root: Path, files: list[File]) -> tuple[int, str]:
+        """The number of a folder, and the path that it had before it was moved here, or "".
+
+        files: what it holds. A folder that is new here and holds most of what one held that is no more is that one.
+        """
+        with self._open() as db:
+            found = db.execute("SELECT id, former FROM folders WHERE root = ?", (os.fsencode(root),)).fetchone()
+            if found is None and (moved := _moved(db, files)):
+                number, former = moved
+                db.execute("UPDATE folders SET root = ?, former = ? WHERE id = ?", (os.fsencode(root), former, number))
+                found = moved
+            if found is None:
+                found = db.execute("INSERT INTO folders (root) VALUES (?)", (os.fsencode(root),)).lastrowid, None
+            return found[0], os.fsdecode(found[1] or b"")
+
+    def excluded(self, root: Path) -> list[str]:
+        """The patterns that are excluded from a folder."""
+        with self._open() as db:
+            found = db.execute("SELECT exclude FROM folders WHERE root = ?", (os.fsencode(root),)).fetchone()
+        return json.loads(found[0]) if found else []
+
+    def exclude(self, root: Path, patterns: Iterable[str]) -> None:
+        """Remember the patterns that are excluded from a folder, in place of those before."""
+        with self._open() as db:
+            db.execute(
+                "INSERT INTO folders (root, exclude) VALUES (?, ?) "
+                "ON CONFLICT (root) DO UPDATE SET exclude = excluded.exclude",
+                (os.fsencode(root), json.dumps([pattern for pattern in patterns if pattern])),
+            )
+
+    def known(self, folder: int, files: list[File]) -> dict[str, Known]:
+        """By path, what is remembered of those files that have the size and the time of change that they had then.
+
+        A file that was renamed or moved, from another folder as well, is known by its inode.
+        """
+        found: dict[str, Known] = {}
+        with self._open() as db:
+            rows = db.execute(
+                "SELECT path, size, mtime_ns, kind, digest, problem FROM files WHERE folder = ?", (folder,)
+            )
+            held = {os.fsdecode(path): ((size, mtime), Known(*rest)) for path, size, mtime, *rest in rows}
+            for file in files:
+                when, known = held.get(file.path, (None, None))
+                if known and when == (file.size, file.mtime_ns):
+                    found[file.path] = known
+                elif file.inode and (moved := _by_inode(db, file)):
+                    found[file.path] = moved
+                    _remember(db, folder, file, moved)
+        return found
+
+    def remember(self, folder: int, found: Iterable[tuple[File, Known]]) -> None:
+        with self._open() as db:
+            for file, known in found:
+                _remember(db, folder, file, known)
+
+    def forget_others(self, folder: int, files: list[File]) -> None:
+        """Forget files that are no longer in the folder. Their rows stay theirs."""
+        with self._open() as db:
+            held = {path for (path,) in db.execute("SELECT path FROM files WHERE folder = ?", (folder,))}
+            gone = held - {os.fsencode(file.path) for file in files}
+            db.executemany("DELETE FROM files WHERE folder = ? AND path = ?", ((folder, path) for path in gone))
+
+    def rows(self, folder: int) -> list[Row]:
+        with self._open() as db:
+            found = db.execute("SELECT row, path, digest FROM rows WHERE folder = ? ORDER BY row", (folder,))
+            return [Row(row, os.fsdecode(path), digest) for row, path, digest in found]
+
+    def keep_rows(self, folder: int, rows: Iterable[Row]) -> None:
+        with self._open() as db:
+            db.executemany(
+                "INSERT OR REPLACE INTO rows VALUES (?, ?, ?, ?)",
+                ((folder, row.row, os.fsencode(row.path), row.digest) for row in rows),
+            )
+
+
+def _remember(db: sqlite3.Connection, folder: int, file: File, known: Known) -> None:
+    db.execute(
+        "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            folder,
+            os.fsencode(file.path),
+            file.size,
+            file.mtime_ns,
+            *_signed(file.inode or (0, 0)),
+            known.kind,
+            known.digest,
+            known.problem,
+        ),
+    )
+
+
+def _by_inode(db: sqlite3.Connection, file: File) -> Known | None:
+    device, inode = _signed(file.inode or (0, 0))
+    found = db.execute(
+        "SELECT kind, digest, problem FROM files WHERE inode = ? AND size = ? AND mtime_ns = ? AND device = ?",
+        (inode, file.size, file.mtime_ns, device),
+    ).fetchone()
+    return Known(*found) if found else None
+
+
+def _signed(inode: tuple[int, int]) -> tuple[int, ...]:
+    """SQLite's whole numbers have 64 bits with a sign, inodes have 64 without."""
+    return tuple(number - (1 << 64) if number >= 1 << 63 else number for number in inode)
+
+
+def _moved(db: sqlite3.Connection, files: list[File]) -> tuple[int, bytes] | None:
+    """The number and the path of a folder that is no more, most of whose files are these."""
+    here = {(os.fsencode(file.path), file.size, file.mtime_ns) for file in files}
+    for number, root in db.execute("SELECT id, root FROM folders").fetchall():
+        if Path(os.fsdecode(root)).is_dir():
+            continue
+        held = set(
+            db.execute("SELECT path, size, mtime_ns FROM files WHERE folder = ? AND kind = ''", (number,)).fetchall()
+        )
+        if held and len(held & here) > MOVED * len(held):
+            return number, root
+    return None
+
+
+_memory: dict[Path, sqlite3.Connection] = {}  # where no file can be written; an open connection keeps the tables
+_lock = threading.Lock()
+
+
+def _connected(path: Path) -> sqlite3.Connection:
+    with _lock:
+        if path in _memory:
+            return _prepared(_in_memory(path))
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                return _prepared(sqlite3.connect(path, timeout=WAIT_S))
+            except sqlite3.OperationalError:
+                raise
+            except sqlite3.DatabaseError:  # damaged: all it says can be found out again
+                log.warning("%s is damaged and is made again", path)
+                path.unlink()
+                return _prepared(sqlite3.connect(path, timeout=WAIT_S))
+        except (OSError, sqlite3.OperationalError) as error:
+            log.warning("%s cannot be written (%s): what is found out about files is not kept", path, error)
+            _memory[path] = _in_memory(path)
+            return _prepared(_in_memory(path))
+
+
+def _in_memory(path: Path) -> sqlite3.Connection:
+    name = f"file:searchdemo-{abs(hash(path))}?mode=memory&cache=shared"
+    return sqlite3.connect(name, uri=True, timeout=WAIT_S, check_same_thread=False)
+
+
+def _prepared(db: sqlite3.Connection) -> sqlite3.Connection:
+    """With the tables of this version, and without what another version of the readers could not read."""
+    try:
+        db.execute("PRAGMA synchronous = NORMAL")
+        if db.execute("PRAGMA user_version").fetchone()[0] != VERSION:
+            with db:
+                db.execute("BEGIN IMMEDIATE")
+                if db.execute("PRAGMA user_version").fetchone()[0] != VERSION:
+                    for (table,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+                        db.execute(f'DROP TABLE "{table}"')
+                    for statement in TABLES.split(";"):
+                        db.execute(statement)
+                    db.execute(f"PRAGMA user_version = {VERSION}")
+        reader = db.execute("SELECT value FROM facts WHERE name = 'reader'").fetchone()
+        if reader is None or reader[0] != reader_version():
+            with db:
+                db.execute("DELETE FROM files WHERE kind != '' OR problem != ''")
+                db.execute("INSERT OR REPLACE INTO facts VALUES ('reader', ?)", (reader_version(),))
+    except BaseException:
+        db.close()
+        raise
+    return db

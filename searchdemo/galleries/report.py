@@ -1,0 +1,67 @@
+"""What became of every file of a gallery, so that nothing is lost in silence: taken, skipped, unreadable and why."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from itertools import islice
+
+NAMED = 3  # a summary names so many files of each kind; to_json has all
+
+
+@dataclass(frozen=True)
+class GalleryReport:
+    """Names are readable paths within the folder."""
+
+    taken: int = 0  # pictures that are or were embedded
+    waiting: tuple[str, ...] = ()  # files that no build has looked at yet, or that changed since
+    vanished: tuple[str, ...] = ()  # files that a build was to embed and that were gone when their turn came
+    skipped: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # kind -> files that are no pictures
+    unreadable: Mapping[str, str] = field(default_factory=dict)  # file -> the reason
+    unread: Mapping[str, str] = field(default_factory=dict)  # folder or link -> why it could not be entered
+    left_out: Mapping[str, int] = field(default_factory=dict)  # system folders, hidden and excluded files -> how many
+
+    def to_json(self) -> dict:
+        return {
+            "taken": self.taken,
+            "waiting": list(self.waiting),
+            "vanished": list(self.vanished),
+            "skipped": {kind: list(files) for kind, files in self.skipped.items()},
+            "unreadable": dict(self.unreadable),
+            "unread_folders": dict(self.unread),
+            "left_out": dict(self.left_out),
+        }
+
+    def lines(self) -> list[str]:
+        """For people: counts and reasons, with a bounded number of names."""
+        said = []
+        if self.unreadable:
+            said.append(f"{files(self.unreadable)} cannot be read as pictures and were left out:")
+            by_reason = Counter(self.unreadable.values())
+            for reason, count in by_reason.most_common():
+                those = named(file for file, why in self.unreadable.items() if why == reason)
+                said.append(f"  {count:,}: {reason} ({those})")
+        for place, reason in islice(self.unread.items(), NAMED):
+            said.append(f"{place!r} was not entered: {reason}.")
+        if len(self.unread) > NAMED:
+            said.append(f"{len(self.unread) - NAMED:,} more folders or links were not entered; --json names them.")
+        if self.vanished:
+            said.append(f"{files(self.vanished)} went away during the build: {named(self.vanished)}.")
+        if self.skipped:
+            kinds = (f"{len(these):,} {kind} ({named(these)})" for kind, these in self.skipped.items())
+            said.append(f"Skipped, no pictures: {'; '.join(kinds)}.")
+        if self.left_out:
+            said.append(f"Left out: {', '.join(f'{count:,} {what}' for what, count in self.left_out.items())}.")
+        return said
+
+
+def files(these: Iterable) -> str:
+    count = len(list(these))
+    return "1 file" if count == 1 else f"{count:,} files"
+
+
+def named(these: Iterable[str]) -> str:
+    """The first of them: "a.jpg, b.jpg, c.jpg ..."."""
+    first = list(islice(these, NAMED + 1))
+    return ", ".join(first[:NAMED]) + " ..." * (len(first) > NAMED)

@@ -1,0 +1,98 @@
+"""Lists the files of a person's folder: what is a picture comes later, what is left out is counted and named."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections import Counter, deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+# Folders that systems and NAS devices keep: thumbnails, recycle bins, what a check of the disk found. In lower case.
+SYSTEM_FOLDERS = {
+    "@eadir",
+    "@__thumb",
+    "#recycle",
+    "@recycle",
+    "@recently-snapshot",
+    "#snapshot",
+    "$recycle.bin",
+    "recycler",
+    "system volume information",
+    "lost+found",
+    "found.000",
+    "__macosx",
+    "thumbnails.photos",
+}
+TAKEN_ALREADY = "link to a folder that is taken already"
+
+
+@dataclass(frozen=True)
+class File:
+    path: str  # relative, with "/" between folders, byte for byte as on the disk
+    size: int
+    mtime_ns: int
+    inode: tuple[int, int] | None  # (device, number), which a renamed or moved file keeps; None where unknown
+
+
+@dataclass(frozen=True)
+class Listing:
+    files: list[File] = field(default_factory=list)  # sorted by path
+    left_out: Counter[str] = field(default_factory=Counter)  # "folder @eaDir", "hidden file", "excluded" -> how many
+    unread: dict[str, str] = field(default_factory=dict)  # folders and links that cannot be read -> the reason
+
+
+def walk(root: Path, exclude: Sequence[str] = ()) -> Listing:
+    """All files below root, except hidden ones, those in system folders, and those that a pattern excludes.
+
+    Links to folders are followed after all folders, each folder once, so links cannot run in a circle and a picture
+    has its own path where it has one. exclude: as in a shell, tried on the relative path and on the name of each file
+    and folder.
+    """
+    listing, folders, links = Listing(), deque([""]), deque[str]()
+    seen: set[tuple[int, int]] = set()
+    while folders or links:
+        inside = folders.popleft() if folders else links.popleft()
+        try:
+            found = (root / inside).stat()
+            if (found.st_dev, found.st_ino) in seen:
+                listing.left_out[TAKEN_ALREADY] += 1
+                continue
+            seen.add((found.st_dev, found.st_ino))
+            with os.scandir(root / inside) as entries:
+                ordered = sorted(entries, key=lambda entry: entry.name)
+        except OSError as error:
+            listing.unread[inside or "."] = error.strerror or type(error).__name__
+            continue
+        for entry in ordered:
+            _look(entry, f"{inside}/{entry.name}" if inside else entry.name, listing, folders, links, exclude)
+    listing.files.sort(key=lambda file: file.path)
+    return listing
+
+
+def _look(
+    entry: os.DirEntry, path: str, listing: Listing, folders: deque[str], links: deque[str], exclude: Sequence[str]
+) -> None:
+    try:
+        found = entry.stat()
+    except OSError as error:
+        reason = "a link to nothing" if entry.is_symlink() else error.strerror or type(error).__name__
+        if not entry.name.startswith("."):
+            listing.unread[path] = reason
+        return
+    is_folder = stat.S_ISDIR(found.st_mode)
+    if is_folder and (entry.name.startswith(".") or entry.name.lower() in SYSTEM_FOLDERS):
+        listing.left_out[f"folder {entry.name}"] += 1
+    elif entry.name.startswith("."):
+        listing.left_out["hidden file"] += 1
+    elif any(fnmatchcase(path, pattern) or fnmatchcase(entry.name, pattern) for pattern in exclude):
+        listing.left_out[f"excluded {'folder' if is_folder else 'file'}"] += 1
+    elif is_folder:
+        (links if entry.is_symlink() else folders).append(path)
+    elif stat.S_ISREG(found.st_mode):
+        inode = (found.st_dev, found.st_ino) if found.st_ino else None  # on Windows, listing a folder tells none
+        listing.files.append(File(path, found.st_size, found.st_mtime_ns, inode))
+    else:
+        listing.left_out["device or pipe"] += 1

@@ -1,0 +1,17 @@
+"""What tests of a person's folder share: reading its new files as a build does, without an encoder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from searchdemo.collection.embed import opened
+from searchdemo.galleries.base import Gallery, LivingPictures
+from searchdemo.galleries.table import open_gallery
+
+
+def read(folder: Path) -> Gallery:
+    """The gallery of a folder all of whose files were read. Raises NoPictures when none of them is a picture."""
+    pictures = open_gallery(f"folder:{folder}").pictures
+    assert isinstance(pictures, LivingPictures)
+    pictures.looked_at({row: opened(pictures.encoded(row))[1] for row in sorted(pictures.unread)})
+    return open_gallery(f"folder:{folder}")

@@ -1,0 +1,330 @@
+"""A folder that lives: each picture is known by its content, so only what is new is embedded, and searches go on."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from searchdemo.collection.library import Library
+from searchdemo.collection.query import Query
+from searchdemo.collection.store import Artifact, Key
+from searchdemo.errors import BadQuery, NoPictures
+from searchdemo.galleries import folder as folder_module
+from tests.conftest import MeanColour, World, png, unit
+
+ENCODER = "mean-colour"
+
+
+class Folder:
+    """A folder of plain pictures, and its builds and searches, each by a process of its own."""
+
+    def __init__(self, root: Path, world: World):
+        self.root, self.world = root, world
+        root.mkdir()
+
+    def add(self, name: str, *colour: int) -> None:
+        (self.root / name).parent.mkdir(parents=True, exist_ok=True)
+        (self.root / name).write_bytes(png(colour))
+
+    def add_many(self, number: int, seed: int = 0) -> None:
+        for i, colour in enumerate(np.random.default_rng(seed).permutation(2**15)[:number]):
+            self.add(f"{seed}-{i:03}.png", colour % 32 * 8, colour // 32 % 32 * 8, colour // 1024 * 8 + 1)
+
+    @property
+    def key(self) -> Key:
+        return Key(f"folder:{self.root}", ENCODER)
+
+    def build(self, **options) -> Artifact:
+        return self.world.library().build(self.key, **options)
+
+    def built(self, **options) -> tuple[int, int, int]:
+        """Numbers of pictures that a build embedded, reused and removed. What the encoder was given is the first."""
+        self.world.encoder.encoded = 0
+        facts = self.build(**options).manifest.built
+        assert self.world.encoder.encoded == facts["embedded"]
+        return facts["embedded"], facts["reused"], facts["removed"]
+
+    def open(self, library: Library | None = None):
+        return (library or self.world.library()).open(f"folder:{self.root}", ENCODER)
+
+    def search(self, text: str, k: int = 3, index: str = "flat", library: Library | None = None):
+        return self.open(library).search(Query(text=text), index, k)
+
+    def rows(self) -> dict[str, int]:
+        """File -> row, of all that a search finds."""
+        return {hit.file: hit.row for hit in self.search("white", 1000).hits}
+
+
+@pytest.fixture
+def mine(tmp_path, world) -> Folder:
+    folder = Folder(tmp_path / "mine", world)
+    folder.add("b/red.png", 255, 0, 0)
+    folder.add("b/green.png", 0, 255, 0)
+    folder.add("c/blue.png", 0, 0, 255)
+    return folder
+
+
+def test_only_what_was_added_is_embedded(mine):
+    assert mine.built() == (3, 0, 0)
+    mine.add("a/first by name.png", 255, 255, 0)
+    assert mine.built() == (1, 3, 0)
+    assert mine.search("yellow", 1).hits[0].file == "a/first by name.png"
+    assert mine.built() == (0, 4, 0)
+
+
+def test_a_search_answers_from_the_last_build_and_tells_what_changed(mine):
+    mine.build()
+    assert mine.search("red").notice == ""
+    (mine.root / "c" / "blue.png").unlink()
+    for number in range(3):
+        mine.add(f"new {number}.png", 9 * number, 1, 200)
+    result = mine.search("blue")
+    assert {hit.file for hit in result.hits} == {"b/red.png", "b/green.png"}
+    assert result.notice == (f"3 pictures were added, 1 removed since the last build; run `{mine.key.build_command}`")
+    mine.add("b/red.png", 250, 1, 1)
+    assert mine.search("red").notice.startswith("3 pictures were added, 1 changed, 1 removed since the last build")
+    assert mine.search("red", 1).hits[0].file == "b/red.png"
+    assert mine.built() == (4, 1, 2)
+    assert mine.search("blue").notice == ""
+
+
+@pytest.mark.parametrize("index", ["brute", "flat", "ivf", "hnsw"])
+def test_as_many_hits_as_asked_for_where_the_nearest_are_gone(mine, index):
+    mine.add_many(60)
+    mine.build()
+    nearest = mine.search("blue", 20, index).hits
+    for hit in nearest[:10]:
+        (mine.root / hit.file).unlink()
+    hits = mine.search("blue", 10, index).hits
+    assert [hit.file for hit in hits] == [hit.file for hit in nearest[10:]]
+    assert [hit.rank for hit in hits] == list(range(1, 11))
+
+
+@pytest.mark.parametrize("inodes", ["kept", "new"])
+def test_a_rename_or_a_move_within_the_folder_embeds_nothing_and_keeps_the_row(mine, inodes):
+    mine.build()
+    before = mine.rows()
+    move = os.rename if inodes == "kept" else lambda old, new: (shutil.copy(old, new), old.unlink())
+    (mine.root / "d").mkdir()
+    move(mine.root / "b" / "red.png", mine.root / "d" / "crimson.png")
+    if inodes == "kept":  # known without a build, because the file system says that it is the same file
+        assert mine.search("red", 1).hits[0].file == "d/crimson.png" and mine.search("red").notice == ""
+        assert mine.search("red", 1).hits[0].label == "d"
+    else:
+        assert "1 picture was added, 1 removed" in mine.search("red").notice
+    assert mine.built() == (0, 3, 0)
+    assert mine.rows() == {
+        "b/green.png": before["b/green.png"],
+        "c/blue.png": before["c/blue.png"],
+        "d/crimson.png": before["b/red.png"],
+    }
+
+
+def test_rows_are_kept_through_additions_and_removals(mine):
+    mine.build()
+    before = mine.rows()
+    mine.add("a.png", 1, 2, 3)
+    (mine.root / "b" / "green.png").unlink()
+    mine.build()
+    after = mine.rows()
+    assert after == {"b/red.png": before["b/red.png"], "c/blue.png": before["c/blue.png"], "a.png": 3}
+    with pytest.raises(BadQuery, match="Row 0 is not among the 3 pictures"):
+        mine.open().search(Query(row=before["b/green.png"]), "flat", 1)
+    mine.add("back.png", 0, 255, 0)
+    mine.build()
+    assert mine.rows() == after | {"back.png": before["b/green.png"]}
+
+
+def test_files_of_the_same_content_have_rows_of_their_own(mine):
+    mine.add("b/red again.png", 255, 0, 0)
+    mine.build()
+    assert [hit.file for hit in mine.search("red", 2).hits] == ["b/red again.png", "b/red.png"]
+    (mine.root / "b" / "red.png").unlink()
+    assert mine.search("red", 4).hits[0].file == "b/red again.png"
+    assert mine.built() == (0, 3, 1)
+
+
+@pytest.mark.parametrize("how", ["renamed", "moved to another disk"])
+def test_a_folder_that_was_moved_is_found_and_embeds_nothing(mine, tmp_path, how):
+    mine.build()
+    rows, old = mine.rows(), mine.root
+    mine.root = tmp_path / "elsewhere" / "my pictures"
+    if how == "renamed":
+        mine.root.parent.mkdir()
+        old.rename(mine.root)
+    else:  # the files have other inodes, and the times that they had
+        shutil.copytree(old, mine.root)
+        shutil.rmtree(old)
+    assert mine.search("red", 1).hits[0].file == "b/red.png" and mine.search("red").notice == ""
+    assert mine.rows() == rows
+    assert mine.built() == (0, 3, 0)
+    assert [folder.parts[0] for folder in mine.world.store.folders()] == [mine.key.folder.parts[0]]
+
+
+def test_a_copy_of_a_folder_embeds_nothing_and_the_first_stays(mine, tmp_path):
+    mine.build()
+    copy = Folder(tmp_path / "copy", mine.world)
+    shutil.copytree(mine.root, copy.root, dirs_exist_ok=True, copy_function=shutil.copy)
+    assert copy.built() == (0, 3, 0)
+    assert mine.search("red", 1).hits[0].file == copy.search("red", 1).hits[0].file == "b/red.png"
+
+
+def test_a_file_that_was_only_touched_is_read_again_and_not_embedded(mine):
+    mine.build()
+    os.utime(mine.root / "b" / "red.png", (1, 1))
+    assert "1 picture was changed" in mine.search("red").notice
+    assert mine.search("red", 1).hits[0].file == "b/red.png"
+    assert mine.built() == (0, 3, 0)
+    assert mine.search("red").notice == ""
+
+
+def test_an_edit_that_keeps_size_and_place_is_seen_by_its_content(mine):
+    """Of uncompressed pictures, neither the size nor the beginning and the end tell an edit."""
+    pixels = np.full((300, 300, 3), 9, np.uint8)
+    Image.fromarray(pixels).save(mine.root / "a.bmp")
+    mine.build()
+    pixels[100:200] = (0, 200, 0)
+    Image.fromarray(pixels).save(mine.root / "a.bmp")
+    os.utime(mine.root / "a.bmp", (5, 5))
+    assert mine.built() == (1, 3, 1)
+
+
+def test_an_encoder_of_other_weights_embeds_all(mine):
+    mine.build()
+    mine.world.encoder = MeanColour("cd" * 32)
+    assert mine.built(rebuild=True) == (3, 0, 0)
+
+
+def test_a_rebuild_embeds_all(mine):
+    mine.build()
+    assert mine.built(rebuild=True) == (3, 0, 0)
+
+
+def test_what_is_open_notices_changes_after_a_while(mine, monkeypatch):
+    mine.build()
+    library = mine.world.library()
+    assert mine.search("red", library=library).notice == ""
+    (mine.root / "b" / "red.png").unlink()
+    monkeypatch.setattr(folder_module, "LOOK_EVERY_S", 10**9)
+    assert mine.search("red", 1, library=library).notice == ""
+    monkeypatch.setattr(folder_module, "LOOK_EVERY_S", 0)
+    monkeypatch.setattr(folder_module, "LOOK_SHARE", float("inf"))
+    result = mine.search("red", 1, library=library)
+    assert "1 picture was removed" in result.notice and result.hits[0].file != "b/red.png"
+
+
+def test_a_file_that_is_written_during_the_build_is_left_for_the_next(mine, monkeypatch):
+    kind = type(mine.world.encoder)
+    whole = kind.encode_pixels
+
+    def encode_pixels(self, pixels):
+        if self.encoded == 0:
+            mine.add("b/red.png", 0, 255, 255)
+            os.utime(mine.root / "b" / "red.png", (5, 5))  # a file system's clock ticks every few milliseconds
+        return whole(self, pixels)
+
+    library = mine.world.library()
+    with monkeypatch.context() as patched:
+        patched.setattr(kind, "encode_pixels", encode_pixels)
+        assert library.build(mine.key).manifest.vectors == 2
+    assert library.gallery(mine.key.gallery).report.waiting == ("b/red.png",)
+    assert "1 picture was added" in mine.search("red").notice
+    assert mine.built() == (1, 2, 0)
+
+
+def test_a_lost_catalog_costs_reading_and_no_embedding(mine, monkeypatch, tmp_path):
+    mine.build()
+    monkeypatch.setattr("searchdemo.galleries.catalog.own_folder", lambda: tmp_path / "another")
+    assert mine.built() == (0, 3, 0)
+    assert mine.search("red", 1).hits[0].file == "b/red.png"
+
+
+@pytest.mark.parametrize("damage", ["garbage", "folder cannot be written"])
+def test_a_catalog_that_cannot_be_used_is_made_again_or_kept_in_memory(mine, monkeypatch, tmp_path, damage):
+    home = tmp_path / "home"
+    monkeypatch.setattr("searchdemo.galleries.catalog.own_folder", lambda: home)
+    if damage == "garbage":
+        home.mkdir()
+        (home / "pictures.sqlite").write_bytes(b"no database" * 100)
+    else:
+        home.write_text("a file where the folder would be")
+    assert mine.built() == (3, 0, 0)
+    assert mine.search("red", 1).hits[0].file == "b/red.png"
+    assert mine.built() == (0, 3, 0)
+
+
+def test_a_part_of_a_folder_is_kept_up_too(mine):
+    mine.add_many(20)
+    library = mine.world.library()
+    key = Key(mine.key.gallery, ENCODER, limit=10)
+    assert library.build(key).manifest.vectors == 10
+    hit = mine.search("red", 10).hits[0]
+    (mine.root / hit.file).unlink()
+    result = mine.search("red", 10)
+    assert len(result.hits) == 9 and "1 picture was removed" in result.notice
+    again = mine.world.library().build(key).manifest
+    assert again.vectors == 10 and again.built["reused"] >= 5
+
+
+def test_vectors_stay_with_their_pictures(mine):
+    mine.add_many(100)
+    mine.build()
+    for path in sorted(mine.root.glob("0-*.png"))[::3]:
+        path.unlink()
+    mine.add_many(50, seed=1)
+    mine.build()
+    collection = mine.open()
+    rows, vectors = collection.gallery_rows(np.arange(len(collection))), collection.vectors.all()
+    for row, vector in zip(rows, vectors, strict=True):
+        colour = np.asarray(Image.open(mine.root / collection.gallery.file(row)))[0, 0]
+        assert np.abs(vector - unit(np.pad(colour.astype(float), (0, 5)))).max() < 2**-10
+
+
+def test_when_all_pictures_are_gone_it_is_said(mine):
+    mine.build()
+    shutil.rmtree(mine.root / "b")
+    shutil.rmtree(mine.root / "c")
+    with pytest.raises(NoPictures, match="holds no picture files"):
+        mine.search("red")
+
+
+KILL_ME = """
+import os, signal, sys
+from pathlib import Path
+from tests.conftest import MeanColour
+from searchdemo.collection import build, embed
+from searchdemo.collection.store import Key, Store
+from searchdemo.galleries.table import open_gallery
+
+embed.PASS_SECONDS, embed.FIRST_BATCH = float("inf"), 10
+encoder, gallery, most = MeanColour(), sys.argv[2], int(sys.argv[3])
+
+def report(progress):
+    if encoder.encoded >= most:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+build.build(open_gallery(gallery), encoder, Store(own=Path(sys.argv[1])), Key(gallery, "mean-colour"), report, 10)
+"""
+
+
+def test_a_kill_loses_nothing_finished_though_the_folder_changes_meanwhile(mine, tmp_path, monkeypatch):
+    monkeypatch.setenv("SEARCHDEMO_HOME", str(tmp_path / "home"))
+    mine.add_many(97)
+    command = [sys.executable, "-c", KILL_ME, str(mine.world.store.own), mine.key.gallery]
+    for most in (30, 20):
+        done = subprocess.run([*command, str(most)], cwd=Path(__file__).parents[1], env=os.environ)
+        assert done.returncode == -signal.SIGKILL
+    mine.add("aa, before all others.png", 7, 7, 9)
+    (mine.root / "b" / "green.png").rename(mine.root / "a.png")
+    mine.world.encoder.encoded = 0
+    artifact = mine.build()
+    assert artifact.manifest.vectors == 101 and mine.world.encoder.encoded == 101 - 50
+    assert not [*artifact.folder.glob("*.partial")]
