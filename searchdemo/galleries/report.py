@@ -48,6 +48,10 @@ class GalleryReport:
             said.append(f"{len(self.unread) - NAMED:,} more folders or links were not entered; --json names them.")
         if self.vanished:
             said.append(f"{files(self.vanished)} went away during the build: {named(self.vanished)}.")
+        if self.waiting:
+            said.append(
+                f"{files(self.waiting)} are new or were changed; the next build reads them: {named(self.waiting)}."
+            )
         if self.skipped:
             kinds = (f"{len(these):,} {kind} ({named(these)})" for kind, these in self.skipped.items())
             said.append(f"Skipped, no pictures: {'; '.join(kinds)}.")

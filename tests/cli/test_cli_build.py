@@ -121,3 +121,37 @@ def test_a_map_that_cannot_be_made_is_refused_before_embedding(complaint, monkey
     refused = complaint("build", "--gallery", "scenes", "--out-dir", str(tmp_path), "--map")
     assert "A map of 100 pictures or more needs the Python package 'openTSNE'" in refused
     assert CountingColours.encoded == 0
+
+
+def test_the_report_is_whole_in_json_and_bounded_on_the_terminal(run, tmp_path, capsys):
+    gallery = folder_of({"a.png": "red", "b/c.png": "blue", "@eaDir/a.png": "red"}, tmp_path / "mine")
+    for number in range(20):
+        (tmp_path / "mine" / f"bad {number:02}.jpg").write_bytes(b"hello")
+    (tmp_path / "mine" / "clip.mp4").write_bytes(b"\0\0\0\x18ftypmp42")
+    report = run("build", "--gallery", gallery)["report"]
+    assert report["taken"] == 2 and len(report["unreadable"]) == 20
+    assert report["skipped"] == {"video": ["clip.mp4"]} and report["left_out"] == {"folder @eaDir": 1}
+    assert cli.main(["build", "--gallery", gallery]) == 0
+    said = capsys.readouterr().out
+    assert "20: is not a picture that can be read" in said and "bad 02.jpg ..." in said and "bad 03.jpg" not in said
+    assert "1 video (clip.mp4)" in said and "1 folder @eaDir" in said
+
+
+def test_patterns_are_excluded_from_a_build_and_stay_so(run, complaint, tmp_path):
+    gallery = folder_of({"a.png": "red", "drafts/b.png": "blue"}, tmp_path / "mine")
+    built = run("build", "--gallery", gallery, "--exclude", "drafts")
+    assert built["vectors"] == 1 and built["report"]["left_out"] == {"excluded folder": 1}
+    assert "notice" not in run("search", "--gallery", gallery, "--text", "red")
+    assert run("build", "--gallery", gallery)["vectors"] == 1
+    assert run("build", "--gallery", gallery, "--exclude", "")["embedded"] == 1
+    assert "'scenes' is none" in complaint("build", *SCENES, "--exclude", "a")
+
+
+def test_a_search_says_that_the_folder_has_changed(run, tmp_path):
+    gallery = folder_of({"a.png": "red", "b.png": "blue"}, tmp_path / "mine")
+    run("build", "--gallery", gallery)
+    folder_of({"c.png": "white"}, tmp_path / "mine")
+    (tmp_path / "mine" / "a.png").unlink()
+    found = run("search", "--gallery", gallery, "--text", "red")
+    assert [hit["file"] for hit in found["hits"]] == ["b.png"]
+    assert found["notice"].startswith("1 picture was added, 1 removed since the last build; run `python -m searchdemo")

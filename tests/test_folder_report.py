@@ -1,0 +1,232 @@
+"""Nothing of a person's folder is lost in silence: each file is taken, or named with its kind or its reason."""
+
+from __future__ import annotations
+
+import io
+import os
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from searchdemo.errors import NoPictures
+from searchdemo.galleries.catalog import Catalog
+from searchdemo.galleries.table import open_gallery
+from searchdemo.galleries.walk import TAKEN_ALREADY, walk
+from tests.cli_tools import folder_of
+from tests.conftest import png
+from tests.folders import read
+from tests.test_picture_kinds import chunk
+
+
+def soft(seed: int = 0) -> Image.Image:
+    rng = np.random.default_rng(seed)
+    return Image.fromarray(rng.integers(0, 256, (4, 6, 3), dtype=np.uint8)).resize((96, 64), Image.Resampling.BICUBIC)
+
+
+def saved(format: str, seed: int = 0, **options) -> bytes:
+    buffer = io.BytesIO()
+    soft(seed).save(buffer, format, **options)
+    return buffer.getvalue()
+
+
+def png_of(stream: bytes) -> bytes:
+    """256 x 256 pixels with this stream, all checksums right."""
+    header = struct.pack(">IIBBBBB", 256, 256, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", stream) + chunk(b"IEND", b"")
+
+
+def test_everything_that_can_be_opened_is_taken_and_the_rest_is_listed_by_kind(tmp_path):
+    pictures = {
+        "a.jfif": saved("JPEG"),
+        "b.jpe": saved("JPEG", 1),
+        "c.mpo": saved("MPO", save_all=True),
+        "d.ico": saved("ICO"),
+        "e.apng": saved("PNG", save_all=True, append_images=[soft(1)]),
+        "no suffix": saved("JPEG", 2),
+        "wrong.txt": saved("WEBP"),
+        "g.tif": saved("TIFF", save_all=True, append_images=[soft(1)]),
+        "plain.jpg": saved("JPEG", 3),
+    }
+    others = {
+        "clip.mp4": b"\0\0\0\x18ftypmp42" + bytes(100),
+        "clip2.MOV": b"\0\0\0\x14ftypqt  " + bytes(100),
+        "notes.txt": b"words",
+        "scan.pdf": b"%PDF-1.4",
+        "empty": b"",
+    }
+    for name, content in (pictures | others).items():
+        (tmp_path / name).write_bytes(content)
+    gallery = read(tmp_path)
+    assert sorted(gallery.pictures.paths) == sorted(pictures)
+    assert gallery.report.taken == 9 and not gallery.report.unreadable and not gallery.report.waiting
+    assert gallery.report.skipped == {
+        ".txt": ("notes.txt",),
+        "PDF": ("scan.pdf",),
+        "no suffix": ("empty",),
+        "video": ("clip.mp4", "clip2.MOV"),
+    }
+    assert "2 video (clip.mp4, clip2.MOV)" in gallery.report.lines()[-1]
+
+
+def test_a_heic_photograph_is_taken(tmp_path):
+    pytest.importorskip("pillow_heif").register_heif_opener()
+    (tmp_path / "IMG_1.HEIC").write_bytes(saved("HEIF"))
+    assert read(tmp_path).pictures.paths == ["IMG_1.HEIC"]
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (png_of(zlib.compress(bytes(1000))), "cannot be decoded: it ends too early"),
+        (png_of(b"garbage!" * 20), "cannot be decoded: it is damaged"),
+        (saved("JPEG")[:700], "cannot be decoded: it ends too early"),
+        (b"hello", "is not a picture that can be read"),
+        (b"", "is empty"),
+    ],
+    ids=["short stream", "no stream", "cut", "text", "empty"],
+)
+def test_bad_streams_are_listed_with_their_reason(tmp_path, content, reason):
+    (tmp_path / "good.png").write_bytes(png((1, 2, 3)))
+    (tmp_path / "bad.png").write_bytes(content)
+    gallery = read(tmp_path)
+    assert gallery.report.taken == 1 and [*gallery.report.unreadable] == ["bad.png"]
+    assert gallery.report.unreadable["bad.png"].startswith(reason)
+
+
+def test_60_broken_files_are_all_in_the_json_and_counted_by_reason_on_the_terminal(tmp_path):
+    (tmp_path / "good.png").write_bytes(png((1, 2, 3)))
+    for number in range(60):
+        (tmp_path / f"{number:02}.jpg").write_bytes(b"hello" if number % 3 else saved("JPEG", number)[:700])
+    report = read(tmp_path).report
+    assert len(report.to_json()["unreadable"]) == 60
+    assert [line.split(";")[0] for line in report.lines()] == [
+        "60 files cannot be read as pictures and were left out:",
+        "  40: is not a picture that can be read",
+        "  20: cannot be decoded: it ends too early",
+    ]
+    assert "(00.jpg, 03.jpg, 06.jpg ...)" in report.lines()[2]
+
+
+def test_when_no_file_can_be_read_the_reasons_are_told(tmp_path):
+    (tmp_path / "a.jpg").write_bytes(b"hello")
+    with pytest.raises(NoPictures, match=r"none of them readable.*is not a picture that can be read.*a\.jpg"):
+        read(tmp_path)
+
+
+def test_what_no_reader_could_read_is_tried_again_by_another(tmp_path, monkeypatch):
+    (tmp_path / "good.png").write_bytes(png((1, 2, 3)))
+    (tmp_path / "bad.png").write_bytes(b"hello")
+    assert not read(tmp_path).report.waiting
+    monkeypatch.setattr("searchdemo.galleries.catalog.reader_version", lambda: "a later one")
+    assert open_gallery(f"folder:{tmp_path}").report.waiting == ("bad.png",)
+
+
+# Folders
+
+
+@pytest.fixture
+def refused(monkeypatch):
+    """Paths that the system refuses to open; tests may run as a user to whom nothing is refused."""
+    refused: set[Path] = set()
+    scandir, whole = os.scandir, Path.open
+
+    def check(path) -> None:
+        if Path(path) in refused:
+            raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(os, "scandir", lambda path: check(path) or scandir(path))
+    monkeypatch.setattr(Path, "open", lambda path, *given, **options: check(path) or whole(path, *given, **options))
+    return refused
+
+
+def test_a_folder_and_a_file_without_permission_are_named(tmp_path, refused):
+    folder_of({"a.png": "red", "locked/b.png": "blue", "closed.png": "green"}, tmp_path)
+    refused |= {tmp_path / "locked", tmp_path / "closed.png"}
+    gallery = read(tmp_path)
+    assert gallery.pictures.paths == ["a.png"]
+    assert gallery.report.unread == {"locked": "Permission denied"}
+    assert gallery.report.unreadable == {"closed.png": "Permission denied"}
+    assert "'locked' was not entered: Permission denied." in gallery.report.lines()
+    assert "'locked'" in gallery.missing and "closed.png" in gallery.missing
+
+
+def test_system_and_hidden_folders_are_left_out_and_counted(tmp_path):
+    folder_of({"a.png": "red", "b/c.png": "red"}, tmp_path)
+    for name in ("@eaDir", "b/@eaDir", ".thumbnails", "$RECYCLE.BIN", "lost+found", "__MACOSX", "#recycle"):
+        folder_of({f"{name}/x.png": "blue"}, tmp_path)
+    (tmp_path / ".DS_Store").write_bytes(b"x")
+    (tmp_path / "b" / "._c.png").write_bytes(b"x")
+    gallery = read(tmp_path)
+    assert gallery.pictures.paths == ["a.png", "b/c.png"]
+    assert gallery.report.left_out == {
+        "folder @eaDir": 2,
+        "folder .thumbnails": 1,
+        "folder $RECYCLE.BIN": 1,
+        "folder lost+found": 1,
+        "folder __MACOSX": 1,
+        "folder #recycle": 1,
+        "hidden file": 2,
+    }
+    assert "2 folder @eaDir" in gallery.report.lines()[-1]
+
+
+def test_links_to_folders_are_followed_without_loops_and_each_folder_once(tmp_path):
+    mine, other = tmp_path / "mine", tmp_path / "other"
+    folder_of({"b/one.png": "red"}, mine)
+    folder_of({"two.png": "blue", "deep/three.png": "green"}, other)
+    try:
+        (mine / "a link").symlink_to(other)
+        (mine / "again").symlink_to(other)
+        (mine / "aa to b").symlink_to(mine / "b")
+        (other / "deep" / "back").symlink_to(mine)
+        (mine / "nowhere").symlink_to(tmp_path / "nothing")
+    except OSError:
+        pytest.skip("this system lets no test make links")
+    gallery = read(mine)
+    assert gallery.pictures.paths == ["a link/deep/three.png", "a link/two.png", "b/one.png"]
+    assert gallery.report.left_out == {TAKEN_ALREADY: 3}
+    assert gallery.report.unread == {"nowhere": "a link to nothing"}
+
+
+def test_a_folder_that_is_a_link_itself_and_holds_links_alone(tmp_path):
+    folder_of({"one.png": "red"}, tmp_path / "real")
+    try:
+        (tmp_path / "holder").mkdir()
+        (tmp_path / "holder" / "link").symlink_to(tmp_path / "real")
+        (tmp_path / "to holder").symlink_to(tmp_path / "holder")
+    except OSError:
+        pytest.skip("this system lets no test make links")
+    assert read(tmp_path / "to holder").pictures.paths == ["link/one.png"]
+
+
+@pytest.mark.parametrize(
+    ("patterns", "left", "count"),
+    [
+        (["*.gif"], ["a/one.png", "a/private/two.png", "b.png"], 1),
+        (["private"], ["a/move.gif", "a/one.png", "b.png"], 1),
+        (["a/*"], ["b.png"], 3),
+        (["a", "nothing like it"], ["b.png"], 1),
+        (["[ab]*.png"], ["a/move.gif"], 3),
+        ([], ["a/move.gif", "a/one.png", "a/private/two.png", "b.png"], 0),
+    ],
+)
+def test_patterns_exclude_files_and_folders(tmp_path, patterns, left, count):
+    folder_of({"a/one.png": "red", "a/private/two.png": "red", "b.png": "red", "a/move.gif": "red"}, tmp_path)
+    found = walk(tmp_path, patterns)
+    assert [file.path for file in found.files] == left
+    assert sum(found.left_out.values()) == count
+
+
+def test_what_is_excluded_is_remembered_with_the_folder(tmp_path):
+    folder_of({"a.png": "red", "drafts/b.png": "blue"}, tmp_path / "mine")
+    Catalog().exclude(tmp_path / "mine", ["drafts"])
+    assert read(tmp_path / "mine").pictures.paths == ["a.png"]
+    (tmp_path / "mine").rename(tmp_path / "moved")
+    gallery = read(tmp_path / "moved")
+    assert gallery.pictures.paths == ["a.png"] and gallery.report.left_out == {"excluded folder": 1}
+    Catalog().exclude(tmp_path / "moved", [""])
+    assert read(tmp_path / "moved").pictures.paths == ["a.png", "drafts/b.png"]
