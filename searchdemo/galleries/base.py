@@ -30,6 +30,11 @@ class Pictures(ABC):
         return len(self.labels)
 
     @property
+    def count(self) -> int:
+        """How many pictures there are; rows of pictures that went away do not count."""
+        return len(self)
+
+    @property
     def missing(self) -> str:
         """One sentence that says which pictures are not on this machine and how to get them, or ""."""
         return ""
@@ -61,6 +66,10 @@ class LivingPictures(Pictures):
     digests: np.ndarray  # (n, DIGEST_BYTES) uint8 of the content of each row; zeros where it was never read
     present: np.ndarray  # (n,) bool: whether the row has a picture now, or had one when it was looked for
     unread: frozenset[int]  # rows whose picture is to be read by a build: new files, and files that were changed
+
+    @property
+    def count(self) -> int:
+        return int(self.present.sum())
 
     @abstractmethod
     def digest(self, row: int) -> bytes:

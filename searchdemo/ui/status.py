@@ -38,7 +38,7 @@ def add(page: Page) -> None:
         if gallery not in page.galleries or encoder not in ENCODERS:
             return [gr.skip()] * len(shown)
         here, wanted = page.library.gallery(gallery), page.key(gallery, encoder)
-        built, count = page.library.built(wanted), len(here.pictures)
+        built, count = page.library.built(wanted), here.pictures.count
         job = latest(page.builds.jobs(), gallery, encoder)
         running_jobs = page.builds.running()  # the same for all visitors
         own_copy = page.library.data_dir or os.environ.get("SEARCHDEMO_DATA")  # then pictures come from nowhere else
