@@ -32,7 +32,7 @@ class Hit:
     class_name: str  # for people, "goldfish"
     score: float  # cosine similarity, from the stored vectors
     file: str = ""  # the path within the folder, where the gallery is a person's own folder
-    # encoded (JPEG, WebP ...); None: not here, or not asked for
+    # encoded (JPEG, WebP ...), of a large file a thumbnail; None: not here, or not asked for
     picture: bytes | None = field(default=None, repr=False, compare=False)
     blur: Blur | None = field(default=None, repr=False, compare=False)  # of a picture that is not here, where one ships
     position: int = field(default=MISSING, repr=False, compare=False)  # of its vector in the collection

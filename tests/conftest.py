@@ -41,7 +41,8 @@ def catalog(tmp_path_factory, monkeypatch):
     """What is found out about files is not kept in the user's cache. Every test finds it empty."""
     if "SEARCHDEMO_HOME" not in os.environ:
         folder = tmp_path_factory.mktemp("catalog")
-        monkeypatch.setattr("searchdemo.galleries.catalog.own_folder", lambda: own_folder(folder))
+        for module in ("catalog", "thumbnails"):
+            monkeypatch.setattr(f"searchdemo.galleries.{module}.own_folder", lambda: own_folder(folder))
 
 
 def own_folder(otherwise: Path) -> Path:

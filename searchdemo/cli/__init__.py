@@ -17,13 +17,21 @@ from pathlib import Path
 from typing import Any
 
 from searchdemo import __version__
-from searchdemo.cli import app, bench, build, knn, search
+from searchdemo.cli import app, bench, build, knn, search, watch
 from searchdemo.cli import list as list_all
 from searchdemo.errors import SearchDemoError
 
 # One module per command: its docstring is its help, `add_options` adds its options, and `run` returns an Answer, or
 # None when there is nothing to print.
-COMMANDS = {"list": list_all, "build": build, "search": search, "knn": knn, "bench": bench, "app": app}
+COMMANDS = {
+    "list": list_all,
+    "build": build,
+    "watch": watch,
+    "search": search,
+    "knn": knn,
+    "bench": bench,
+    "app": app,
+}
 
 BAD_INPUT, INTERRUPTED, BROKEN_PIPE = 2, 130, 141  # exit codes; the last two are 128 + the number of the signal
 

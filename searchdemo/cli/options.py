@@ -31,10 +31,11 @@ def add_places(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_choice(parser: argparse.ArgumentParser) -> None:
+def add_choice(parser: argparse.ArgumentParser, gallery: bool = True) -> None:
     """Options that choose a set of vectors: gallery, encoder, and what else tells two sets apart."""
     said = "see `list`, or folder:PATH (default %(default)s)"
-    parser.add_argument("--gallery", type=gallery_name, default="tiny-imagenet", metavar="G", help=said)
+    if gallery:
+        parser.add_argument("--gallery", type=gallery_name, default="tiny-imagenet", metavar="G", help=said)
     parser.add_argument("--encoder", default="bundled", metavar="E", help="see `list` (default %(default)s)")
     parser.add_argument("--transform", choices=TRANSFORMS, default="own", help="full: without cropping (default own)")
     parser.add_argument("--metric", choices=METRICS, default="ip", help="of the indexes (default %(default)s)")

@@ -196,7 +196,8 @@ class Collection:
     ) -> SearchResult:
         """The k nearest pictures of the gallery. Raises SearchDemoError of every kind, each a sentence for a person.
 
-        pictures: with their files' bytes, or what stands in for them; False: read none, for answers that show none.
+        pictures: with their files' bytes, thumbnails of large ones, or what stands in for them; False: read none, for
+        answers that show none.
         compare: an approximate answer with what it missed of the exact one, which is searched for that.
         """
         check_k(k)
@@ -253,7 +254,7 @@ class Collection:
 
     def _hit(self, rank: int, row: int, score: float, position: int, with_picture: bool) -> Hit:
         shown = self.gallery
-        picture = shown.pictures.encoded(row) if with_picture else None
+        picture = shown.pictures.shown(row) if with_picture else None
         blur = shown.blur(row) if with_picture and picture is None else None
         label, name, file = shown.label(row), shown.class_name(row), shown.file(row)
         return Hit(rank, row, label, name, score, file, picture, blur, position)

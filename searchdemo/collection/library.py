@@ -182,3 +182,15 @@ class Library:
         seconds = time.perf_counter() - started
         log.info("built %s: %d vectors in %.1f s", key.folder, artifact.manifest.vectors, seconds)
         return artifact
+
+    def catch_up(self, key: Key, report: Report = lambda progress: None) -> Artifact | None:
+        """Builds what changed in a person's folder since it was built; None where nothing did. Raises as `build`."""
+        self.gallery(key.gallery)
+        self._reopened(key.gallery)
+        try:
+            found = self.open(key.gallery, key.encoder)
+            if found.artifact.key == key and not found.behind:
+                return None
+        except NotBuilt:
+            pass
+        return self.build(key, report)

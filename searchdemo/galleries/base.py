@@ -43,6 +43,10 @@ class Pictures(ABC):
     def encoded(self, row: int) -> bytes | None:
         """The file's own bytes (JPEG, PNG, WebP ...), or None when this row's picture is not on the machine."""
 
+    def shown(self, row: int) -> bytes | None:
+        """What a search result shows: the file's own bytes, or a kept thumbnail of a large picture."""
+        return self.encoded(row)
+
     def has(self, row: int) -> bool:
         """Whether this row's picture is on the machine, without reading it."""
         return True

@@ -20,8 +20,12 @@ from searchdemo.formats import kind_of
 from searchdemo.galleries.base import DIGEST_BYTES, Gallery, LivingPictures, Pictures, content_digest, printable
 from searchdemo.galleries.catalog import Catalog, Known, Row
 from searchdemo.galleries.report import GalleryReport, files, named
+from searchdemo.galleries.thumbnails import Thumbnails
 from searchdemo.galleries.walk import File, Listing, walk
 from searchdemo.types import MISSING, Count
+
+SHOWN_BYTES = 64 * 1024  # of a file that is shown as it is
+SHOWN_STARTS = (b"\xff\xd8", b"\x89PNG", b"RIFF", b"GIF8")  # of what every browser shows
 
 LOOK_EVERY_S = 5.0  # a folder that is kept open is looked through again after so long,
 LOOK_SHARE = 0.02  # and so much later that looking takes at most this share of the time
@@ -205,6 +209,19 @@ class FolderPictures(LivingPictures):
                 return data
         except OSError:  # gone since the folder was opened
             return None
+
+    def shown(self, row: int) -> bytes | None:
+        """A file of up to SHOWN_BYTES that a browser knows as it is, of any other a thumbnail."""
+        path = self._root / self.paths[row]
+        try:
+            small = self.paths[row] and path.stat().st_size <= SHOWN_BYTES
+        except OSError:
+            return None
+        encoded = self.encoded(row) if small or row in self.unread else None
+        if encoded is not None and len(encoded) <= SHOWN_BYTES and encoded.startswith(SHOWN_STARTS):
+            return encoded
+        digest = self.digest(row)
+        return Thumbnails().get(digest, lambda: self.encoded(row)) if digest else None
 
     def has(self, row: int) -> bool:
         return bool(self.paths[row]) and (self._root / self.paths[row]).is_file()

@@ -1,0 +1,84 @@
+"""Follow a folder of your own: what is added, changed or removed is in the next search a moment later.
+
+Only new pictures are embedded. Where the system tells of no changes (a network drive, a folder behind a link), the
+folder is looked through once a minute. Ctrl-C ends it. It needs the package watchfiles.
+
+Example:
+  python -m searchdemo watch ~/Pictures
+  python -m searchdemo watch ~/Pictures --encoder clip-vit-b32 --json
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+from searchdemo.cli.options import add_choice, existing_folder, gallery_name, make_key, make_library
+from searchdemo.errors import SearchDemoError
+
+if TYPE_CHECKING:
+    from searchdemo.collection.library import Library
+    from searchdemo.collection.store import Key
+
+LOOK_EVERY_S = 60.0
+LISTEN_MS = 500  # so often the watcher returns, whether something happened or not
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folder", type=existing_folder, help="the folder of your pictures")
+    add_choice(parser, gallery=False)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    from searchdemo.extras import imported
+
+    watchfiles = imported("watchfiles", "The command 'watch'", "pip install watchfiles")
+    arguments.gallery = gallery_name(f"folder:{arguments.folder}")
+    library, key = make_library(arguments), make_key(arguments)
+    library.encoder(arguments.encoder)
+
+    def tell(fact: dict) -> None:
+        print(json.dumps(fact) if arguments.json else sentence(fact), flush=True)
+
+    changes = watchfiles.watch(
+        arguments.folder, watch_filter=None, rust_timeout=LISTEN_MS, yield_on_timeout=True, raise_interrupt=True
+    )
+    follow(library, key, changes, tell)
+
+
+def follow(
+    library: Library,
+    key: Key,
+    changes: Iterable[set],
+    tell: Callable[[dict], None],
+    clock: Callable[[], float] = time.monotonic,
+) -> None:
+    """Builds now, after each set of changes, and every LOOK_EVERY_S; tells what was done or why it could not be."""
+    looked = float("-inf")
+    for some in changes:
+        if not some and clock() - looked < LOOK_EVERY_S:
+            continue
+        try:
+            artifact = library.catch_up(key)
+        except SearchDemoError as error:  # an empty folder, another process that builds: the next change may mend it
+            tell({"error": str(error)})
+        else:
+            if artifact is not None:
+                facts = artifact.manifest.built
+                counts = {what: facts[what] for what in ("embedded", "reused", "removed")}
+                tell({"pictures": artifact.manifest.vectors} | counts)
+            elif looked == float("-inf"):
+                tell({"pictures": library.store.open(key).manifest.vectors})
+        looked = clock()
+
+
+def sentence(fact: dict) -> str:
+    if "error" in fact:
+        return f"searchdemo: {fact['error']}"
+    pictures = "1 picture" if fact["pictures"] == 1 else f"{fact['pictures']:,} pictures"
+    if "embedded" not in fact:
+        return f"Up to date: {pictures}. Watching."
+    return f"{pictures}: {fact['embedded']:,} embedded, {fact['removed']:,} removed."

@@ -1,0 +1,75 @@
+"""watch: a folder is followed, and only what is new is embedded."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from searchdemo.cli.watch import LOOK_EVERY_S, follow, sentence
+from searchdemo.collection.library import Library
+from searchdemo.collection.store import Key, Store
+from tests.cli_tools import ROOT, CountingColours, folder_of
+from tests.clock import Clock
+
+
+def test_each_set_of_changes_is_caught_up_with(tmp_path, clock):
+    gallery, mine = folder_of({"a.png": "red"}, tmp_path / "mine"), tmp_path / "mine"
+    library, key, told = Library(Store(own=tmp_path / "own")), Key(gallery, "bundled"), []
+
+    def changes():
+        yield set()
+        folder_of({"b.png": "blue", "c.png": "white"}, mine)
+        yield {"b.png", "c.png"}
+        (mine / "notes.txt").write_text("no picture")
+        yield {"notes.txt"}
+        (mine / "a.png").unlink()
+        yield set()  # nobody told of it
+        clock.sleep(LOOK_EVERY_S)
+        yield set()
+        for name in ("b.png", "c.png"):
+            (mine / name).rename(tmp_path / name)
+        yield {"b.png", "c.png"}
+        (tmp_path / "b.png").rename(mine / "b.png")
+        yield {"b.png"}
+
+    follow(library, key, changes(), told.append, clock=lambda: clock.now)
+    assert [fact for fact in told if "error" not in fact] == [
+        {"pictures": 1, "embedded": 1, "reused": 0, "removed": 0},
+        {"pictures": 3, "embedded": 2, "reused": 1, "removed": 0},
+        {"pictures": 2, "embedded": 0, "reused": 2, "removed": 1},
+        {"pictures": 1, "embedded": 0, "reused": 1, "removed": 1},
+    ]
+    assert "holds no picture files" in told[3]["error"] and CountingColours.encoded == 3
+    assert sentence(told[1]) == "3 pictures: 2 embedded, 0 removed."
+    again = []
+    follow(library, key, [set()], again.append, clock=Clock().perf_counter)
+    assert again == [{"pictures": 1}] and "Up to date: 1 picture." in sentence(again[0])
+
+
+WATCH = """
+from searchdemo import cli
+from searchdemo.encoders import table
+from tests.colours import Colours
+import sys
+
+table.load = lambda name, **options: Colours()
+sys.exit(cli.main(["watch", sys.argv[1], "--json"]))
+"""
+
+
+def test_a_file_that_comes_while_it_watches_is_embedded(tmp_path):
+    pytest.importorskip("watchfiles")
+    folder_of({"a.png": "red"}, tmp_path / "mine")
+    command = [sys.executable, "-c", WATCH, str(tmp_path / "mine")]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=os.environ) as process:
+        assert json.loads(process.stdout.readline())["embedded"] == 1
+        folder_of({"b.png": "blue"}, tmp_path / "mine")
+        assert json.loads(process.stdout.readline()) == {"pictures": 2, "embedded": 1, "reused": 1, "removed": 0}
+        process.send_signal(signal.SIGINT)
+        assert b"stopped" in process.stderr.read()
+        assert process.wait() == 130
