@@ -21,6 +21,8 @@ from searchdemo.errors import BadArtifact, NoPictures, NotBuilt, SearchDemoError
 from searchdemo.pictures import open_picture
 from tests.conftest import colour_gallery, unit
 
+pytestmark = pytest.mark.usefixtures("steady")
+
 DRAWN = ("crop-90", "rotate", "brighter", "darker", "contrast", "blur", "jpeg")  # at random
 
 

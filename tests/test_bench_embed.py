@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -78,7 +80,12 @@ def test_the_recipe_sees_the_pixels_of_the_build(name, transform):
 def test_rows_of_other_pictures_are_told(store, monkeypatch):
     pipeline = embed.embed
     monkeypatch.setattr(embed, "contestants_of", lambda chosen: [chosen])
-    monkeypatch.setattr(embed, "embed", lambda *args, **options: np.roll(pipeline(*args, **options), 1, axis=0))
+
+    def rolled(*args, **options):
+        made = pipeline(*args, **options)
+        return replace(made, vectors=np.roll(made.vectors, 1, axis=0))
+
+    monkeypatch.setattr(embed, "embed", rolled)
     bench = Bench(Library(store, device="cpu"), Key("scenes", "bundled"), options={"pictures": PICTURES})
     figures = embed.run(bench)
     assert figures.settings["lowest_cosine"] < 0.99

@@ -296,7 +296,7 @@ def test_after_a_real_kill_nothing_finished_is_lost(world):
     assert np.abs(vectors - world.gallery.pictures.rows_of()).max() < 2**-11
 
 
-@pytest.mark.parametrize(("per_picture", "size"), [(2**-3, 4), (2**-5, 16), (2**-12, 60), (3.0, 1)])
+@pytest.mark.parametrize(("per_picture", "size"), [(2**-3, 4), (0.02, 16), (2**-12, 60), (3.0, 1)])
 def test_batches_are_as_large_as_a_pass_may_take(world, monkeypatch, clock, per_picture, size):
     """So that a kill loses about a second of work with a slow encoder too: three batches are on their way at a time."""
     monkeypatch.setattr(embed, "PASS_SECONDS", 0.5)

@@ -173,14 +173,18 @@ class Work:
 
 
 class Pace:
-    """How many pictures make a batch: at most so many, and as many as take PASS_SECONDS."""
+    """How many pictures make a batch: at most so many, and as many as take PASS_SECONDS.
+
+    Below the most it is a power of 2, because runtimes prepare themselves anew for each size that they meet.
+    """
 
     def __init__(self, most: int):
         self._most, self.size = most, min(most, FIRST_BATCH)
 
     def told(self, pictures: int, seconds: float) -> None:
         """What the latest batch took, with the wait for it."""
-        self.size = max(1, int(min(self._most, pictures * PASS_SECONDS / max(seconds, 1e-9))))
+        fitting = min(self._most, pictures * PASS_SECONDS / max(seconds, 1e-9))
+        self.size = self._most if fitting == self._most else 1 << max(int(fitting), 1).bit_length() - 1
 
 
 def ahead(
