@@ -27,6 +27,7 @@ from searchdemo.types import MISSING, Count
 SHOWN_BYTES = 64 * 1024  # of a file that is shown as it is
 SHOWN_STARTS = (b"\xff\xd8", b"\x89PNG", b"RIFF", b"GIF8")  # of what every browser shows
 
+REMEMBER_EVERY_S = 1.0  # between two writes of what a build found out
 LOOK_EVERY_S = 5.0  # a folder that is kept open is looked through again after so long,
 LOOK_SHARE = 0.02  # and so much later that looking takes at most this share of the time
 
@@ -187,6 +188,8 @@ class FolderPictures(LivingPictures):
         self.unread = frozenset(number for number, path in enumerate(self.paths) if path in unread)
         self._sizes = unread
         self._found: dict[int, tuple[File, bytes]] = {}  # unread rows that were read: the file then, its digest
+        self._pending: list[tuple[File, Known]] = []  # what is to be remembered of them
+        self._remembered_at = time.monotonic()
         self._missing = ""
         classes = [path.split("/")[0] if "/" in path else "" for path in self.paths]
         names = tuple(sorted(set(classes) - {""}))
@@ -235,15 +238,22 @@ class FolderPictures(LivingPictures):
         return self.digests[row].tobytes()
 
     def looked_at(self, problems: dict[int, str]) -> None:
-        found = [
+        """Kept for good once in REMEMBER_EVERY_S; what a kill loses of it costs reading again, no embedding."""
+        self._pending += [
             (self._found[row][0], Known("", self._found[row][1], problem))
             for row, problem in problems.items()
             if row in self._found
         ]
-        if found:
-            Catalog().remember(self._folder, found)
+        if time.monotonic() - self._remembered_at >= REMEMBER_EVERY_S:
+            self._remember()
+
+    def _remember(self) -> None:
+        pending, self._pending = self._pending, []
+        Catalog().remember(self._folder, pending)
+        self._remembered_at = time.monotonic()
 
     def settled(self, rows: np.ndarray) -> tuple[Gallery, np.ndarray]:
+        self._remember()
         now = open_folder(self.source)
         pictures = now.pictures
         assert isinstance(pictures, FolderPictures)
