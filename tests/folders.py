@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-
 from searchdemo.collection.embed import opened
 from searchdemo.galleries.base import Gallery, LivingPictures
 from searchdemo.galleries.table import open_gallery
@@ -13,8 +11,9 @@ from searchdemo.galleries.table import open_gallery
 
 def read(folder: Path) -> Gallery:
     """The gallery of a folder all of whose files were read. Raises NoPictures when none of them is a picture."""
-    pictures = open_gallery(f"folder:{folder}").pictures
-    assert isinstance(pictures, LivingPictures)
-    rows = np.array(sorted(pictures.unread), dtype=np.int64)
-    pictures.looked_at({row: opened(pictures.encoded(row))[1] for row in rows.tolist()})
-    return pictures.settled(rows)[0]
+    gallery = open_gallery(f"folder:{folder}")
+    for pictures in (gallery.pictures, gallery.queries):
+        if isinstance(pictures, LivingPictures):
+            pictures.looked_at({row: opened(pictures.encoded(row))[1] for row in sorted(pictures.unread)})
+            pictures.remember()
+    return gallery.reopen()

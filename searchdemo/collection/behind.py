@@ -9,7 +9,7 @@ import numpy as np
 
 from searchdemo.collection.snapshot import Snapshot
 from searchdemo.collection.store import Key
-from searchdemo.galleries.base import LivingPictures
+from searchdemo.galleries.base import Gallery, LivingPictures, Pictures
 
 
 @dataclass(frozen=True)
@@ -37,13 +37,19 @@ class Behind:
 UP_TO_DATE = Behind()
 
 
-def behind(snapshot: Snapshot, pictures: LivingPictures, whole: bool) -> Behind:
-    """snapshot: as `placed` among these pictures. whole: whether it is to hold all of them, not a part."""
-    if snapshot.digests is None:
-        return UP_TO_DATE
-    stored = Counter(map(bytes, snapshot.digests))
+def behind(snapshot: Snapshot, gallery: Gallery, whole: bool) -> Behind:
+    """snapshot: as `placed` in this gallery. whole: whether it is to hold all pictures, not a part."""
+    found = _changes(snapshot.digests, len(snapshot.gone), gallery.pictures, whole)
+    queries = _changes(snapshot.query_digests, snapshot.queries_gone, gallery.queries, whole)
+    return Behind(found.added + queries.added, found.changed + queries.changed, found.removed + queries.removed)
+
+
+def _changes(digests: np.ndarray | None, removed: int, pictures: Pictures, whole: bool) -> Behind:
+    """digests: (n, DIGEST_BYTES) of what is stored; removed: how many of them have no picture any more."""
+    if not isinstance(pictures, LivingPictures):
+        return Behind(removed=removed)
+    stored = Counter(map(bytes, () if digests is None else digests))
     changed = sum(pictures.digests[row].tobytes() in stored for row in pictures.unread)
-    removed = len(snapshot.gone)
     if not whole:
         return Behind(changed=changed, removed=removed)
     read = [row for row in np.flatnonzero(pictures.present).tolist() if row not in pictures.unread]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,7 +14,7 @@ import numpy as np
 from searchdemo.collection.embed import BATCH_SIZE, Made, Stored, embed
 from searchdemo.collection.progress import Progress, Report
 from searchdemo.collection.reuse import StoredByContent
-from searchdemo.collection.store import DIGESTS, VECTORS, Artifact, Key, Manifest, Store
+from searchdemo.collection.store import DIGESTS, QUERY_DIGESTS, VECTORS, Artifact, Key, Manifest, Store
 from searchdemo.encoders.base import Encoder
 from searchdemo.errors import BadArtifact, BadQuery, NoPictures, NotBuilt
 from searchdemo.files import sha256_of
@@ -72,19 +72,20 @@ class _Build:
     def run(self, gallery: Gallery, settled: Callable[[Gallery], None]) -> Artifact:
         from searchdemo.indexes.table import find
 
-        living = isinstance(gallery.pictures, LivingPictures)
         stored: Stored = lambda digest: None  # noqa: E731
-        if living and not self.rebuild:
+        if gallery.reopen is not None and not self.rebuild:
             stored = StoredByContent(self.store, self.key, self.encoder)
         rows, made = self.embed(gallery, gallery.pictures, "vectors", "embedding the gallery", stored)
-        if isinstance(gallery.pictures, LivingPictures) and len(rows):
-            gallery, rows = gallery.pictures.settled(rows)
-            settled(gallery)
-        rows, vectors = in_order(rows, made.vectors)
         if not len(rows):
             raise NoPictures(gallery.missing or f"The gallery {gallery.name!r} has no pictures.")
-        asked, queries = self.embed(gallery, gallery.queries, "queries", "embedding the queries")
-        query_rows, query_vectors = in_order(asked, queries.vectors)
+        query_rows, queries = self.embed(gallery, gallery.queries, "queries", "embedding the queries", stored)
+        if gallery.reopen is not None:
+            gallery, rows, query_rows = reopened(gallery, rows, query_rows)
+            settled(gallery)
+        rows, vectors = in_order(rows, made.vectors)
+        query_rows, query_vectors = in_order(query_rows, queries.vectors)
+        if not len(rows):
+            raise NoPictures(gallery.missing or f"The gallery {gallery.name!r} has no pictures.")
         self.report(Progress("building ivf", 0, 1, 0))
         find("ivf").build(vectors, self.key.metric).save(self.work / VECTORS)
         arrays = {}
@@ -96,8 +97,15 @@ class _Build:
                 arrays["query_rows.npy"] = query_rows
         facts: dict[str, object] = {}
         if isinstance(gallery.pictures, LivingPictures):
-            arrays[DIGESTS] = gallery.pictures.digests[rows]
-            facts = {"embedded": made.embedded, "reused": made.reused, "removed": self.removed(arrays[DIGESTS])}
+            arrays[DIGESTS] = digests = gallery.pictures.digests[rows]
+            if isinstance(gallery.queries, LivingPictures) and len(query_rows):
+                arrays[QUERY_DIGESTS] = gallery.queries.digests[query_rows]
+                digests = np.concatenate([digests, arrays[QUERY_DIGESTS]])
+            facts = {
+                "embedded": made.embedded + queries.embedded,
+                "reused": made.reused + queries.reused,
+                "removed": self.removed(digests),
+            }
         for name, array in arrays.items():
             np.save(self.work / name, array)
         return self.publish(gallery, len(rows), len(query_rows), arrays, made.seconds + queries.seconds, facts)
@@ -123,11 +131,12 @@ class _Build:
     def removed(self, digests: np.ndarray) -> int:
         """How many of the pictures that were stored so far are not among these (n, DIGEST_BYTES)."""
         try:
-            before = np.load(self.store.open(self.key).file(DIGESTS))
+            old = self.store.open(self.key)
+            files = [name for name in (DIGESTS, QUERY_DIGESTS) if old.has(name)]
+            before = [digest for name in files for digest in np.load(old.file(name))]
         except (NotBuilt, BadArtifact):
             return 0
-        gone = Counter(map(bytes, before)) - Counter(map(bytes, digests))
-        return sum(gone.values())
+        return (Counter(map(bytes, before)) - Counter(map(bytes, digests))).total()
 
     def publish(
         self,
@@ -165,6 +174,22 @@ class _Build:
         for scratch in [*artifact.folder.glob("*.npy.*"), *artifact.folder.glob("*.partial")]:
             scratch.unlink(missing_ok=True)
         return artifact
+
+
+def reopened(gallery: Gallery, rows: np.ndarray, query_rows: np.ndarray) -> tuple[Gallery, np.ndarray, np.ndarray]:
+    """A person's folder as it is after its new files were read, and the rows that these have in it by then."""
+    assert gallery.reopen is not None
+    asked = [(gallery.pictures, rows), (gallery.queries, query_rows)]
+    living = [(pictures, some) for pictures, some in asked if isinstance(pictures, LivingPictures)]
+    for pictures, _ in living:
+        pictures.remember()
+    now = gallery.reopen()
+    vanished = tuple(pictures.file(row) for pictures, some in living for row in some.tolist() if not pictures.has(row))
+    now = replace(now, report=replace(now.report, vanished=vanished))
+    for (before, some), later in zip(asked, (now.pictures, now.queries), strict=True):
+        if isinstance(before, LivingPictures):
+            some[:] = before.rows_in(later, some)
+    return now, rows, query_rows
 
 
 def in_order(rows: np.ndarray, vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -82,17 +82,18 @@ class Library:
     def _snapshot(self, artifact: Artifact, gallery: Gallery) -> Snapshot:
         """Raises BadArtifact. A person's folder may have changed, any other gallery must be what it was."""
         if isinstance(gallery.pictures, LivingPictures) and artifact.has(DIGESTS):
-            return self._shelf.snapshot(artifact).placed(gallery.pictures)
+            return self._shelf.snapshot(artifact).placed(gallery.pictures, gallery.queries)
         artifact.check_gallery(gallery.fingerprint)
         return self._shelf.snapshot(artifact)
 
     def _behind(self, gallery: Gallery, artifact: Artifact, snapshot: Snapshot) -> Behind:
         """What changed in a person's folder since the build."""
-        pictures, built = gallery.pictures, artifact.manifest.gallery_fingerprint
-        if not isinstance(pictures, LivingPictures) or (built == gallery.fingerprint and not pictures.unread):
+        if not isinstance(gallery.pictures, LivingPictures):
+            return UP_TO_DATE
+        if artifact.manifest.gallery_fingerprint == gallery.fingerprint and not gallery.report.waiting:
             return UP_TO_DATE
         return self._changes.get(
-            (gallery.fingerprint, snapshot.identity), lambda: behind(snapshot, pictures, artifact.key.limit is None)
+            (gallery.fingerprint, snapshot.identity), lambda: behind(snapshot, gallery, artifact.key.limit is None)
         )
 
     def _is_to_be_reopened(self, gallery: Gallery, artifact: Artifact) -> bool:

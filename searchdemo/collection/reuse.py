@@ -8,22 +8,27 @@ from dataclasses import replace
 
 import numpy as np
 
-from searchdemo.collection.store import DIGESTS, VECTORS, Artifact, Key, Store, read_manifest
+from searchdemo.collection.store import DIGESTS, QUERY_DIGESTS, VECTORS, Artifact, Key, Store, read_manifest
 from searchdemo.encoders.base import Encoder
 from searchdemo.errors import BadArtifact
-from searchdemo.indexes.vectors import StoredVectors
+from searchdemo.indexes.vectors import ArrayVectors, StoredVectors, Vectors, unit
 
 
 class StoredByContent:
     """Finds the vector of a content among all folders that were embedded by the same encoder, in the same way."""
 
     def __init__(self, store: Store, key: Key, encoder: Encoder):
-        self._places: dict[bytes, tuple[StoredVectors, int]] = {}
+        self._places: dict[bytes, tuple[Vectors, int]] = {}
         for artifact in _artifacts(store, key, encoder):
             with contextlib.suppress(BadArtifact):  # a damaged one is of no use; its own search says so
-                digests, vectors = np.load(artifact.file(DIGESTS)), StoredVectors(artifact.file(VECTORS))
-                for position, digest in enumerate(digests):
-                    self._places.setdefault(digest.tobytes(), (vectors, position))
+                self._add(np.load(artifact.file(DIGESTS)), StoredVectors(artifact.file(VECTORS)))
+                if artifact.has(QUERY_DIGESTS):
+                    queries = unit(np.load(artifact.file("queries.npy")).astype(np.float32))
+                    self._add(np.load(artifact.file(QUERY_DIGESTS)), ArrayVectors(queries))
+
+    def _add(self, digests: np.ndarray, vectors: Vectors) -> None:
+        for position, digest in enumerate(digests):
+            self._places.setdefault(digest.tobytes(), (vectors, position))
 
     def __call__(self, digest: bytes) -> np.ndarray | None:
         """(dim,) float32, or None where no picture of this content was embedded."""

@@ -33,7 +33,7 @@ from searchdemo.indexes.base import IndexSpec
 
 FORMAT = 1
 VECTORS = "ivf.faiss"
-DIGESTS = "digests.npy"
+DIGESTS, QUERY_DIGESTS = "digests.npy", "query_digests.npy"
 BUILDING, OLD = ".building", ".old"  # suffixes of folders that are not in place
 SWAP_SECONDS = 1.0  # a reader waits at most this long for a folder that is being replaced
 NAME_BYTES = 60  # of the name of a person's folder that go into ours; file systems take 255 in all

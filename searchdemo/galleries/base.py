@@ -64,7 +64,7 @@ class LivingPictures(Pictures):
     """Pictures that come, change and go: each is known by its content, and a build looks only at what is new.
 
     A row belongs to one content for ever. The row of a picture that went away has no picture and no label, and a
-    picture that nobody has read yet has a row that may change when it is read (see `settled`).
+    picture that nobody has read yet has a row that may change when it is read (see `rows_in`).
     """
 
     digests: np.ndarray  # (n, DIGEST_BYTES) uint8 of the content of each row; zeros where it was never read
@@ -84,8 +84,12 @@ class LivingPictures(Pictures):
         """Told by a build: what it found in unread rows. "" for a picture, else the reason why it is none."""
 
     @abstractmethod
-    def settled(self, rows: np.ndarray) -> tuple[Gallery, np.ndarray]:
-        """After a build has read these rows: the gallery as it is now, and their rows in it, MISSING for those gone."""
+    def remember(self) -> None:
+        """Keeps all that `looked_at` was told."""
+
+    @abstractmethod
+    def rows_in(self, now: Pictures, rows: np.ndarray) -> np.ndarray:
+        """The rows that these have in the same pictures as they are opened later; MISSING for those that are gone."""
 
     @abstractmethod
     def outdated(self) -> bool:
@@ -106,6 +110,7 @@ class Gallery:
     example_texts: tuple[str, ...] = ()  # queries in words for people to click
     report: GalleryReport = field(default_factory=GalleryReport)  # of a person's own files: what became of each
     former: str = ""  # the name that a person's folder had before it was moved
+    reopen: Callable[[], Gallery] | None = None  # opens a person's folder again, as it is by then
 
     @property
     def source(self) -> str:

@@ -1,4 +1,4 @@
-"""A person's own pictures: a folder, flat or with one sub-folder per class.
+"""A person's own pictures: a folder, flat or with one sub-folder per class, or train/ and val/ with classes below.
 
 Opening it looks at names, sizes and times of change, and at the first bytes of files that are new. A build reads each
 new file once, and what it finds is remembered in the catalog, so that neither is done again.
@@ -6,11 +6,12 @@ new file once, and what it finds is remembered in the catalog, so that neither i
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import os
 import time
 from collections import defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,8 @@ SHOWN_BYTES = 64 * 1024  # of a file that is shown as it is
 SHOWN_STARTS = (b"\xff\xd8", b"\x89PNG", b"RIFF", b"GIF8")  # of what every browser shows
 
 REMEMBER_EVERY_S = 1.0  # between two writes of what a build found out
+TRAIN, HELD_OUT = "train", ("val", "valid", "validation", "test")  # names of folders that hold a split each
+
 LOOK_EVERY_S = 5.0  # a folder that is kept open is looked through again after so long,
 LOOK_SHARE = 0.02  # and so much later that looking takes at most this share of the time
 
@@ -51,9 +54,11 @@ def open_folder(argument: str, progress: Count | None = None, **options: object)
     looked = _Looked(root, listing, catalog.known(folder, listing.files))
     catalog.remember(folder, looked.look(progress))
     catalog.forget_others(folder, listing.files)
+    train, held_out = looked.keep_splits()
     rows = _numbered(catalog, folder, looked)
-    pictures = FolderPictures(root, folder, looked, rows)
-    report = looked.report(pictures)
+    everything = FolderPictures(root, folder, looked, rows)
+    report = looked.report()
+    pictures = everything.part(train) if train else everything
     if not pictures.present.any():
         raise NoPictures(_nothing(argument, report))
     pictures.tell_missing(argument, report)
@@ -63,10 +68,11 @@ def open_folder(argument: str, progress: Count | None = None, **options: object)
         label_names=pictures.label_names,
         class_names=tuple(name.replace("_", " ") for name in pictures.label_names),
         pictures=pictures,
-        queries=NoQueries(),
-        fingerprint=pictures.fingerprint(),
+        queries=everything.part(held_out) if train else NoQueries(),
+        fingerprint=everything.fingerprint(),
         report=report,
         former=f"folder:{former}" if former else "",
+        reopen=lambda: open_folder(argument),
     )
 
 
@@ -116,7 +122,26 @@ class _Looked:
             if (known := self.known.get(file.path)) and not known.kind and not known.problem
         }
 
-    def report(self, pictures: FolderPictures) -> GalleryReport:
+    def keep_splits(self) -> tuple[str, str]:
+        """("train/", "val/") where the pictures lie in classes below these two, and ("", "") otherwise.
+
+        Pictures of a further split, as test/, are left out and counted.
+        """
+        paths = [*self.taken, *self.unread]
+        splits = {path.split("/")[0]: path.split("/")[0].lower() for path in paths}
+        train = next((name for name, lower in splits.items() if lower == TRAIN), "")
+        held_out = next((name for wanted in HELD_OUT for name, lower in splits.items() if lower == wanted), "")
+        classes = any(path.startswith(f"{train}/") and path.count("/") > 1 for path in paths)
+        if not (train and held_out and classes and {*splits.values()} <= {TRAIN, *HELD_OUT}):
+            return "", ""
+        for path in paths:
+            if path.split("/")[0] not in (train, held_out):
+                self.known.pop(path, None)
+                self.unread.pop(path, None)
+                self.listing.left_out[f"picture outside {train} and {held_out}"] += 1
+        return f"{train}/", f"{held_out}/"
+
+    def report(self) -> GalleryReport:
         skipped, unreadable = defaultdict(list), {}
         for file in self.listing.files:
             if known := self.known.get(file.path):
@@ -191,11 +216,26 @@ class FolderPictures(LivingPictures):
         self._pending: list[tuple[File, Known]] = []  # what is to be remembered of them
         self._remembered_at = time.monotonic()
         self._missing = ""
-        classes = [path.split("/")[0] if "/" in path else "" for path in self.paths]
+        self._name_classes(0)
+
+    def _name_classes(self, depth: int) -> None:
+        """The class of a picture is the folder at this depth in its path, where there is one."""
+        classes = [parts[depth] if len(parts := path.split("/")) > depth + 1 else "" for path in self.paths]
         names = tuple(sorted(set(classes) - {""}))
         number_of = {name: i for i, name in enumerate(names)} | {"": -1}
         self.labels = np.array([number_of[name] for name in classes], dtype=np.int16)
         self.label_names = tuple(map(printable, names))
+
+    def part(self, split: str) -> FolderPictures:
+        """The pictures of one split, "train/", in the same rows; the others have none. Classes are those of both."""
+        part = copy.copy(self)
+        part._pending = []
+        part._name_classes(1)
+        part.paths = [path if path.startswith(split) else "" for path in self.paths]
+        part.present = np.array([bool(path) for path in part.paths], dtype=bool)
+        part.labels = np.where(part.present, part.labels, -1).astype(np.int16)
+        part.unread = frozenset(row for row in self.unread if part.paths[row])
+        return part
 
     @property
     def missing(self) -> str:
@@ -245,24 +285,18 @@ class FolderPictures(LivingPictures):
             if row in self._found
         ]
         if time.monotonic() - self._remembered_at >= REMEMBER_EVERY_S:
-            self._remember()
+            self.remember()
 
-    def _remember(self) -> None:
+    def remember(self) -> None:
         pending, self._pending = self._pending, []
         Catalog().remember(self._folder, pending)
         self._remembered_at = time.monotonic()
 
-    def settled(self, rows: np.ndarray) -> tuple[Gallery, np.ndarray]:
-        self._remember()
-        now = open_folder(self.source)
-        pictures = now.pictures
-        assert isinstance(pictures, FolderPictures)
-        row_of = {path: row for row, path in enumerate(pictures.paths) if path and row not in pictures.unread}
-        vanished = tuple(self.file(row) for row in rows if not self.has(int(row)))
-        report = replace(now.report, vanished=vanished)
-        pictures.tell_missing(self.source, report)
-        found = np.array([row_of.get(self.paths[row], MISSING) for row in rows], dtype=np.int64)
-        return replace(now, report=report), found
+    def rows_in(self, now: Pictures, rows: np.ndarray) -> np.ndarray:
+        if not isinstance(now, FolderPictures):  # no longer held out
+            return np.full(len(rows), MISSING, np.int64)
+        row_of = {path: row for row, path in enumerate(now.paths) if path and row not in now.unread}
+        return np.array([row_of.get(self.paths[row], MISSING) for row in rows], dtype=np.int64)
 
     def outdated(self) -> bool:
         return time.monotonic() - self.looked_at_s > max(LOOK_EVERY_S, self.looked_in_s / LOOK_SHARE)
