@@ -123,7 +123,7 @@ def embed(library: Library, arguments: argparse.Namespace, progress: ProgressLin
 
     gallery = open_gallery(library, arguments, progress, download=True)
     if arguments.map:
-        layout.check_installed(min(len(gallery.pictures), arguments.limit or len(gallery.pictures)))
+        layout.check_installed(min(gallery.pictures.count, arguments.limit or gallery.pictures.count))
     library.encoder(arguments.encoder, counter("downloading weights, MB", progress, 10**6))
     options = {"batch_size": arguments.batch_size} if arguments.batch_size else {}
     return library.build(make_key(arguments), progress, rebuild=arguments.rebuild, **options)

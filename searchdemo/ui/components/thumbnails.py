@@ -24,7 +24,7 @@ SIGNATURES = ((b"\xff\xd8", "jpeg"), (b"\x89PNG", "png"), (b"RIFF", "webp"), (b"
 
 def row_tile(gallery: Gallery, row: int, caption: str) -> Tile:
     """A picture of the gallery."""
-    return gallery.pictures.encoded(row) or gallery.blur(row), caption
+    return gallery.pictures.shown(row) or gallery.blur(row), caption
 
 
 def query_tile(collection: Collection, number: int, kind: str = "query") -> Tile:
