@@ -104,12 +104,12 @@ def kind_of(file: IO[bytes], name: str) -> str:
     picture's, so that damaged pictures are told of.
     """
     start, suffix = file.read(START_BYTES), PurePath(name).suffix.lower()
-    if suffix in RAW_SUFFIXES:
-        return "camera RAW"
     if suffix in suffixes() or _is_heif(start):
         return ""
     formats = _possible(start[:16])
-    if formats and not WEAK.issuperset(formats):
+    if suffix in RAW_SUFFIXES and {"TIFF", *WEAK}.issuperset(formats):  # many are TIFFs that hold a stamp-sized picture
+        return "camera RAW"
+    if not WEAK.issuperset(formats):
         return ""
     if any(name in WEAK for name in formats if name != "TGA"):
         with contextlib.suppress(BadPicture):

@@ -18,7 +18,7 @@ from searchdemo.tones import as_srgb, grey_8_bit, is_deep, joined, other_bytes, 
 
 MAX_PIXELS = 50_000_000  # about 150 MB as RGB; checked before anything is decoded
 # JPEG is decoded at a smaller scale, and a phone's photographs of 200 megapixels are JPEG or HEIC.
-MAX_PIXELS_OF = {"JPEG": 300_000_000, "MPO": 300_000_000, "HEIF": 110_000_000}
+MAX_PIXELS_OF = {"JPEG": 220_000_000, "MPO": 220_000_000, "HEIF": 110_000_000}
 MAX_ASPECT = 100  # "resize the shorter side to 224" would blow a 1 x 10,000 strip up to gigabytes
 SHORTER_SIDE = 1024  # that a JPEG keeps at least when it is decoded at 1/2, 1/4 or 1/8: three times what networks take
 

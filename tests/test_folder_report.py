@@ -125,6 +125,13 @@ def test_what_no_reader_could_read_is_tried_again_by_another(tmp_path, monkeypat
     assert open_gallery(f"folder:{tmp_path}").report.waiting == ("bad.png",)
 
 
+def test_a_huge_file_is_named_and_not_read(tmp_path):
+    (tmp_path / "good.png").write_bytes(png((1, 2, 3)))
+    with (tmp_path / "huge.tif").open("wb") as file:
+        file.truncate(600 * 10**6)  # takes no place on the disk
+    assert read(tmp_path).report.unreadable == {"huge.tif": "is larger than 500 MB"}
+
+
 # Folders
 
 

@@ -64,6 +64,10 @@ def test_a_picture_is_known_by_its_content(format, name):
     assert kind_of(io.BytesIO(encoded(soft(), format, **KINDS[format])), name) == ""
 
 
+def test_a_jpeg_that_is_named_like_a_raw_file_is_a_jpeg():
+    assert kind_of(io.BytesIO(encoded(soft(), "JPEG")), "IMG.DNG") == ""
+
+
 def test_a_heic_photograph_is_known_and_read():
     data = heic(soft())
     assert kind_of(io.BytesIO(data), "IMG_0001") == ""

@@ -25,6 +25,7 @@ from searchdemo.galleries.thumbnails import Thumbnails
 from searchdemo.galleries.walk import File, Listing, walk
 from searchdemo.types import MISSING, Count
 
+MAX_FILE_BYTES = 500 * 10**6  # a file is read whole, by several threads at once
 SHOWN_BYTES = 64 * 1024  # of a file that is shown as it is
 SHOWN_STARTS = (b"\xff\xd8", b"\x89PNG", b"RIFF", b"GIF8")  # of what every browser shows
 
@@ -97,7 +98,9 @@ class _Looked:
         self.unread: dict[str, File] = {}
         self.closed: dict[str, str] = {}  # path -> why it cannot be opened
         for number, file in enumerate(self.listing.files, start=1):
-            if file.path not in self.known:
+            if file.path not in self.known and file.size > MAX_FILE_BYTES:
+                self.closed[file.path] = f"is larger than {MAX_FILE_BYTES // 10**6} MB"
+            elif file.path not in self.known:
                 try:
                     with (self.root / file.path).open("rb", buffering=0) as opened:
                         kind = kind_of(opened, file.path)
