@@ -237,3 +237,13 @@ def test_what_is_excluded_is_remembered_with_the_folder(tmp_path):
     assert gallery.pictures.paths == ["a.png"] and gallery.report.left_out == {"excluded folder": 1}
     Catalog().exclude(tmp_path / "moved", [""])
     assert read(tmp_path / "moved").pictures.paths == ["a.png", "drafts/b.png"]
+
+
+def test_a_moved_folder_is_found_though_its_exclusions_were_said_before(tmp_path):
+    folder_of({"a.png": "red", "c.png": "white", "drafts/b.png": "blue"}, tmp_path / "mine")
+    rows = read(tmp_path / "mine").pictures.paths
+    (tmp_path / "mine").rename(tmp_path / "moved")
+    Catalog().exclude(tmp_path / "moved", ["drafts"])
+    gallery = read(tmp_path / "moved")
+    assert gallery.former == f"folder:{tmp_path / 'mine'}" and rows == ["a.png", "c.png", "drafts/b.png"]
+    assert gallery.pictures.paths == ["a.png", "c.png", ""] and gallery.report.left_out == {"excluded folder": 1}

@@ -19,7 +19,7 @@ from searchdemo.collection.library import Library
 from searchdemo.collection.query import Query
 from searchdemo.collection.store import Artifact, Key
 from searchdemo.errors import BadQuery, NoPictures
-from searchdemo.galleries import folder as folder_module
+from searchdemo.galleries import folder_pictures
 from tests.conftest import MeanColour, World, png, unit
 
 ENCODER = "mean-colour"
@@ -215,10 +215,10 @@ def test_what_is_open_notices_changes_after_a_while(mine, monkeypatch):
     library = mine.world.library()
     assert mine.search("red", library=library).notice == ""
     (mine.root / "b" / "red.png").unlink()
-    monkeypatch.setattr(folder_module, "LOOK_EVERY_S", 10**9)
+    monkeypatch.setattr(folder_pictures, "LOOK_EVERY_S", 10**9)
     assert mine.search("red", 1, library=library).notice == ""
-    monkeypatch.setattr(folder_module, "LOOK_EVERY_S", 0)
-    monkeypatch.setattr(folder_module, "LOOK_SHARE", float("inf"))
+    monkeypatch.setattr(folder_pictures, "LOOK_EVERY_S", 0)
+    monkeypatch.setattr(folder_pictures, "LOOK_SHARE", float("inf"))
     result = mine.search("red", 1, library=library)
     assert "1 picture was removed" in result.notice and result.hits[0].file != "b/red.png"
 

@@ -71,13 +71,18 @@ class Catalog:
         files: what it holds. A folder that is new here and holds most of what one held that is no more is that one.
         """
         with self._open() as db:
-            found = db.execute("SELECT id, former FROM folders WHERE root = ?", (os.fsencode(root),)).fetchone()
-            if found is None and (moved := _moved(db, files)):
-                number, former = moved
-                db.execute("UPDATE folders SET root = ?, former = ? WHERE id = ?", (os.fsencode(root), former, number))
+            place = os.fsencode(root)
+            found = db.execute("SELECT id, former, exclude FROM folders WHERE root = ?", (place,)).fetchone()
+            if found and db.execute("SELECT 1 FROM files WHERE folder = ? LIMIT 1", found[:1]).fetchone():
+                return found[0], os.fsdecode(found[1] or b"")
+            if moved := _moved(db, files):
+                db.execute("DELETE FROM folders WHERE root = ?", (place,))
+                db.execute("UPDATE folders SET root = ?, former = ? WHERE id = ?", (place, moved[1], moved[0]))
+                if found:  # what is to be excluded was said before the folder was opened
+                    db.execute("UPDATE folders SET exclude = ? WHERE id = ?", (found[2], moved[0]))
                 found = moved
             if found is None:
-                found = db.execute("INSERT INTO folders (root) VALUES (?)", (os.fsencode(root),)).lastrowid, None
+                found = db.execute("INSERT INTO folders (root) VALUES (?)", (place,)).lastrowid, None
             return found[0], os.fsdecode(found[1] or b"")
 
     def excluded(self, root: Path) -> list[str]:

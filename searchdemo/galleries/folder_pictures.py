@@ -1,0 +1,156 @@
+"""The pictures of a person's folder by row."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+
+from searchdemo.galleries.base import DIGEST_BYTES, LivingPictures, Pictures, content_digest, printable
+from searchdemo.galleries.catalog import Catalog, Known, Row
+from searchdemo.galleries.looked import Looked
+from searchdemo.galleries.report import GalleryReport, files, named
+from searchdemo.galleries.thumbnails import Thumbnails
+from searchdemo.galleries.walk import File
+from searchdemo.types import MISSING
+
+SHOWN_BYTES = 64 * 1024  # of a file that is shown as it is
+SHOWN_STARTS = (b"\xff\xd8", b"\x89PNG", b"RIFF", b"GIF8")  # of what every browser shows
+REMEMBER_EVERY_S = 1.0  # between two writes of what a build found out
+LOOK_EVERY_S = 5.0  # a folder that is kept open is looked through again after so long,
+LOOK_SHARE = 0.02  # and so much later that looking takes at most this share of the time
+
+
+class FolderPictures(LivingPictures):
+    """Files by row. Only their names and digests are kept in memory."""
+
+    looked_in_s = looked_at_s = 0.0
+
+    def __init__(self, root: Path, folder: int, looked: Looked, rows: list[Row]):
+        self.source, self._root, self._folder = str(root), root, folder
+        taken, unread = looked.taken, looked.unread
+        here = [row.path in unread or taken.get(row.path) == row.digest for row in rows]
+        self.paths = [row.path if there else "" for row, there in zip(rows, here, strict=True)]  # as on the disk
+        first: dict[str, int] = {}
+        for number, path in enumerate(self.paths):  # of two rows of one path, the later is what it holds now
+            if path in first:
+                self.paths[first[path]] = ""
+            if path:
+                first[path] = number
+        self.present = np.array([bool(path) for path in self.paths], dtype=bool)
+        digests = b"".join(row.digest or bytes(DIGEST_BYTES) for row in rows)
+        self.digests = np.frombuffer(digests, np.uint8).reshape(len(rows), DIGEST_BYTES)
+        self.unread = frozenset(number for number, path in enumerate(self.paths) if path in unread)
+        self._sizes = unread
+        self._found: dict[int, tuple[File, bytes]] = {}  # unread rows that were read: the file then, its digest
+        self._pending: list[tuple[File, Known]] = []  # what is to be remembered of them
+        self._remembered_at = time.monotonic()
+        self._missing = ""
+        self._name_classes(0)
+
+    def _name_classes(self, depth: int) -> None:
+        """The class of a picture is the folder at this depth in its path, where there is one."""
+        classes = [parts[depth] if len(parts := path.split("/")) > depth + 1 else "" for path in self.paths]
+        names = tuple(sorted(set(classes) - {""}))
+        number_of = {name: i for i, name in enumerate(names)} | {"": -1}
+        self.labels = np.array([number_of[name] for name in classes], dtype=np.int16)
+        self.label_names = tuple(map(printable, names))
+
+    def part(self, split: str) -> FolderPictures:
+        """The pictures of one split, "train/", in the same rows; the others have none. Classes are those of both."""
+        part = copy.copy(self)
+        part._pending = []
+        part._name_classes(1)
+        part.paths = [path if path.startswith(split) else "" for path in self.paths]
+        part.present = np.array([bool(path) for path in part.paths], dtype=bool)
+        part.labels = np.where(part.present, part.labels, -1).astype(np.int16)
+        part.unread = frozenset(row for row in self.unread if part.paths[row])
+        return part
+
+    @property
+    def missing(self) -> str:
+        return self._missing
+
+    def encoded(self, row: int) -> bytes | None:
+        try:
+            with (self._root / self.paths[row]).open("rb") as file:
+                data = file.read()
+                if row in self.unread:
+                    now = os.fstat(file.fileno())
+                    inode = (now.st_dev, now.st_ino) if os.name == "posix" else None
+                    self._found[row] = File(self.paths[row], now.st_size, now.st_mtime_ns, inode), content_digest(data)
+                return data
+        except OSError:  # gone since the folder was opened
+            return None
+
+    def shown(self, row: int) -> bytes | None:
+        """A file of up to SHOWN_BYTES that a browser knows as it is, of any other a thumbnail."""
+        path = self._root / self.paths[row]
+        try:
+            small = self.paths[row] and path.stat().st_size <= SHOWN_BYTES
+        except OSError:
+            return None
+        encoded = self.encoded(row) if small or row in self.unread else None
+        if encoded is not None and len(encoded) <= SHOWN_BYTES and encoded.startswith(SHOWN_STARTS):
+            return encoded
+        digest = self.digest(row)
+        return Thumbnails().get(digest, lambda: self.encoded(row)) if digest else None
+
+    def has(self, row: int) -> bool:
+        return bool(self.paths[row]) and (self._root / self.paths[row]).is_file()
+
+    def file(self, row: int) -> str:
+        return printable(self.paths[row])
+
+    def digest(self, row: int) -> bytes:
+        if row in self.unread:
+            return self._found[row][1] if row in self._found else b""
+        return self.digests[row].tobytes()
+
+    def looked_at(self, problems: dict[int, str]) -> None:
+        """Kept for good once in REMEMBER_EVERY_S; what a kill loses of it costs reading again, no embedding."""
+        self._pending += [
+            (self._found[row][0], Known("", self._found[row][1], problem))
+            for row, problem in problems.items()
+            if row in self._found
+        ]
+        if time.monotonic() - self._remembered_at >= REMEMBER_EVERY_S:
+            self.remember()
+
+    def remember(self) -> None:
+        pending, self._pending = self._pending, []
+        Catalog().remember(self._folder, pending)
+        self._remembered_at = time.monotonic()
+
+    def rows_in(self, now: Pictures, rows: np.ndarray) -> np.ndarray:
+        if not isinstance(now, FolderPictures):  # no longer held out
+            return np.full(len(rows), MISSING, np.int64)
+        row_of = {path: row for row, path in enumerate(now.paths) if path and row not in now.unread}
+        return np.array([row_of.get(self.paths[row], MISSING) for row in rows], dtype=np.int64)
+
+    def outdated(self) -> bool:
+        return time.monotonic() - self.looked_at_s > max(LOOK_EVERY_S, self.looked_in_s / LOOK_SHARE)
+
+    def fingerprint(self) -> str:
+        """SHA-256 over paths and contents. Of a file that is not read yet, size and time stand for the content."""
+        digest = hashlib.sha256()
+        for path, row in sorted((path, row) for row, path in enumerate(self.paths) if path):
+            file = self._sizes.get(path)
+            identity = f"{file.size} {file.mtime_ns}" if file else self.digests[row].tobytes().hex()
+            digest.update(f"{path}\0{identity}\n".encode(errors="surrogateescape"))
+        return digest.hexdigest()
+
+    def tell_missing(self, argument: str, report: GalleryReport) -> None:
+        """The sentence for the page."""
+        said = []
+        if report.unreadable:
+            said.append(
+                f"{files(report.unreadable)} in {argument!r} cannot be read as pictures and were left out: "
+                f"{named(report.unreadable)}."
+            )
+        said += [f"{place!r} in {argument!r} was not entered: {reason}." for place, reason in report.unread.items()][:3]
+        self._missing = " ".join(said)
