@@ -14,10 +14,11 @@ import argparse
 import json
 import time
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from searchdemo.cli.options import add_choice, existing_folder, gallery_name, make_key, make_library
-from searchdemo.errors import SearchDemoError
+from searchdemo.cli.options import add_choice, gallery_name, make_key, make_library
+from searchdemo.errors import NoPictures, SearchDemoError
 
 if TYPE_CHECKING:
     from searchdemo.collection.library import Library
@@ -28,13 +29,16 @@ LISTEN_MS = 500  # so often the watcher returns, whether something happened or n
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("folder", type=existing_folder, help="the folder of your pictures")
+    parser.add_argument("folder", help="the folder of your pictures")
     add_choice(parser, gallery=False)
 
 
 def run(arguments: argparse.Namespace) -> None:
     from searchdemo.extras import imported
 
+    root = Path(arguments.folder).expanduser()
+    if not root.is_dir():
+        raise NoPictures(f"There is no folder {arguments.folder!r}; name the folder of your pictures.")
     watchfiles = imported("watchfiles", "The command 'watch'", "pip install watchfiles")
     arguments.gallery = gallery_name(f"folder:{arguments.folder}")
     library, key = make_library(arguments), make_key(arguments)
@@ -44,7 +48,7 @@ def run(arguments: argparse.Namespace) -> None:
         print(json.dumps(fact) if arguments.json else sentence(fact), flush=True)
 
     changes = watchfiles.watch(
-        arguments.folder, watch_filter=None, rust_timeout=LISTEN_MS, yield_on_timeout=True, raise_interrupt=True
+        root, watch_filter=None, rust_timeout=LISTEN_MS, yield_on_timeout=True, raise_interrupt=True
     )
     follow(library, key, changes, tell)
 

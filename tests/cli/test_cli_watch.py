@@ -51,6 +51,10 @@ def test_each_set_of_changes_is_caught_up_with(tmp_path, clock):
     assert again == [{"pictures": 1}] and "Up to date: 1 picture." in sentence(again[0])
 
 
+def test_a_folder_that_is_not_there(complaint):
+    assert "There is no folder '/nowhere/at/all'" in complaint("watch", "/nowhere/at/all")
+
+
 WATCH = """
 from searchdemo import cli
 from searchdemo.encoders import table
