@@ -134,6 +134,33 @@ def test_colours_of_any_depth_in_16_bits_equal_their_8_bit_twin(bits):
     assert np.abs(pixels(png_of_16_bits(np.concatenate([deep, opaque], axis=2))) - twin).max() <= 1
 
 
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("bits", [12, 16])
+def test_colours_of_16_bits_in_a_tiff_of_either_byte_order(bits, order):
+    """Written by hand: a header, one directory, the bits of each sample, the pixels."""
+    twin = np.asarray(noise()).copy()
+    twin[0, 0] = 255
+    deep = np.round(twin / 255 * (2**bits - 1)).astype(f"{order}u2")
+    after = 8 + 2 + 10 * 12 + 4
+    tags = [
+        (256, 4, 1, 64),
+        (257, 4, 1, 64),
+        (258, 3, 3, after),
+        (259, 3, 1, 1),
+        (262, 3, 1, 2),
+        (273, 4, 1, after + 6),
+    ]
+    tags += [(277, 3, 1, 3), (278, 4, 1, 64), (279, 4, 1, deep.nbytes), (284, 3, 1, 1)]
+    entries = b"".join(
+        struct.pack(f"{order}HHI", tag, kind, count)
+        + (struct.pack(f"{order}HH", value, 0) if kind == 3 and count == 1 else struct.pack(f"{order}I", value))
+        for tag, kind, count, value in tags
+    )
+    head = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(f"{order}IH", 8, len(tags))
+    tiff = head + entries + bytes(4) + struct.pack(f"{order}3H", 16, 16, 16) + deep.tobytes()
+    assert np.abs(pixels(tiff) - twin).max() <= 1
+
+
 def test_a_dark_picture_of_8_bits_stays_dark():
     dark = Image.fromarray(np.asarray(noise()) // 8)
     assert np.array_equal(pixels(encoded(dark)), np.asarray(dark))
