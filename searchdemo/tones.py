@@ -40,13 +40,16 @@ def to_8_bit(values: np.ndarray, floats: bool = False) -> np.ndarray:
     """Numbers of any range -> uint8 of the same shape.
 
     Integers hold 8, 10, 12, 14 or 16 bits: as many as their largest needs, because cameras and scanners keep 12 bits
-    in files of 16. For floats from 0 to 1, white is 1; for whole ones up to 255 it is 255. Any other range (scientific
+    in files of 16. For floats from 0 to 1, white is 1. It is 255 or 65535 where they look like 8 or 16 bits: their
+    largest is in the upper half of that range, or all are whole numbers up to 255. Any other range (scientific
     pictures, which define no white) is stretched from its minimum to its maximum.
     """
     values = np.nan_to_num(values.astype(np.float32 if values.itemsize <= 2 else np.float64))
     black, white = float(values.min()), float(values.max())
-    whole = not floats or (values == np.floor(values)).all()
-    whites = INTEGER_WHITES if not floats else (1.0, 255.0) if whole else (1.0,)
+    whites: tuple[float, ...] = INTEGER_WHITES
+    if floats:
+        whole = bool((values == np.floor(values)).all())
+        whites = (1.0, *(limit for limit in (255.0, 65535.0) if white > limit / 2 or (whole and limit == 255)))
     known = [limit for limit in whites if white <= limit]
     if black >= 0 and known:
         black, white = 0.0, known[0]

@@ -174,8 +174,15 @@ def test_where_a_tiff_says_that_zero_is_white_it_is_so_in_16_bits_too():
     assert opened[0, :, 0].tolist() == (255 - np.round(grey[0] / 257)).tolist()
 
 
-def test_floats_that_hold_8_bits_equal_their_twin():
+@pytest.mark.parametrize("white", [1, 255, 65535])
+def test_floats_of_a_known_range_equal_their_8_bit_twin(white):
     twin = np.asarray(noise().convert("L"))
+    floats = (twin / 255 * white * 0.99).astype(np.float32)
+    assert np.abs(pixels(encoded(Image.fromarray(floats), "TIFF"))[..., 0] - twin * 0.99).max() <= 1
+
+
+def test_floats_that_are_whole_numbers_up_to_255_equal_their_twin_however_dark():
+    twin = np.asarray(noise().convert("L")) // 4
     assert np.array_equal(pixels(encoded(Image.fromarray(twin.astype(np.float32)), "TIFF"))[..., 0], twin)
 
 
