@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import importlib.util
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from PIL import Image
 from searchdemo.types import Blur, Comparison, Hit, Missed, SearchResult, Timing
 from searchdemo.ui.components import placeholder, thumbnails
 from searchdemo.ui.components.answer import answer_html
-from searchdemo.ui.components.tiles import Tiles, result_tiles
+from searchdemo.ui.components.tiles import Tiles, named, result_tiles
 
 SHOWN = 24  # 23 hits and one that was missed
 WITH_LIBRARY = importlib.util.find_spec("thumbhash") is not None  # without it a blur is a grey tile
@@ -85,3 +86,9 @@ def test_each_of_24_results_is_shaped_once(work, shown, kind, wanted):
         assert sent.count(base64.b64encode(shown["picture"]).decode()) == SHOWN  # the very bytes, and few more
         assert len(sent) < SHOWN * (4 / 3 * len(shown["picture"]) + 600)
     assert sent.count('class="tile missed"') == 1 and "cell visited as number 20" in sent
+
+
+def test_a_hit_in_a_persons_folder_is_named_by_its_file():
+    hit = Hit(1, 7, "boats", "boats", 0.5, "boats/red.png")
+    assert named(hit) == "boats/red.png"
+    assert named(replace(hit, file="")) == "boats" and named(replace(hit, file="", class_name="")) == "row 7"

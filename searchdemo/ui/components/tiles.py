@@ -70,7 +70,8 @@ def result_tiles(result: SearchResult) -> list[Tile]:
 
 
 def named(hit: Hit) -> str:
-    return hit.class_name or hit.file or f"row {hit.row}"
+    """The path of a person's own file, which tells more than its class; else the class."""
+    return hit.file or hit.class_name or f"row {hit.row}"
 
 
 def explained(cosine: float) -> str:
