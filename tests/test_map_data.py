@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -108,6 +109,17 @@ def test_a_graph_walks_for_as_many_as_are_asked_for(collection):
     """FAISS keeps k candidates where ef_search is lower."""
     shown = data.overlay(collection, chosen("hnsw", 30, ef_search=2), Query(held_out=0))
     assert len(shown["walk"]["expanded"]) >= 30
+
+
+def test_pictures_that_are_no_more_are_neither_found_nor_missed(collection):
+    """A person's folder may lose files after a build."""
+    before = data.overlay(collection, chosen(nprobe=8), Query(held_out=3))
+    lost = next(one["position"] for one in before["neighbours"] if one["kind"] == "found")
+    later = replace(collection, snapshot=replace(collection.snapshot, gone=np.array([lost])))
+    after = [one["position"] for one in data.overlay(later, chosen(nprobe=8), Query(held_out=3))["neighbours"]]
+    exact = exact_rows(collection.queries[3:4], collection.vectors.all(), 6)[0].tolist()
+    assert lost not in after and set(exact) - {lost} <= set(after)
+    assert decoded(data.points(later)["rows"], "<i4")[lost] == -1 and data.key(later) != data.key(collection)
 
 
 def test_the_values_of_the_slider():

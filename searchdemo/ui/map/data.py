@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import zlib
 
 import numpy as np
 
@@ -31,20 +32,24 @@ def mapped(collection: Collection) -> Map:
 
 def key(collection: Collection) -> str:
     """Equal for equal points. Raises as `mapped` does."""
-    artifact = collection.artifact
-    return f"{artifact.key.folder} {artifact.vectors_sha256[:16]} {mapped(collection).made}"
+    artifact, snapshot = collection.artifact, collection.snapshot
+    rows = "" if snapshot.rows is None else f" {zlib.crc32(snapshot.rows.tobytes()):x}"  # a living folder changes them
+    return f"{artifact.key.folder} {artifact.vectors_sha256[:16]}{rows} {len(snapshot.gone)} {mapped(collection).made}"
 
 
 def points(collection: Collection) -> dict:
     """All points, by position: places (n, 2) uint16 and labels (n,) int16 in base64, and the names of the classes.
 
-    rows: gallery rows (n,) int32, where they are not the positions. Raises as `mapped` does.
+    rows: gallery rows (n,) int32, where they are not the positions; MISSING where the picture is no more.
+    Raises as `mapped` does.
     """
-    drawn, rows = mapped(collection), collection.gallery_rows(np.arange(len(collection)))
+    drawn, gone = mapped(collection), collection.snapshot.gone
+    rows = collection.gallery_rows(np.arange(len(collection))).copy()
+    rows[gone] = MISSING
     return {
         "key": key(collection),
-        "made": f"{len(drawn):,} pictures, laid out by {drawn.made}: near points have near vectors, as far as two "
-        "dimensions can show it; distances across the map mean little.",
+        "made": f"{len(drawn) - len(gone):,} pictures, laid out by {drawn.made}: near points have near vectors, as far "
+        "as two dimensions can show it; distances across the map mean little.",
         "positions": packed(drawn.stored, np.uint16),
         "labels": packed(collection.labels(), np.int16),
         "names": list(collection.gallery.class_names),
@@ -75,11 +80,13 @@ def overlay(collection: Collection, chosen: Choice, query: Query) -> dict:
     """
     drawn, index, vector = mapped(collection), collection.index(chosen.index), collection.embed(query).vector
     own = collection.position(query.row) if query.row is not None else MISSING
-    beside = int(own != MISSING)  # one more is searched for, because the query finds itself
+    unwanted = np.union1d(
+        collection.snapshot.gone, [own] * (own != MISSING)
+    )  # these are found, too, so more are asked for
 
     def nearest(searched: Index, k: int, params: dict[str, int]) -> np.ndarray:
-        found = searched.search(vector, k + beside, **params).positions[0]
-        return found[(found != own) & (found != MISSING)][:k]
+        found = searched.search(vector, k + len(unwanted), **params).positions[0]
+        return found[~np.isin(found, [*unwanted, MISSING])][:k]
 
     exact = nearest(collection.index("brute"), max(chosen.k, PLACED_BY), {})
     around = exact[:PLACED_BY]
@@ -101,7 +108,7 @@ def overlay(collection: Collection, chosen: Choice, query: Query) -> dict:
             one["rounded"] = one["kind"] == "missed" and one["rank"] <= nprobe  # its cell was visited all the same
     if "ef_search" in chosen.params:
         # FAISS keeps as many candidates as are asked for
-        steps = index.walk(vector[0], ef_search=max(chosen.params["ef_search"], chosen.k + beside))
+        steps = index.walk(vector[0], ef_search=max(chosen.params["ef_search"], chosen.k + len(unwanted)))
         if steps is not None:
             shown["walk"] = {"descent": steps.descent, "expanded": steps.expanded, "scored": steps.scored}
     return shown

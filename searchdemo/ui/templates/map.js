@@ -260,10 +260,10 @@ function hover(slot, pinned = false) {
   if (slot >= 0) {
     const position = points.order[slot], row = rowOf(position), kind = points.names[points.kinds[slot]];
     const [x, y] = place(view, width, height, [points.xs[slot], points.ys[slot]]);
-    const mark = marks().find(one => one.position === position), facts = [`row ${grouped(row)}`];
+    const mark = marks().find(one => one.position === position), facts = row < 0 ? [] : [`row ${grouped(row)}`];
     if (mark) facts.push(`${mark.kind === "missed" ? "missed" : "found"}, cosine ${mark.score.toFixed(3)}`);
     if (cells && query()?.visits) facts.push(`its cell is visited at nprobe ${grouped(query().visits[cells.of[slot]])}`);
-    card.querySelector("b").textContent = kind ?? `row ${grouped(row)}`;
+    card.querySelector("b").textContent = row < 0 ? "a picture that is no more" : kind ?? `row ${grouped(row)}`;
     card.querySelector("i").textContent = "";
     card.querySelector("span").textContent = facts.join(" · ");
     card.classList.toggle("below", y < height / 2);
@@ -277,6 +277,7 @@ function hover(slot, pinned = false) {
 function showPicture(row) {
   const picture = card.querySelector("img"), name = `${value.gallery} ${row}`, known = pictures.get(name);
   picture.hidden = !known;
+  if (row < 0) return;
   if (known) {
     picture.src = known.url;
     picture.alt = known.alt;
@@ -285,7 +286,7 @@ function showPicture(row) {
   }
   asking = setTimeout(async () => {
     const got = await server.picture([value.gallery, row]).catch(() => null);
-    if (!got) return;
+    if (!got?.url) return;
     if (pictures.size > 500) pictures.clear();
     pictures.set(name, got);
     if (hovered >= 0 && rowOf(points.order[hovered]) === row) showPicture(row);
@@ -295,7 +296,7 @@ function showPicture(row) {
 const rowOf = position => (points.rows ? points.rows[position] : position);
 
 function select(slot) {
-  if (slot >= 0) trigger("select", { row: rowOf(points.order[slot]), gallery: value.gallery });
+  if (slot >= 0 && rowOf(points.order[slot]) >= 0) trigger("select", { row: rowOf(points.order[slot]), gallery: value.gallery });
 }
 
 const under = (left, top, reach) =>
