@@ -12,6 +12,7 @@ const pictures = new Map(), FULL = 0.92; // of the board that the whole map fill
 let value = {}, coming = {}, points = null, index = null, places = [], cells = null, lit = null;
 let colours = {}, kindColours = null, greys = null;
 let width = 0, height = 0, ratio = 1, density = 1, image = null, view = { x: SIDE / 2, y: SIDE / 2, scale: 0.01 }, smallest = 0.01;
+let goal = { ...view }; // where the map will be when it has come to rest: what follows starts from there
 let hovered = -1, effort = 0, frames = 0, dirty = false, movedAt = 0, settle = 0;
 
 const say = facts => Object.entries(facts).forEach(([name, fact]) => { root.dataset[name] = fact; });
@@ -219,13 +220,14 @@ function fit() {
 }
 
 function show(x, y, scale, glide = !still) {
-  const goal = { scale: Math.min(smallest * 400, Math.max(smallest * 0.8, scale)), x: Math.min(SIDE, Math.max(0, x)), y: Math.min(SIDE, Math.max(0, y)) };
-  const from = { ...view }, began = performance.now();
+  goal = { scale: Math.min(smallest * 400, Math.max(smallest * 0.8, scale)), x: Math.min(SIDE, Math.max(0, x)), y: Math.min(SIDE, Math.max(0, y)) };
+  const from = { ...view }, to = goal, began = performance.now();
   hover(-1);
   const step = () => {
+    if (to !== goal) return; // another move has taken over
     const part = glide ? Math.min(1, (performance.now() - began) / 220) : 1, eased = 1 - (1 - part) ** 3;
-    for (const name of ["x", "y"]) view[name] = from[name] + (goal[name] - from[name]) * eased;
-    view.scale = from.scale * (goal.scale / from.scale) ** eased;
+    for (const name of ["x", "y"]) view[name] = from[name] + (to[name] - from[name]) * eased;
+    view.scale = from.scale * (to.scale / from.scale) ** eased;
     movedAt = performance.now();
     draw();
     if (part < 1) requestAnimationFrame(step);
@@ -234,9 +236,9 @@ function show(x, y, scale, glide = !still) {
 }
 
 function zoomAt(left, top, factor, glide) {
-  const scale = Math.min(smallest * 400, Math.max(smallest * 0.8, view.scale * factor));
+  const scale = Math.min(smallest * 400, Math.max(smallest * 0.8, goal.scale * factor));
   const [dx, dy] = [left - width / 2, top - height / 2];
-  show(view.x + dx / view.scale - dx / scale, view.y + dy / view.scale - dy / scale, scale, glide);
+  show(goal.x + dx / goal.scale - dx / scale, goal.y + dy / goal.scale - dy / scale, scale, glide);
 }
 
 function showAround() {
@@ -327,7 +329,7 @@ const DO = {
 };
 root.addEventListener("click", event => { const button = event.target.closest("[data-do]"); if (button && points) DO[button.dataset.do](!still); });
 range.addEventListener("input", () => { clearInterval(playing); effort = +range.value; light(); });
-listen(stage, { ready: () => !!points, pan: (dx, dy) => show(view.x - dx / view.scale, view.y - dy / view.scale, view.scale, false), zoomAt, under, hover, select, size: () => [width, height], go: name => query() || name !== "query" ? DO[name](!still) : 0 });
+listen(stage, { ready: () => !!points, pan: (dx, dy) => show(goal.x - dx / goal.scale, goal.y - dy / goal.scale, goal.scale, false), zoomAt, under, hover, select, size: () => [width, height], go: name => query() || name !== "query" ? DO[name](!still) : 0 });
 
 new ResizeObserver(() => {
   const whole = Math.abs(view.scale / smallest - 1) < 0.01, opened = !width;
@@ -335,7 +337,7 @@ new ResizeObserver(() => {
   if (!width) return;
   if (opened) take(value);
   if (points) fit();
-  if (points && whole) view.scale = smallest;
+  if (points && whole) { view.scale = smallest; goal = { ...view }; }
   draw();
 }).observe(stage);
 new MutationObserver(paintColours).observe(document.body, { attributeFilter: ["class"] });
