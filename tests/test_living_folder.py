@@ -274,6 +274,29 @@ def test_a_part_of_a_folder_is_kept_up_too(mine):
     assert len(result.hits) == 9 and "1 picture was removed" in result.notice
     again = mine.world.library().build(key).manifest
     assert again.vectors == 10 and again.built["reused"] >= 5
+    for path in sorted(mine.root.glob("0-*.png"))[:12]:
+        path.unlink()
+    assert mine.world.library().build(key).manifest.vectors == 10
+    assert mine.search("red", 20).notice == "" and len(mine.search("red", 20).hits) == 10
+
+
+def test_what_is_written_between_looking_and_embedding_is_never_stored_under_the_old_content(mine, monkeypatch):
+    mine.build()
+    library = mine.world.library()
+    gallery = library.gallery(mine.key.gallery)
+    (row,) = (row for row in range(3) if gallery.file(row) == "b/red.png")
+    whole = type(gallery.pictures).encoded
+
+    def encoded(pictures, number: int) -> bytes | None:
+        if number == row:
+            mine.add("b/red.png", 0, 255, 255)
+        return whole(pictures, number)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(type(gallery.pictures), "encoded", encoded)
+        assert library.build(mine.key, rebuild=True).manifest.vectors == 2
+    assert mine.built() == (1, 2, 0)
+    assert mine.search("cyan", 1).hits[0].file == "b/red.png"
 
 
 def test_vectors_stay_with_their_pictures(mine):

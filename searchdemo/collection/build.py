@@ -119,7 +119,7 @@ class _Build:
         stored: Stored = lambda digest: None,
     ) -> tuple[np.ndarray, Made]:
         """The rows (m,) that were asked for, and what came of them."""
-        rows = available(pictures, balanced_rows(pictures.labels, self.key.limit))
+        rows = chosen(pictures, self.key.limit)
         if not len(rows):
             return rows, Made(np.empty((0, self.encoder.dim), np.float32), 0.0, 0, 0)
         scratch = self.work / f"{name}.partial"
@@ -197,6 +197,14 @@ def in_order(rows: np.ndarray, vectors: np.ndarray) -> tuple[np.ndarray, np.ndar
     whole = np.flatnonzero((rows != MISSING) & ~np.isnan(vectors[:, 0]))
     order = whole[np.argsort(rows[whole], kind="stable")]
     return rows[order], vectors[order]
+
+
+def chosen(pictures: Pictures, limit: int | None) -> np.ndarray:
+    """The rows that a build is to hold: at most `limit`, balanced over the classes, whose pictures are here."""
+    if isinstance(pictures, LivingPictures):
+        here = np.flatnonzero(pictures.present)
+        return here[balanced_rows(pictures.labels[here], limit)]
+    return available(pictures, balanced_rows(pictures.labels, limit))
 
 
 def available(pictures: Pictures, rows: np.ndarray) -> np.ndarray:

@@ -19,7 +19,7 @@ from searchdemo.collection.journal import KEY_BYTES, Journal
 from searchdemo.collection.progress import Progress, Report
 from searchdemo.encoders.base import Encoder
 from searchdemo.errors import BadPicture
-from searchdemo.galleries.base import LivingPictures, Pictures
+from searchdemo.galleries.base import LivingPictures, Pictures, content_digest
 from searchdemo.pictures import check_whole, open_picture
 
 BATCH_SIZE = 64
@@ -151,8 +151,8 @@ class Work:
         for place, row in items:
             encoded = self._pictures.encoded(row)
             key = self.key(row)
-            if not key:  # the file went away
-                continue
+            if self._living and (encoded is None or content_digest(encoded) != key):
+                continue  # the file went away, or was written since it was last looked at
             if (vector := self.find(key)) is not None:  # of a file that was moved, or of one with the same content
                 batch.known.append((place, key))
                 batch.problems[row] = opened(encoded)[1] if np.isnan(vector[0]) else ""
