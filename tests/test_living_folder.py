@@ -19,7 +19,7 @@ from searchdemo.collection.library import Library
 from searchdemo.collection.query import Query
 from searchdemo.collection.store import Artifact, Key
 from searchdemo.errors import BadQuery, NoPictures
-from searchdemo.galleries import folder_pictures
+from searchdemo.galleries import folder, folder_pictures
 from tests.conftest import MeanColour, World, png, unit
 
 ENCODER = "mean-colour"
@@ -221,6 +221,18 @@ def test_what_is_open_notices_changes_after_a_while(mine, monkeypatch):
     monkeypatch.setattr(folder_pictures, "LOOK_SHARE", float("inf"))
     result = mine.search("red", 1, library=library)
     assert "1 picture was removed" in result.notice and result.hits[0].file != "b/red.png"
+
+
+def test_a_folder_that_changed_is_looked_through_once_and_not_for_every_search(mine, monkeypatch):
+    mine.build()
+    (mine.root / "b" / "red.png").unlink()
+    monkeypatch.setattr(folder_pictures, "LOOK_EVERY_S", float("inf"))
+    library, looked = mine.world.library(), []
+    whole = folder.walk
+    monkeypatch.setattr(folder, "walk", lambda *given: looked.append(given) or whole(*given))
+    for _ in range(5):
+        assert "1 picture was removed" in mine.search("red", library=library).notice
+    assert len(looked) == 2  # for the first search, and because another process might have built what it holds
 
 
 def test_a_file_that_is_written_during_the_build_is_left_for_the_next(mine, monkeypatch):

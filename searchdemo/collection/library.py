@@ -97,13 +97,13 @@ class Library:
         )
 
     def _is_to_be_reopened(self, gallery: Gallery, artifact: Artifact) -> bool:
-        if isinstance(gallery.pictures, LivingPictures) and gallery.pictures.outdated():
-            return True
+        """Whether to look again: it is time to in a person's folder, or another process may have built it."""
         built = artifact.manifest.gallery_fingerprint
-        if built == gallery.fingerprint or self._looked_for.get(gallery.name) == built:
-            return False
-        self._looked_for[gallery.name] = built  # once: a folder may have changed since that build
-        return True
+        time_to_look = isinstance(gallery.pictures, LivingPictures) and gallery.pictures.outdated()
+        other_build = built != gallery.fingerprint and self._looked_for.get(gallery.name) != built
+        if time_to_look or other_build:
+            self._looked_for[gallery.name] = built  # once per build: a folder may have changed since
+        return time_to_look or other_build
 
     def gallery(self, name: str, download: bool = False, progress: Count | None = None) -> Gallery:
         """Raises UnknownName, NoPictures (a folder that is not there).
