@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import re
 import sys
-from types import SimpleNamespace
 from urllib.parse import unquote
 
 import numpy as np
@@ -20,7 +19,8 @@ from searchdemo.galleries.table import open_gallery
 from searchdemo.pictures import open_picture
 from searchdemo.types import Blur
 from searchdemo.ui.components.query_picture import QueryPicture
-from searchdemo.ui.components.thumbnails import picture_data, tiles
+from searchdemo.ui.components.thumbnails import picture_data
+from searchdemo.ui.components.tiles import result_tiles
 from tests.conftest import ColourPictures, colour_gallery
 from tests.test_tiny_imagenet import REAL, blotches, encode, no_other_copy, with_real_data  # noqa: F401  no copy of the machine's own
 
@@ -147,11 +147,12 @@ def gappy(world, two_colours):
 
 
 def test_a_hit_has_its_picture_or_else_its_blur(gappy):
-    hits = gappy.open("colours", "mean-colour").search(Query(text="red"), "flat", k=100).hits
+    result = gappy.open("colours", "mean-colour").search(Query(text="red"), "flat", k=100)
+    hits = result.hits
     assert {hit.picture is None for hit in hits} == {True, False}
     for hit in hits:
         assert (hit.picture is None) == (hit.row < 150) == (hit.blur is not None)
-    shown = [picture for picture, _ in tiles(SimpleNamespace(hits=hits))]
+    shown = [tile.picture for tile in result_tiles(result)]
     assert all(isinstance(picture, Blur) == (hit.row < 150) for picture, hit in zip(shown, hits, strict=True))
 
 

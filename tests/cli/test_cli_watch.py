@@ -59,8 +59,9 @@ WATCH = """
 from searchdemo import cli
 from searchdemo.encoders import table
 from tests.colours import Colours
-import sys
+import signal, sys
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs inherit that it is ignored
 table.load = lambda name, **options: Colours()
 sys.exit(cli.main(["watch", sys.argv[1], "--json"]))
 """
