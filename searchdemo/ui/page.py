@@ -87,8 +87,9 @@ class Page:
         self.k = gr.Slider(1, MOST_K, K, step=1, label="k: how many results", elem_id="k")
         sliders = search_params.param_sliders([INDEX])
         self.params = {slider.elem_id: slider for slider in sliders}
-        searching = [self.gallery, self.encoder, self.index, self.k, *sliders]
-        self.changes = [component.input for component in searching]  # by the visitor; sliders tell while dragged
+        # gradio tells of a choice before it has it, too, and only of a change once it has; sliders tell while dragged.
+        names, numbers = (self.gallery, self.encoder, self.index), (self.k, *sliders)
+        self.changes = [*(name.change for name in names), *(number.input for number in numbers)]
         self._endings: dict[str | None, threading.Event] = {}  # session -> ends the build that its visitor waits for
         self.device = "starting"  # "bfloat16 by openvino on cpu" once that is known
         self.index.change(_fit_index, self.index, [self.index, *sliders], **LAST, queue=False)

@@ -16,6 +16,7 @@ from searchdemo.collection.collection import Collection
 from searchdemo.collection.query import Query
 from searchdemo.encoders.table import ENCODERS
 from searchdemo.errors import BadPicture, BadQuery, NoPictures, NotBuilt, NoWeights, SearchDemoError
+from searchdemo.formats import suffixes
 from searchdemo.galleries.base import Gallery
 from searchdemo.pictures import open_picture
 from searchdemo.types import Blur
@@ -68,7 +69,7 @@ class CurrentQuery:
             self.strip = gr.HTML(strip_html(), elem_id="query", min_height=52)
             self.surprise = gr.Button("Surprise me", elem_id="surprise", size="md", elem_classes="narrow")
             self.upload = gr.UploadButton(
-                "Your picture", file_types=["image"], elem_id="upload", size="md", elem_classes="narrow"
+                "Your picture", file_types=["image", *suffixes()], elem_id="upload", size="md", elem_classes="narrow"
             )
         self._buttons = gr.Column(visible="hidden")  # outside the tabs: what is inside is not there before it is opened
         self.shown = [self.picture, self.origin, self.strip]

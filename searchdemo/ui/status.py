@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from html import escape
 
 import gradio as gr
 
+from searchdemo.collection.behind import UP_TO_DATE, Behind
 from searchdemo.collection.jobs import Job
 from searchdemo.collection.store import Key
 from searchdemo.encoders.table import ENCODERS, is_here
+from searchdemo.errors import SearchDemoError
 from searchdemo.galleries.base import Gallery
 from searchdemo.ui.components.messages import hint, sentence_errors
 from searchdemo.ui.components.templates import render
@@ -18,6 +21,7 @@ from searchdemo.ui.rates import Rates
 
 PART = 2000  # pictures of the quick build
 POLL_SECONDS = 2.0
+CATCH_UP = "Catch up with the folder: embed what is new"
 
 
 def add(page: Page) -> None:
@@ -44,6 +48,7 @@ def add(page: Page) -> None:
         own_copy = page.library.data_dir or os.environ.get("SEARCHDEMO_DATA")  # then pictures come from nowhere else
         busy = job is not None and not job.finished
         whole_is_built = built is not None and built.limit is None
+        behind = what_changed(page, gallery, encoder) if whole_is_built and not busy else UP_TO_DATE
         asked = not whole_is_built and not busy
 
         def label(pictures: int) -> str:
@@ -54,10 +59,10 @@ def add(page: Page) -> None:
             hint(missing_sentence(here)),
             gr.update(visible=bool(here.missing)),
             gr.update(visible=not own_copy),
-            gr.update(visible=not whole_is_built),
-            not_built(wanted, built, count, job),
+            gr.update(visible=not whole_is_built or bool(behind)),
+            panel_html(behind.sentence(wanted)) if behind else not_built(wanted, built, count, job),
             gr.update(visible=not busy and built is None and count > PART, value=label(PART)),
-            gr.update(visible=not busy, value=label(count)),
+            gr.update(visible=not busy, value=CATCH_UP if behind else label(count)),
             gr.update(value=render("builds.html", jobs=running_jobs), visible=bool(running_jobs)),
         ]
 
@@ -99,6 +104,18 @@ def build_label(encoder: str, pictures: int, count: int, estimate: str) -> str:
     first = f"{fetched / 1e6:,.0f} MB to fetch first" if fetched and not is_here(encoder) else ""
     costs = ", ".join(filter(None, (estimate, first)))
     return f"Build {what}" + (f" ({costs})" if costs else "")
+
+
+def what_changed(page: Page, gallery: str, encoder: str) -> Behind:
+    """Of a person's folder since it was built."""
+    try:
+        return page.library.open(gallery, encoder).behind
+    except SearchDemoError:  # a search says it
+        return UP_TO_DATE
+
+
+def panel_html(sentence: str) -> str:
+    return f"<div class='panel'>{escape(sentence)}</div>" if sentence else ""
 
 
 def not_built(wanted: Key, built: Key | None, count: int, job: Job | None) -> str:

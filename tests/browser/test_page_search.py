@@ -12,6 +12,7 @@ from playwright.sync_api import Page, expect
 from searchdemo.collection.collection import Collection
 from searchdemo.collection.query import Query
 from searchdemo.indexes.table import INDEXES
+from searchdemo.pictures import open_picture
 from searchdemo.ui.examples import numbers
 from tests.browser.tools import choose, open_tab, results, search_words, set_slider
 
@@ -242,6 +243,18 @@ def test_bad_pictures_get_a_sentence_and_the_next_works(browser_page, tmp_path):
     upload(browser_page, tmp_path / "whole.png")
     expect(browser_page.locator("#query")).to_contain_text("it stays on this page")
     assert len(results(browser_page, "image", ":not(.missed)")) == 12
+
+
+@pytest.mark.parametrize("kind", ["TIFF", "HEIF"])
+def test_files_that_browsers_do_not_know_are_searched_and_shown(browser_page, library, tmp_path, kind):
+    if kind == "HEIF":
+        pytest.importorskip("pillow_heif").register_heif_opener()
+    path = tmp_path / f"photograph.{'tif' if kind == 'TIFF' else 'heic'}"
+    open_picture(library.gallery("scenes").pictures.encoded(31)).save(path, kind)
+    browser_page.locator("#query-strip input[type=file]").set_input_files(path)
+    expect(browser_page.locator("#query")).to_contain_text("it stays on this page")
+    expect(browser_page.locator("#image-answer")).to_contain_text("This picture became")
+    browser_page.wait_for_function("document.querySelector('#query-picture img')?.naturalWidth > 0")
 
 
 def test_an_example_text_is_what_it_says_also_after_another_gallery_was_chosen(browser_page, library):

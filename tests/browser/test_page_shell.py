@@ -13,7 +13,9 @@ import pytest
 from loopback_hub import nobody
 from playwright.sync_api import expect
 
-from tests.browser.tools import choose
+from searchdemo.collection.store import Key, Store
+from tests.browser.tools import choose, set_slider
+from tests.cli_tools import folder_of
 
 SCREENSHOT = Path(__file__).parents[2] / "docs" / "screenshot.png"
 
@@ -49,6 +51,22 @@ def test_a_build_that_was_started_on_the_page_can_be_searched(browser_page, libr
     expect(browser_page.locator("#not-built")).to_be_hidden(timeout=120_000)
     browser_page.locator("#surprise").click()
     expect(browser_page.locator("#image-results .tile:not(.missed)")).to_have_count(12)
+
+
+def test_a_folder_that_has_changed_is_caught_up_with(visit, tmp_path):
+    gallery = folder_of({"a.png": "red", "b.png": "blue"}, tmp_path / "mine")
+    library = page_server.ColoursLibrary(Store(own=tmp_path / "own", shipped=tmp_path / "nothing-ships"))
+    library.build(Key(gallery, "bundled"))
+    page = visit.open(page_server.serve(library, gallery))
+    tiles = page.locator("#image-results .tile")
+    expect(tiles).to_have_count(1)  # the first example is one of the two
+    expect(page.locator("#not-built")).to_be_hidden()
+    folder_of({"c.png": "white"}, tmp_path / "mine")
+    expect(page.locator("#not-built-sentence")).to_contain_text("1 picture was added since the last build")
+    page.locator("#build-whole").click()
+    expect(page.locator("#not-built")).to_be_hidden()
+    set_slider(page, "k", 11)
+    expect(tiles).to_have_count(2)
 
 
 def test_the_results_follow_the_sidebar(browser_page):
