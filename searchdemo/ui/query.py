@@ -84,7 +84,8 @@ class CurrentQuery:
 
     def changed(self, event: Callable, handler: Callable, inputs: object) -> None:
         """At the event, handler(*inputs) gives the new values of `shown`, and the open tab is filled."""
-        done = event(sentence_errors(handler), inputs, self.shown, trigger_mode="always_last", **QUIET)
+        # Past the queue, which takes longer: it only looks a picture up.
+        done = event(sentence_errors(handler), inputs, self.shown, trigger_mode="always_last", queue=False, **QUIET)
         done.success(None, js=self.refresh)
 
     def follow(
