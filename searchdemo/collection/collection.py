@@ -203,8 +203,7 @@ class Collection:
         check_k(k)
         searched = self.index(index)
         embedded = self.embed(query)
-        left_out = self.position(query.row) if query.row is not None else MISSING
-        unwanted = np.union1d(self.snapshot.gone, [left_out] * (left_out != MISSING)).astype(np.int64)
+        unwanted = self.unwanted(query)
         started = time.perf_counter()
         found = searched.search(embedded.vector, k + len(unwanted), **params).positions
         search_ms = (time.perf_counter() - started) * 1000
@@ -237,6 +236,12 @@ class Collection:
         missed = compared(exact, found, self.index(index), vector, self.vectors, params, len(unwanted))
         lost = np.array([[position for position in exact if position in missed.missed]], np.int64)
         return Comparison(missed, self.hits(vector, lost, pictures) if lost.size else (), exact_ms)
+
+    def unwanted(self, query: Query) -> np.ndarray:
+        """Positions that an answer leaves out: of pictures that are no more, and of the query itself. They are found
+        all the same, so as many more have to be asked for. Raises BadQuery."""
+        itself = [] if query.row is None else [self.position(query.row)]
+        return np.union1d(self.snapshot.gone, itself).astype(np.int64)
 
     def exact(self, vector: np.ndarray, k: int, unwanted: Sequence[int] | np.ndarray = ()) -> np.ndarray:
         """Positions (k,) of the nearest to a query (1, dim) without the unwanted; fewer where there are not k."""

@@ -24,7 +24,8 @@ from searchdemo.ui.components.answer import Answer
 from searchdemo.ui.components.messages import refusal_html, sentence_errors
 from searchdemo.ui.components.query_picture import FOREIGN, QueryPicture, foreign, readable
 from searchdemo.ui.components.templates import render
-from searchdemo.ui.components.thumbnails import jpeg, picture_data
+from searchdemo.ui.components.thumbnails import jpeg, picture_data, row_tile
+from searchdemo.ui.components.tiles import Tiles
 from searchdemo.ui.page import Choice, NoQuery, Page, whole
 
 PICTURE, WORDS, ROW, HELD_OUT = "picture", "words", "row", "held_out"
@@ -87,6 +88,15 @@ class CurrentQuery:
         # Past the queue, which takes longer: it only looks a picture up.
         done = event(sentence_errors(handler), inputs, self.shown, trigger_mode="always_last", queue=False, **QUIET)
         done.success(None, js=self.refresh)
+
+    def picks(self, tiles: Tiles, rows: gr.State) -> None:
+        """A click on a tile searches with its picture. rows: (gallery, row) of each tile."""
+
+        def pick(event: gr.EventData, rows: tuple) -> tuple:
+            gallery, row = rows[event.number]
+            return self.row(self.page.library.gallery(gallery), row)
+
+        self.changed(tiles.select, pick, rows)
 
     def follow(
         self,
@@ -184,8 +194,7 @@ class CurrentQuery:
 
     def row(self, opened: Gallery, row: int) -> tuple:
         """A picture of the gallery, which is left out of its own results."""
-        name = opened.class_name(row)
-        picture = opened.pictures.encoded(row) or opened.blur(row)
+        picture, name = row_tile(opened, row, opened.class_name(row))
         what = opened.file(row) or f"picture {row:,} of {opened.name}"
         return (picture, name), Origin(ROW, opened.name, row, name), strip_html(picture, name, what)
 

@@ -19,14 +19,13 @@ class Results:
 
     def __init__(self, page: Page, tab: str, prefix: str, lesson: gr.HTML | None = None):
         """lesson: gets the drawing of what a score is."""
-        self.page = page
         line = Answer(elem_id=f"{prefix}-answer", min_height=96)
         tiles = Tiles("Nearest pictures: click one to search with it", elem_id=f"{prefix}-results")
         rows = gr.State(())  # (gallery, row) of each tile
         shown = [line, tiles, rows, *([lesson] if lesson else [])]
         self._with_lesson = lesson is not None
         page.query.follow(tab, self._show, shown, line)
-        page.query.changed(tiles.select, self._pick, [rows, *page.inputs])
+        page.query.picks(tiles, rows)
         page.on_remedy(line, page.query.refresh)
 
     def _show(self, query: Query, collection: Collection, chosen: Choice, truth: str) -> tuple:
@@ -43,7 +42,3 @@ class Results:
             nearest = collection.vectors.take(np.array([best.position]))[0]
             drawn = lesson_html(result.vector, nearest, f"the nearest: {named(best)}")
         return said, result_tiles(result), rows, drawn
-
-    def _pick(self, event: gr.EventData, rows: tuple, *sidebar: object) -> tuple:
-        gallery, row = rows[event.number]
-        return self.page.query.row(self.page.library.gallery(gallery), row)

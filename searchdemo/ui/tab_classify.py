@@ -52,14 +52,10 @@ def add(page: Page) -> None:
         shown = tuple((chosen.gallery, hit.row) for hit in found.neighbors.hits)
         return verdict_html(found, truth, notes), bars_html(found, truth), shared_tiles(found), shown
 
-    def pick(event: gr.EventData, rows: tuple) -> tuple:
-        gallery, row = rows[event.number]
-        return page.query.row(page.library.gallery(gallery), row)
-
     vote.change(lambda vote: gr.update(interactive=vote != PLAIN), vote, temperature, show_progress="hidden")
     settings, outputs = [k, vote, temperature], [verdict, bars, neighbours, rows]
     page.query.follow("classify", show, outputs, verdict, settings, [part.input for part in settings])
-    page.query.changed(neighbours.select, pick, rows)
+    page.query.picks(neighbours, rows)
     page.linked |= {"votes": k, "vote": vote, "temperature": temperature}
 
 

@@ -11,7 +11,6 @@ from searchdemo.collection.collection import Collection
 from searchdemo.collection.maps import Map
 from searchdemo.collection.query import Query
 from searchdemo.errors import NotBuilt
-from searchdemo.indexes.base import Index
 from searchdemo.types import MISSING
 from searchdemo.ui.page import Choice
 
@@ -80,15 +79,10 @@ def overlay(collection: Collection, chosen: Choice, query: Query) -> dict:
     """
     drawn, index, vector = mapped(collection), collection.index(chosen.index), collection.embed(query).vector
     own = collection.position(query.row) if query.row is not None else MISSING
-    unwanted = np.union1d(
-        collection.snapshot.gone, [own] * (own != MISSING)
-    )  # these are found, too, so more are asked for
-
-    def nearest(searched: Index, k: int, params: dict[str, int]) -> np.ndarray:
-        found = searched.search(vector, k + len(unwanted), **params).positions[0]
-        return found[~np.isin(found, [*unwanted, MISSING])][:k]
-
-    exact = nearest(collection.index("brute"), max(chosen.k, PLACED_BY), {})
+    unwanted = collection.unwanted(query)
+    found = index.search(vector, chosen.k + len(unwanted), **chosen.params).positions[0]
+    found = found[~np.isin(found, [*unwanted, MISSING])][: chosen.k]
+    exact = collection.exact(vector, max(chosen.k, PLACED_BY), unwanted)
     around = exact[:PLACED_BY]
     if own == MISSING:
         at = drawn.place(around, collection.vectors.take(around) @ vector[0])
@@ -97,7 +91,7 @@ def overlay(collection: Collection, chosen: Choice, query: Query) -> dict:
     shown: dict = {
         "key": key(collection),
         "at": at,
-        "neighbours": compared(exact[: chosen.k], nearest(index, chosen.k, chosen.params), collection, vector[0]),
+        "neighbours": compared(exact[: chosen.k], found, collection, vector[0]),
     }
     ranks, cell_of = index.visit_ranks(vector[0]), index.cells()
     if ranks is not None and cell_of is not None:
