@@ -134,7 +134,12 @@ def test_the_whole_run(card):
 def test_tables_and_charts(card):
     summary, failing = classnames.tables([card])
     assert [row["top1"] for row in summary.rows] == [100, 100]
-    assert len(failing.rows) == 3 and "2 prompts" in failing.title
+    assert len(failing.rows) == 3 and "2 prompts" in failing.title 
+    assert "mean-colour with stand-in weights" in failing.title
+    card.subject["stand_in"] = False
+    for row in card.parts["sets"]:
+        row["stand_in"] = False
+    assert "stand-in" not in classnames.tables([card])[1].title
     pytest.importorskip("matplotlib")
     charts = classnames.charts([card])
     assert set(charts) == {"classnames-roc", "classnames-f1"}

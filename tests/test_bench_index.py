@@ -73,9 +73,29 @@ def test_a_library_that_fills_up_is_asked_for_no_more_than_there_is():
 
 def test_annoy_grows_with_its_trees(bench):
     pytest.importorskip("annoy", reason="requirements-bench.txt is not installed")
-    few, many = (index.annoy_row(trees, bench.workload()) for trees in (2, 8))
+    (few, _), (many, _) = (index.annoy_rows(trees, bench.workload()) for trees in (2, 8))
     assert (few["trees"], many["trees"]) == (2, 8)
+    assert (few["search_k"], many["search_k"]) == (20, 80)
     assert few["size_bytes"] < many["size_bytes"] and few["recall_10"] < many["recall_10"]
+
+
+def test_forests_are_compared_at_equal_effort_too(bench, monkeypatch):
+    """With an effort that grows with the trees, a table shows the effort."""
+    pytest.importorskip("annoy", reason="requirements-bench.txt is not installed")
+    monkeypatch.setattr(index, "SEARCH_K", 100)
+    monkeypatch.setattr(index, "families", lambda n, dim: iter([]))
+    card = measure("index", bench)
+    assert [(row["trees"], row["search_k"]) for row in card.parts["annoy_trees"]] == [
+        *[(2, 20), (2, 100)],
+        *[(8, 80), (8, 100)],
+    ]
+    recall = {(row["trees"], row["search_k"]): row["recall_10"] for row in card.parts["annoy_trees"]}
+    assert recall[2, 20] < recall[2, 100]  # the same trees: what differs is the effort
+    rows = index.tables([card])[-1].rows
+    assert [row["search_k"] for row in rows] == [20, 80, 100, 100]
+    for row in card.parts["annoy_trees"]:
+        del row["search_k"]  # as older cards are
+    assert {row["search_k"] for row in index.tables([card])[-1].rows} == {20, 80}
 
 
 def test_without_annoy_and_with_too_few_vectors_the_rest_goes_on(bench, monkeypatch):

@@ -136,6 +136,12 @@ def test_of_a_built_gallery_the_seconds_of_embedding_are_told(world, monkeypatch
     assert "330 pictures" in seconds.title
 
 
+def test_vectors_that_were_never_embedded_have_tables_too(world):
+    seconds = knn.tables([measure("knn", bench(world, separable()))])[-1]
+    assert "pictures" not in seconds.title and "random vectors" in seconds.title
+    assert seconds.cells()[0][2] == "–"
+
+
 def test_charts(world):
     pytest.importorskip("matplotlib")
     card = measure("knn", bench(world, separable()))

@@ -82,6 +82,31 @@ def test_plots_are_the_same_bytes_for_the_same_card(tmp_path):
     assert "flat" in svg and CARD.source in svg  # text stays text
 
 
+MADE_UP = replace(
+    CARD,
+    encoder="resnet18",
+    subject={"vectors": 500, "dim": 512, "synthetic": True},
+    parts=CARD.parts | {"extraction": [{"stand_in": True, "threads": 1, "one_p50_ms": 9.0, "dim": 512}]},
+    at="2026-01-04T03:04:05+00:00",
+)
+
+
+def test_a_table_of_several_cards_names_them_all_and_what_is_made_up():
+    tables = report.all_tables([CARD, MADE_UP])
+    both = "scenes × bundled · 2,000 × 128; scenes × resnet18 (stand-in, synthetic) · 500 × 512"
+    for name in ("latency-extraction", "floors"):
+        assert tables[name].source == f"{both} · an unknown machine · 2026-01-02 to 2026-01-04"
+    assert tables["latency-search-resnet18"].title == (
+        "One search among 500 random vectors in place of those of resnet18, 512 dimensions"
+    )
+
+
+def test_a_plot_of_several_cards_names_them_all_and_what_is_made_up(tmp_path):
+    pytest.importorskip("matplotlib")
+    svg = report.draw_plots([CARD, MADE_UP], tmp_path)[0].read_text()
+    assert "resnet18, stand-in weights, random vectors" in svg and "(stand-in, synthetic)" in svg
+
+
 def test_plots_without_matplotlib_say_what_to_install(monkeypatch, tmp_path):
     monkeypatch.setattr(report.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(NotHere, match=r"matplotlib.*requirements-bench\.txt"):

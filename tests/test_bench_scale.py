@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -60,6 +61,35 @@ def test_growth_has_a_row_an_index():
     assert first["p50_ms_exponent"] == pytest.approx(1) and second["p50_ms_exponent"] == pytest.approx(0.5)
     assert first["size_bytes_exponent"] == pytest.approx(1)
     assert first["target_p50_ms_exponent"] is None and first["build_s_exponent"] is None
+
+
+@dataclass
+class Built:
+    load_ms: float
+
+
+class Builds:
+    """An index that takes so many milliseconds to build, one after the other."""
+
+    def __init__(self, *milliseconds: float):
+        self.left = list(milliseconds)
+
+    def build(self, vectors: np.ndarray) -> Built:
+        return Built(self.left.pop(0))
+
+
+@pytest.mark.parametrize(
+    ("builds", "seconds", "left"),
+    [
+        ((600.0, 40.0, 42.0, 44.0, 41.0), 0.042, 0),  # the first contains what a library does once
+        ((1500.0, 40.0), 1.5, 1),  # a long one is not done again
+        ((0.09, 0.001, 0.001, 0.001, 0.001), None, 0),  # brute force builds nothing
+    ],
+)
+def test_a_build_contains_nothing_that_a_process_does_once(builds, seconds, left):
+    entry = Builds(*builds)
+    _, measured = scale.built(entry, np.zeros((1, 4)))
+    assert measured == (seconds if seconds is None else pytest.approx(seconds)) and len(entry.left) == left
 
 
 # The effort that reaches the target

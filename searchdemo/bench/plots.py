@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from searchdemo.measure.cards import RunCard
+from searchdemo.measure.cards import RunCard, source_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,6 +28,9 @@ COLOURS = {
 SERIES = ("#2563eb", "#d97706", "#7c3aed", "#059669", "#db2777", "#64748b", "#0891b2", "#b91c1c")
 
 
+SOURCE_CHARACTERS = 17  # of the line below a title, per inch
+
+
 def panels(number: int, title: str, source: str, height: float = 3.6) -> tuple[Figure, list[Axes]]:
     """A figure and its axes, two side by side. Below the title stands `source`. height: inches per row of axes."""
     from matplotlib.figure import Figure  # not pyplot, which keeps every figure in memory
@@ -34,8 +38,9 @@ def panels(number: int, title: str, source: str, height: float = 3.6) -> tuple[F
     rows, columns = -(-number // 2), min(number, 2)
     height *= rows
     figure = Figure(figsize=(max(6.4, 4.6 * columns), height), layout="constrained")
-    figure.suptitle(f"{title}\n", x=0.01, ha="left", fontsize=12, fontweight="bold")
-    figure.text(0.01, 1 - 0.42 / height, source, fontsize=7.5, color="#64748b", va="top")
+    lines = textwrap.wrap(source, int(SOURCE_CHARACTERS * figure.get_figwidth()))
+    figure.suptitle(title + "\n" * len(lines), x=0.01, ha="left", fontsize=12, fontweight="bold")
+    figure.text(0.01, 1 - 0.42 / height, "\n".join(lines), fontsize=7.5, color="#64748b", va="top")
     axes = list(figure.subplots(rows, columns, squeeze=False).flat)
     for ax in axes[number:]:
         ax.set_axis_off()
@@ -52,11 +57,12 @@ def panels(number: int, title: str, source: str, height: float = 3.6) -> tuple[F
 def panel_per_card(
     cards: Sequence[RunCard], title: str, draw: Callable[[Axes, RunCard], object], height: float = 3.6
 ) -> Figure:
-    """A figure with one panel per card, which `draw` fills. The panel's title is the card's encoder."""
-    figure, axes = panels(len(cards), title, cards[0].source, height)
+    """A figure with one panel per card, which `draw` fills. The panel's title is the card's encoder and what is
+    made up about it."""
+    figure, axes = panels(len(cards), title, source_of(cards), height)
     for ax, card in zip(axes, cards, strict=True):
         draw(ax, card)
-        ax.set_title(card.encoder, fontsize=9)
+        ax.set_title(", ".join([card.encoder, *card.made_up]), fontsize=9)
     return figure
 
 

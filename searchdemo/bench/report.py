@@ -15,7 +15,7 @@ from pathlib import Path
 from searchdemo.bench.table import BENCHMARKS
 from searchdemo.bench.tables import Table, columns
 from searchdemo.errors import BadArtifact, NotHere
-from searchdemo.measure.cards import RunCard
+from searchdemo.measure.cards import RunCard, source_of
 
 # A mark without its end must not swallow the text of the next mark.
 MARK = re.compile(r"<!-- (table:)?([\w.-]+) -->\n(?:(?!<!--).)*<!-- end -->", re.DOTALL)
@@ -45,7 +45,7 @@ def requirements(cards: Sequence[RunCard]) -> list[Table]:
     if not rows:
         return []
     heads = columns("benchmark encoder name measured wanted unit holds")
-    return [Table("floors", "Bounds that the project holds itself to", heads, rows, cards[0].source)]
+    return [Table("floors", "Bounds that the project holds itself to", heads, rows, source_of(cards))]
 
 
 def fill(text: str, cards: Sequence[RunCard]) -> str:

@@ -106,5 +106,14 @@ def rows_of(cards: Sequence[RunCard], part: str) -> list[dict]:
 
 
 def vectors_of(card: RunCard) -> str:
-    """ "100,000 vectors of bundled, 128 dimensions", for a title."""
-    return f"{card.subject['vectors']:,} vectors of {card.encoder}, {card.subject['dim']} dimensions"
+    """ "100,000 vectors of bundled, 128 dimensions", for a title. Random vectors are of no encoder."""
+    vectors, dim = card.subject["vectors"], card.subject["dim"]
+    if card.subject.get("synthetic"):
+        return f"{vectors:,} random vectors in place of those of {card.encoder}, {dim} dimensions"
+    return f"{vectors:,} vectors of {encoder_of(card)}, {dim} dimensions"
+
+
+def encoder_of(card: RunCard) -> str:
+    """ "bundled", "clip-vit-b32 with stand-in weights", for a title."""
+    said = " and ".join(card.made_up)
+    return f"{card.encoder} with {said}" if said else card.encoder

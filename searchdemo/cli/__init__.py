@@ -46,6 +46,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         answer = COMMANDS[arguments.command].run(arguments)
         if answer is not None:
             print(json.dumps(answer.content, indent=1) if arguments.json else answer.text, flush=True)
+            if answer.error:
+                raise answer.error
     except (SearchDemoError, PermissionError) as error:
         print("searchdemo:", " ".join(str(error).split()), file=sys.stderr)
         return BAD_INPUT

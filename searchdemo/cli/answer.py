@@ -10,6 +10,7 @@ from dataclasses import dataclass
 class Answer:
     content: dict  # what --json prints
     text: str  # what a person reads
+    error: Exception | None = None  # what is raised once this is printed: a part failed, and the rest is worth having
 
 
 def table(header: str | Sequence[str], rows: Iterable[Sequence[object]], right: str | Sequence[bool] = "") -> str:

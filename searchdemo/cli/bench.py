@@ -15,7 +15,9 @@ Example:
 from __future__ import annotations
 
 import argparse
+import contextlib
 import tempfile
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -65,7 +67,7 @@ def run(arguments: argparse.Namespace) -> Answer:
     from searchdemo.bench.workload import Bench
     from searchdemo.cli.progress import ProgressLine
     from searchdemo.encoders.table import ENCODERS
-    from searchdemo.errors import BadQuery, SearchDemoError
+    from searchdemo.errors import BadQuery
     from searchdemo.indexes.table import find as find_index
     from searchdemo.measure import cards as run_card
     from searchdemo.measure.recommend import parse
@@ -84,7 +86,9 @@ def run(arguments: argparse.Namespace) -> Answer:
         return chosen([newest_tradeoff(arguments, encoder) for encoder in encoders], bounds)
     if not names:
         raise BadQuery(f"Name a benchmark, or --all: {', '.join(BENCHMARKS)}.")
-    cards, skipped, written = [], [], []
+    cards: list[RunCard] = []
+    written: list[Path] = []
+    failures = Failures(arguments.all)
     with tempfile.TemporaryDirectory() as scratch, ProgressLine() as progress:
         for encoder in encoders:
             bench = Bench(
@@ -99,21 +103,45 @@ def run(arguments: argparse.Namespace) -> Answer:
                 report=progress,
             )
             for name in names:
-                try:
+                with failures.kept(f"{name} of {encoder} was skipped"):
                     card = measure(name, bench)
-                except SearchDemoError as error:
-                    if not arguments.all:
-                        raise
-                    skipped.append(f"{name} of {encoder} was skipped: {error}")
-                    continue
-                cards.append(card)
-                written.append(run_card.save(card, root))
-    measured = answer(cards, written, skipped)
+                    written.append(run_card.save(card, root))
+                    cards.append(card)
+    if not cards and failures.error and len(failures.said) == 1:
+        raise failures.error  # one line says it all
+    measured = answer(cards, written, failures)
     if not bounds:
         return measured
     swept = [card for card in cards if card.benchmark == "tradeoff"]
     found = chosen(swept or [newest_tradeoff(arguments, encoder) for encoder in encoders], bounds)
-    return Answer(measured.content | found.content, f"{measured.text}\n\n{found.text}")
+    return Answer(measured.content | found.content, f"{measured.text}\n\n{found.text}", measured.error)
+
+
+class Failures:
+    """What went wrong in some benchmarks, while the others went on. It is said, and it decides the exit code.
+
+    With --all, what cannot run here (a SearchDemoError) is skipped and no error. What nobody foresaw is always one.
+    """
+
+    def __init__(self, skipping: bool):
+        self.skipping = skipping
+        self.said: list[str] = []
+        self.error: Exception | None = None  # the first that nobody foresaw, else the first of the others
+
+    @contextlib.contextmanager
+    def kept(self, what: str) -> Iterator[None]:
+        from searchdemo.errors import SearchDemoError
+
+        try:
+            yield
+        except SearchDemoError as error:
+            self.said.append(f"{what}: {error}")
+            if not self.skipping:
+                self.error = self.error or error
+        except Exception as error:
+            self.said.append(f"{what}: {type(error).__name__}: {error}")
+            if self.error is None or isinstance(self.error, SearchDemoError):
+                self.error = error
 
 
 def check_together(arguments: argparse.Namespace) -> None:
@@ -184,18 +212,20 @@ def library_for(arguments: argparse.Namespace, encoder: str, scratch: Path) -> L
     return library
 
 
-def answer(cards: list[RunCard], written: list[Path], skipped: list[str]) -> Answer:
+def answer(cards: list[RunCard], written: list[Path], failures: Failures) -> Answer:
     from searchdemo.bench.table import BENCHMARKS
 
     blocks = []
     for card, path in zip(cards, written, strict=True):
-        for drawn in BENCHMARKS[card.benchmark].tables([card]):
-            heads = [column.head for column in drawn.columns]
-            right = [column.numeric for column in drawn.columns]
-            blocks.append(f"{drawn.title}\n{drawn.source}\n\n{table(heads, drawn.cells(), right)}")
+        with failures.kept(f"the tables of {card.benchmark} of {card.encoder} cannot be drawn"):
+            for drawn in BENCHMARKS[card.benchmark].tables([card]):
+                heads = [column.head for column in drawn.columns]
+                right = [column.numeric for column in drawn.columns]
+                blocks.append(f"{drawn.title}\n{drawn.source}\n\n{table(heads, drawn.cells(), right)}")
         blocks.append("\n".join([*card.notes, *map(str, card.requirements), f"{card.seconds:.1f} s. Run card: {path}"]))
     content = {"cards": [card.to_json() for card in cards], "files": [str(path) for path in written]}
-    return Answer(content | {"skipped": skipped}, "\n\n".join([*blocks, *skipped]))
+    text = "\n\n".join([*blocks, *failures.said])
+    return Answer(content | {"skipped": failures.said}, text, failures.error)
 
 
 def draw(arguments: argparse.Namespace) -> Answer:

@@ -10,7 +10,7 @@ There are two roots: `cards/` beside the package, which ships, and the user's ow
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -83,20 +83,34 @@ class RunCard:
         return {name: self.settings[name] for name in VARIANT if name in self.settings}
 
     @property
+    def stand_in(self) -> bool:
+        """Whether random weights took the place of the encoder's, for the vectors or for any row."""
+        rows = (row for part in self.parts.values() for row in part)
+        return bool(self.subject.get("stand_in")) or any(row.get("stand_in") for row in rows)
+
+    @property
+    def made_up(self) -> list[str]:
+        """What about the encoder and its vectors is random, for the title of a table or a panel."""
+        synthetic = bool(self.subject.get("synthetic"))
+        return ["stand-in weights"] * self.stand_in + ["random vectors"] * synthetic
+
+    @property
     def title(self) -> str:
         """ "scenes × bundled (limit 500, quick run)"."""
-        marks = [name.replace("_", "-") for name in ("stand_in", "synthetic") if self.subject.get(name)]
+        marks = ["stand-in"] * self.stand_in + ["synthetic"] * bool(self.subject.get("synthetic"))
         marks += [f"{name} {value}" for name, value in self.variant.items()] + ["quick run"] * self.quick
         return f"{self.gallery} × {self.encoder}" + (f" ({', '.join(marks)})" if marks else "")
 
     @property
     def source(self) -> str:
         """One line for below a table or a plot: where its figures come from."""
-        facts = [self.title]
-        if "vectors" in self.subject:
-            facts.append(f"{self.subject['vectors']:,} × {self.subject['dim']}")
-        facts += [self.machine.get("name", "an unknown machine"), self.at[:10]]
-        return " · ".join(facts)
+        return source_of([self])
+
+    @property
+    def what(self) -> str:
+        """ "scenes × bundled · 2,000 × 128": the title, and the shape of the vectors where there are any."""
+        shape = f" · {self.subject['vectors']:,} × {self.subject['dim']}" if "vectors" in self.subject else ""
+        return self.title + shape
 
     @property
     def path(self) -> Path:
@@ -122,6 +136,17 @@ class RunCard:
             {name: value for name, value in floor.items() if name != "holds"} for floor in content.get("floors", [])
         ]
         return cls(**facts, requirements=[Requirement(**floor) for floor in floors])
+
+
+def source_of(cards: Sequence[RunCard]) -> str:
+    """One line for below a table or a plot that is drawn from several cards: each subject, machine and day once."""
+    days = sorted({card.at[:10] for card in cards})
+    facts = [
+        "; ".join(dict.fromkeys(card.what for card in cards)),
+        "; ".join(dict.fromkeys(card.machine.get("name", "an unknown machine") for card in cards)),
+        " to ".join(dict.fromkeys((days[0], days[-1]))),
+    ]
+    return " · ".join(facts)
 
 
 def variant_of(key: Key, weights: Path | None = None) -> dict:

@@ -124,6 +124,24 @@ def test_all_is_stopped_by_the_person_and_by_what_no_one_foresaw(built, few, mon
         cli.main(["bench", "--all", *built])
 
 
+def test_what_fails_costs_the_others_nothing(built, few, monkeypatch, capsys):
+    """Foreseen or not, while measuring or while drawing: the others are measured, saved and printed before it is told."""
+    monkeypatch.setitem(table.BENCHMARKS, "torn", Refusing(KeyError("embed_pictures")))
+    monkeypatch.setitem(table.BENCHMARKS, "weightless", Refusing(NoWeights("No weights of it are here.")))
+    monkeypatch.setitem(table.BENCHMARKS, "undrawn", drawless := Measuring())
+    monkeypatch.setattr(drawless, "tables", lambda cards: {}["embed_pictures"], raising=False)
+    with pytest.raises(KeyError):
+        cli.main(["bench", "torn", "weightless", "undrawn", "latency", *built, "--quick"])
+    printed = capsys.readouterr().out
+    assert "torn of bundled was skipped: KeyError: 'embed_pictures'" in printed
+    assert "the tables of undrawn of bundled cannot be drawn" in printed
+    assert "weightless of bundled was skipped: No weights of it are here." in printed
+    assert "flat" in printed and printed.count("Run card: ") == 2
+    assert cli.main(["bench", "weightless", "latency", *built, "--quick"]) == cli.BAD_INPUT
+    said = capsys.readouterr()
+    assert "flat" in said.out and said.err.strip().endswith("searchdemo: No weights of it are here.")
+
+
 def test_one_that_was_named_and_cannot_run_is_an_error(complaint, built, few, monkeypatch):
     monkeypatch.setitem(table.BENCHMARKS, "weightless", Refusing(NoWeights("No weights of it are here.")))
     assert "No weights of it are here." in complaint("bench", "weightless", *built)

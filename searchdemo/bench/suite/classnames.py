@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from searchdemo.bench import plots
-from searchdemo.bench.tables import Column, Table, columns, fixed, rows_of, table_of
+from searchdemo.bench.tables import Column, Table, columns, encoder_of, fixed, rows_of, table_of
 from searchdemo.bench.workload import Bench, Workload
 from searchdemo.collection.classify import training_note
 from searchdemo.collection.knn import evaluate
@@ -27,7 +27,7 @@ from searchdemo.encoders.own_head import head_rows
 from searchdemo.encoders.table import weights_path
 from searchdemo.encoders.templates import class_rows
 from searchdemo.errors import BadQuery
-from searchdemo.measure.cards import Figures, RunCard
+from searchdemo.measure.cards import Figures, RunCard, source_of
 
 NAME_ALONE = "{}"
 OWN_HEAD = "none: its own head"
@@ -216,7 +216,7 @@ def tables(cards: Sequence[RunCard]) -> list[Table]:
     heads = columns("encoder set top1 top5 auc f1 f1_degrees texts texts_s text_ms model_bytes dim mark")
     title = "Classes by words: accuracy in %, AUC over pairs of query and class, best F1 and its angle"
     rows = [row | {"mark": _mark(card, row)} for card in cards for row in rows_of([card], "sets")]
-    summary = Table("classnames-accuracy", title, heads, rows, cards[0].source)
+    summary = Table("classnames-accuracy", title, heads, rows, source_of(cards))
     return [summary, *map(_failing_table, cards)]
 
 
@@ -233,7 +233,7 @@ def _failing_table(card: RunCard) -> Table:
         Column("knn_top1", f"by {card.settings['knn_k']} neighbours", fixed(0)),
         *columns("queries"),
     ]
-    title = f"The classes that words fail on: {card.encoder}, {card.settings['failing_by']}, top-1 in %"
+    title = f"The classes that words fail on: {encoder_of(card)}, {card.settings['failing_by']}, top-1 in %"
     return table_of(card, "classnames-failing", title, heads, card.parts["failing"])
 
 

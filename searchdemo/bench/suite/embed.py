@@ -35,7 +35,7 @@ from searchdemo.encoders.base import Encoder, EncoderSpec, How
 from searchdemo.encoders.runtime.base import Network
 from searchdemo.errors import NoPictures
 from searchdemo.galleries.base import Pictures
-from searchdemo.measure.cards import Figures, Requirement, RunCard
+from searchdemo.measure.cards import Figures, Requirement, RunCard, source_of
 from searchdemo.pictures import open_picture
 from searchdemo.processor import cores
 from searchdemo.threads import thread_limit
@@ -244,7 +244,7 @@ def _bare(encoder: Encoder, encoded: Sequence[bytes]) -> Contestant:
 def tables(cards: Sequence[RunCard]) -> list[Table]:
     heads = columns("encoder contestant precision threads pictures per_second of_recipe of_bare mark")
     title = "Embedding a gallery: the build's pipeline, the recipe that people copy, the bare forward pass"
-    return [Table("embed", title, heads, rows_of(cards, "embed"), cards[0].source)]
+    return [Table("embed", title, heads, rows_of(cards, "embed"), source_of(cards))]
 
 
 def charts(cards: Sequence[RunCard]) -> dict[str, plots.Figure]:

@@ -21,7 +21,7 @@ from searchdemo.collection.collection import Collection
 from searchdemo.errors import NotBuilt, NotHere
 from searchdemo.extras import imported
 from searchdemo.indexes.table import find
-from searchdemo.measure.cards import Figures, Requirement, RunCard
+from searchdemo.measure.cards import Figures, Requirement, RunCard, source_of
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
@@ -148,10 +148,10 @@ def motions(page: Any, seconds: float, tell: Callable[[str], None] = lambda stag
 def tables(cards: Sequence[RunCard]) -> list[Table]:
     heads = columns("encoder motion where drawn frames_per_second frame_p50_ms frame_p95_ms")
     title = f"Moving the map in Chromium without a graphics card, {SCREEN['width']} × {SCREEN['height']}"
-    frames = Table("map-frames", title, heads, rows_of(cards, "frames"), cards[0].source)
+    frames = Table("map-frames", title, heads, rows_of(cards, "frames"), source_of(cards))
     heads = columns("encoder method kept_percent map_top1 knn_top1")
     title = f"What survives in two dimensions: the {K} nearest of {SAMPLE:,} points, themselves left out"
-    return [frames, Table("map-neighbours", title, heads, rows_of(cards, "neighbours"), cards[0].source)]
+    return [frames, Table("map-neighbours", title, heads, rows_of(cards, "neighbours"), source_of(cards))]
 
 
 def charts(cards: Sequence[RunCard]) -> dict[str, plots.Figure]:

@@ -19,7 +19,7 @@ from searchdemo.bench.resident import loading, resident_bytes
 from searchdemo.bench.tables import Table, columns, table_of, vectors_of
 from searchdemo.bench.workload import Bench, Workload
 from searchdemo.errors import BadQuery, NotInstalled
-from searchdemo.indexes.base import IndexSpec
+from searchdemo.indexes.base import Index, IndexSpec
 from searchdemo.indexes.factory import from_factory
 from searchdemo.indexes.table import GRAPH, INDEXES, nlist
 from searchdemo.measure.cards import Figures, RunCard
@@ -30,21 +30,22 @@ QUERIES = 1_000
 MS = (8, 16, 32, 48, 64)  # a quick run takes every second one, of the trees too
 EF_SEARCH = 64
 TREES = (5, 10, 20, 50, 100, 200)
+SEARCH_K = 1_000  # the effort at which forests of all sizes are compared
 
 
 def run(bench: Bench) -> Figures:
     """An index that cannot be built from these vectors and a library that is missing become notes."""
     work, step = bench.workload().part(None, QUERIES, bench.seed), 2 if bench.quick else 1
     some = f"on {len(work.vectors):,} vectors"
-    plan = [("build", entry.name, some, partial(build_row, entry, work)) for entry in families(*work.vectors.shape)]
-    plan += [("hnsw_m", "hnsw", f"with M {m}", partial(hnsw_row, m, work)) for m in MS[::step]]
-    plan += [("annoy_trees", "annoy", f"with {n} trees", partial(annoy_row, n, work)) for n in TREES[::step]]
+    plan = [("build", entry.name, some, partial(build_rows, entry, work)) for entry in families(*work.vectors.shape)]
+    plan += [("hnsw_m", "hnsw", f"with M {m}", partial(hnsw_rows, m, work)) for m in MS[::step]]
+    plan += [("annoy_trees", "annoy", f"with {n} trees", partial(annoy_rows, n, work)) for n in TREES[::step]]
     parts: dict[str, list[dict]] = {"build": [], "hnsw_m": [], "annoy_trees": []}
     notes: list[str] = []
-    for done, (part, name, how, row) in enumerate(plan):
+    for done, (part, name, how, rows) in enumerate(plan):
         bench.tell(f"{name} {how}", done, len(plan))
         try:
-            parts[part].append(row())
+            parts[part] += rows()
         except (BadQuery, NotInstalled) as error:
             note = f"{name}: {error}"
             notes += [note] if note not in notes else []  # a missing library says it once
@@ -64,8 +65,8 @@ def families(vectors: int, dim: int) -> Iterator[IndexSpec]:
     yield from_factory(f"IVF{nlist(vectors)},RaBitQ", "ivf")
 
 
-def build_row(entry: IndexSpec, work: Workload) -> dict:
-    """Raises BadQuery when the index cannot be built from these vectors."""
+def build_rows(entry: IndexSpec, work: Workload) -> list[dict]:
+    """One row. Raises BadQuery when the index cannot be built from these vectors."""
     from searchdemo.indexes.faiss_index import FaissIndex, trained
 
     started = time.perf_counter()
@@ -80,7 +81,7 @@ def build_row(entry: IndexSpec, work: Workload) -> dict:
         FaissIndex(entry, index).save(path)
         save_s, disk_bytes = time.perf_counter() - started, path.stat().st_size
         whole, mapped = (loading(path, factory, work.queries, way) for way in (False, True))
-    return {
+    row = {
         "index": entry.name.removeprefix("faiss:"),
         "family": entry.family,
         "factory": factory,
@@ -95,20 +96,26 @@ def build_row(entry: IndexSpec, work: Workload) -> dict:
         "mapped_loaded_bytes": mapped["loaded_bytes"],
         "mapped_resident_bytes": mapped["resident_bytes"],
     }
+    return [row]
 
 
-def hnsw_row(m: int, work: Workload) -> dict:
-    entry = from_factory(f"HNSW{m}", "graph", efConstruction=GRAPH["ef_construction"])
-    return {"m": m} | _searched(entry, work, ef_search=EF_SEARCH)
+def hnsw_rows(m: int, work: Workload) -> list[dict]:
+    """One row."""
+    index = from_factory(f"HNSW{m}", "graph", efConstruction=GRAPH["ef_construction"]).build(work.vectors)
+    return [{"m": m} | _searched(index, work, ef_search=EF_SEARCH)]
 
 
-def annoy_row(trees: int, work: Workload) -> dict:
-    """At Annoy's own search effort, which is k times the number of trees. Raises NotInstalled."""
-    return {"trees": trees} | _searched(INDEXES["annoy"].built_with(trees=trees), work, search_k=K * trees)
+def annoy_rows(trees: int, work: Workload) -> list[dict]:
+    """Two rows: with Annoy's own search effort, k times the number of trees, and with one that is the same for all.
+
+    Raises NotInstalled.
+    """
+    index = INDEXES["annoy"].built_with(trees=trees).build(work.vectors)
+    efforts = dict.fromkeys((K * trees, SEARCH_K))
+    return [{"trees": trees, "search_k": effort} | _searched(index, work, search_k=effort) for effort in efforts]
 
 
-def _searched(entry: IndexSpec, work: Workload, **params: int) -> dict:
-    index = entry.build(work.vectors)
+def _searched(index: Index, work: Workload, **params: int) -> dict:
     search = search_of(index, **params)
     measured = build_figures(index) | asdict(query_latency(search, work.queries, K, 1, repeats=300))
     with thread_limit(1):
@@ -120,20 +127,28 @@ def tables(cards: Sequence[RunCard]) -> list[Table]:
         "index factory train_s add_s save_s load_s mapped_load_s disk_bytes bytes_per_vector "
         "resident_bytes mapped_resident_bytes"
     )
-    hnsw, annoy = (columns(f"{swept} size_bytes build_s recall_10 p50_ms p99_ms") for swept in ("m", "trees"))
+    hnsw, annoy = (
+        columns(f"{swept} size_bytes build_s recall_10 p50_ms p99_ms") for swept in ("m", "trees search_k")
+    )
     found = []
     for card in cards:
         of, ef_search = vectors_of(card), card.settings["ef_search"]
         found += [
-            table_of(card, name, title, heads, card.parts[part])
-            for part, name, title, heads in (
-                ("build", "index", f"Before the first query, {of}", build),
-                ("hnsw_m", "index-hnsw", f"HNSW against M, ef_search {ef_search}, {of}", hnsw),
-                ("annoy_trees", "index-annoy", f"Annoy against trees, {of}", annoy),
+            table_of(card, name, title, heads, rows)
+            for rows, name, title, heads in (
+                (card.parts["build"], "index", f"Before the first query, {of}", build),
+                (card.parts["hnsw_m"], "index-hnsw", f"HNSW against M, ef_search {ef_search}, {of}", hnsw),
+                (annoy_efforts(card), "index-annoy", f"Annoy against trees and effort, {of}", annoy),
             )
-            if card.parts[part]
+            if rows
         ]
     return found
+
+
+def annoy_efforts(card: RunCard) -> list[dict]:
+    """All rows at Annoy's own effort, then all at the one that is the same. Older cards have the first alone."""
+    rows = [{"search_k": card.settings["k"] * row["trees"]} | row for row in card.parts["annoy_trees"]]
+    return sorted(rows, key=lambda row: row["search_k"] != card.settings["k"] * row["trees"])
 
 
 def charts(cards: Sequence[RunCard]) -> dict[str, plots.Figure]:
@@ -150,7 +165,7 @@ def charts(cards: Sequence[RunCard]) -> dict[str, plots.Figure]:
     swept = [each for each in swept if card.parts[each[0]]]
     growth, axes = plots.panels(len(swept), "Size and building time", card.source)
     for (part, key, label), ax in zip(swept, axes, strict=True):
-        rows = card.parts[part]
+        rows = list({row[key]: row for row in card.parts[part]}.values())  # one per build, whatever its efforts
         at = [row[key] for row in rows]
         sizes, seconds = [row["size_bytes"] / 1e6 for row in rows], [row["build_s"] for row in rows]
         plots.lines(ax, [("MB", at, sizes), ("s to build", at, seconds)])

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from searchdemo.bench import linear_head, plots
-from searchdemo.bench.tables import Column, Form, Table, columns, fixed, number, table_of
+from searchdemo.bench.tables import Column, Form, Table, columns, encoder_of, fixed, number, table_of
 from searchdemo.bench.workload import Bench, Workload
 from searchdemo.collection.build import balanced_rows
 from searchdemo.collection.classify import training_note
@@ -20,7 +20,7 @@ from searchdemo.collection.knn import TEMPERATURE, Accuracy, evaluate
 from searchdemo.encoders.device import pick_device
 from searchdemo.indexes.base import Index
 from searchdemo.indexes.table import INDEXES
-from searchdemo.measure.cards import Figures, RunCard
+from searchdemo.measure.cards import Figures, RunCard, source_of
 from searchdemo.threads import thread_limit
 from searchdemo.types import Neighbors
 
@@ -193,7 +193,7 @@ def tables(cards: Sequence[RunCard]) -> list[Table]:
         *columns("best_top1 best valid_top1 valid_top5 train_top1 difference mark"),
     ]
     title = f"Neighbours against a linear head: accuracy on valid, % (T = {TEMPERATURE})"
-    summary = Table("knn-head", title, heads, [_summary(card) for card in cards], cards[0].source)
+    summary = Table("knn-head", title, heads, [_summary(card) for card in cards], source_of(cards))
     found, against = [summary], "the temperature, weighted vote"
     for card in cards:
         found += [
@@ -219,7 +219,9 @@ def _summary(card: RunCard) -> dict:
         "best_top1": best["top1"],
         "best": f"k = {best['k']}, {vote}",
         "difference": protocol["top1"] - head["valid_top1"],
-        "mark": "trained on train: its train figures mean nothing" if card.settings["trained_on_gallery"] else "",
+        "mark": ", ".join(
+            [*card.made_up, *["trained on train: its train figures mean nothing"] * card.settings["trained_on_gallery"]]
+        ),
     } | head
 
 
@@ -242,19 +244,21 @@ def _sweep(card: RunCard, part: str, x: str, head: str, form: Form, label: str, 
     keys = [f"{curve}: {top}" for curve in curves for top in ("top-1", "top-5")]
     heads = [Column(x, head, form), *(Column(key, key, fixed(2)) for key in keys)]
     trained = "; the encoder was trained on train, so that column means nothing"
-    title = f"kNN accuracy of {card.encoder} against {against}, %" + trained * card.settings["trained_on_gallery"]
+    title = f"kNN accuracy of {encoder_of(card)} against {against}, %" + trained * card.settings["trained_on_gallery"]
     return table_of(card, f"knn-{x}", title, heads, list(rows.values()))
 
 
 def _seconds(card: RunCard) -> Table:
     row = card.parts["times"][0]
-    pictures = f"; embedding is of {row['embed_pictures']:,} pictures, {row['embed_precision']}" * ("embed_s" in row)
+    pictures = ""
+    if "embed_s" in row:
+        pictures = f"; embedding is of {row['embed_pictures']:,} pictures, {row['embed_precision']}"
     heads = [
         *columns("what threads embed_s"),
         Column("build_s", "build or training s", number()),
         *columns("train_queries train_search_s valid_queries valid_search_s"),
     ]
-    title = f"Seconds of neighbours and of the head on {card.encoder}{pictures}"
+    title = f"Seconds of neighbours and of the head on {encoder_of(card)}{pictures}"
     return table_of(card, "knn-seconds", title, heads, card.parts["times"])
 
 

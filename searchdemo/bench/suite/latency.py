@@ -16,7 +16,7 @@ from searchdemo.bench.tables import Table, columns, rows_of, table_of, vectors_o
 from searchdemo.bench.workload import Bench
 from searchdemo.errors import NoWeights
 from searchdemo.indexes.table import INDEXES, find
-from searchdemo.measure.cards import Figures, Requirement, RunCard
+from searchdemo.measure.cards import Figures, Requirement, RunCard, source_of
 
 K = 10
 
@@ -55,7 +55,7 @@ def tables(cards: Sequence[RunCard]) -> list[Table]:
     measured = "one_p50_ms of_today batched_ms per_second one_text_ms start_s resident_bytes"
     heads = columns(f"encoder dim precision threads {measured} mark")
     rows = rows_of(cards, "extraction")
-    extraction = [Table("latency-extraction", title, heads, rows, cards[0].source)] * bool(rows)
+    extraction = [Table("latency-extraction", title, heads, rows, source_of(cards))] * bool(rows)
     heads = columns("index factory threads p50_ms p95_ms p99_ms qps recall_10 size_bytes build_s")
     return extraction + [
         table_of(card, "latency-search", f"One search among {vectors_of(card)}", heads, card.parts["search"])

@@ -14,7 +14,7 @@ import numpy as np
 
 from searchdemo.bench import plots
 from searchdemo.bench.points import KNN_K
-from searchdemo.bench.tables import Column, Table, columns, fixed, table_of
+from searchdemo.bench.tables import Column, Table, columns, encoder_of, fixed, table_of
 from searchdemo.bench.workload import Bench, Workload
 from searchdemo.collection.knn import TEMPERATURE, evaluate
 from searchdemo.collection.progress import clock
@@ -153,10 +153,10 @@ def tables(cards: Sequence[RunCard]) -> list[Table]:
         *columns("knn_top5 recall_10"),
     ]
     title = (
-        "Fewer bytes per vector: {0.encoder}, {0.subject[dim]} dimensions; kNN with k = {0.settings[knn_k]}, "
+        "Fewer bytes per vector: {1}, {0.subject[dim]} dimensions; kNN with k = {0.settings[knn_k]}, "
         "T = {0.settings[temperature]:g}; random projection is the mean of {0.settings[projection_seeds]} seeds"
     )
-    return [table_of(card, "reduce", title.format(card), heads, card.parts["points"]) for card in cards]
+    return [table_of(card, "reduce", title.format(card, encoder_of(card)), heads, card.parts["points"]) for card in cards]
 
 
 def charts(cards: Sequence[RunCard]) -> dict[str, plots.Figure]:

@@ -30,7 +30,7 @@ from searchdemo.errors import SearchDemoError
 from searchdemo.galleries.table import open_gallery
 from searchdemo.indexes.table import INDEXES
 from searchdemo.indexes.vectors import StoredVectors
-from searchdemo.measure.cards import Figures, Requirement, RunCard
+from searchdemo.measure.cards import Figures, Requirement, RunCard, source_of
 from searchdemo.measure.metrics import latency
 from searchdemo.pictures import open_picture
 from searchdemo.threads import thread_limit
@@ -220,7 +220,7 @@ STEPS: dict[str, Callable[[Bench], Outcome]] = {
 def tables(cards: Sequence[RunCard]) -> list[Table]:
     heads = [Column("measured", "measured"), *columns("contestant threads p50_ms")]
     title = "What the bounds were held against"
-    return [Table("floors-measured", title, [*columns("encoder"), *heads], rows_of(cards, "measured"), cards[0].source)]
+    return [Table("floors-measured", title, [*columns("encoder"), *heads], rows_of(cards, "measured"), source_of(cards))]
 
 
 def charts(cards: Sequence[RunCard]) -> dict[str, plots.Figure]:
