@@ -10,7 +10,7 @@ import pytest
 from searchdemo.bench.suite import classnames
 from searchdemo.bench.suite.classnames import at_thresholds, auc, pair_figures, pairs
 from searchdemo.bench.table import measure
-from searchdemo.bench.workload import Bench, Workload
+from searchdemo.bench.workload import Bench, Workload, synthetic
 from searchdemo.collection.store import Key
 from searchdemo.encoders.table import ENCODERS
 from searchdemo.errors import BadArtifact, BadQuery
@@ -33,6 +33,16 @@ def degrees(*values: float) -> np.ndarray:
 )
 def test_area_under_the_curve(positive, negative, area):
     assert auc(positive, negative) == pytest.approx(area)
+
+
+def test_area_of_precision_against_recall_by_hand():
+    """Precisions at the three positive pairs: 1/1, 2/3, 3/5. One at random among many others is near their share."""
+    positive, negative = degrees(10, 20, 30), degrees(15, 25, 40, 50)
+    assert classnames.average_precision(positive, negative) == pytest.approx((1 + 2 / 3 + 3 / 5) / 3)
+    assert auc(positive, negative) > 0.7  # which says little where most pairs are negative:
+    many = np.sort(np.repeat(negative, 100))
+    assert auc(positive, many) == auc(positive, negative)
+    assert classnames.average_precision(positive, many) < 0.4
 
 
 def test_best_f1_by_hand():
@@ -62,6 +72,7 @@ def test_the_figures_agree_with_scikit_learn():
     nearness = -np.concatenate([positive, negative])
     figures, curve = pair_figures(positive, negative)
     assert figures["auc"] == pytest.approx(metrics.roc_auc_score(truth, nearness), abs=1e-12)
+    assert figures["pr_auc"] == pytest.approx(metrics.average_precision_score(truth, nearness), abs=1e-12)
     precision, recall, _ = metrics.precision_recall_curve(truth, nearness)
     assert figures["f1"] == pytest.approx(np.max(2 * precision * recall / np.maximum(precision + recall, 1e-12)))
     at = [point for point in curve if point["degrees"] == figures["f1_degrees"]]
@@ -127,6 +138,7 @@ def test_the_whole_run(card):
         assert row["top1"] == row["top5"] == 100
         assert 0.5 < row["auc"] < 1 and row["dim"] == 8  # a strong second channel is nearer than a weak strongest
         assert row["model_bytes"] > 0 and row["texts_s"] > 0
+        assert row["pictures"] == row["pictures_timed"] == 330 and row["pictures_s"] > 0  # of the build, all of them
     assert not card.notes
     assert {point["set"] for point in card.parts["curve"]} == {"[label]", "2 prompts"}
 
@@ -134,7 +146,7 @@ def test_the_whole_run(card):
 def test_tables_and_charts(card):
     summary, failing = classnames.tables([card])
     assert [row["top1"] for row in summary.rows] == [100, 100]
-    assert len(failing.rows) == 3 and "2 prompts" in failing.title 
+    assert len(failing.rows) == 3 and "2 prompts" in failing.title
     assert "mean-colour with stand-in weights" in failing.title
     card.subject["stand_in"] = False
     for row in card.parts["sets"]:
@@ -142,8 +154,17 @@ def test_tables_and_charts(card):
     assert "stand-in" not in classnames.tables([card])[1].title
     pytest.importorskip("matplotlib")
     charts = classnames.charts([card])
-    assert set(charts) == {"classnames-roc", "classnames-f1"}
+    assert set(charts) == {"classnames-roc", "classnames-pr", "classnames-f1"}
     assert f"AUC {card.parts['sets'][0]['auc']:.4f}" in charts["classnames-roc"].axes[0].lines[0].get_label()
+
+
+def test_without_a_built_gallery_the_seconds_of_pictures_are_of_some(world, monkeypatch):
+    world.change(class_names=("red", "lime", "blue"))
+    monkeypatch.setattr(classnames, "TIMED", 4)
+    bench = Bench(world.library(), Key("colours", "mean-colour"), synthetic=True, quick=True)
+    work = synthetic(90, 9, 8)
+    found = classnames._picture_seconds(bench, work, world.encoder)
+    assert (found["pictures"], found["pictures_timed"]) == (99, 4) and found["pictures_s"] > 0
 
 
 def test_an_encoder_without_words_is_refused(world):

@@ -86,18 +86,35 @@ def test_bits_and_their_bytes(bench):
 def test_random_projection_is_the_mean_over_seeds(bench, flat_world):
     point = of(reduce.run(bench).parts["points"], "random projection")[16]
     each = []
-    for seed in range(reduce.PROJECTION_SEEDS):
+    for seed in range(reduce.SEEDS):
         drawn = np.random.default_rng(seed).standard_normal((48, 16), dtype=np.float32)
         each.append(reduce.quality(reduce.exact(reduce.projected(flat_world, drawn), 20), flat_world)["recall_10"])
     assert len(set(each)) > 1
     assert point["recall_10"] == pytest.approx(np.mean(each)) and point["dim"] == 16
+    assert point["recall_10_spread"] == pytest.approx(np.std(each, ddof=1))
+
+
+def test_hashing_is_drawn_several_times_too(bench, flat_world):
+    points = reduce.run(bench).parts["points"]
+    for method in ("LSH, rotated", "LSH, rotated, thresholds"):
+        assert of(points, method)[64]["knn_top1_spread"] >= 0 and of(points, method)[64]["recall_10_spread"] > 0
+    assert "recall_10_spread" not in of(points, "LSH")[32] and "recall_10_spread" not in of(points, "PCA")[8]
+
+
+def test_a_random_rotation_keeps_every_cosine(flat_world):
+    once, again, other = (reduce.turned(flat_world, seed) for seed in (0, 0, 1))
+    assert np.array_equal(once.vectors, again.vectors) and np.abs(once.vectors - other.vectors).max() > 0.1
+    assert other.queries @ other.vectors.T == pytest.approx(flat_world.queries @ flat_world.vectors.T, abs=1e-5)
 
 
 def test_tables_and_charts(bench):
     card = measure("reduce", bench)
     (table,) = reduce.tables([card])
     assert len(table.rows) == len(card.parts["points"]) and "48 dimensions" in table.title
-    assert all("–" not in line for line in table.cells())
+    spreads = [place for place, column in enumerate(table.columns) if column.key.endswith("_spread")]
+    for row, line in zip(table.rows, table.cells(), strict=True):
+        for place, cell in enumerate(line):
+            assert cell != "–" or (place in spreads and row["method"] in ("float32", "float16", "int8", "PCA", "LSH"))
     pytest.importorskip("matplotlib")
     charts = reduce.charts([card])
     assert set(charts) == {"reduce-accuracy", "reduce-recall"}

@@ -55,10 +55,21 @@ def test_a_newer_card_changes_its_table_alone():
 
 
 def test_a_mark_without_a_table_says_which_there_are():
-    with pytest.raises(BadArtifact, match=r"'knn-curve'.*latency-search-bundled, floors"):
+    with pytest.raises(BadArtifact, match=r"'table:knn-curve'.*latency-search-bundled, floors"):
         report.fill("<!-- table:knn-curve -->\n<!-- end -->", [CARD])
     with pytest.raises(BadArtifact, match="floors"):
         report.fill(DOCUMENT, [replace(CARD, requirements=[])])
+
+
+def test_sentences_are_drawn_again_in_lines_that_fit():
+    card = replace(CARD, parts=CARD.parts | {"extraction": [{"threads": 1, "one_p50_ms": 9.0}]})
+    rows = [SEARCH | {"index": name, "p50_ms": ms} for name, ms in (("flat", 4.0), ("ivf", 0.05))]
+    card.parts["search"] = rows
+    filled = report.fill("<!-- text:latency -->\nstood here\n<!-- end -->\n", [card])
+    assert "stood" not in filled and " ".join(filled.split()).count("The inverted file is 80 times as fast") == 1
+    assert max(map(len, filled.splitlines())) <= report.WIDTH
+    with pytest.raises(BadArtifact, match="'text:knn'"):
+        report.fill("<!-- text:knn -->\n<!-- end -->", [card])
 
 
 def test_a_mark_without_its_end_takes_nothing_with_it():
@@ -93,7 +104,7 @@ MADE_UP = replace(
 
 def test_a_table_of_several_cards_names_them_all_and_what_is_made_up():
     tables = report.all_tables([CARD, MADE_UP])
-    both = "scenes × bundled · 2,000 × 128; scenes × resnet18 (stand-in, synthetic) · 500 × 512"
+    both = "scenes × bundled · 2,000 × 128; × resnet18 (stand-in, synthetic) · 500 × 512"
     for name in ("latency-extraction", "floors"):
         assert tables[name].source == f"{both} · an unknown machine · 2026-01-02 to 2026-01-04"
     assert tables["latency-search-resnet18"].title == (

@@ -7,9 +7,11 @@ import os
 import re
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from searchdemo.bench import sweep
+from searchdemo.bench.points import Votes, paired_difference
 from searchdemo.bench.suite import tradeoff
 from searchdemo.bench.sweep import FULL, QUICK, Grid
 from searchdemo.bench.tradeoff_drawn import accuracy_rows, nearest
@@ -19,11 +21,13 @@ from searchdemo.indexes.table import nlist
 from searchdemo.measure.cards import RunCard
 from searchdemo.measure.pareto import front
 from searchdemo.measure.recommend import search_parameters_source
+from searchdemo.types import MISSING
 
 POINT_KEYS = {
     *("index", "family", "factory", "build_params", "params", "metric"),
     *("p50_ms", "p95_ms", "p99_ms", "repeats"),
     *("recall_1", "recall_10", "recall_100", "precision_1", "precision_10", "precision_100"),
+    *("knn_queries", "knn_lost", "knn_gained"),
     *("knn_top1", "size_bytes", "build_s"),
 }
 SMALL = (
@@ -169,6 +173,46 @@ def test_accuracy_beside_recall():
     assert nearest([at(0.89, 1, ms=2), at(0.91, 2, ms=1)], 0.9)["knn_top1"] == 2  # as near, faster
     assert nearest(rows, 0.7) is None
     assert accuracy_rows([at(0.9, 58)])[0]["difference"] is None
+
+
+# Pairs
+
+
+def test_a_paired_difference_by_hand():
+    """Of 10,000 queries 107 lost and 37 gained: -0.70 points, standard error sqrt(144 - 70^2 / 10^4) / 100 = 0.120."""
+    found = paired_difference(107, 37, 10_000)
+    assert found.points == pytest.approx(-0.70) and found.margin == pytest.approx(1.96 * 0.11980, abs=1e-4)
+    assert found.significant and found.interval == "-0.93 to -0.47"
+    assert not paired_difference(51, 40, 10_000).significant
+    assert paired_difference(0, 0, 10).interval == "+0.00 to +0.00"
+
+
+def test_the_interval_is_that_of_the_mean_over_queries():
+    rng = np.random.default_rng(0)
+    change = rng.choice([-1, 0, 1], p=[0.03, 0.95, 0.02], size=5000)
+    found = paired_difference(int((change == -1).sum()), int((change == 1).sum()), 5000)
+    assert found.points == pytest.approx(100 * change.mean())
+    assert found.margin == pytest.approx(196 * change.std() / np.sqrt(5000), rel=1e-3)
+
+
+def test_votes_are_paired_with_those_of_the_exact_answer():
+    work = synthetic(600, 50, 16)
+    votes = Votes(work)
+    same = votes.of(lambda queries, k: work.exact(k))
+    assert same["knn_lost"] == same["knn_gained"] == 0 and same["knn_queries"] == 50
+    with np.errstate(invalid="raise"):  # no vote at all is no vote, not a division by nothing
+        none = votes.of(lambda queries, k: np.full((len(queries), k), MISSING))
+    assert none["knn_top1"] == none["knn_gained"] == 0
+    assert none["knn_lost"] == round(same["knn_top1"] * 50 / 100) > 0
+
+
+def test_accuracy_is_of_all_queries_and_recall_of_a_part(monkeypatch):
+    monkeypatch.setattr(tradeoff, "QUERIES", 20)
+    monkeypatch.setattr(tradeoff, "FULL", (Grid("flat", "exact", "Flat"),))
+    monkeypatch.setattr(tradeoff.Sweep, "by_shards", lambda self, numbers: [])
+    figures = tradeoff.run(Bench(None, None, _workload=synthetic(600, 90, 16)))
+    assert figures.subject["queries"] == 20
+    assert {row["knn_queries"] for row in figures.parts["points"]} == {90}
 
 
 # The grids

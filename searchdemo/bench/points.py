@@ -1,22 +1,23 @@
 """One point of a sweep: an index at one setting, measured against the exact answers.
 
 Latency: one query per call, each call another held-out query, after a warm-up. Recall and accuracy: all queries of the
-workload, in one call per k.
+workload, in one call per k. The vote of neighbours: all queries that Votes was given.
 """
 
 from __future__ import annotations
 
 import itertools
+import math
 import statistics
 import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import TypeVar
 
 import numpy as np
 
 from searchdemo.bench.workload import Workload
-from searchdemo.collection.knn import evaluate
+from searchdemo.collection.knn import TEMPERATURE, ranked_classes, vote_weights
 from searchdemo.collection.scores import rescored
 from searchdemo.indexes.base import Index
 from searchdemo.indexes.vectors import ArrayVectors
@@ -27,6 +28,7 @@ from searchdemo.types import MISSING
 REPEATS = 500
 KNN_K = 20  # neighbours that vote at each point
 RECALL_KS = (1, 10, 100)
+Z_95 = 1.959964  # standard errors on each side of a 95 % interval
 
 Search = Callable[[np.ndarray, int], np.ndarray]  # queries (q, dim), k -> rows (q, k)
 Name = TypeVar("Name", bound=Hashable)
@@ -82,12 +84,58 @@ def quality(search: Search, workload: Workload, *ks: int) -> dict[str, float]:
     return figures
 
 
-def knn_top1(search: Search, workload: Workload) -> float:
-    """The percentage of queries whose class the weighted vote of KNN_K neighbours names, scored by true cosines."""
-    found = search(workload.queries, KNN_K)
-    best = rescored(workload.queries, ArrayVectors(workload.vectors), found)
-    labels = np.where(best.positions == MISSING, -1, workload.labels[best.positions])
-    return evaluate(best.scores, labels, workload.truth, len(workload.label_names), (found.shape[1],))[0].top1
+class Votes:
+    """kNN accuracy of searches over all queries of a workload, paired with that of the exact answer."""
+
+    def __init__(self, workload: Workload):
+        self.workload = workload
+        self.exact = self._right(workload.exact(KNN_K))
+
+    def of(self, search: Search) -> dict[str, float]:
+        """knn_top1: the percentage of queries whose class the weighted vote of KNN_K neighbours names, scored by true
+        cosines. knn_lost, knn_gained: the queries that only the exact answer, and only this search, names rightly."""
+        right = self._right(search(self.workload.queries, KNN_K))
+        return {
+            "knn_top1": 100 * float(right.mean()),
+            "knn_queries": len(right),
+            "knn_lost": int((self.exact & ~right).sum()),
+            "knn_gained": int((right & ~self.exact).sum()),
+        }
+
+    def _right(self, found: np.ndarray) -> np.ndarray:
+        """(q, k) positions -> (q,) whether the vote names the query's class."""
+        work = self.workload
+        best = rescored(work.queries, ArrayVectors(work.vectors), found)
+        labels = np.where(best.positions == MISSING, -1, work.labels[best.positions])
+        guesses = ranked_classes(vote_weights(best.scores, TEMPERATURE), labels, len(work.label_names))
+        return guesses[:, 0] == work.truth
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Of two accuracies over the same queries, in points of percent, with a 95 % interval."""
+
+    points: float
+    margin: float  # half of the interval
+
+    @property
+    def significant(self) -> bool:
+        return abs(self.points) > self.margin
+
+    @property
+    def interval(self) -> str:
+        """ "-1.09 to -0.31"."""
+        return f"{self.points - self.margin:+.2f} to {self.points + self.margin:+.2f}"
+
+
+def paired_difference(lost: int, gained: int, queries: int) -> Difference:
+    """The accuracy that changes when `lost` of the queries go from right to wrong and `gained` from wrong to right.
+
+    Its variance is that of a mean of -1, 0 and 1 (McNemar 1947): queries on which both agree add none, so it is
+    far smaller than that of two accuracies over different queries.
+    """
+    spread = math.sqrt(max(0.0, lost + gained - (gained - lost) ** 2 / queries))
+    return Difference(100 * (gained - lost) / queries, 100 * Z_95 * spread / queries)
 
 
 def build_figures(index: Index) -> dict[str, float]:
@@ -95,10 +143,15 @@ def build_figures(index: Index) -> dict[str, float]:
 
 
 def point(
-    index: Index, params: dict[str, int], workload: Workload, threads: int = 1, repeats: int = REPEATS
+    index: Index,
+    params: dict[str, int],
+    workload: Workload,
+    threads: int = 1,
+    repeats: int = REPEATS,
+    votes: Votes | None = None,
 ) -> dict[str, float]:
-    """All figures of one index at one setting, with the latency of k = 10."""
+    """All figures of one index at one setting, with the latency of k = 10. votes: by default over the workload."""
     search = search_of(index, **params)
     measured = asdict(query_latency(search, workload.queries, threads=threads, repeats=repeats))
-    measured |= quality(search, workload, *RECALL_KS) | {"knn_top1": knn_top1(search, workload)}
+    measured |= quality(search, workload, *RECALL_KS) | (votes or Votes(workload)).of(search)
     return measured | build_figures(index)

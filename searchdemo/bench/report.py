@@ -1,6 +1,7 @@
 """Documents with tables and plots from run cards: the text between two marks is drawn again, the rest stays.
 
 <!-- table:latency-extraction --> ... <!-- end -->   the Table of this name
+<!-- text:latency --> ... <!-- end -->               the sentences of this name, see said/table.py
 <!-- floors --> ... <!-- end -->                     all requirements of all cards
 ![...](plots/latency.svg)                            the chart of this name, written beside the document
 """
@@ -9,16 +10,19 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
+from searchdemo.bench.said.table import all_said
 from searchdemo.bench.table import BENCHMARKS
 from searchdemo.bench.tables import Table, columns
 from searchdemo.errors import BadArtifact, NotHere
 from searchdemo.measure.cards import RunCard, source_of
 
 # A mark without its end must not swallow the text of the next mark.
-MARK = re.compile(r"<!-- (table:)?([\w.-]+) -->\n(?:(?!<!--).)*<!-- end -->", re.DOTALL)
+WIDTH = 140  # of a line of sentences
+MARK = re.compile(r"<!-- (table:|text:)?([\w.-]+) -->\n(?:(?!<!--).)*<!-- end -->", re.DOTALL)
 
 
 def by_benchmark(cards: Sequence[RunCard]) -> dict[str, list[RunCard]]:
@@ -50,18 +54,29 @@ def requirements(cards: Sequence[RunCard]) -> list[Table]:
 
 def fill(text: str, cards: Sequence[RunCard]) -> str:
     """The document with its tables drawn again. Raises BadArtifact for a mark whose table no card has."""
-    tables = all_tables(cards)
+    drawn = {f"table:{name}": table.markdown() for name, table in all_tables(cards).items()}
+    if "table:floors" in drawn:
+        drawn["floors"] = drawn.pop("table:floors")
+    drawn |= {f"text:{name}": wrapped(text) for name, text in all_said(cards).items()}
 
-    def drawn(match: re.Match) -> str:
+    def filled(match: re.Match) -> str:
         kind, name = match.group(1) or "", match.group(2)
-        if name not in tables:
-            known = f", or take one of {', '.join(tables)}" if tables else ""
+        if kind + name not in drawn:
+            known = f", or take one of {', '.join(drawn)}" if drawn else ""
             raise BadArtifact(
-                f"The document asks for the table {name!r}, which no run card has: run the benchmark in full{known}."
+                f"The document asks for {kind + name!r}, which no run card has: run the benchmark in full{known}."
             )
-        return f"<!-- {kind}{name} -->\n{tables[name].markdown()}\n<!-- end -->"
+        return f"<!-- {kind}{name} -->\n{drawn[kind + name]}\n<!-- end -->"
 
-    return MARK.sub(drawn, text)
+    return MARK.sub(filled, text)
+
+
+def wrapped(text: str) -> str:
+    """Paragraphs in lines of WIDTH characters, none of which Markdown reads as a list or a heading."""
+    paragraphs = [
+        textwrap.fill(each, WIDTH, break_long_words=False, break_on_hyphens=False) for each in text.split("\n\n")
+    ]
+    return "\n\n".join(paragraphs)
 
 
 def draw_plots(cards: Sequence[RunCard], folder: Path) -> list[Path]:

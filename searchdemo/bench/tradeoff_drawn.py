@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 
 from searchdemo.bench import plots
+from searchdemo.bench.points import paired_difference
 from searchdemo.bench.tables import Column, Table, columns, fixed, number, table_of, vectors_of
 from searchdemo.measure.cards import RunCard
 from searchdemo.measure.pareto import front
@@ -22,7 +22,8 @@ POINT = [
 KNN = [
     Column("target", "recall@10 near", number(2)),
     *columns("recall_10 knn_top1"),
-    Column("difference", "minus exact", "{:+.1f}".format),
+    Column("difference", "minus exact", "{:+.2f}".format),
+    Column("interval", "95 % interval"),
     *columns("precision_10 p50_ms family setting"),
 ]
 K = [*columns("index setting k p50_ms p95_ms recall"), Column("precision", "precision@k", fixed(3))]
@@ -39,13 +40,11 @@ def tables(cards: Sequence[RunCard]) -> list[Table]:
 
 
 def _tables(card: RunCard) -> list[Table]:
-    points, queries = card.parts["points"], card.subject["queries"]
-    accuracies = accuracy_rows(points)
-    share = accuracies[0]["knn_top1"] / 100 if accuracies else 0.5
-    error = 100 * math.sqrt(share * (1 - share) / queries)
+    points, accuracies = card.parts["points"], accuracy_rows(card.parts["points"])
     front_title = f"The Pareto front of {len(points):,} settings: nothing measured is faster and finds as much"
     memory_title = "The Pareto front of memory: nothing measured is smaller and finds as much"
-    knn_title = f"Does lost recall cost accuracy? {queries:,} queries: one standard error of top-1 is {error:.1f}"
+    asked = points[0].get("knn_queries", card.subject["queries"]) if points else 0
+    knn_title = f"Does lost recall cost accuracy? kNN top-1 in %, paired with exact search on {asked:,} queries"
     metric_title = "Inner product against L2: on unit rows both order alike, but k-means and graphs come out otherwise"
     drawn: tuple[tuple[str, str, list[Column], Iterable[dict]], ...] = (
         ("front", f"{front_title}; {vectors_of(card)}", POINT, front(points)),
@@ -70,7 +69,7 @@ def nearest(points: Sequence[dict], recall: float) -> dict | None:
 def accuracy_rows(points: Sequence[dict]) -> list[dict]:
     """The exact answer, then the point of each family that is nearest to each of TARGETS.
 
-    difference: its kNN top-1 minus that of the exact answer.
+    difference: its kNN top-1 minus that of the exact answer, with its interval where it was measured in pairs.
     """
     exact = next((row for row in points if row["family"] == "exact"), None)
     families = [family for family in plots.COLOURS if family != "exact"]
@@ -79,7 +78,14 @@ def accuracy_rows(points: Sequence[dict]) -> list[dict]:
         for family in families:
             found = nearest([row for row in points if row["family"] == family], target)
             rows += [found | {"target": target}] if found else []
-    return [row | {"difference": row["knn_top1"] - exact["knn_top1"] if exact else None} for row in rows]
+    return [row | against_exact(row, exact) for row in rows]
+
+
+def against_exact(row: dict, exact: dict | None) -> dict:
+    if "knn_lost" in row:
+        found = paired_difference(row["knn_lost"], row["knn_gained"], row["knn_queries"])
+        return {"difference": found.points, "interval": found.interval}
+    return {"difference": row["knn_top1"] - exact["knn_top1"] if exact else None, "interval": "not paired"}
 
 
 def _shard_rows(rows: Sequence[dict]) -> Iterable[dict]:

@@ -32,7 +32,7 @@ def vote_weights(cosines: np.ndarray, temperature: float | None) -> np.ndarray:
     else:
         highest = cosines.max(axis=1, keepdims=True, where=present, initial=-1.0)
         weights = np.exp(np.where(present, cosines - highest, -np.inf) / temperature)  # the common factor cancels
-    return weights / np.maximum(weights.sum(axis=1, keepdims=True), 1e-300)
+    return weights / np.maximum(weights.sum(axis=1, keepdims=True), np.finfo(weights.dtype).tiny)
 
 
 def class_votes(weights: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:

@@ -141,8 +141,11 @@ class RunCard:
 def source_of(cards: Sequence[RunCard]) -> str:
     """One line for below a table or a plot that is drawn from several cards: each subject, machine and day once."""
     days = sorted({card.at[:10] for card in cards})
+    subjects = list(dict.fromkeys(card.what for card in cards))
+    if len({card.gallery for card in cards}) == 1:  # which is named once
+        subjects[1:] = [subject.removeprefix(f"{cards[0].gallery} ") for subject in subjects[1:]]
     facts = [
-        "; ".join(dict.fromkeys(card.what for card in cards)),
+        "; ".join(subjects),
         "; ".join(dict.fromkeys(card.machine.get("name", "an unknown machine") for card in cards)),
         " to ".join(dict.fromkeys((days[0], days[-1]))),
     ]

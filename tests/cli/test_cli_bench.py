@@ -125,7 +125,7 @@ def test_all_is_stopped_by_the_person_and_by_what_no_one_foresaw(built, few, mon
 
 
 def test_what_fails_costs_the_others_nothing(built, few, monkeypatch, capsys):
-    """Foreseen or not, while measuring or while drawing: the others are measured, saved and printed before it is told."""
+    """Foreseen or not, while measuring or drawing: the others are measured, saved and printed before it is told."""
     monkeypatch.setitem(table.BENCHMARKS, "torn", Refusing(KeyError("embed_pictures")))
     monkeypatch.setitem(table.BENCHMARKS, "weightless", Refusing(NoWeights("No weights of it are here.")))
     monkeypatch.setitem(table.BENCHMARKS, "undrawn", drawless := Measuring())

@@ -10,6 +10,7 @@ query gets the class with the largest logit among those of the gallery, and the 
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -28,12 +29,14 @@ from searchdemo.encoders.table import weights_path
 from searchdemo.encoders.templates import class_rows
 from searchdemo.errors import BadQuery
 from searchdemo.measure.cards import Figures, RunCard, source_of
+from searchdemo.pictures import open_picture
 
 NAME_ALONE = "{}"
 OWN_HEAD = "none: its own head"
 CURVE_POINTS = 200  # maximum on a card
 FAILING = 10  # classes in the table
 KNN_K = 20
+TIMED = 64  # pictures that stand for all where no gallery was built
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,7 @@ def run(bench: Bench) -> Figures:
     if not work.subject.get("synthetic"):
         bench.collection().artifact.check_weights(encoder.weights_sha256)
     file = bench.library.weights.get(bench.key.encoder) or weights_path(bench.key.encoder)
-    facts = {
+    facts = _picture_seconds(bench, work, encoder) | {
         "dim": encoder.dim,
         "parameters": spec.parameters,
         "model_bytes": file.stat().st_size if file else None,
@@ -92,6 +95,25 @@ def run(bench: Bench) -> Figures:
         {"trained_on_gallery": bench.trained_on_gallery, "failing_by": made.name, "knn_k": KNN_K},
         notes=[note] if (note := training_note(bench.encoder_spec, bench.key.gallery)) else [],
     )
+
+
+def _picture_seconds(bench: Bench, work: Workload, encoder: Encoder) -> dict:
+    """{"pictures", "pictures_s", "pictures_timed"}: seconds of embedding the gallery and its queries.
+
+    They are those of its build; where there was none, of TIMED pictures, times as many as there would be.
+    """
+    if not work.subject.get("synthetic"):
+        manifest = bench.collection().artifact.manifest
+        pictures = manifest.vectors + manifest.queries
+        return {"pictures": pictures, "pictures_s": manifest.embed_seconds, "pictures_timed": pictures}
+    bench.tell(f"pictures by {bench.key.encoder}")
+    images = [open_picture(encoded) for encoded in bench.pictures(TIMED)[0]]
+    encoder.encode_images(images[:2])  # a first call sets things up
+    started = time.perf_counter()
+    encoder.encode_images(images)
+    pictures = work.subject["vectors"] + work.subject["queries"]
+    seconds = (time.perf_counter() - started) * pictures / len(images)
+    return {"pictures": pictures, "pictures_s": seconds, "pictures_timed": len(images)}
 
 
 def class_sets(spec: EncoderSpec, encoder: Encoder, file: Path | None, work: Workload) -> Iterator[ClassSet]:
@@ -141,7 +163,7 @@ def pairs(cosines: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.ndarra
 
 
 def pair_figures(positive: np.ndarray, negative: np.ndarray) -> tuple[dict, list[dict]]:
-    """AUC and the best F1 of all thresholds, and the curve at no more than CURVE_POINTS thresholds.
+    """Both areas and the best F1 of all thresholds, and the curve at no more than CURVE_POINTS thresholds.
 
     positive, negative: the degrees of these pairs, ascending.
     """
@@ -153,7 +175,13 @@ def pair_figures(positive: np.ndarray, negative: np.ndarray) -> tuple[dict, list
     thresholds = np.unique(np.concatenate([*quantiles, positive[best : best + 1]]))
     found = at_thresholds(positive, negative, thresholds)
     curve = [dict(zip(found, map(float, values), strict=True)) for values in zip(*found.values(), strict=True)]
-    return {"auc": auc(positive, negative), "f1": float(all_f1[best]), "f1_degrees": float(positive[best])}, curve
+    figures = {
+        "auc": auc(positive, negative),
+        "pr_auc": average_precision(positive, negative),
+        "f1": float(all_f1[best]),
+        "f1_degrees": float(positive[best]),
+    }
+    return figures, curve
 
 
 def auc(positive: np.ndarray, negative: np.ndarray) -> float:
@@ -164,6 +192,15 @@ def auc(positive: np.ndarray, negative: np.ndarray) -> float:
     nearer = len(negative) - np.searchsorted(negative, positive, side="right")
     tied = len(negative) - np.searchsorted(negative, positive, side="left") - nearer
     return float((nearer + tied / 2).mean() / len(negative))
+
+
+def average_precision(positive: np.ndarray, negative: np.ndarray) -> float:
+    """Area under precision against recall, as steps: the mean of the precisions at the distances of positive pairs.
+
+    Unlike that of ROC it depends on how many pairs are negative: accepting pairs at random gives the share of positive
+    ones. positive, negative: ascending.
+    """
+    return float(at_thresholds(positive, negative, positive)["precision"].mean())
 
 
 def at_thresholds(positive: np.ndarray, negative: np.ndarray, thresholds: np.ndarray) -> dict[str, np.ndarray]:
@@ -213,8 +250,10 @@ def failing(work: Workload, guesses: np.ndarray) -> list[dict]:
 
 
 def tables(cards: Sequence[RunCard]) -> list[Table]:
-    heads = columns("encoder set top1 top5 auc f1 f1_degrees texts texts_s text_ms model_bytes dim mark")
-    title = "Classes by words: accuracy in %, AUC over pairs of query and class, best F1 and its angle"
+    heads = columns(
+        "encoder set top1 top5 auc pr_auc f1 f1_degrees texts texts_s text_ms pictures pictures_s model_bytes dim mark"
+    )
+    title = "Classes by words: accuracy in %; areas, best F1 and its angle over pairs of query and class"
     rows = [row | {"mark": _mark(card, row)} for card in cards for row in rows_of([card], "sets")]
     summary = Table("classnames-accuracy", title, heads, rows, source_of(cards))
     return [summary, *map(_failing_table, cards)]
@@ -222,7 +261,10 @@ def tables(cards: Sequence[RunCard]) -> list[Table]:
 
 def _mark(card: RunCard, row: dict) -> str:
     labels = "these labels" * card.settings["trained_on_gallery"] or "ImageNet's labels" * (row["set"] == OWN_HEAD)
-    return ", ".join(filter(None, [f"trained on {labels}, not zero-shot" * bool(labels), row["mark"]]))
+    marks = [f"trained on {labels}, not zero-shot" * bool(labels), *card.made_up]
+    if row.get("pictures_timed", 0) < row.get("pictures", 0):
+        marks.append(f"seconds of pictures from {row['pictures_timed']}")
+    return ", ".join(filter(None, marks))
 
 
 def _failing_table(card: RunCard) -> Table:
@@ -238,11 +280,14 @@ def _failing_table(card: RunCard) -> Table:
 
 
 def charts(cards: Sequence[RunCard]) -> dict[str, plots.Figure]:
-    """ROC curves, and F1 against the threshold with its best value: one line per set of words."""
+    """ROC, precision against recall, and F1 against the threshold with its best value: one line per set of words."""
     x, y = "false_positive_rate", "true_positive_rate"
     best = "best {f1:.3f} at {f1_degrees:.1f}°"
     return {
         "classnames-roc": _chart(cards, "ROC over pairs of picture and class name", x, y, "AUC {auc:.4f}"),
+        "classnames-pr": _chart(
+            cards, "Precision against recall, over the same pairs", y, "precision", "area {pr_auc:.3f}"
+        ),
         "classnames-f1": _chart(cards, "F1 against the angular distance", "degrees", "f1", best),
     }
 
@@ -251,12 +296,15 @@ def _chart(cards: Sequence[RunCard], title: str, x: str, y: str, figures: str) -
     def draw(ax: plots.Axes, card: RunCard) -> None:
         for found, colour in zip(card.parts["sets"], plots.SERIES, strict=False):
             points = [row for row in card.parts["curve"] if row["set"] == found["set"]]
-            label = f"{found['set']}: {figures.format(**found)}"
+            label = f"{found['set']}: {figures.format(**{'pr_auc': math.nan} | found)}"  # older cards have no pr_auc
             ax.plot([p[x] for p in points], [p[y] for p in points], linewidth=1.4, color=colour, label=label)
             if y == "f1":
                 ax.plot(found["f1_degrees"], found["f1"], marker="o", markersize=5, color=colour)
-        ax.set_xlabel({"degrees": "threshold, degrees"}.get(x, x.replace("_", " ")))
-        ax.set_ylabel({"f1": "F1"}.get(y, y.replace("_", " ")))
+        names = {"degrees": "threshold, degrees", "f1": "F1"}
+        if y == "precision":
+            names["true_positive_rate"] = "recall"
+        ax.set_xlabel(names.get(x, x.replace("_", " ")))
+        ax.set_ylabel(names.get(y, y.replace("_", " ")))
         plots.legend(ax)
 
     return plots.panel_per_card(cards, title, draw)

@@ -193,8 +193,8 @@ def tables(cards: Sequence[RunCard]) -> list[Table]:
         *columns("best_top1 best valid_top1 valid_top5 train_top1 difference mark"),
     ]
     title = f"Neighbours against a linear head: accuracy on valid, % (T = {TEMPERATURE})"
-    summary = Table("knn-head", title, heads, [_summary(card) for card in cards], source_of(cards))
-    found, against = [summary], "the temperature, weighted vote"
+    found = [Table("knn-head", title, heads, [summary(card) for card in cards], source_of(cards))]
+    against = "the temperature, weighted vote"
     for card in cards:
         found += [
             _sweep(card, "accuracy", "k", "k", fixed(0), "{vote}", f"k, T = {TEMPERATURE}"),
@@ -204,7 +204,8 @@ def tables(cards: Sequence[RunCard]) -> list[Table]:
     return found
 
 
-def _summary(card: RunCard) -> dict:
+def summary(card: RunCard) -> dict:
+    """Accuracies of neighbours by the protocol, the best of the sweep, and the head's, in percent."""
     rows = [row for row in card.parts["accuracy"] if row["split"] == "valid"]
     swept = [*rows, *(row for row in card.parts["temperature"] if row["split"] == "valid")]
     best = max(swept, key=lambda row: row["top1"])

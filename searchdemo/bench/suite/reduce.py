@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -27,7 +27,7 @@ from searchdemo.types import Neighbors
 
 DIMS = (8, 16, 32, 64, 96, 128, 256, 512, 1024)
 BITS = (32, 64, 128, 256, 512, 1024)
-PROJECTION_SEEDS = 3
+SEEDS = 3  # draws of every method that draws random numbers
 RECALL_K = 10
 FLOAT_BYTES = 4
 LSH = {  # method -> the letters after the number of bits in FAISS's factory string
@@ -53,7 +53,8 @@ def run(bench: Bench) -> Figures:
     dims = sorted({d for d in DIMS if d < work.vectors.shape[1]} | {work.dim})
     bits = [("LSH", b) for b in BITS if b <= work.dim]  # without a rotation FAISS takes the signs of the first bits
     bits += [(method, b) for method in LSH if method != "LSH" for b in BITS]
-    total = 3 + len(dims) * (1 + PROJECTION_SEEDS) + len(bits)
+    seeds = range(bench.seed, bench.seed + SEEDS)
+    total = 3 + len(dims) * (1 + SEEDS) + sum(SEEDS if is_drawn(method) else 1 for method, _ in bits)
 
     def measured(method: str, dim: int, bytes_: int, found: Neighbors) -> dict:
         nonlocal done
@@ -70,27 +71,58 @@ def run(bench: Bench) -> Figures:
         points.append(measured("PCA", dim, reduced.bytes, exact(reduced, k)))
     for dim in dims:
         each = []
-        for seed in range(bench.seed, bench.seed + PROJECTION_SEEDS):
-            drawn = np.random.default_rng(seed).standard_normal((work.dim, dim), dtype=np.float32)
-            reduced = projected(work, drawn)
+        for seed in seeds:
+            columns_ = np.random.default_rng(seed).standard_normal((work.dim, dim), dtype=np.float32)
+            reduced = projected(work, columns_)
             each.append(measured("random projection", dim, reduced.bytes, exact(reduced, k)))
-        points.append(
-            {key: float(np.mean([p[key] for p in each])) if key in QUALITY else each[0][key] for key in each[0]}
-        )
+        points.append(over_draws(each))
     for method, number in bits:
-        points.append(measured(method, number, number // 8, hashed(work, f"LSH{number}{LSH[method]}", number, k)))
+        factory = f"LSH{number}{LSH[method]}"
+        works = (turned(work, seed) for seed in seeds) if is_drawn(method) else (work,)
+        points.append(
+            over_draws([measured(method, number, number // 8, hashed(each_, factory, number, k)) for each_ in works])
+        )
     full = FLOAT_BYTES * work.dim
     points = [point | {"saved_percent": 100 * (1 - point["bytes"] / full)} for point in points]
     notes = ["the stored vectors were half floats already, so float16 can lose next to nothing"]
     return Figures(
         work.subject,
         {"points": points},
-        {"knn_k": k, "temperature": TEMPERATURE, "projection_seeds": PROJECTION_SEEDS},
+        {"knn_k": k, "temperature": TEMPERATURE, "draws": SEEDS},
         notes=[] if work.subject.get("synthetic") else notes,
     )
 
 
 QUALITY = ("knn_top1", "knn_top5", "recall_10")
+
+
+def is_drawn(method: str) -> bool:
+    """Whether this kind of LSH rotates the vectors at random."""
+    return "r" in LSH[method]
+
+
+def over_draws(points: Sequence[dict]) -> dict:
+    """The points of several draws as one: their means, and the sample standard deviation as <figure>_spread.
+
+    A single point, which was not drawn, has no spread.
+    """
+    if len(points) == 1:
+        return points[0]
+    figures = {key: [point[key] for point in points] for key in QUALITY}
+    means = {key: float(np.mean(values)) for key, values in figures.items()}
+    return points[0] | means | {f"{key}_spread": float(np.std(values, ddof=1)) for key, values in figures.items()}
+
+
+def turned(work: Workload, seed: int) -> Workload:
+    """The same vectors and queries under a random rotation of all, which keeps every cosine.
+
+    FAISS's own rotation inside LSH always has the same seed; after this one it is another draw for each seed.
+    """
+    drawn = np.random.default_rng(seed).standard_normal((work.dim, work.dim))
+    rotation = np.linalg.qr(drawn)[0].astype(np.float32)
+    turned_ = replace(work, vectors=work.vectors @ rotation, queries=work.queries @ rotation)
+    turned_._exact = work._exact  # the neighbours stay
+    return turned_
 
 
 def quality(found: Neighbors, work: Workload) -> dict[str, float]:
@@ -150,13 +182,21 @@ def tables(cards: Sequence[RunCard]) -> list[Table]:
         Column("dim", "dimensions or bits", fixed(0)),
         *columns("bytes saved_percent"),
         Column("knn_top1", "kNN top-1 %", fixed(2)),
-        *columns("knn_top5 recall_10"),
+        *columns("knn_top1_spread knn_top5 recall_10 recall_10_spread"),
     ]
     title = (
         "Fewer bytes per vector: {1}, {0.subject[dim]} dimensions; kNN with k = {0.settings[knn_k]}, "
-        "T = {0.settings[temperature]:g}; random projection is the mean of {0.settings[projection_seeds]} seeds"
+        "T = {0.settings[temperature]:g}; what is drawn at random is the mean of {2} draws, ± their standard deviation"
     )
-    return [table_of(card, "reduce", title.format(card, encoder_of(card)), heads, card.parts["points"]) for card in cards]
+    return [
+        table_of(card, "reduce", title.format(card, encoder_of(card), draws(card)), heads, card.parts["points"])
+        for card in cards
+    ]
+
+
+def draws(card: RunCard) -> int:
+    """Older cards drew random projections alone."""
+    return card.settings.get("draws") or card.settings["projection_seeds"]
 
 
 def charts(cards: Sequence[RunCard]) -> dict[str, plots.Figure]:

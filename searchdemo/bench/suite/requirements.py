@@ -220,7 +220,9 @@ STEPS: dict[str, Callable[[Bench], Outcome]] = {
 def tables(cards: Sequence[RunCard]) -> list[Table]:
     heads = [Column("measured", "measured"), *columns("contestant threads p50_ms")]
     title = "What the bounds were held against"
-    return [Table("floors-measured", title, [*columns("encoder"), *heads], rows_of(cards, "measured"), source_of(cards))]
+    return [
+        Table("floors-measured", title, [*columns("encoder"), *heads], rows_of(cards, "measured"), source_of(cards))
+    ]
 
 
 def charts(cards: Sequence[RunCard]) -> dict[str, plots.Figure]:

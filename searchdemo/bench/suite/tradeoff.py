@@ -1,7 +1,8 @@
 """What recall costs: indexes over their parameters, against latency, memory and kNN accuracy.
 
 Each index is built once and searched at all of its settings (see sweep.py). Latency is of one query per call, k = 10.
-recall@k, precision@k by class and kNN top-1 are over all queries, to show whether lower recall costs accuracy.
+recall@k and precision@k by class are over QUERIES of the queries. kNN top-1 is over all of them, paired with that of
+the exact answer, to show whether lower recall costs accuracy: most pairs agree, so a small loss is told from chance.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
 
-from searchdemo.bench.points import Search, in_turns, point, quality, query_latency, search_of
+from searchdemo.bench.points import Search, Votes, in_turns, point, quality, query_latency, search_of
 from searchdemo.bench.sweep import FULL, QUICK, Grid
 from searchdemo.bench.tradeoff_drawn import charts, tables
 from searchdemo.bench.workload import Bench, Workload
@@ -39,9 +40,10 @@ ORDERED = ("flat", "ivf", "hnsw")
 
 def run(bench: Bench) -> Figures:
     """An index that cannot be built becomes a note. Raises NotBuilt, NotHere."""
-    work = bench.workload().part(None, None if bench.quick else QUERIES, bench.seed)
+    whole = bench.workload()
+    work = whole.part(None, None if bench.quick else QUERIES, bench.seed)
     work.exact(max(KS))
-    sweep = Sweep(bench, work)
+    sweep = Sweep(bench, work, Votes(whole))
     parts = {
         "points": sweep.points(QUICK if bench.quick else FULL),
         "k": sweep.by_k(),
@@ -54,7 +56,9 @@ def run(bench: Bench) -> Figures:
 class Sweep:
     """One run: the indexes that are needed again, and the notes."""
 
-    def __init__(self, bench: Bench, work: Workload):
+    def __init__(self, bench: Bench, work: Workload, votes: Votes | None = None):
+        """votes: over all queries; by default over those of `work`."""
+        self.votes = votes or Votes(work)
         self.bench, self.work, self.threads = bench, work, bench.threads[0]
         self.repeats = 100 if bench.quick else 500
         self.notes: list[str] = []
@@ -104,7 +108,7 @@ class Sweep:
             "params": params,
             "metric": "l2" if is_hash(index.recipe) else metric,
         }
-        return settings | point(index, params, self.work, self.threads, self.repeats)
+        return settings | point(index, params, self.work, self.threads, self.repeats, self.votes)
 
     def _remember(self, index: Index, rows: list[dict]) -> None:
         """Keeps an index that is also an entry of the INDEXES table, or an inverted file that reaches ENOUGH."""

@@ -1,0 +1,204 @@
+"""Sentences about the time of a query: `latency`, `peers`, `scale`, `floors`."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+
+from searchdemo.bench.said.words import (
+    NotMeasured,
+    count,
+    listed,
+    measured,
+    one,
+    paragraph,
+    part,
+    real,
+    span,
+    three,
+    times,
+)
+from searchdemo.measure.cards import RunCard
+
+
+def latency(cards: Sequence[RunCard]) -> str:
+    others = [card for card in cards if card is not (first := real(cards)) and card.parts.get("extraction")]
+    made_up = [card.encoder for card in cards if card.made_up]
+
+    def extraction(card: RunCard) -> str:
+        encoded = one(part(card, "extraction"), threads=1)["one_p50_ms"]
+        flat, ivf = (one(part(card, "search"), index=index, threads=1)["p50_ms"] for index in ("flat", "ivf"))
+        said = f"A query waits for its embedding, {three(encoded)} ms on one core for {card.encoder}"
+        if others:
+            found = [one(each.parts["extraction"], threads=1)["one_p50_ms"] for each in others]
+            said += f" and {span(found)} ms for {listed([each.encoder for each in others])}"
+        said += f", then {three(flat)} ms for an exact search by FAISS or {three(ivf)} ms for an inverted file."
+        return said + (
+            ' "Extraction dominates" holds.'
+            if encoded > flat
+            else " An exact search takes longer than extraction here."
+        )
+
+    def faster(card: RunCard) -> str:
+        flat, ivf = (one(part(card, "search"), index=index, threads=1) for index in ("flat", "ivf"))
+        ratio = times(flat["p50_ms"] / ivf["p50_ms"])
+        return f"The inverted file is {ratio} as fast as exact search, at recall@10 {ivf['recall_10']:.3f}."
+
+    def cores(card: RunCard) -> str:
+        rows = part(card, "search")
+        many = max(row["threads"] for row in rows)
+        if many == 1:
+            raise NotMeasured("more threads")
+        pairs = [(row, one(rows, index=row["index"], threads=many)) for row in rows if row["threads"] == 1]
+        alone = [(few["p50_ms"] / more["p50_ms"], few["index"]) for few, more in pairs]
+        best, name = max(alone)
+        together = statistics.median(more["qps"] / few["qps"] for few, more in pairs)
+        return (
+            f"With {many} threads one query is {best:.2f} times as fast at best (`{name}`; the median is "
+            f"{statistics.median(ratio for ratio, _ in alone):.2f}), and {together:.2f} times as many are answered per "
+            "second."
+        )
+
+    def stand_ins(card: RunCard) -> str:
+        if not made_up:
+            raise NotMeasured("stand-ins")
+        return (
+            f"The rows of {listed([f'`{name}`' for name in made_up])} are timings of the real architectures with "
+            f"random "
+            "weights and random vectors: their milliseconds count, their recall says nothing."
+        )
+
+    return paragraph(first, extraction, faster, cores, stand_ins)
+
+
+def peers(cards: Sequence[RunCard]) -> str:
+    from searchdemo.bench.suite.peers import RECALLS, best, by_peer
+
+    def at(card: RunCard, recall: float) -> dict[str, dict]:
+        part(card, "points")
+        found = {name: best(rows, recall) for name, rows in by_peer(card).items()}
+        reached = {name: row for name, row in found.items() if row}
+        if not reached:
+            raise NotMeasured(recall)
+        return dict(sorted(reached.items(), key=lambda each: each[1]["p50_ms"]))
+
+    def fastest(card: RunCard) -> str:
+        said = []
+        for recall in RECALLS:
+            (name, row), *_ = at(card, recall).items()
+            said.append(f"{name} at {recall:g} ({three(row['p50_ms'])} ms)")
+        return f"The fastest at equal recall@10 are {listed(said)}."
+
+    def graphs(card: RunCard) -> str:
+        found = {name: row for name, row in at(card, RECALLS[1]).items() if row["family"] == "graph"}
+        if len(found) < 2:
+            raise NotMeasured("graphs")
+        slowest, quickest = max(row["p50_ms"] for row in found.values()), min(row["p50_ms"] for row in found.values())
+        return f"At {RECALLS[1]:g} the graphs of {listed([*found])} lie within a factor of {slowest / quickest:.1f}."
+
+    def trees(card: RunCard) -> str:
+        found = at(card, RECALLS[-1])
+        exact = [name for name in ("k-d tree", "ball tree") if name in found]
+        if not exact:
+            raise NotMeasured("trees")
+        rest = max(row["p50_ms"] for name, row in found.items() if name not in exact)
+        said = listed([f"the {name} {three(found[name]['p50_ms'])} ms" for name in exact])
+        ratio = times(min(found[name]["p50_ms"] for name in exact) / rest)
+        return (
+            f"Trees that cut along axes or into balls are for few dimensions: at {card.subject['dim']} they look at "
+            f"nearly "
+            f"everything, and a query takes {said}, {ratio} as long as the slowest of the others at {RECALLS[-1]:g}."
+        )
+
+    def annoy(card: RunCard) -> str:
+        found = at(card, RECALLS[1])
+        theirs, ours = (
+            (found[name] for name in ("annoy", "faiss hnsw")) if found.keys() >= {"annoy", "faiss hnsw"} else ({}, {})
+        )
+        if not theirs:
+            raise NotMeasured("annoy")
+        return (
+            f"For a recall of {RECALLS[1]:g} Annoy takes {times(theirs['p50_ms'] / ours['p50_ms'])} as long as "
+            f"FAISS's graph "
+            f"and {times(theirs['size_bytes'] / ours['size_bytes'])} the memory; its file is mapped."
+        )
+
+    return paragraph(real(cards), fastest, graphs, trees, annoy)
+
+
+def scale(cards: Sequence[RunCard]) -> str:
+    def pictures(card: RunCard) -> str:
+        if "augmentations" not in card.settings:
+            raise NotMeasured("augmentations")
+        return (
+            f"The largest holds the same pictures under {len(card.settings['augmentations'])} named augmentations, "
+            "embedded for real."
+        )
+
+    def exponents(card: RunCard) -> str:
+        said = []
+        for name, words in (("flat", "exact search"), ("ivf", "the inverted file"), ("hnsw", "the graph")):
+            (exponent,) = measured(one(part(card, "growth"), index=name), "p50_ms_exponent")
+            said.append(f"n^{exponent:.2f} by {words}")
+        return f"With the number n of vectors the time of a query grows as {listed(said)}."
+
+    def graph_against_cells(card: RunCard) -> str:
+        rows = part(card, "scale")
+        sizes = sorted({row["vectors"] for row in rows})
+        pairs = {size: [one(rows, index=name, vectors=size) for name in ("ivf", "hnsw")] for size in sizes}
+        ahead = [size for size, (ivf, hnsw) in pairs.items() if hnsw["p50_ms"] < ivf["p50_ms"]]
+        ivf, hnsw = pairs[sizes[-1]]
+        ratio, building = ivf["p50_ms"] / hnsw["p50_ms"], hnsw["build_s"] / ivf["build_s"]
+        said = (
+            f"HNSW is faster than the inverted file at {listed([f'{size:,}' for size in ahead])} vectors. "
+            if ahead
+            else ""
+        )
+        return (
+            f"{said}Of {sizes[-1]:,} vectors it takes {times(1 / ratio)} the inverted file's time per query, and "
+            f"{times(building)} its building time."
+        )
+
+    def recall(card: RunCard) -> str:
+        said = []
+        for name in ("ivf", "ivfpq"):
+            rows = [row for row in part(card, "scale") if row["index"] == name]
+            if not rows:
+                raise NotMeasured(name)
+            said.append(f"{', '.join(format(row['recall_10'], '.2f') for row in rows)} by `{name}`")
+        return (
+            f"At its usual setting recall@10 goes {listed(said)}, from the smallest number of vectors to the largest."
+        )
+
+    return paragraph(real(cards), pictures, exponents, graph_against_cells, recall)
+
+
+def floors(cards: Sequence[RunCard]) -> str:
+    def bounds(card: RunCard) -> str:
+        if not card.requirements:
+            raise NotMeasured("requirements")
+        failed = [each.name for each in card.requirements if not each.holds]
+        said = f"; not met: {'; '.join(failed)}" if failed else ""
+        holding = len(card.requirements) - len(failed)
+        return f"Of {count(len(card.requirements), 'bound')} of this benchmark {holding} hold{said}."
+
+    def outside(card: RunCard) -> str:
+        row = one(part(card, "measured"), contestant="all three")
+        return f"What is neither encoding nor searching takes {three(row['p50_ms'])} ms of a query."
+
+    def page(card: RunCard) -> str:
+        rows = [row for row in part(card, "measured") if row["measured"] == "starting the page"]
+        if len(rows) != 2:
+            raise NotMeasured("the page")
+        libraries, started = (row["p50_ms"] / 1000 for row in rows)
+        return (
+            f"The page answers {three(started)} s after its start; importing gradio and torch one after the other "
+            f"takes "
+            f"{three(libraries)} s."
+        )
+
+    def opening(card: RunCard) -> str:
+        row = one(part(card, "measured"), measured="opening the stored vectors")
+        return f"Opening {row['contestant']}, takes {three(row['p50_ms'])} ms."
+
+    return paragraph(real(cards), bounds, outside, page, opening)

@@ -1,0 +1,57 @@
+"""The SAID table: what documents say in words about the cards of each benchmark, by the name in `<!-- text:NAME "
+"-->`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from searchdemo.bench.said import accuracy, building, searching, tradeoff
+from searchdemo.bench.said.words import count, listed
+from searchdemo.measure.cards import RunCard
+
+# name -> the benchmark of its cards, and what is said about them
+SAID: dict[str, tuple[str, Callable[[Sequence[RunCard]], str]]] = {
+    "latency": ("latency", searching.latency),
+    "tradeoff": ("tradeoff", tradeoff.said),
+    "index": ("index", building.index),
+    "knn": ("knn", accuracy.knn),
+    "classnames": ("classnames", accuracy.classnames),
+    "reduce": ("reduce", accuracy.reduce),
+    "scale": ("scale", searching.scale),
+    "embed": ("embed", building.embed),
+    "peers": ("peers", searching.peers),
+    "map-neighbours": ("map", building.neighbours),
+    "map-frames": ("map", building.frames),
+    "floors": ("floors", searching.floors),
+}
+
+
+def all_said(cards: Sequence[RunCard]) -> dict[str, str]:
+    """Name -> its sentences, of those with cards; and "cards", about all of them."""
+    found = {"cards": about(cards)} if cards else {}
+    for name, (benchmark, said) in SAID.items():
+        if mine := [card for card in cards if card.benchmark == benchmark]:
+            found[name] = said(mine)
+    return found
+
+
+def about(cards: Sequence[RunCard]) -> str:
+    """When and where the cards were measured, by which versions."""
+    days = sorted({card.at[:10] for card in cards})
+    machines = listed([*dict.fromkeys(card.machine.get("name", "an unknown machine") for card in cards)])
+    said = f"{count(len(cards), 'card')}, measured from {days[0]} to {days[-1]} on {machines}."
+    renamed = [
+        card.benchmark
+        for card in cards
+        for row in card.parts.get("search", []) + card.parts.get("scale", [])
+        if row.get("index") == "brute" and "torch" in row.get("factory", "")
+    ]
+    if renamed:
+        said += (
+            f" Those of {listed([*dict.fromkeys(renamed)])} are of version 0.1, which called `brute` what is now "
+            f"called "
+            "`exact-bf16`: products in bfloat16, and float32 for the last word. Since 0.2 `brute` is one matrix "
+            "product in "
+            'NumPy, the row "plain NumPy" under *Starting, opening*.'
+        )
+    return said
