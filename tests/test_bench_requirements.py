@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from searchdemo.bench import child
+from searchdemo.bench.copied import copied
 from searchdemo.bench.shaping import shaping_ms
 from searchdemo.bench.suite import requirements
 from searchdemo.bench.table import measure
@@ -45,6 +46,7 @@ def test_every_bound_with_the_figures_it_comes_from(bench, tmp_path):
     exact = {key: ms for key, ms in rows.items() if key[0] == "one exact query"}
     ours = min(ms for (_, name, _), ms in exact.items() if name.startswith("exact-bf16"))
     theirs = {name for _, name, _ in exact} - {name for _, name, _ in exact if name.startswith("exact-bf16")}
+    theirs -= {requirements.COPIED}  # where scikit-learn is installed
     assert theirs == {"plain NumPy", "FAISS flat"} and {threads for *_, threads in exact} == {*requirements._threads()}
     fastest = min(ms for (_, name, _), ms in exact.items() if name in theirs)
     assert measured["one exact query against the fastest of NumPy and FAISS flat"] == pytest.approx(ours / fastest)
@@ -71,6 +73,15 @@ def test_every_bound_with_the_figures_it_comes_from(bench, tmp_path):
 
     (table,) = requirements.tables([run_card.load(run_card.save(card, tmp_path))])
     assert len(table.cells()) == len(rows) and requirements.charts([card]) == {}
+
+
+def test_the_copied_recipe_finds_the_same(bench):
+    pytest.importorskip("sklearn", reason="requirements-bench.txt is not installed")
+    work = bench.workload()
+    query = work.queries[:1]
+    assert copied(work.vectors, work.labels)(query, 5).tolist() == exact_rows(query, work.vectors, 5).tolist()
+    rows, _ = requirements.exact_query(bench)
+    assert sum(row["contestant"] == requirements.COPIED for row in rows) == len(requirements._threads())
 
 
 def test_bounds_of_the_bundled_encoder(bench, world, monkeypatch):

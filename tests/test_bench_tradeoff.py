@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from searchdemo.bench import sweep
-from searchdemo.bench.points import Votes, paired_difference
+from searchdemo.bench.points import Votes, paired_difference, quality
 from searchdemo.bench.suite import tradeoff
 from searchdemo.bench.sweep import FULL, QUICK, Grid
 from searchdemo.bench.tradeoff_drawn import accuracy_rows, nearest
@@ -105,6 +105,29 @@ def test_number_of_results(card):
     assert shares == sorted(shares, reverse=True)  # 7 or 8 vectors a class: the more, the fewer of the query's
     graph = [row["recall"] for row in card.parts["k"] if row["index"] == "hnsw"]
     assert graph[1] > graph[-1]  # ef_search 32 keeps too few candidates for 1,000
+
+
+def test_efforts_that_grow_with_the_results_find_them(card):
+    rows = {(row["index"], row["k"]): row for row in card.parts["k"]}
+    grown = rows["hnsw, ef_search = k", 1000]
+    assert grown["params"] == {"ef_search": 1000} and grown["recall"] > 0.95 > rows["hnsw", 1000]["recall"]
+    pytest.importorskip("annoy", reason="requirements-bench.txt is not installed")
+    assert rows["annoy, search_k = 50 k", 100]["params"] == {"search_k": 5000}
+
+
+def test_class_names_are_a_second_set_of_queries():
+    work = synthetic(600, 20, 16)
+    assert not any("words" in key for key in quality(lambda queries, k: work.exact(k), work, 10))
+    asked = replace(work, words=work.vectors[:3])
+
+    def only_words(queries, k):
+        return asked.exact_words(k) if len(queries) == 3 else np.full((len(queries), k), MISSING)
+
+    found = quality(only_words, asked, 1, 10)
+    assert found["words_recall_1"] == found["words_recall_10"] == 1 and found["recall_10"] == 0
+    assert asked.exact_words(1).ravel().tolist() == [0, 1, 2]  # their own rows are nearest
+    part = asked.part(100)
+    assert len(part.words) == 3 and part.exact_words(5).max() < 100
 
 
 def test_shards(card):

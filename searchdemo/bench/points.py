@@ -73,7 +73,8 @@ def queries_per_second(search: Search, queries: np.ndarray, k: int = 10, threads
 def quality(search: Search, workload: Workload, *ks: int) -> dict[str, float]:
     """For each k: recall_<k> against the exact answer, and precision_<k> by class.
 
-    precision@k is the share of the returned rows that have the query's class. MISSING counts as wrong.
+    precision@k is the share of the returned rows that have the query's class. MISSING counts as wrong. Where the
+    workload has words, words_recall_<k> is the recall of them as queries.
     """
     figures = {}
     for k in ks:
@@ -81,6 +82,9 @@ def quality(search: Search, workload: Workload, *ks: int) -> dict[str, float]:
         figures[f"recall_{k}"] = recall_at_k(rows, workload.exact(k)[:, : rows.shape[1]])
         labels = np.where(rows == MISSING, -1, workload.labels[rows])
         figures[f"precision_{k}"] = float((labels == workload.truth[:, None]).mean())
+        if workload.words is not None:
+            by_words = search(workload.words, min(k, len(workload.vectors)))
+            figures[f"words_recall_{k}"] = recall_at_k(by_words, workload.exact_words(k)[:, : by_words.shape[1]])
     return figures
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,7 @@ class Column:
     key: str  # in the rows of the card
     head: str
     form: Form = str
+    optional: bool = False  # left out of a table of one card none of whose rows has it
 
     @property
     def numeric(self) -> bool:
@@ -64,8 +65,8 @@ COLUMNS = {key: Column(key, head, FORMS[form]) for form, heads in _HEADS.items()
 
 
 def columns(keys: str) -> list[Column]:
-    """The columns of columns.json with these keys: "index p50_ms recall_10"."""
-    return [COLUMNS[key] for key in keys.split()]
+    """The columns of columns.json with these keys: "index p50_ms recall_10 words_recall_10?". "?": optional."""
+    return [replace(COLUMNS[key.rstrip("?")], optional=key.endswith("?")) for key in keys.split()]
 
 
 @dataclass(frozen=True)
@@ -91,9 +92,13 @@ class Table:
         return "\n".join([f"**{self.title}**", "", text[0], rule, *text[1:], "", f"<sub>{self.source}</sub>"])
 
 
-def table_of(card: RunCard, name: str, title: str, columns: Sequence[Column], rows: Sequence[dict]) -> Table:
+def table_of(card: RunCard, name: str, title: str, columns: Sequence[Column], rows: Iterable[dict]) -> Table:
     """A table that is drawn from one card. Its encoder completes the name."""
-    return Table(f"{name}-{card.encoder}", title, columns, rows, card.source)
+    rows = list(rows)
+    shown = [
+        column for column in columns if not column.optional or any(row.get(column.key) is not None for row in rows)
+    ]
+    return Table(f"{name}-{card.encoder}", title, shown, rows, card.source)
 
 
 def rows_of(cards: Sequence[RunCard], part: str) -> list[dict]:

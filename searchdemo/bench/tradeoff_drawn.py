@@ -15,7 +15,7 @@ TARGETS = (0.5, 0.7, 0.8, 0.9, 0.95, 0.99)  # values of recall@10 near which kNN
 NEAR = 0.03  # maximum distance of a point from its target
 
 POINT = [
-    *columns("index setting recall_10 recall_1 recall_100 p50_ms p95_ms size_bytes"),
+    *columns("index setting recall_10 recall_1 recall_100 words_recall_10? p50_ms p95_ms size_bytes"),
     Column("build_s", "build s", number(2)),
     *columns("precision_10 knn_top1"),
 ]
@@ -26,7 +26,7 @@ KNN = [
     Column("interval", "95 % interval"),
     *columns("precision_10 p50_ms family setting"),
 ]
-K = [*columns("index setting k p50_ms p95_ms recall"), Column("precision", "precision@k", fixed(3))]
+K = [*columns("index setting k p50_ms p95_ms recall words_recall?"), Column("precision", "precision@k", fixed(3))]
 SHARDS = [
     *columns("index"),
     Column("setting", "factory string of a shard, and parameters"),

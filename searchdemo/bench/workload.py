@@ -15,11 +15,13 @@ from searchdemo.collection.progress import Progress
 from searchdemo.collection.store import Key
 from searchdemo.encoders.base import Encoder, EncoderSpec
 from searchdemo.encoders.table import ENCODERS
-from searchdemo.errors import NotBuilt
+from searchdemo.encoders.templates import class_rows
+from searchdemo.errors import NotBuilt, SearchDemoError
 from searchdemo.indexes.table import INDEXES
 from searchdemo.indexes.vectors import unit
 
 SYNTHETIC_CLASSES = 200
+NAME_ALONE = "{}"
 
 
 @dataclass
@@ -33,7 +35,9 @@ class Workload:
     label_names: tuple[str, ...]
     class_names: tuple[str, ...]
     subject: dict  # for the run card
+    words: np.ndarray | None = None  # (w, dim) unit rows of the names of classes, a second set of queries
     _exact: np.ndarray | None = field(default=None, init=False, repr=False)
+    _exact_words: np.ndarray | None = field(default=None, init=False, repr=False)
 
     @property
     def dim(self) -> int:
@@ -48,6 +52,14 @@ class Workload:
         if self._exact is None or self._exact.shape[1] < k:
             self._exact = INDEXES["brute"].build(self.vectors).search(self.queries, k).positions
         return self._exact[:, :k]
+
+    def exact_words(self, k: int) -> np.ndarray:
+        """The same for `words`, which must be there: (w, min(k, n))."""
+        assert self.words is not None
+        k = min(k, len(self.vectors))
+        if self._exact_words is None or self._exact_words.shape[1] < k:
+            self._exact_words = INDEXES["brute"].build(self.vectors).search(self.words, k).positions
+        return self._exact_words[:, :k]
 
     def part(self, size: int | None = None, queries: int | None = None, seed: int = 0) -> Workload:
         """At most `size` vectors and `queries` queries, balanced over the classes. None keeps all."""
@@ -142,11 +154,23 @@ class Bench:
         if self._workload is None:
             try:
                 self._workload = stored(self.collection())
+                self._workload.words = self._words(self._workload)
             except NotBuilt:
                 if not self.synthetic:
                     raise
                 self._workload = synthetic(100_000, 2_000, self.encoder_spec.dim, self.seed)
         return self._workload.part(quick_size, quick_queries, self.seed) if self.quick else self._workload
+
+    def _words(self, work: Workload) -> np.ndarray | None:
+        """The names of the classes as queries; None where the encoder reads none, or its weights are not here."""
+        if not (self.encoder_spec.text and any(work.class_names)):
+            return None
+        try:
+            encoder = self.encoder()
+            self.collection().artifact.check_weights(encoder.weights_sha256)
+            return class_rows(encoder, work.class_names, (NAME_ALONE,)).astype(np.float32)
+        except SearchDemoError:  # no weights, or others: indexes are measured without the encoder too
+            return None
 
     def pictures(self, number: int) -> tuple[list[bytes], str]:
         """Encoded pictures, and the gallery that they come from: this one, or `scenes` when its own are not here."""

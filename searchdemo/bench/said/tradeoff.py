@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from searchdemo.bench.points import Difference, paired_difference
-from searchdemo.bench.said.words import NotMeasured, count, listed, one, paragraph, part, real, three, times
+from searchdemo.bench.said.words import NotMeasured, count, listed, measured, one, paragraph, part, real, three, times
 from searchdemo.indexes.table import INDEXES
 from searchdemo.measure.cards import RunCard
 from searchdemo.measure.pareto import front
@@ -18,7 +18,7 @@ CHANCE = 0.025  # of equal searches, those that a 95 % interval calls worse
 
 
 def said(cards: Sequence[RunCard]) -> str:
-    paragraphs = ((cells, above, unpaired), (fastest, quantised, refined), (results, shards, metrics))
+    paragraphs = ((cells, above, unpaired), (fastest, words, quantised, refined), (results, thousand, shards, metrics))
     return "\n\n".join(filter(None, (paragraph(real(cards), *each) for each in paragraphs)))
 
 
@@ -80,6 +80,17 @@ def unpaired(card: RunCard) -> str:
     )
 
 
+def words(card: RunCard) -> str:
+    """Class names as queries beside pictures."""
+    rows = [row for row in part(card, "points") if row["factory"] == own(card, "ivf")]
+    said = []
+    for probes in (1, 4, 16):
+        row = one(rows, params={"nprobe": probes})
+        (recall,) = measured(row, "words_recall_10")
+        said.append(f"{recall:.2f} against {row['recall_10']:.2f} with nprobe {probes}")
+    return f"Class names as queries find another share of their ten neighbours than pictures do: {listed(said)}."
+
+
 def fastest(card: RunCard) -> str:
     best = front(part(card, "points"))
     kinds = Counter(row["index"] for row in best).most_common()
@@ -128,6 +139,17 @@ def results(card: RunCard) -> str:
         f"must be at "
         "least the number of results."
     )
+
+
+def thousand(card: RunCard) -> str:
+    """Published comparisons ask for 1,000 results."""
+    from searchdemo.bench.suite.tradeoff import GROWING
+
+    rows, said = part(card, "k"), []
+    for name in ("flat", *GROWING):
+        row = one(rows, index=name, k=1000)
+        said.append(f"{three(row['p50_ms'])} ms by `{name}` (recall {row['recall']:.3f})")
+    return f"1,000 results take {listed(said)}."
 
 
 def shards(card: RunCard) -> str:

@@ -20,7 +20,7 @@ import numpy as np
 
 from searchdemo.bench import plots
 from searchdemo.bench.tables import Column, Table, columns, encoder_of, fixed, rows_of, table_of
-from searchdemo.bench.workload import Bench, Workload
+from searchdemo.bench.workload import NAME_ALONE, Bench, Workload
 from searchdemo.collection.classify import training_note
 from searchdemo.collection.knn import evaluate
 from searchdemo.encoders.base import Encoder, EncoderSpec
@@ -31,7 +31,6 @@ from searchdemo.errors import BadQuery
 from searchdemo.measure.cards import Figures, RunCard, source_of
 from searchdemo.pictures import open_picture
 
-NAME_ALONE = "{}"
 OWN_HEAD = "none: its own head"
 CURVE_POINTS = 200  # maximum on a card
 FAILING = 10  # classes in the table

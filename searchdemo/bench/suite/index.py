@@ -127,7 +127,10 @@ def tables(cards: Sequence[RunCard]) -> list[Table]:
         "index factory train_s add_s save_s load_s mapped_load_s disk_bytes bytes_per_vector "
         "resident_bytes mapped_resident_bytes"
     )
-    hnsw, annoy = (columns(f"{swept} size_bytes build_s recall_10 p50_ms p99_ms") for swept in ("m", "trees search_k"))
+    hnsw, annoy = (
+        columns(f"{swept} size_bytes build_s recall_10 words_recall_10? p50_ms p99_ms")
+        for swept in ("m", "trees search_k")
+    )
     found = []
     for card in cards:
         of, ef_search = vectors_of(card), card.settings["ef_search"]

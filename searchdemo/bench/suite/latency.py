@@ -56,7 +56,7 @@ def tables(cards: Sequence[RunCard]) -> list[Table]:
     heads = columns(f"encoder dim precision threads {measured} mark")
     rows = rows_of(cards, "extraction")
     extraction = [Table("latency-extraction", title, heads, rows, source_of(cards))] * bool(rows)
-    heads = columns("index factory threads p50_ms p95_ms p99_ms qps recall_10 size_bytes build_s")
+    heads = columns("index factory threads p50_ms p95_ms p99_ms qps recall_10 words_recall_10? size_bytes build_s")
     return extraction + [
         table_of(card, "latency-search", f"One search among {vectors_of(card)}", heads, card.parts["search"])
         for card in cards

@@ -158,7 +158,7 @@ def tables(cards: Sequence[RunCard]) -> list[Table]:
         Column("wanted_recall", "recall@10 of at least", fixed(2)),
         *columns("peer"),
         Column("setting", "setting"),
-        *columns("recall_10 p50_ms p95_ms p99_ms build_s size_bytes"),
+        *columns("recall_10 words_recall_10? p50_ms p95_ms p99_ms build_s size_bytes"),
     ]
     found = []
     for card in cards:

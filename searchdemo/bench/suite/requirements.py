@@ -20,6 +20,7 @@ import numpy as np
 
 from searchdemo.bench import plots
 from searchdemo.bench.child import app_seconds, python_seconds
+from searchdemo.bench.copied import copied
 from searchdemo.bench.points import Search, in_turns, query_latency, ratio, search_of
 from searchdemo.bench.shaping import shaping_ms
 from searchdemo.bench.tables import Column, Table, columns, rows_of
@@ -27,6 +28,7 @@ from searchdemo.bench.workload import Bench, Workload
 from searchdemo.collection.query import Query
 from searchdemo.collection.store import VECTORS
 from searchdemo.errors import SearchDemoError
+from searchdemo.extras import is_installed
 from searchdemo.galleries.table import open_gallery
 from searchdemo.indexes.table import INDEXES
 from searchdemo.indexes.vectors import StoredVectors
@@ -40,6 +42,7 @@ SHOWN = 24  # results on the page
 ROUNDS = 2
 WARM_UP = 5
 TEXT = "a red boat on the sea"
+COPIED = "as tutorials do it: cosines, a dict, a sort"
 NOISE = 1.05  # two runs of the same thing differ by this much, so it still counts as "no slower"
 
 Outcome = tuple[list[dict], list[Requirement]]  # rows of the table, and the requirements on them
@@ -82,6 +85,9 @@ def exact_query(bench: Bench) -> Outcome:
         "plain NumPy": plain_numpy(work.vectors),
         "FAISS flat": search_of(INDEXES["flat"].build(work.vectors)),
     }
+
+    if is_installed("sklearn"):
+        searches[COPIED] = copied(work.vectors, work.labels)
 
     def p50_ms(name: str, threads: int) -> float:
         return query_latency(searches[name], work.queries, K, threads, 50 if bench.quick else 300).p50_ms

@@ -20,7 +20,7 @@ from searchdemo.bench.augment import AUGMENTATIONS
 from searchdemo.bench.augmented import Augmented, embed_missing
 from searchdemo.bench.points import Search, quality, query_latency, search_of
 from searchdemo.bench.tables import Column, Table, columns, encoder_of, fixed, table_of
-from searchdemo.bench.workload import Bench, Workload, stored, synthetic
+from searchdemo.bench.workload import Bench, Workload, synthetic
 from searchdemo.errors import BadQuery, NotBuilt, NotHere
 from searchdemo.indexes.base import Index, IndexSpec, SearchParam
 from searchdemo.indexes.table import find
@@ -66,7 +66,7 @@ def _workloads(bench: Bench) -> list[Workload]:
         return [whole.part(size) for size in SYNTHETIC_SIZES]
     try:
         augmented = embed_missing(bench.collection(), bench.report)
-        originals = stored(bench.collection()).part(queries=QUERIES, seed=bench.seed)
+        originals = bench.workload().part(queries=QUERIES, seed=bench.seed)
     except NotHere as error:
         raise type(error)(f"{error} Until then --synthetic measures random vectors, and says so.") from error
     size = len(originals.vectors)
@@ -97,7 +97,7 @@ def _measured(entry: IndexSpec, work: Workload, repeats: int) -> dict:
 
     row = {"index": entry.name, "family": entry.family, "factory": index.recipe, "vectors": len(work.vectors)}
     row |= asdict(query_latency(search, work.queries, K, 1, repeats))
-    row |= {"recall_10": _recall(search, work), "size_bytes": index.size_bytes, "build_s": build_s}
+    row |= quality(search, work, K) | {"size_bytes": index.size_bytes, "build_s": build_s}
     return row | _at_target(index, work, row, p50_ms)
 
 
@@ -174,7 +174,7 @@ def tables(cards: Sequence[RunCard]) -> list[Table]:
     for card in cards:
         target = card.settings["target_recall"]
         heads = [
-            *columns("index vectors factory p50_ms p95_ms p99_ms recall_10"),
+            *columns("index vectors factory p50_ms p95_ms p99_ms recall_10 words_recall_10?"),
             Column("target", f"recall {target:g} at"),
             *columns("target_p50_ms build_s size_bytes"),
         ]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from functools import partial
 
@@ -18,7 +18,7 @@ from searchdemo.bench.points import Search, Votes, in_turns, point, quality, que
 from searchdemo.bench.sweep import FULL, QUICK, Grid
 from searchdemo.bench.tradeoff_drawn import charts, tables
 from searchdemo.bench.workload import Bench, Workload
-from searchdemo.errors import BadQuery
+from searchdemo.errors import BadQuery, NotInstalled
 from searchdemo.indexes.base import Index, IndexSpec
 from searchdemo.indexes.factory import is_hash
 from searchdemo.indexes.table import INDEXES
@@ -35,6 +35,11 @@ ROUNDS = 5  # in which close rivals take turns
 
 # k, shards and metrics are compared with these entries of the INDEXES table, near recall@10 0.95 on 100,000 vectors.
 AT = {"flat": {}, "ivf": {"nprobe": 32}, "hnsw": {"ef_search": 32}, "ivf-fastscan": {"nprobe": 32, "k_factor": 8}}
+# Efforts that grow with the number of results k. Annoy's own is k times its number of trees, here 50.
+GROWING: dict[str, Callable[[int], dict[str, int]]] = {
+    "hnsw, ef_search = k": lambda k: {"ef_search": k},
+    "annoy, search_k = 50 k": lambda k: {"search_k": 50 * k},
+}
 ORDERED = ("flat", "ivf", "hnsw")
 
 
@@ -129,20 +134,33 @@ class Sweep:
         return asdict(query_latency(search, self.work.queries, k, threads or self.threads, self.repeats))
 
     def by_k(self) -> list[dict]:
-        """One row per index and number of results."""
+        """One row per index and number of results: at a fixed effort, and at one that grows with the results."""
         rows = []
-        for name, params in AT.items():
-            index = self._entry(name)
+        for name, index, k in self._asked_for():
+            params = AT[name] if name in AT else GROWING[name](k)
+            self.bench.tell(f"{k:,} results of {name}")
             search = search_of(index, **params)
-            for done, k in enumerate(KS):
-                self.bench.tell(f"k of {name}", done, len(KS))
-                found = quality(search, self.work, k)
-                rows.append(
-                    {"index": name, "family": index.spec.family, "factory": index.recipe, "params": params, "k": k}
-                    | self._latency(search, k)
-                    | {"recall": found[f"recall_{k}"], "precision": found[f"precision_{k}"]}
-                )
+            found = quality(search, self.work, k)
+            words = found.get(f"words_recall_{k}")
+            rows.append(
+                {"index": name, "family": index.spec.family, "factory": index.recipe, "params": params, "k": k}
+                | self._latency(search, k)
+                | {"recall": found[f"recall_{k}"], "precision": found[f"precision_{k}"]}
+                | ({} if words is None else {"words_recall": words})
+            )
         return rows
+
+    def _asked_for(self) -> Iterator[tuple[str, Index, int]]:
+        """(name, index, number of results). Without a library its index becomes a note."""
+        for name in AT:
+            yield from ((name, self._entry(name), k) for k in KS)
+        yield from (("hnsw, ef_search = k", self._entry("hnsw"), k) for k in KS if k > AT["hnsw"]["ef_search"])
+        try:
+            forest = self._entry("annoy")
+        except NotInstalled as error:
+            self.notes.append(f"annoy: {error}")
+        else:
+            yield from (("annoy, search_k = 50 k", forest, k) for k in KS)
 
     def by_shards(self, numbers: Sequence[int]) -> list[dict]:
         """One row per index, number of shards and way: one thread; all threads; one thread per shard."""
