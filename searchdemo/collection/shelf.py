@@ -66,10 +66,10 @@ class Shelf:
 
     def map(self, artifact: Artifact, snapshot: Snapshot) -> Map | None:
         """The stored map of these very vectors; None when there is none, and for a part of them. Raises BadArtifact."""
-        path = self.store.extra(artifact, maps.FILE) if snapshot.identity == artifact.vectors_sha256 else None
-        if path is None:
+        drawn = self.store.extra(artifact, maps.FILE) if snapshot.identity == artifact.vectors_sha256 else None
+        if drawn is None:
             return None
-        return self.maps.get(sha256_of(path), lambda: maps.load(path, len(snapshot.vectors)))
+        return self.maps.get(sha256_of(drawn.path), lambda: maps.load(drawn.path, len(snapshot.vectors)))
 
     def _opened(self, spec: IndexSpec, artifact: Artifact, snapshot: Snapshot, progress: Count) -> Index:
         vectors = snapshot.vectors
@@ -85,9 +85,15 @@ class Shelf:
             return built
         path = self.store.extra_path(artifact, index_file(spec))
         built.save(path)
-        self.store.add_extra(artifact, path, built.load_ms / 1000, factory=built.recipe)
+        self.store.add_extra(
+            artifact, path, built.load_ms / 1000, index=spec.name, factory=built.recipe, trained_on=len(vectors)
+        )
         return spec.load(path, len(vectors), vectors.dim)  # mapped, it shares its memory with other processes
 
     def _file(self, spec: IndexSpec, artifact: Artifact, snapshot: Snapshot) -> Path | None:
-        recipe = spec.recipe(len(snapshot.vectors), snapshot.vectors.dim)
-        return self.store.extra(artifact, index_file(spec), factory=recipe)
+        """None for one that was built in another way than this version builds it."""
+        stored = self.store.extra(artifact, index_file(spec))
+        if stored is None:
+            return None
+        trained_on = stored.card.get("trained_on", len(snapshot.vectors))  # one that grew may have fewer cells
+        return stored.path if stored.card.get("factory") == spec.recipe(trained_on, snapshot.vectors.dim) else None

@@ -29,7 +29,7 @@ from typing import TypeVar
 from searchdemo import assets
 from searchdemo.errors import BadArtifact, NotBuilt
 from searchdemo.files import exclusive, make_folder, own_folder, sha256_of, write_json
-from searchdemo.indexes.base import IndexSpec
+from searchdemo.indexes.base import IndexSpec, nodes_file
 
 FORMAT = 1
 VECTORS = "ivf.faiss"
@@ -142,6 +142,14 @@ class Artifact:
             )
 
 
+@dataclass(frozen=True)
+class Extra:
+    """A further file over some vectors, with what its card says of it."""
+
+    path: Path
+    card: dict
+
+
 class Store:
     """Finds artifacts in its two roots, the person's own first. New ones go to the person's own."""
 
@@ -232,26 +240,27 @@ class Store:
         sizes = (name.removeprefix(prefix) for name in names if name.startswith(prefix))
         return [int(size) for size in sizes if size.isdigit()]
 
-    def extra(self, artifact: Artifact, name: str, **made: str) -> Path | None:
-        """A verified further file over these very vectors, made in this way, or None when there is none."""
+    def extra(self, artifact: Artifact, name: str) -> Extra | None:
+        """A verified further file over these very vectors, or None when there is none.
+
+        One that is damaged, or made from other vectors, is none.
+        """
         for root in self.roots:
-            path, card_path = root / artifact.key.folder / name, root / artifact.key.folder / f"{name}.json"
-            if not (path.is_file() and card_path.is_file()):
-                continue
-            wanted = made | digests(artifact, path)
-            with contextlib.suppress(ValueError, TypeError, AttributeError):  # a card that cannot be read
-                if wanted.items() <= json.loads(card_path.read_text()).items():
-                    return path
-        return None  # one that is damaged, or made from older vectors, is built again
+            path = root / artifact.key.folder / name
+            with contextlib.suppress(OSError, ValueError, TypeError, AttributeError):  # no card, or none that is whole
+                card = json.loads(card_file(path).read_text())
+                files = digests(artifact, path)
+                if {what: fact for what, fact in card.items() if what.endswith("sha256")} == files:
+                    return Extra(path, card)
+        return None
 
     def extra_path(self, artifact: Artifact, name: str) -> Path:
         """Where a further file over these vectors is to be written."""
         return make_folder(self.own / artifact.key.folder) / name
 
-    def add_extra(self, artifact: Artifact, path: Path, build_seconds: float, **made: str) -> None:
-        """Register a further file that was written to extra_path. made: what `extra` may ask for."""
-        facts = made | digests(artifact, path) | {"build_seconds": build_seconds}
-        write_json(path.with_name(f"{path.name}.json"), facts)
+    def add_extra(self, artifact: Artifact, path: Path, build_seconds: float, **made: str | int) -> None:
+        """Register a further file that was written to extra_path. made: what its card is to say of it."""
+        write_card(path, made | digests(artifact, path) | {"build_seconds": build_seconds})
 
 
 def read_manifest(path: Path, key: Key) -> Manifest:
@@ -277,7 +286,18 @@ def name_for(pictures: Path) -> str:
 
 def digests(artifact: Artifact, path: Path) -> dict[str, str]:
     """What the card beside a further file says of its bytes, and of the vectors that it belongs to."""
-    return {"sha256": sha256_of(path), "vectors_sha256": artifact.vectors_sha256}
+    nodes = nodes_file(path)
+    more = {"nodes_sha256": sha256_of(nodes)} if nodes.exists() else {}
+    return {"sha256": sha256_of(path), "vectors_sha256": artifact.vectors_sha256} | more
+
+
+def card_file(path: Path) -> Path:
+    return path.with_name(f"{path.name}.json")
+
+
+def write_card(path: Path, card: dict) -> None:
+    """It is written last: files that it does not fit count as absent."""
+    write_json(card_file(path), card)
 
 
 def index_file(spec: IndexSpec) -> str:

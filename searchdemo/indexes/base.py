@@ -18,6 +18,7 @@ import numpy as np
 from searchdemo.errors import BadArtifact, BadQuery, SearchDemoError, UnknownName
 from searchdemo.extras import imported, is_installed, pip_command
 from searchdemo.files import replacing
+from searchdemo.indexes.nodes import Nodes, distinct
 from searchdemo.indexes.walk import Walk
 from searchdemo.types import MISSING, Count, Neighbors
 
@@ -81,6 +82,11 @@ class IndexSpec:
         return not self.library or is_installed(self.library)
 
     @property
+    def is_graph(self) -> bool:
+        """Whether a walk from vector to vector finds the nearest; not where only centroids lie in a graph."""
+        return EF_SEARCH in self.params and NPROBE not in self.params
+
+    @property
     def pip_command(self) -> str:
         """What brings the library that it needs."""
         return f"pip install {self.package}" if self.package else pip_command("encoders")
@@ -106,7 +112,13 @@ class IndexSpec:
         kind = self._kind()  # before the clock: a build does not contain a first import
         started = time.perf_counter()
         with self.refusals(vectors):
-            index = kind.from_vectors(self, vectors, metric, progress)
+            if self.is_graph:
+                first, of = distinct(vectors)
+                some = vectors if len(first) == len(vectors) else vectors[first]
+                index = kind.from_vectors(self, some, metric, progress)
+                index.stand_for(Nodes(of, len(first)))
+            else:
+                index = kind.from_vectors(self, vectors, metric, progress)
         index.load_ms = (time.perf_counter() - started) * 1000
         return index
 
@@ -118,7 +130,10 @@ class IndexSpec:
         kind = self._kind()
         started = time.perf_counter()
         try:
-            index = kind.from_file(self, path, vectors, dim)
+            nodes = Nodes.read(nodes_file(path)) if nodes_file(path).exists() else None
+            index = kind.from_file(self, path, vectors if nodes is None else nodes.count, dim)
+            if nodes is not None:
+                index.stand_for(nodes)
         except SearchDemoError:
             raise
         except Exception as error:  # of whatever kind a library raises
@@ -132,7 +147,7 @@ class IndexSpec:
                 "build it again with `python -m searchdemo build --rebuild`."
             )
         index.load_ms = (time.perf_counter() - started) * 1000
-        index.size_bytes = path.stat().st_size
+        index.size_bytes = sum(file.stat().st_size for file in (path, nodes_file(path)) if file.exists())
         return index
 
     def _kind(self) -> type[Index]:
@@ -158,6 +173,11 @@ def reason(error: Exception) -> str:
     return re.sub(r"^'.*' failed:\s*(?=\S)", "", words.splitlines()[0]).rstrip(".:")
 
 
+def nodes_file(path: Path) -> Path:
+    """Beside the file of a graph, where its nodes are not simply its positions."""
+    return path.with_name(f"{path.name}.nodes.npy")
+
+
 class Index(ABC):
     """An index over positions 0 ... n-1 of some vectors. Safe for concurrent readers: parameters travel per call.
 
@@ -165,6 +185,7 @@ class Index(ABC):
     """
 
     load_ms = 0.0  # from a verified file, or from vectors in memory, to ready
+    nodes: Nodes | None = None  # of a graph, where they are not simply the positions
 
     def __init__(
         self, spec: IndexSpec, index: Any, shape: tuple[int, int], size_bytes: int | None = None, recipe: str = ""
@@ -215,12 +236,43 @@ class Index(ABC):
         made, k = self._made_of(params), min(k, self.count)
         if not len(queries):
             return Neighbors(*filled([], k))
-        return Neighbors(*self._search(np.ascontiguousarray(queries, dtype=np.float32), k, made))
+        queries = np.ascontiguousarray(queries, dtype=np.float32)
+        if self.nodes is None:
+            return Neighbors(*self._search(queries, k, made))
+        found = self._search(queries, min(k, self.nodes.count - self.nodes.buried), made)
+        return Neighbors(*self.nodes.expanded(*found, k))
+
+    @property
+    def in_place(self) -> str:
+        """How it takes additions and removals without being built again, for people; "" where it cannot."""
+        return ""
+
+    def stand_for(self, nodes: Nodes) -> None:
+        """Told of a graph: which positions its nodes stand for. Raises ValueError where it has other nodes."""
+        if nodes.count != self.count:
+            raise ValueError(f"it has {self.count:,} nodes, not {nodes.count:,}")
+        self.nodes, self.count = (None if nodes.plain else nodes), len(nodes.of)
+
+    def change(self, was: np.ndarray, vectors: np.ndarray) -> None:
+        """Takes additions and removals, where `in_place` says that it can. Nobody may search it meanwhile.
+
+        was: (n,) int64, the position that each vector had in this index until now; MISSING: it is added. Positions
+        that are not named are removed. vectors: (n, dim) float32 unit rows, all of them.
+        """
+        raise NotImplementedError(f"the index {self.spec.name!r} takes no changes")
+
+    def burden(self, queries: np.ndarray) -> float:
+        """How many times as much a search for (q, dim) looks at, as it would in an index built anew; 1 is as much."""
+        return 1.0
 
     def save(self, path: Path) -> None:
-        """Writes one file, whole or not at all; it may be of any index whose kind is kept on disk."""
+        """Writes a file, whole or not at all, of any index whose kind is kept on disk; see also `nodes_file`."""
         with replacing(path) as temporary:
             self._write(temporary)
+        if self.nodes is None:
+            nodes_file(path).unlink(missing_ok=True)
+        else:
+            self.nodes.write(nodes_file(path))
 
     @property
     def size_bytes(self) -> int:

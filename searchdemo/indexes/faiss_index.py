@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +11,15 @@ import faiss
 import numpy as np
 
 from searchdemo.errors import BadArtifact
+from searchdemo.indexes import faiss_change
 from searchdemo.indexes.base import Index, IndexSpec, checked_params, cosines, reason
 from searchdemo.indexes.factory import is_hash
+from searchdemo.indexes.nodes import Nodes
 from searchdemo.indexes.walk import Graph, Walk, walk
 from searchdemo.types import MISSING, Count
 
 PART = 10_000  # vectors that a graph takes at once
+INVERTED = re.compile(r"IVF(\d+)")  # in a factory string
 GPU_IVF: Any = getattr(faiss, "GpuIndexIVF", ())  # of faiss-gpu alone
 
 
@@ -94,6 +99,9 @@ class FaissIndex(Index):
         """index: FAISS's own."""
         self.owner = index  # downcast_index returns a view that does not keep its index alive
         super().__init__(spec, None, (index.ntotal, index.d), size_bytes, recipe)
+        if (ivf := faiss.try_extract_index_ivf(index)) is not None:
+            # One that grew has the cells that it was trained with, not those that are right for so many vectors.
+            self.recipe = INVERTED.sub(f"IVF{ivf.nlist}", self.recipe)
         self._hamming, self._euclidean = is_hash(self.recipe), index.metric_type == faiss.METRIC_L2
         self._on_gpu = False
         self._cells: np.ndarray | None = None
@@ -134,9 +142,52 @@ class FaissIndex(Index):
 
     def _parameters(self, values: dict[str, int]) -> Any:
         # Making FAISS's nested parameter objects took 22 of 62 us of an ivf-fastscan query; a search only reads them.
-        return search_parameters(self.index, values)
+        return values if self._buried else search_parameters(self.index, values)
+
+    @property
+    def _buried(self) -> bool:
+        return self.nodes is not None and self.nodes.buried > 0
+
+    def _past_tombstones(self, k: int, values: dict[str, int]) -> Any:
+        """A walk keeps tombstones among its candidates too: as many of the others as were asked for need more."""
+        assert self.nodes is not None
+        candidates = math.ceil(max(values["ef_search"], k) * self.nodes.burden)
+        live = faiss.IDSelectorBitmap(np.packbits(self.nodes.live, bitorder="little"))
+        return search_parameters(self.index, values | {"ef_search": candidates}, live)
+
+    def stand_for(self, nodes: Nodes) -> None:
+        super().stand_for(nodes)
+        self._made = {}
+
+    @property
+    def in_place(self) -> str:
+        return faiss_change.in_place(self.owner)
+
+    def change(self, was: np.ndarray, vectors: np.ndarray) -> None:
+        if isinstance(faiss_change.innermost(self.owner), faiss.IndexHNSW):
+            nodes = faiss_change.grown(self.owner, self.nodes or Nodes(np.arange(self.count), self.count), was, vectors)
+            self.count = nodes.count
+            self.stand_for(nodes)
+        else:
+            faiss_change.change(self.owner, was, vectors)
+            self.count = len(was)
+        self._cells, self._size_bytes, self._made = None, None, {}
+
+    def burden(self, queries: np.ndarray) -> float:
+        if self.nodes is not None:
+            return self.nodes.burden
+        ivf, cells = faiss.try_extract_index_ivf(self.owner), INVERTED.search(self.spec.recipe(self.count, self.dim))
+        if ivf is None or cells is None:
+            return 1.0
+        nprobe, anew = self.spec.params[0].default, int(cells[1])
+        visited = ivf.quantizer.search(np.ascontiguousarray(transformed(self.owner, queries)), min(nprobe, ivf.nlist))
+        sizes = np.array([ivf.invlists.list_size(cell) for cell in range(ivf.nlist)])
+        looked_at = sizes[visited[1]].sum(axis=1).mean()
+        return float(looked_at / (self.count * min(1, nprobe / anew)))
 
     def _search(self, queries: np.ndarray, k: int, made: Any) -> tuple[np.ndarray, np.ndarray]:
+        if self._buried:
+            made = self._past_tombstones(k, made)
         if self._on_gpu:
             with self._lock:
                 scores, rows = self.index.search(queries, k, params=made)
@@ -183,7 +234,10 @@ class FaissIndex(Index):
     def walk(self, query: np.ndarray, **params: int) -> Walk | None:
         graph = graph_of(faiss.downcast_index(self.owner))
         values = checked_params(self.spec.name, self.spec.params, params)
-        return walk(graph, query, values["ef_search"]) if graph else None
+        if graph is None:
+            return None
+        steps = walk(graph, query, values["ef_search"])
+        return steps if self.nodes is None else steps.over(self.nodes)
 
 
 def transformed(index: Any, vectors: np.ndarray) -> np.ndarray:
@@ -217,18 +271,21 @@ def graph_of(index: Any) -> Graph | None:
     return Graph(hnsw.entry_point, hnsw.max_level, neighbours, scores)
 
 
-def search_parameters(index: Any, values: dict[str, int]) -> Any:
-    """FAISS's parameter object for this index: handed to each call, because two visitors search one index at once."""
+def search_parameters(index: Any, values: dict[str, int], selector: Any = None) -> Any:
+    """FAISS's parameter object for this index: handed to each call, because two visitors search one index at once.
+
+    selector: of a graph, FAISS's own selector of the nodes that may be in an answer; None: all
+    """
     index = faiss.downcast_index(index)
     if isinstance(index, faiss.IndexShards):
         return search_parameters(index.at(0), values)
     if isinstance(index, faiss.IndexPreTransform):
-        return faiss.SearchParametersPreTransform(index_params=search_parameters(index.index, values))
+        return faiss.SearchParametersPreTransform(index_params=search_parameters(index.index, values, selector))
     if isinstance(index, faiss.IndexRefine):
         inner = search_parameters(index.base_index, values)
         return faiss.IndexRefineSearchParameters(k_factor=values["k_factor"], base_index_params=inner)
     if isinstance(index, faiss.IndexHNSW):
-        return faiss.SearchParametersHNSW(efSearch=values["ef_search"])
+        return faiss.SearchParametersHNSW(efSearch=values["ef_search"], sel=selector)
     if isinstance(index, (faiss.IndexIVF, GPU_IVF)):
         # More cells than there are: fast-scan codes of residuals then give wrong answers without a word (FAISS 1.15).
         values = values | {"nprobe": min(values["nprobe"], index.nlist)}

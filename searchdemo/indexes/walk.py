@@ -12,6 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from searchdemo.indexes.nodes import Nodes
+from searchdemo.types import MISSING
+
 
 @dataclass(frozen=True)
 class Walk:
@@ -21,6 +24,12 @@ class Walk:
     expanded: tuple[int, ...]  # in layer 0: whose neighbours were looked at, in that order
     kept: tuple[int, ...]  # the best ef_search that were seen, best first
     scored: int  # vectors that the query was compared with in layer 0
+
+    def over(self, nodes: Nodes) -> Walk:
+        """The walk over these nodes, in positions: of each node the first, and none where a tombstone was passed."""
+        parts = (nodes.first(np.array(part, np.int64)) for part in (self.descent, self.expanded, self.kept))
+        descent, expanded, kept = (tuple(part[part != MISSING].tolist()) for part in parts)
+        return Walk(descent, expanded, kept, self.scored)
 
 
 @dataclass(frozen=True)
