@@ -36,9 +36,17 @@ class Hit:
     picture: bytes | None = field(default=None, repr=False, compare=False)
     blur: Blur | None = field(default=None, repr=False, compare=False)  # of a picture that is not here, where one ships
     position: int = field(default=MISSING, repr=False, compare=False)  # of its vector in the collection
+    more_labels: tuple[tuple[str, str], ...] = ()  # (label, class name) after the first, of a picture with several
+
+    @property
+    def class_names(self) -> str:
+        """All of them, for people: "dog, cat"."""
+        return ", ".join(filter(None, (self.class_name, *(name for _, name in self.more_labels))))
 
     def to_json(self) -> dict:
-        content = {"rank": self.rank, "row": self.row, "label": self.label, "class_name": self.class_name}
+        content: dict = {"rank": self.rank, "row": self.row, "label": self.label, "class_name": self.class_name}
+        if self.more_labels:
+            content["labels"] = [self.label, *(label for label, _ in self.more_labels)]
         return content | {"score": self.score} | ({"file": self.file} if self.file else {})
 
 
@@ -117,10 +125,13 @@ class SearchResult:
     notice: str = ""  # what the person should know: "only 7 of 10 were found; raise nprobe"
     vector: np.ndarray = field(default_factory=lambda: np.empty(0), repr=False, compare=False)  # the query (dim,)
     comparison: Comparison | None = None  # where it was asked for and the index is approximate
+    matching: int | None = None  # pictures that meet the filter; None where there is none
 
     def to_json(self) -> dict:
         """The JSON of the command line and of the API; pictures and the vector stay out."""
         content: dict = {"hits": [hit.to_json() for hit in self.hits], "timing": asdict(self.timing)}
         if self.comparison:
             content["missed"] = self.comparison.to_json()
+        if self.matching is not None:
+            content["matching"] = self.matching
         return content | ({"notice": self.notice} if self.notice else {})

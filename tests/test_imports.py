@@ -21,6 +21,7 @@ BELOW = {
     "galleries": {"root", "tools"},
     "indexes": {"root", "tools"},
 }
+BELOW["metadata"] = {"root", "tools", "galleries"}
 BELOW["collection"] = {*BELOW}
 BELOW["measure"] = {*BELOW}
 BELOW["bench"] = {*BELOW}

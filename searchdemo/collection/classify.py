@@ -37,11 +37,12 @@ class Classification:
 
 
 def ranked(hits: Sequence[Hit], shares: Sequence[float]) -> tuple[Guess, ...]:
-    """The classes with most of the vote, best first. A hit of unknown class has its share, and nobody to give it to."""
+    """The classes with most of the vote, best first. A hit of unknown class has its share, and nobody to give it to;
+    one of several labels gives its share to each."""
     votes: dict[tuple[str, str], float] = {}
     for hit, share in zip(hits, shares, strict=True):
-        if hit.label:
-            votes[hit.label, hit.class_name] = votes.get((hit.label, hit.class_name), 0.0) + share
+        for named in ((hit.label, hit.class_name), *hit.more_labels) if hit.label else ():
+            votes[named] = votes.get(named, 0.0) + share
     best = sorted(votes.items(), key=lambda item: -item[1])[:GUESSES]
     return tuple(Guess(label, name, share) for (label, name), share in best)
 

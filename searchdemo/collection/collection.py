@@ -7,14 +7,15 @@ One query, start to end:
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from searchdemo.collection import knn
+from searchdemo.collection.allowed import matching, without
 from searchdemo.collection.behind import UP_TO_DATE, Behind
 from searchdemo.collection.classify import GUESSES, Classification, Guess, ranked
+from searchdemo.collection.labelled import all_labels, labelled_queries
 from searchdemo.collection.maps import Map
 from searchdemo.collection.missed import compared
 from searchdemo.collection.query import Embedded, Query, check_k, checked_text
@@ -192,9 +193,12 @@ class Collection:
         *,
         pictures: bool = True,
         compare: bool = False,
+        where: str = "",
         **params: int,
     ) -> SearchResult:
         """The k nearest pictures of the gallery. Raises SearchDemoError of every kind, each a sentence for a person.
+
+        where: a filter, such as "label in ('dog', 'cat') and year >= 2020", see metadata/grammar.py; "": all pictures.
 
         pictures: with their files' bytes, thumbnails of large ones, or what stands in for them; False: read none, for
         answers that show none.
@@ -203,22 +207,24 @@ class Collection:
         check_k(k)
         searched = self.index(index)
         embedded = self.embed(query)
-        unwanted = self.unwanted(query)
         started = time.perf_counter()
-        found = searched.search(embedded.vector, k + len(unwanted), **params).positions
+        meeting = self.meeting(where)
+        only = self.allowed(query, where)
+        found = searched.search(embedded.vector, k, only, **params).positions
         search_ms = (time.perf_counter() - started) * 1000
         started = time.perf_counter()
-        found = found[:, ~np.isin(found[0], [*unwanted, MISSING])][:, :k]
-        hits = self.hits(embedded.vector, found, pictures)
+        hits = self.hits(embedded.vector, found[:, found[0] != MISSING], pictures)
         fetch_ms = (time.perf_counter() - started) * 1000
-        wanted = min(k, len(self) - len(unwanted))
+        wanted = min(k, len(self) if only is None else int(np.count_nonzero(only)))
+        told = filter_notice(searched, wanted) if meeting is not None else ""
         short = shortfall(len(hits), wanted, searched)
-        notice = "; ".join(filter(None, (embedded.notice, short, self.behind.sentence(self.artifact.key))))
+        notice = "; ".join(filter(None, (embedded.notice, told, short, self.behind.sentence(self.artifact.key))))
         timing = Timing(embedded.preprocess_ms, embedded.encode_ms, search_ms, fetch_ms)
         comparison = None
-        if compare and not searched.spec.exact:
-            comparison = self._comparison(embedded.vector, index, wanted, found[0], unwanted, pictures, params)
-        return SearchResult(hits, timing, notice, embedded.vector[0], comparison)
+        if compare and wanted and not searched.spec.exact:
+            comparison = self._comparison(embedded.vector, index, wanted, found[0], only, pictures, params)
+        count = None if meeting is None else int(np.count_nonzero(meeting))
+        return SearchResult(hits, timing, notice, embedded.vector[0], comparison, count)
 
     def _comparison(
         self,
@@ -226,27 +232,30 @@ class Collection:
         index: str,
         k: int,
         found: np.ndarray,
-        unwanted: np.ndarray,
+        only: np.ndarray | None,
         pictures: bool,
         params: dict[str, int],
     ) -> Comparison:
         started = time.perf_counter()
-        exact = self.exact(vector, k, unwanted)
+        exact = self.exact(vector, k, only)
         exact_ms = (time.perf_counter() - started) * 1000
-        missed = compared(exact, found, self.index(index), vector, self.vectors, params, len(unwanted))
+        missed = compared(exact, found, self.index(index), vector, self.vectors, params, only)
         lost = np.array([[position for position in exact if position in missed.missed]], np.int64)
         return Comparison(missed, self.hits(vector, lost, pictures) if lost.size else (), exact_ms)
 
-    def unwanted(self, query: Query) -> np.ndarray:
-        """Positions that an answer leaves out: of pictures that are no more, and of the query itself. They are found
-        all the same, so as many more have to be asked for. Raises BadQuery."""
-        itself = [] if query.row is None else [self.position(query.row)]
-        return np.union1d(self.snapshot.gone, itself).astype(np.int64)
+    def meeting(self, where: str) -> np.ndarray | None:
+        """(n,) bool: the positions whose pictures meet a filter; None for "". Raises BadFilter, BadArtifact."""
+        return None if isinstance(where, str) and not where.strip() else matching(self, where)
 
-    def exact(self, vector: np.ndarray, k: int, unwanted: Sequence[int] | np.ndarray = ()) -> np.ndarray:
-        """Positions (k,) of the nearest to a query (1, dim) without the unwanted; fewer where there are not k."""
-        found = self.index(EXACT).search(vector, k + len(unwanted)).positions[0]
-        return found[~np.isin(found, unwanted)][:k]
+    def allowed(self, query: Query | None = None, where: str = "") -> np.ndarray | None:
+        """(n,) bool: the positions that an answer may hold; None: all. Left out are pictures that are no more, the
+        query itself, and what does not meet a filter. Raises BadQuery."""
+        itself = [] if query is None or query.row is None else [self.position(query.row)]
+        return without(len(self), np.union1d(self.snapshot.gone, itself).astype(np.int64), self.meeting(where))
+
+    def exact(self, vector: np.ndarray, k: int, only: np.ndarray | None = None) -> np.ndarray:
+        """Positions (k,) of the nearest to a query (1, dim) among the allowed; fewer where there are not k."""
+        return self.index(EXACT).search(vector, k, only).positions[0]
 
     def hits(self, vector: np.ndarray, positions: np.ndarray, pictures: bool = True) -> tuple[Hit, ...]:
         """What an index found (1, k) for a query (1, dim) as hits, best first by their true cosines."""
@@ -262,7 +271,7 @@ class Collection:
         picture = shown.pictures.shown(row) if with_picture else None
         blur = shown.blur(row) if with_picture and picture is None else None
         label, name, file = shown.label(row), shown.class_name(row), shown.file(row)
-        return Hit(rank, row, label, name, score, file, picture, blur, position)
+        return Hit(rank, row, label, name, score, file, picture, blur, position, shown.more_labels(row))
 
     def classify(
         self,
@@ -272,6 +281,7 @@ class Collection:
         temperature: float | None = knn.TEMPERATURE,
         *,
         pictures: bool = True,
+        where: str = "",
         **params: int,
     ) -> Classification:
         """The class by the vote of the k nearest, and by class names when the encoder reads words.
@@ -285,7 +295,7 @@ class Collection:
                 f"The gallery {self.gallery.name!r} has no classes: put the pictures of each class in a folder of "
                 "its own."
             )
-        result = self.search(query, index, k, pictures=pictures, compare=False, **params)
+        result = self.search(query, index, k, pictures=pictures, compare=False, where=where, **params)
         cosines = np.array([[hit.score for hit in result.hits]])
         shares = tuple(knn.vote_weights(cosines, temperature)[0].tolist()) if result.hits else ()
         return Classification(ranked(result.hits, shares), result, shares, self._by_class_names(result.vector))
@@ -315,18 +325,21 @@ class Collection:
         for k in ks:
             check_k(k)
         knn.check_temperature(temperature)
-        queries, truth = self.held_out()
+        queries, truth, notice = labelled_queries(self)
         searched, most = self.index(index), max(ks)
         started = time.perf_counter()
-        found = searched.search(queries, most + 1, **params).positions  # of two equal ones at the end, the first counts
+        only = self.allowed()
+        # One more than is needed: of two equal ones at the end, the first counts.
+        found = searched.search(queries, most + 1, only, **params).positions
         seconds = time.perf_counter() - started
         best = rescored(queries, self.vectors, found)
         positions, cosines = best.positions[:, :most], best.scores[:, :most]
-        labels = np.where(positions == MISSING, -1, self.labels()[positions])
+        labels = np.where(positions[:, :, None] == MISSING, -1, all_labels(self)[positions])
         accuracies = knn.evaluate(cosines, labels, truth, len(self.gallery.label_names), ks, temperature)
         short = int((positions == MISSING).any(axis=1).sum())
         said = f"{short:,} of {len(queries):,} queries found fewer than {positions.shape[1]}{remedy(searched)}"
-        return knn.Evaluation(len(queries), tuple(accuracies), seconds, said if short else "")
+        told = "; ".join(filter(None, (notice, said if short else "")))
+        return knn.Evaluation(len(queries), tuple(accuracies), seconds, told)
 
     def missed(self, vector: np.ndarray, index: str, found: np.ndarray, **params: int) -> Missed:
         """What an approximate index lost on a query (1, dim): the exact answer beside the positions (k,) it found."""
@@ -344,6 +357,14 @@ def embed(query: Query, encoder: Encoder) -> Embedded:
     preprocessed = time.perf_counter()
     vector = encoder.encode_pixels(pixels)
     return Embedded(vector, (preprocessed - started) * 1000, (time.perf_counter() - preprocessed) * 1000)
+
+
+def filter_notice(index: Index, wanted: int) -> str:
+    """What to tell a person of a search with a filter."""
+    if not wanted:
+        return "no picture meets the filter"
+    name = index.spec.name
+    return "" if index.filters else f"{name} cannot filter while it searches: it was asked for more, then filtered"
 
 
 def shortfall(found: int, wanted: int, index: Index) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 from searchdemo.errors import BadQuery
 
 TEMPERATURE = 0.07
+SEVERAL = "a picture may have several labels: a neighbour votes for each of its own, and one right guess is right"
 KS = (1, 5, 10, 20, 50, 100, 200)
 
 
@@ -36,23 +37,30 @@ def vote_weights(cosines: np.ndarray, temperature: float | None) -> np.ndarray:
 
 
 def class_votes(weights: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:
-    """Sum the shares by class: (q, k) weights and (q, k) labels -> (q, classes). Label -1, unknown, has no vote."""
-    votes = np.zeros((len(weights), classes))
-    queries, ranks = np.nonzero(labels >= 0)
-    np.add.at(votes, (queries, labels[queries, ranks]), weights[queries, ranks])
+    """Sum the shares by class: (q, k) weights and (q, k[, L]) labels -> (q, classes). Label -1, unknown, has no vote.
+
+    A neighbour of several labels gives its share to each of them.
+    """
+    votes, labels = np.zeros((len(weights), classes)), labels.reshape(*labels.shape[:2], -1)
+    queries, ranks, which = np.nonzero(labels >= 0)
+    np.add.at(votes, (queries, labels[queries, ranks, which]), weights[queries, ranks])
     return votes
 
 
 def ranked_classes(weights: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:
-    """The 5 classes with most votes, best first: (q, min(5, classes)). A tie goes to the class met first.
+    """The 5 classes with most votes, best first: (q, min(5, classes)), from (q, k) weights and (q, k[, L]) labels.
+
+    A tie goes to the class met first.
 
     A class without a vote is no guess: -1 stands there, so that k = 1 has one guess.
     """
+    labels = labels.reshape(*labels.shape[:2], -1)
     votes = class_votes(weights, labels, classes)
     met = np.full((len(votes), classes + 1), labels.shape[1])  # the last column takes the unknown label, -1
     queries = np.arange(len(labels))
     for rank in range(labels.shape[1] - 1, -1, -1):
-        met[queries, labels[:, rank]] = rank
+        for which in range(labels.shape[2] - 1, -1, -1):
+            met[queries, labels[:, rank, which]] = rank
     order = np.lexsort((met[:, :classes], -np.round(votes, 12)), axis=1)[:, :5]
     return np.where(np.take_along_axis(votes, order, axis=1) > 0, order, -1)
 
@@ -87,7 +95,11 @@ def evaluate(
     """Accuracy at each k, weighted and plain.
 
     cosines (q, k) and labels (q, k) of the neighbours, best first, k >= max(ks) or all there are; truth (q,).
+    Where pictures have several labels, labels are (q, k, L) and truth (q, L), filled up with -1: a guess is right when
+    it is one of the query's labels, and a query counts for the figure of each of its classes.
     """
+    truth = truth.reshape(len(truth), -1)
+    counts = np.bincount(truth[truth >= 0], minlength=classes)
     results = []
     for k in ks:
         for vote, t in (("weighted", temperature), ("plain", None)):
@@ -98,9 +110,9 @@ def evaluate(
                     for start in range(0, len(weights), 1000)
                 ]
             )
-            right = guesses == truth[:, None]
-            counts = np.bincount(truth, minlength=classes)
-            hits = np.bincount(truth[right[:, 0]], minlength=classes)
+            right = ((guesses[:, :, None] == truth[:, None]) & (truth >= 0)[:, None]).any(axis=2)
+            found = truth[right[:, 0]]
+            hits = np.bincount(found[found >= 0], minlength=classes)
             per_class = np.where(counts > 0, 100 * hits / np.maximum(counts, 1), np.nan)
             results.append(
                 Accuracy(k, vote, 100 * float(right[:, 0].mean()), 100 * float(right.any(axis=1).mean()), per_class)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,7 @@ from searchdemo.collection.behind import UP_TO_DATE, Behind, behind
 from searchdemo.collection.build import build
 from searchdemo.collection.collection import Collection
 from searchdemo.collection.embed import BATCH_SIZE
-from searchdemo.collection.progress import Report
+from searchdemo.collection.progress import Progress, Report
 from searchdemo.collection.shelf import Shelf
 from searchdemo.collection.snapshot import Snapshot
 from searchdemo.collection.store import DIGESTS, Artifact, Key, Store
@@ -180,9 +181,23 @@ class Library:
             self._replace(key.gallery, gallery)
 
         artifact = build(gallery, self.encoder(key.encoder), self.store, key, report, batch_size, rebuild, settled)
+        if gallery.pictures.own_files:
+            self._read_headers(key, report)
         seconds = time.perf_counter() - started
         log.info("built %s: %d vectors in %.1f s", key.folder, artifact.manifest.vectors, seconds)
         return artifact
+
+    def _read_headers(self, key: Key, report: Report) -> None:
+        """What a person's files say of when, with what and where they were taken, so that no filter waits for it."""
+        started = time.perf_counter()
+
+        def read(done: int, total: int) -> None:
+            report(Progress("reading dates, cameras and places", done, total, done / (time.perf_counter() - started)))
+
+        try:
+            self._shelf.metadata(key).follow(self.gallery(key.gallery), progress=read)
+        except (sqlite3.Error, BadArtifact) as error:  # the vectors are built; a filter reads what is missing
+            log.warning("the facts about the pictures of %s could not be kept: %s", key.gallery, error)
 
     def catch_up(self, key: Key, report: Report = lambda progress: None) -> Artifact | None:
         """Builds what changed in a person's folder since it was built; None where nothing did. Raises as `build`."""

@@ -20,16 +20,16 @@ def compared(
     query: np.ndarray,
     vectors: Vectors,
     params: dict[str, int],
-    more: int = 0,
+    only: np.ndarray | None = None,
 ) -> Missed:
     """exact, found: positions (k,) for a query (1, dim), by exact search and by `index` with these parameters.
 
-    more: of so many more is asked, because so many are left out: the query itself, pictures that are gone
+    only: (n,) bool, the positions that an answer may hold; None: all
     """
     missed = frozenset(exact.tolist()) - frozenset(found.tolist())
     ranks = index.cell_ranks(query[0], vectors.take(exact))
     by_position = None if ranks is None else dict(zip(exact.tolist(), ranks.tolist(), strict=True))
-    remedy = _remedy(index, query, exact, len(exact) - len(missed), by_position, params, more) if missed else None
+    remedy = _remedy(index, query, exact, len(exact) - len(missed), by_position, params, only) if missed else None
     return Missed(exact, found, missed, by_position, remedy)
 
 
@@ -40,7 +40,7 @@ def _remedy(
     now: int,
     ranks: dict[int, int] | None,
     params: dict[str, int],
-    more: int,
+    only: np.ndarray | None,
 ) -> Remedy | None:
     """Raises one search parameter after the other, the rest as they are, and searches again until all are found.
 
@@ -49,7 +49,7 @@ def _remedy(
     best = None
     for param in index.spec.params:
         for value in _higher(param, params.get(param.name, param.default), ranks, index.count):
-            rows = index.search(query, len(exact) + more, **params | {param.name: value}).positions[0]
+            rows = index.search(query, len(exact), only, **params | {param.name: value}).positions[0]
             found = len({*rows.tolist()} & {*exact.tolist()})
             if found > (best.found if best else now):
                 best = Remedy(param.name, value, found)

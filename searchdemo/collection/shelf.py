@@ -13,12 +13,13 @@ from searchdemo.cache import Cache
 from searchdemo.collection import maps
 from searchdemo.collection.maps import Map
 from searchdemo.collection.snapshot import Snapshot
-from searchdemo.collection.store import Artifact, Store, index_file
+from searchdemo.collection.store import METADATA, Artifact, Key, Store, index_file
 from searchdemo.encoders.base import Encoder
 from searchdemo.files import sha256_of
 from searchdemo.indexes.base import Index, IndexSpec, uncounted
 from searchdemo.indexes.table import AT_ONCE, find
 from searchdemo.indexes.vectors import StoredVectors
+from searchdemo.metadata.follow import Metadata
 from searchdemo.types import Count
 
 log = logging.getLogger(__name__)
@@ -35,6 +36,13 @@ class Shelf:
     indexes: Cache[Index] = field(default_factory=lambda: Cache(24))
     maps: Cache[Map] = field(default_factory=lambda: Cache(8))
     class_rows: Cache[np.ndarray] = field(default_factory=lambda: Cache(8))
+    databases: Cache[Metadata] = field(default_factory=lambda: Cache(32))  # of facts, one for each gallery
+    matching: Cache[np.ndarray] = field(default_factory=lambda: Cache(32))  # masks of filters
+
+    def metadata(self, key: Key) -> Metadata:
+        """The facts about the pictures of a gallery, which are the same for all encoders."""
+        path = self.store.own / key.folder.parent / METADATA
+        return self.databases.get(path, lambda: Metadata(path))
 
     def snapshot(self, artifact: Artifact) -> Snapshot:
         """Raises BadArtifact."""

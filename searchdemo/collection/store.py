@@ -1,5 +1,6 @@
 """What is on disk of a gallery seen by an encoder: manifest, checksums, atomic writes.
 
+    <root>/<gallery>/metadata.sqlite           the facts about the pictures; in the person's own root alone
     <root>/<gallery>/<encoder>/manifest.json   what the vectors belong to, and the SHA-256 of every file
                                ivf.faiss       the stored vectors, and the inverted file at once
                                queries.npy     embeddings of the held-out queries, half floats (q, dim)
@@ -33,6 +34,7 @@ from searchdemo.indexes.base import IndexSpec, nodes_file
 
 FORMAT = 1
 VECTORS = "ivf.faiss"
+METADATA = "metadata.sqlite"  # the facts about a gallery's pictures, beside the folders of its encoders
 DIGESTS, QUERY_DIGESTS = "digests.npy", "query_digests.npy"
 BUILDING, OLD = ".building", ".old"  # suffixes of folders that are not in place
 SWAP_SECONDS = 1.0  # a reader waits at most this long for a folder that is being replaced

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import BinaryIO
 
 import numpy as np
 
@@ -25,6 +27,8 @@ class Pictures(ABC):
     labels: np.ndarray  # (n,) int16: index into Gallery.label_names; -1 where unknown
     source: str = ""  # tells people where the pictures come from; "" when none is on this machine
     revision: str = ""  # of the hub's repository that they came from; manifests name it
+    own_files = False  # whether they are a person's own, whose headers say when and where they were taken
+    several_labels = False  # whether a picture may have more than one
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -47,9 +51,31 @@ class Pictures(ABC):
         """What a search result shows: the file's own bytes, or a kept thumbnail of a large picture."""
         return self.encoded(row)
 
+    def opened(self, row: int) -> BinaryIO | None:
+        """As `encoded`, as an open file of which no more has to be read than is asked for."""
+        encoded = self.encoded(row)
+        return None if encoded is None else io.BytesIO(encoded)
+
     def has(self, row: int) -> bool:
         """Whether this row's picture is on the machine, without reading it."""
         return True
+
+    def listed(self, row: int) -> bool:
+        """Whether this row belongs to a picture of the gallery, on the machine or not; no more once it went away."""
+        return True
+
+    def all_labels(self, row: int) -> tuple[int, ...]:
+        """Indices into Gallery.label_names, the one of `labels` first; several where the pictures have several."""
+        number = int(self.labels[row])
+        return (number,) if number >= 0 else ()
+
+    def key(self, row: int) -> bytes:
+        """The first bytes of the SHA-256 of the content, as many as are known; b"" for none."""
+        return b""
+
+    def size_and_time(self, row: int) -> tuple[int | None, int | None]:
+        """Of the file: its bytes, and its time of change in nanoseconds; None where there is no file."""
+        return None, None
 
     def file(self, row: int) -> str:
         """The readable path within the folder where the pictures are a person's own files, else ""."""
@@ -109,6 +135,7 @@ class Gallery:
     captions: tuple[str, ...] = ()  # one sentence per picture, where the gallery has them
     example_texts: tuple[str, ...] = ()  # queries in words for people to click
     report: GalleryReport = field(default_factory=GalleryReport)  # of a person's own files: what became of each
+    described: str = ""  # SHA-256 of the files beside the pictures that say captions and labels, where there are any
     former: str = ""  # the name that a person's folder had before it was moved
     reopen: Callable[[], Gallery] | None = None  # opens a person's folder again, as it is by then
 
@@ -129,6 +156,13 @@ class Gallery:
 
     def blur(self, row: int) -> Blur | None:
         return self.pictures.blur(row)
+
+    def caption(self, row: int) -> str:
+        return self.captions[row] if row < len(self.captions) else ""
+
+    def more_labels(self, row: int) -> tuple[tuple[str, str], ...]:
+        """(label, class name) of each label after the first."""
+        return tuple((self.label_names[n], self.class_names[n]) for n in self.pictures.all_labels(row)[1:])
 
     def label(self, row: int) -> str:
         number = self.pictures.labels[row]

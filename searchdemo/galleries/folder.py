@@ -1,4 +1,5 @@
-"""A person's own pictures: a folder, flat or with one sub-folder per class, or train/ and val/ with classes below.
+"""A person's own pictures: a folder, flat or with one sub-folder per class, or train/ and val/ with classes below, or
+with metadata.csv or metadata.jsonl beside the pictures, whose captions and labels are taken (see described.py).
 
 Opening it looks at names, sizes and times of change, and at the first bytes of files that are new. A build reads each
 new file once, and what it finds is remembered in the catalog, so that neither is done again.
@@ -14,6 +15,7 @@ import numpy as np
 from searchdemo.errors import NoPictures
 from searchdemo.galleries.base import Gallery, Pictures
 from searchdemo.galleries.catalog import Catalog
+from searchdemo.galleries.described import described
 from searchdemo.galleries.folder_pictures import FolderPictures
 from searchdemo.galleries.looked import Looked, numbered
 from searchdemo.galleries.report import GalleryReport
@@ -42,8 +44,9 @@ def open_folder(argument: str, progress: Count | None = None, **options: object)
     catalog.forget_others(folder, listing.files)
     train, held_out = looked.keep_splits()
     rows = numbered(catalog, folder, looked)
-    everything = FolderPictures(root, folder, looked, rows)
-    report = looked.report()
+    said = described(root, listing.files)
+    everything = FolderPictures(root, folder, looked, rows, said)
+    report = looked.report(said.files)
     pictures = everything.part(train) if train else everything
     if not pictures.present.any():
         raise NoPictures(_nothing(argument, report))
@@ -56,7 +59,9 @@ def open_folder(argument: str, progress: Count | None = None, **options: object)
         pictures=pictures,
         queries=everything.part(held_out) if train else NoQueries(),
         fingerprint=everything.fingerprint(),
+        captions=pictures.captions(),
         report=report,
+        described=said.digest,
         former=f"folder:{former}" if former else "",
         reopen=lambda: open_folder(argument),
     )

@@ -7,11 +7,13 @@ import hashlib
 import os
 import time
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
 from searchdemo.galleries.base import DIGEST_BYTES, LivingPictures, Pictures, content_digest, printable
 from searchdemo.galleries.catalog import Catalog, Known, Row
+from searchdemo.galleries.described import Described
 from searchdemo.galleries.looked import Looked
 from searchdemo.galleries.report import GalleryReport, files, named
 from searchdemo.galleries.thumbnails import Thumbnails
@@ -29,8 +31,10 @@ class FolderPictures(LivingPictures):
     """Files by row. Only their names and digests are kept in memory."""
 
     looked_in_s = looked_at_s = 0.0
+    own_files = True
 
-    def __init__(self, root: Path, folder: int, looked: Looked, rows: list[Row]):
+    def __init__(self, root: Path, folder: int, looked: Looked, rows: list[Row], described: Described | None = None):
+        """described: what files beside the pictures say of them."""
         self.source, self._root, self._folder = str(root), root, folder
         taken, unread = looked.taken, looked.unread
         here = [row.path in unread or taken.get(row.path) == row.digest for row in rows]
@@ -46,19 +50,34 @@ class FolderPictures(LivingPictures):
         self.digests = np.frombuffer(digests, np.uint8).reshape(len(rows), DIGEST_BYTES)
         self.unread = frozenset(number for number, path in enumerate(self.paths) if path in unread)
         self._sizes = unread
+        files = {file.path: file for file in looked.listing.files}
+        sizes = [(files[path].size, files[path].mtime_ns) if path else (-1, -1) for path in self.paths]
+        self._sizes_and_times = np.array(sizes, np.int64).reshape(-1, 2)
         self._found: dict[int, tuple[File, bytes]] = {}  # unread rows that were read: the file then, its digest
         self._pending: list[tuple[File, Known]] = []  # what is to be remembered of them
         self._remembered_at = time.monotonic()
         self._missing = ""
+        self._described = described or Described()
         self._name_classes(0)
 
     def _name_classes(self, depth: int) -> None:
-        """The class of a picture is the folder at this depth in its path, where there is one."""
-        classes = [parts[depth] if len(parts := path.split("/")) > depth + 1 else "" for path in self.paths]
-        names = tuple(sorted(set(classes) - {""}))
-        number_of = {name: i for i, name in enumerate(names)} | {"": -1}
-        self.labels = np.array([number_of[name] for name in classes], dtype=np.int16)
+        """The classes of a picture are those that a file beside it says, else the folder at this depth in its path."""
+        said = self._described.labels
+        classes = [said[path] if path in said else folder_at(depth, path) for path in self.paths]
+        names = tuple(sorted({name for those in classes for name in those}))
+        number_of = {name: i for i, name in enumerate(names)}
+        whole = np.int16 if len(names) < 2**15 else np.int32
+        self.labels = np.array([number_of[those[0]] if those else -1 for those in classes], dtype=whole)
+        self._several = {
+            row: tuple(number_of[name] for name in those) for row, those in enumerate(classes) if len(those) > 1
+        }
+        self.several_labels = bool(self._several)
         self.label_names = tuple(map(printable, names))
+
+    def captions(self) -> tuple[str, ...]:
+        """One for each row, "" where nothing is said; none at all where no file says any."""
+        said = self._described.captions
+        return tuple(said.get(path, "") for path in self.paths) if said else ()
 
     def part(self, split: str) -> FolderPictures:
         """The pictures of one split, "train/", in the same rows; the others have none. Classes are those of both."""
@@ -67,7 +86,9 @@ class FolderPictures(LivingPictures):
         part._name_classes(1)
         part.paths = [path if path.startswith(split) else "" for path in self.paths]
         part.present = np.array([bool(path) for path in part.paths], dtype=bool)
-        part.labels = np.where(part.present, part.labels, -1).astype(np.int16)
+        part.labels = np.where(part.present, part.labels, -1).astype(part.labels.dtype)
+        part._several = {row: numbers for row, numbers in part._several.items() if part.present[row]}
+        part.several_labels = bool(part._several)
         part.unread = frozenset(row for row in self.unread if part.paths[row])
         return part
 
@@ -102,6 +123,25 @@ class FolderPictures(LivingPictures):
 
     def has(self, row: int) -> bool:
         return bool(self.paths[row]) and (self._root / self.paths[row]).is_file()
+
+    def opened(self, row: int) -> BinaryIO | None:
+        try:
+            return (self._root / self.paths[row]).open("rb") if self.paths[row] else None
+        except OSError:
+            return None
+
+    def listed(self, row: int) -> bool:
+        return bool(self.present[row])
+
+    def all_labels(self, row: int) -> tuple[int, ...]:
+        return self._several[row] if row in self._several else super().all_labels(row)
+
+    def key(self, row: int) -> bytes:
+        return b"" if row in self.unread else self.digests[row].tobytes()
+
+    def size_and_time(self, row: int) -> tuple[int | None, int | None]:
+        size, mtime_ns = self._sizes_and_times[row].tolist()
+        return (size, mtime_ns) if size >= 0 else (None, None)
 
     def file(self, row: int) -> str:
         return printable(self.paths[row])
@@ -154,3 +194,9 @@ class FolderPictures(LivingPictures):
             )
         said += [f"{place!r} in {argument!r} was not entered: {reason}." for place, reason in report.unread.items()][:3]
         self._missing = " ".join(said)
+
+
+def folder_at(depth: int, path: str) -> tuple[str, ...]:
+    """The name of the folder at this depth in a path, where there is one."""
+    parts = path.split("/")
+    return (parts[depth],) if len(parts) > depth + 1 else ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -77,10 +78,14 @@ class Looked:
                 self.listing.left_out[f"picture outside {train} and {held_out}"] += 1
         return f"{train}/", f"{held_out}/"
 
-    def report(self) -> GalleryReport:
+    def report(self, described: Mapping[str, str] | None = None) -> GalleryReport:
+        """described: files that say captions and labels -> what came of each."""
+        described = described or {}
         skipped, unreadable = defaultdict(list), {}
         for file in self.listing.files:
             if known := self.known.get(file.path):
+                if known.kind and printable(file.path) in described:
+                    continue
                 if known.kind:
                     skipped[known.kind].append(printable(file.path))
                 elif known.problem:
@@ -92,6 +97,7 @@ class Looked:
             unreadable=unreadable | {printable(path): reason for path, reason in self.closed.items()},
             unread={printable(place): reason for place, reason in self.listing.unread.items()},
             left_out=dict(self.listing.left_out),
+            described=described,
         )
 
 

@@ -21,6 +21,7 @@ class GalleryReport:
     unreadable: Mapping[str, str] = field(default_factory=dict)  # file -> the reason
     unread: Mapping[str, str] = field(default_factory=dict)  # folder or link -> why it could not be entered
     left_out: Mapping[str, int] = field(default_factory=dict)  # system folders, hidden and excluded files -> how many
+    described: Mapping[str, str] = field(default_factory=dict)  # file that says captions and labels -> what came of it
 
     def to_json(self) -> dict:
         return {
@@ -31,6 +32,7 @@ class GalleryReport:
             "unreadable": dict(self.unreadable),
             "unread_folders": dict(self.unread),
             "left_out": dict(self.left_out),
+            "described": dict(self.described),
         }
 
     def lines(self) -> list[str]:
@@ -55,6 +57,10 @@ class GalleryReport:
         if self.skipped:
             kinds = (f"{len(these):,} {kind} ({named(these)})" for kind, these in self.skipped.items())
             said.append(f"Skipped, no pictures: {'; '.join(kinds)}.")
+        for file, what in islice(self.described.items(), NAMED):
+            said.append(f"{file} {what}.")
+        if len(self.described) > NAMED:
+            said.append(f"{len(self.described) - NAMED:,} more files describe pictures; --json names them.")
         if self.left_out:
             said.append(f"Left out: {', '.join(f'{count:,} {what}' for what, count in self.left_out.items())}.")
         return said

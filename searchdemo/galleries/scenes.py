@@ -22,7 +22,7 @@ import numpy as np
 from searchdemo import assets
 from searchdemo.errors import BadArtifact, NoPictures
 from searchdemo.files import replacing
-from searchdemo.galleries.base import Gallery, Pictures
+from searchdemo.galleries.base import Gallery, Pictures, content_digest
 from searchdemo.galleries.drawing.captions import describe
 from searchdemo.galleries.drawing.picture import draw
 from searchdemo.galleries.drawing.scene import THINGS, Scene, random_scene, sample
@@ -61,6 +61,9 @@ class PackedPictures(Pictures):
                 return self._archive.read(_member(self._split, row))
         except (KeyError, zipfile.BadZipFile) as error:
             raise _damaged(self._archive.filename, error) from error
+
+    def key(self, row: int) -> bytes:
+        return content_digest(self.encoded(row))
 
 
 def open_scenes(**options: object) -> Gallery:

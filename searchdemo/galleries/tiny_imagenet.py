@@ -83,6 +83,7 @@ class MatchedPictures(Pictures):
     def __init__(self, rows: Rows, split: slice, copy: MatchedCopy | None, blurs: Blurs | None = None):
         self.labels = rows.labels[split].astype(np.int16)
         self._copy, self._blurs, self._start = copy, blurs, split.start
+        self._keys = rows.keys[split]
         if copy:
             self.source, self.revision = copy.where, copy.revision
 
@@ -101,6 +102,9 @@ class MatchedPictures(Pictures):
 
     def has(self, row: int) -> bool:
         return self._copy is not None and self._copy.has(self._start + self._checked(row))
+
+    def key(self, row: int) -> bytes:
+        return int(self._keys[row]).to_bytes(8, "little")  # as content_key made a number of them
 
     def blur(self, row: int) -> Blur | None:
         return self._blurs[row] if self._blurs else None

@@ -18,6 +18,7 @@ import numpy as np
 from searchdemo.errors import BadArtifact, BadQuery, SearchDemoError, UnknownName
 from searchdemo.extras import imported, is_installed, pip_command
 from searchdemo.files import replacing
+from searchdemo.indexes.among import filtered_afterwards
 from searchdemo.indexes.nodes import Nodes, distinct
 from searchdemo.indexes.walk import Walk
 from searchdemo.types import MISSING, Count, Neighbors
@@ -184,6 +185,7 @@ class Index(ABC):
     A library adds a class: `from_vectors`, `_search`, and where it keeps its index on disk, `from_file` and `_write`.
     """
 
+    filters = False  # whether it leaves out while it searches; else more is asked for, and filtered afterwards
     load_ms = 0.0  # from a verified file, or from vectors in memory, to ready
     nodes: Nodes | None = None  # of a graph, where they are not simply the positions
 
@@ -211,6 +213,13 @@ class Index(ABC):
     def _search(self, queries: np.ndarray, k: int, made: Any) -> tuple[np.ndarray, np.ndarray]:
         """Positions (q, k) int64 and scores (q, k) float32 for q >= 1 and k <= n; `made`: of `_parameters`."""
 
+    def _search_among(self, queries: np.ndarray, k: int, made: Any, only: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """As `_search`, but only what is true in `only` (n,) is found; k of them at least are.
+
+        A library that can leave out while it searches says so in `filters` and overrides this.
+        """
+        return filtered_afterwards(lambda some, more: self._search(some, more, made), queries, k, only)
+
     def _parameters(self, values: dict[str, int]) -> Any:
         """Makes what `_search` gets of the checked parameters, once for the same values."""
         return values
@@ -226,21 +235,27 @@ class Index(ABC):
             kept[given] = self._parameters(checked_params(self.spec.name, self.spec.params, params))
         return kept[given]
 
-    def search(self, queries: np.ndarray, k: int, **params: int) -> Neighbors:
+    def search(self, queries: np.ndarray, k: int, only: np.ndarray | None = None, /, **params: int) -> Neighbors:
         """Unit rows (q, dim) float32 -> Neighbors (q, k) of positions; k is cut to the number of vectors.
+
+        only: (n,) bool, the positions that may be found, to whose number k is cut; None: all. See `filters`.
 
         Scores are the index's own estimate of the cosine (LSH: minus the Hamming distance). Where fewer than k are
         found, the last are MISSING, with the score -inf.
         Raises UnknownName for a parameter that this index does not have, BadQuery for a value outside its bounds.
         """
-        made, k = self._made_of(params), min(k, self.count)
-        if not len(queries):
-            return Neighbors(*filled([], k))
-        queries = np.ascontiguousarray(queries, dtype=np.float32)
-        if self.nodes is None:
-            return Neighbors(*self._search(queries, k, made))
-        found = self._search(queries, min(k, self.nodes.count - self.nodes.buried), made)
-        return Neighbors(*self.nodes.expanded(*found, k))
+        made, k = self._made_of(params), min(k, self.count if only is None else int(np.count_nonzero(only)))
+        if not len(queries) or not k:
+            return Neighbors(*filled([((), ())] * len(queries), k))
+        queries, nodes = np.ascontiguousarray(queries, dtype=np.float32), self.nodes
+        if nodes is None:
+            return Neighbors(*self._found(queries, k, made, only))
+        nodes = nodes if only is None else nodes.among(only)
+        live = nodes.live if nodes.buried else None
+        return Neighbors(*nodes.expanded(*self._found(queries, min(k, nodes.count - nodes.buried), made, live), k))
+
+    def _found(self, queries: np.ndarray, k: int, made: Any, only: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+        return self._search(queries, k, made) if only is None else self._search_among(queries, k, made, only)
 
     @property
     def in_place(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +93,14 @@ def mapped_lists(index):
     return lists if isinstance(lists, getattr(faiss, "OnDiskInvertedLists", ())) else None
 
 
+@dataclass(frozen=True)
+class Effort:
+    """The search parameters of one call: by name, and as FAISS takes them."""
+
+    values: dict[str, int]
+    params: Any
+
+
 class FaissIndex(Index):
     """A FAISS index in memory or mapped. On a GPU, where FAISS is not safe for concurrent readers, behind a lock."""
 
@@ -142,18 +151,7 @@ class FaissIndex(Index):
 
     def _parameters(self, values: dict[str, int]) -> Any:
         # Making FAISS's nested parameter objects took 22 of 62 us of an ivf-fastscan query; a search only reads them.
-        return values if self._buried else search_parameters(self.index, values)
-
-    @property
-    def _buried(self) -> bool:
-        return self.nodes is not None and self.nodes.buried > 0
-
-    def _past_tombstones(self, k: int, values: dict[str, int]) -> Any:
-        """A walk keeps tombstones among its candidates too: as many of the others as were asked for need more."""
-        assert self.nodes is not None
-        candidates = math.ceil(max(values["ef_search"], k) * self.nodes.burden)
-        live = faiss.IDSelectorBitmap(np.packbits(self.nodes.live, bitorder="little"))
-        return search_parameters(self.index, values | {"ef_search": candidates}, live)
+        return Effort(values, search_parameters(self.index, values))
 
     def stand_for(self, nodes: Nodes) -> None:
         super().stand_for(nodes)
@@ -185,14 +183,32 @@ class FaissIndex(Index):
         looked_at = sizes[visited[1]].sum(axis=1).mean()
         return float(looked_at / (self.count * min(1, nprobe / anew)))
 
-    def _search(self, queries: np.ndarray, k: int, made: Any) -> tuple[np.ndarray, np.ndarray]:
-        if self._buried:
-            made = self._past_tombstones(k, made)
+    @property
+    def filters(self) -> bool:  # type: ignore[override]
+        return not self._on_gpu and takes_selector(self.owner)
+
+    def _search_among(
+        self, queries: np.ndarray, k: int, made: Effort, only: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """By an IDSelector where this kind of index takes one."""
+        if not self.filters:
+            return super()._search_among(queries, k, made, only)
+        values = made.values
+        if self.nodes is not None and self.nodes.buried:
+            # A walk keeps tombstones among its candidates too: as many of the others as were asked for need more.
+            values = values | {"ef_search": math.ceil(max(values["ef_search"], k) * self.nodes.burden)}
+        allowed = faiss.IDSelectorBitmap(np.packbits(only, bitorder="little"))
+        return self._asked(queries, k, search_parameters(self.index, values, allowed))
+
+    def _search(self, queries: np.ndarray, k: int, made: Effort) -> tuple[np.ndarray, np.ndarray]:
+        return self._asked(queries, k, made.params)
+
+    def _asked(self, queries: np.ndarray, k: int, params: Any) -> tuple[np.ndarray, np.ndarray]:
         if self._on_gpu:
             with self._lock:
-                scores, rows = self.index.search(queries, k, params=made)
+                scores, rows = self.index.search(queries, k, params=params)
         else:
-            scores, rows = self.index.search(queries, k, params=made)
+            scores, rows = self.index.search(queries, k, params=params)
         if self._hamming:
             scores = -scores
         elif self._euclidean:
@@ -274,7 +290,8 @@ def graph_of(index: Any) -> Graph | None:
 def search_parameters(index: Any, values: dict[str, int], selector: Any = None) -> Any:
     """FAISS's parameter object for this index: handed to each call, because two visitors search one index at once.
 
-    selector: of a graph, FAISS's own selector of the nodes that may be in an answer; None: all
+    selector: FAISS's own, of what may be in an answer, for an index that `takes_selector`; None: all. It goes to the
+    index that holds the vectors, because the steps before that do not hand it down where they hand down parameters.
     """
     index = faiss.downcast_index(index)
     if isinstance(index, faiss.IndexShards):
@@ -282,7 +299,7 @@ def search_parameters(index: Any, values: dict[str, int], selector: Any = None) 
     if isinstance(index, faiss.IndexPreTransform):
         return faiss.SearchParametersPreTransform(index_params=search_parameters(index.index, values, selector))
     if isinstance(index, faiss.IndexRefine):
-        inner = search_parameters(index.base_index, values)
+        inner = search_parameters(index.base_index, values, selector)
         return faiss.IndexRefineSearchParameters(k_factor=values["k_factor"], base_index_params=inner)
     if isinstance(index, faiss.IndexHNSW):
         return faiss.SearchParametersHNSW(efSearch=values["ef_search"], sel=selector)
@@ -293,5 +310,16 @@ def search_parameters(index: Any, values: dict[str, int], selector: Any = None) 
         return faiss.SearchParametersIVF(nprobe=values["nprobe"])
     if isinstance(index, faiss.IndexIVF):
         quantizer = search_parameters(index.quantizer, values)
-        return faiss.SearchParametersIVF(nprobe=values["nprobe"], quantizer_params=quantizer)
-    return None
+        return faiss.SearchParametersIVF(nprobe=values["nprobe"], quantizer_params=quantizer, sel=selector)
+    return faiss.SearchParameters(sel=selector) if selector else None
+
+
+def takes_selector(index: Any) -> bool:
+    """Whether this kind of index leaves out while it searches. Others refuse (FAISS 1.15), or would not look."""
+    index = faiss.downcast_index(index)
+    if isinstance(index, faiss.IndexRefine):
+        return takes_selector(index.base_index)
+    if isinstance(index, faiss.IndexPreTransform):
+        return takes_selector(index.index)
+    kinds = (faiss.IndexFlat, faiss.IndexIVF, faiss.IndexHNSW, faiss.IndexScalarQuantizer)
+    return isinstance(index, kinds)

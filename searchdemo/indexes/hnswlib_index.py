@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import hnswlib
 import numpy as np
@@ -33,23 +35,36 @@ class HnswlibIndex(Index):
     def _write(self, path: Path) -> None:
         self.index.save_index(str(path))
 
+    filters = True
+
     def _search(self, queries: np.ndarray, k: int, made: dict[str, int]) -> tuple[np.ndarray, np.ndarray]:
+        return self._asked(queries, k, made)
+
+    def _search_among(self, queries: np.ndarray, k: int, made: Any, only: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return self._asked(queries, k, made, only.tolist().__getitem__)
+
+    def _asked(
+        self, queries: np.ndarray, k: int, made: dict[str, int], allows: Callable[[int], bool] | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """allows: whether a position may be found; hnswlib asks it for each that it meets."""
         with self._lock:
             self.index.set_ef(max(made["ef_search"], k))
             try:
-                rows, distances = self.index.knn_query(queries, k, num_threads=1)
+                rows, distances = self.index.knn_query(queries, k, num_threads=1, filter=allows)
             except RuntimeError:  # the walk of one query reached fewer than k
-                return filled([self._reached(query, k) for query in queries], k)
+                return filled([self._reached(query, k, allows) for query in queries], k)
         return rows.astype(np.int64), 1 - distances
 
-    def _reached(self, query: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    def _reached(
+        self, query: np.ndarray, k: int, allows: Callable[[int], bool] | None
+    ) -> tuple[np.ndarray, np.ndarray]:
         """The most that a query finds: hnswlib answers with as many as asked for, or not at all."""
         rows, scores = np.empty(0, np.int64), np.empty(0, np.float32)
         fails = k + 1
         while fails - len(rows) > 1:
             asked = (len(rows) + fails) // 2
             try:
-                found, distances = self.index.knn_query(query, asked, num_threads=1)
+                found, distances = self.index.knn_query(query, asked, num_threads=1, filter=allows)
             except RuntimeError:
                 fails = asked
             else:

@@ -8,6 +8,7 @@ A node whose positions were all removed stays as a way to its neighbours, and is
 
 from __future__ import annotations
 
+import copy
 from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
@@ -63,6 +64,15 @@ class Nodes:
     def plain(self) -> bool:
         """Whether each node is its own position, so that nobody has to ask."""
         return len(self.of) == self.count and np.array_equal(self.of, np.arange(self.count))
+
+    def among(self, only: np.ndarray) -> Nodes:
+        """The same nodes for these positions alone, (n,) bool; a node of none of them is a tombstone."""
+        some = copy.copy(self)
+        some.__dict__.pop("buried", None)
+        some._order = self._order[only[self._order]]
+        some._sizes = np.bincount(self.of[only], minlength=self.count)
+        some._starts = np.cumsum(some._sizes) - some._sizes
+        return some
 
     def positions(self, node: int) -> np.ndarray:
         """All that a node stands for, ascending; empty for a tombstone."""

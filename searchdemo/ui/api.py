@@ -19,26 +19,39 @@ NAMES = ("search_by_text", "search_by_image", "classify", "compare_latency")
 def add(page: Page) -> None:
     """Only galleries and indexes that the page offers pass: see Page.choice."""
 
-    def search_by_text(text: str, gallery: str, encoder: str, index: str, k: int) -> dict:
-        """The k pictures of a gallery that are nearest to a text, as {"hits": [...], "timing": {...}}."""
+    def search_by_text(text: str, gallery: str, encoder: str, index: str, k: int, where: str = "") -> dict:
+        """The k pictures of a gallery that are nearest to a text, as {"hits": [...], "timing": {...}}.
+
+        where: a filter, such as "label in ('goldfish', 'bullfrog')"; "": all pictures
+        """
         if not isinstance(text, str):
             raise BadQuery(f"text = {text!r} is not a text.")
-        return found(Query(text=text), page.choice(gallery, encoder, index, k))
+        return found(Query(text=text), page.choice(gallery, encoder, index, k, where))
 
-    def search_by_image(image: Image.Image | None, gallery: str, encoder: str, index: str, k: int) -> dict:
+    def search_by_image(
+        image: Image.Image | None, gallery: str, encoder: str, index: str, k: int, where: str = ""
+    ) -> dict:
         """The k pictures of a gallery that are nearest to a picture, as {"hits": [...], "timing": {...}}."""
-        return found(picture_query(image), page.choice(gallery, encoder, index, k))
+        return found(picture_query(image), page.choice(gallery, encoder, index, k, where))
 
     def found(query: Query, chosen: Choice) -> dict:
         return chosen.search(page.open(chosen), query, pictures=False).to_json()
 
     def classify_image(
-        image: Image.Image | None, gallery: str, encoder: str, index: str, k: int, temperature: float
+        image: Image.Image | None,
+        gallery: str,
+        encoder: str,
+        index: str,
+        k: int,
+        temperature: float,
+        where: str = "",
     ) -> dict:
         """The classes of a picture by the vote of its k nearest, and by class names where the encoder reads words."""
-        chosen = page.choice(gallery, encoder, index, k)
+        chosen = page.choice(gallery, encoder, index, k, where)
         query, collection = picture_query(image), page.open(chosen)
-        answer = collection.classify(query, index, chosen.k, temperature, pictures=False, **chosen.params)
+        answer = collection.classify(
+            query, index, chosen.k, temperature, pictures=False, where=chosen.where, **chosen.params
+        )
         return answer.to_json()
 
     def compare_latency(gallery: str, encoder: str, indexes: list[str], k: int, repeats: int) -> list[dict]:
@@ -59,10 +72,14 @@ def add(page: Page) -> None:
     with gr.Row(visible=False):  # gr.api takes no pictures, so hidden components check them
         image, temperature, answer = QueryPicture(label="image"), gr.Number(TEMPERATURE, label="temperature"), gr.JSON()
         names = [gr.Textbox(value, label=name) for name, value in DEFAULTS.items()]
-        k = gr.Number(10, label="k", precision=0)
+        k, where = gr.Number(10, label="k", precision=0), gr.Textbox("", label="where")
     inputs = [image, *names, k]
-    gr.Button(visible=False).click(sentence_errors(search_by_image), inputs, answer, api_name="search_by_image")
-    gr.Button(visible=False).click(sentence_errors(classify_image), [*inputs, temperature], answer, api_name="classify")
+    gr.Button(visible=False).click(
+        sentence_errors(search_by_image), [*inputs, where], answer, api_name="search_by_image"
+    )
+    gr.Button(visible=False).click(
+        sentence_errors(classify_image), [*inputs, temperature, where], answer, api_name="classify"
+    )
 
 
 def picture_query(image: Image.Image | BadPicture | None) -> Query:

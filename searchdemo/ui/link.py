@@ -37,6 +37,7 @@ def add(page: Page, tabs: gr.Tabs, titles: Sequence[str], notice: gr.HTML) -> No
     )
     open_tab = gr.Textbox(visible="hidden", elem_id="open-tab")
     carried = {"gallery": page.gallery, "encoder": page.encoder, "index": page.index, "k": page.k}
+    carried |= {"where": page.where}
     carried |= page.params | page.linked
 
     usual = {name: carried[name].value for name in (*page.params, *page.linked)}  # a link leaves these values out

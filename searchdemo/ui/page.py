@@ -19,6 +19,9 @@ from searchdemo.encoders.table import ENCODERS
 from searchdemo.errors import BadQuery, Cancelled, SearchDemoError, UnknownName
 from searchdemo.indexes.base import SEARCH_PARAMS, checked_params
 from searchdemo.indexes.table import INDEXES
+from searchdemo.metadata.columns import COLUMNS
+from searchdemo.metadata.grammar import parse
+from searchdemo.metadata.tokens import EXAMPLE
 from searchdemo.types import SearchResult
 from searchdemo.ui.components import search_params
 from searchdemo.ui.components.answer import Answer
@@ -51,12 +54,15 @@ class Choice:
     index: str
     k: int
     params: dict[str, int] = field(default_factory=dict)  # search parameters that the index has
+    where: str = ""  # the filter; "": all pictures
 
     def search(
         self, collection: Collection, query: Query, pictures: bool = True, compare: bool = False
     ) -> SearchResult:
         """Raises SearchDemoError of every kind."""
-        return collection.search(query, self.index, self.k, pictures=pictures, compare=compare, **self.params)
+        return collection.search(
+            query, self.index, self.k, pictures=pictures, compare=compare, where=self.where, **self.params
+        )
 
 
 class Page:
@@ -85,11 +91,18 @@ class Page:
         self.badge = gr.HTML(elem_id="badge")
         self.index = gr.Dropdown(list(INDEXES), value=INDEX, label="Index", info=about(INDEX), elem_id="index")
         self.k = gr.Slider(1, MOST_K, K, step=1, label="k: how many results", elem_id="k")
+        self.where = gr.Textbox(
+            label="Only pictures where",
+            placeholder=EXAMPLE,
+            info=f"A filter over {', '.join(COLUMNS)}; Enter searches.",
+            elem_id="where",
+            max_lines=1,
+        )
         sliders = search_params.param_sliders([INDEX])
         self.params = {slider.elem_id: slider for slider in sliders}
         # gradio tells of a choice before it has it, too, and only of a change once it has; sliders tell while dragged.
         names, numbers = (self.gallery, self.encoder, self.index), (self.k, *sliders)
-        self.changes = [*(name.change for name in names), *(number.input for number in numbers)]
+        self.changes = [*(name.change for name in names), *(number.input for number in numbers), self.where.submit]
         self._endings: dict[str | None, threading.Event] = {}  # session -> ends the build that its visitor waits for
         self.device = "starting"  # "bfloat16 by openvino on cpu" once that is known
         self.index.change(_fit_index, self.index, [self.index, *sliders], **LAST, queue=False)
@@ -181,17 +194,20 @@ class Page:
     @property
     def inputs(self) -> list[gr.components.Component]:
         """The sidebar's components, in the order that `choice` takes their values."""
-        return [self.gallery, self.encoder, self.index, self.k, *self.params.values()]
+        return [self.gallery, self.encoder, self.index, self.k, self.where, *self.params.values()]
 
-    def choice(self, gallery: object, encoder: object, index: object, k: object, *params: object) -> Choice:
-        """The sidebar's values, checked. params: values of SEARCH_PARAMS, or none. Raises UnknownName, BadQuery.
+    def choice(
+        self, gallery: object, encoder: object, index: object, k: object, where: object = "", *params: object
+    ) -> Choice:
+        """The sidebar's values, checked. where: a filter, which is read when it is used; params: values of
+        SEARCH_PARAMS, or none. Raises UnknownName, BadQuery.
 
         Only names from the tables pass: `folder:` and `faiss:` belong to the command line, where they expose nothing.
         """
         names = self.names(gallery, encoder)
         spec, given = INDEXES.find(index), dict(zip(self.params, params, strict=False))
         numbers = {param.name: whole(param.name, given.get(param.name, param.default)) for param in spec.params}
-        return Choice(*names, spec.name, whole("k", k), numbers)
+        return Choice(*names, spec.name, whole("k", k), numbers, filter_text(where))
 
     def names(self, gallery: object, encoder: object) -> tuple[str, str]:
         """(gallery, encoder), where the page offers them. Raises UnknownName."""
@@ -217,6 +233,14 @@ def about(index: str) -> str:
 def _fit_index(index: str) -> list:
     """Updates of the choice of an index and of the search parameters."""
     return [gr.update(info=about(index)) if index in INDEXES else gr.skip(), *search_params.updates([index])]
+
+
+def filter_text(where: object) -> str:
+    """A filter that came over the wire. Raises BadQuery where it is no text, or cannot be read."""
+    if where is None or (isinstance(where, str) and not where.strip()):
+        return ""
+    parse(where)
+    return str(where)
 
 
 def whole(name: str, value: object) -> int:

@@ -45,7 +45,9 @@ def add(page: Page) -> None:
 
     def show(query: Query, collection: Collection, chosen: Choice, truth: str, *settings: Any) -> tuple:
         k, temperature = checked(*settings)
-        found = collection.classify(query, chosen.index, k, temperature, pictures=True, **chosen.params)
+        found = collection.classify(
+            query, chosen.index, k, temperature, pictures=True, where=chosen.where, **chosen.params
+        )
         notes = [found.neighbors.notice, training_note(collection.encoder_spec, chosen.gallery)]
         if collection.stand_in:
             notes.append("The weights were made for a test: the answer means nothing.")

@@ -60,6 +60,8 @@ def result_tiles(result: SearchResult) -> list[Tile]:
     tiles = []
     for rank, hit in enumerate(shown_hits(result), 1):
         caption, said = f"{rank}. {named(hit)}", explained(hit.score)
+        if hit.file and hit.more_labels:  # the file's name stands in the place of its classes
+            said = f"Labels: {hit.class_names}. {said}"
         if hit.row in missed:
             cell = cells.get(hit.row)
             why = f"It lies in the cell visited as number {cell}. " if cell else ""
@@ -71,7 +73,7 @@ def result_tiles(result: SearchResult) -> list[Tile]:
 
 def named(hit: Hit) -> str:
     """The path of a person's own file, which tells more than its class; else the class."""
-    return hit.file or hit.class_name or f"row {hit.row}"
+    return hit.file or hit.class_names or f"row {hit.row}"
 
 
 def explained(cosine: float) -> str:

@@ -79,11 +79,11 @@ def overlay(collection: Collection, chosen: Choice, query: Query) -> dict:
     """
     drawn, index, vector = mapped(collection), collection.index(chosen.index), collection.embed(query).vector
     own = collection.position(query.row) if query.row is not None else MISSING
-    unwanted = collection.unwanted(query)
-    found = index.search(vector, chosen.k + len(unwanted), **chosen.params).positions[0]
-    found = found[~np.isin(found, [*unwanted, MISSING])][: chosen.k]
-    exact = collection.exact(vector, max(chosen.k, PLACED_BY), unwanted)
-    around = exact[:PLACED_BY]
+    only = collection.allowed(query, chosen.where)
+    found = index.search(vector, chosen.k, only, **chosen.params).positions[0]
+    found = found[found != MISSING]
+    exact = collection.exact(vector, chosen.k, only)
+    around = collection.exact(vector, PLACED_BY, collection.allowed(query))
     if own == MISSING:
         at = drawn.place(around, collection.vectors.take(around) @ vector[0])
     else:
@@ -102,7 +102,7 @@ def overlay(collection: Collection, chosen: Choice, query: Query) -> dict:
             one["rounded"] = one["kind"] == "missed" and one["rank"] <= nprobe  # its cell was visited all the same
     if "ef_search" in chosen.params:
         # FAISS keeps as many candidates as are asked for
-        steps = index.walk(vector[0], ef_search=max(chosen.params["ef_search"], chosen.k + len(unwanted)))
+        steps = index.walk(vector[0], ef_search=max(chosen.params["ef_search"], chosen.k))
         if steps is not None:
             shown["walk"] = {"descent": steps.descent, "expanded": steps.expanded, "scored": steps.scored}
     return shown

@@ -1,0 +1,170 @@
+"""Captions and labels from metadata.csv and metadata.jsonl beside pictures, as ImageFolder of `datasets` reads them.
+
+Each line names a picture by `file_name`, relative to the file that it stands in. Captions are looked for in the columns
+of CAPTIONS, labels in those of LABELS. Several labels are a list in JSON; in CSV, ";" or "|" stands between them.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import posixpath
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from searchdemo.cache import Cache
+from searchdemo.galleries.base import printable
+from searchdemo.galleries.report import named
+from searchdemo.galleries.walk import File
+
+NAMES = ("metadata.csv", "metadata.jsonl")
+FILE_NAME = "file_name"
+CAPTIONS = ("caption", "captions", "text", "description")  # the first that a line has
+LABELS = ("labels", "label", "categories", "category", "classes", "class", "tags", "objects")
+MAX_BYTES = 200 * 2**20  # of one such file, which is read whole
+
+
+@dataclass
+class Lines:
+    """One file, as it was read: for each line that names a file, that name, a caption and labels; None: it has none."""
+
+    digest: str
+    found: list[tuple[str, str | None, tuple[str, ...] | None]] = field(default_factory=list)
+    problems: Counter[str] = field(default_factory=Counter)  # what is wrong -> with how many lines
+
+
+_read: Cache[Lines] = Cache(8)
+
+
+@dataclass
+class Described:
+    """By the path of the picture within the folder."""
+
+    captions: dict[str, str] = field(default_factory=dict)
+    labels: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    digest: str = ""  # SHA-256 over all that was read; "" where there is nothing
+    files: dict[str, str] = field(default_factory=dict)  # the files that were read -> what came of each, for people
+
+
+def described(root: Path, files: Iterable[File]) -> Described:
+    """What the metadata files among these say of the others. The file nearest to a picture has the last word."""
+    files = list(files)
+    beside = sorted((file for file in files if _is_one(file.path)), key=lambda file: file.path.count("/"))
+    if not beside:
+        return Described()
+    here = {_comparable(file.path): file.path for file in files}
+    said, digest = Described(), hashlib.sha256()
+    for file in beside:
+        lines = _read.get((root, file), partial(_lines, root, file))
+        unknown, matched = [], set()
+        for name, caption, labels in lines.found:
+            path = here.get(_comparable(posixpath.join(posixpath.dirname(file.path), name)))
+            if path is None or _is_one(path):
+                unknown.append(name)
+                continue
+            matched.add(path)
+            if caption is not None:
+                said.captions[path] = caption
+            if labels is not None:
+                said.labels[path] = labels
+        digest.update(f"{file.path}\0{lines.digest}\n".encode(errors="surrogateescape"))
+        said.files[printable(file.path)] = _sentence(len(matched), unknown, lines.problems)
+    said.digest = digest.hexdigest()
+    return said
+
+
+def _is_one(path: str) -> bool:
+    return posixpath.basename(path) in NAMES
+
+
+def _comparable(path: str) -> str:
+    """Without "./", and composed: macOS decomposes the letters of file names, and editors do not."""
+    return unicodedata.normalize("NFC", posixpath.normpath(path.replace("\\", "/")))
+
+
+def _sentence(matched: int, unknown: list[str], problems: Counter[str]) -> str:
+    said = [f"describes {matched:,} files"]
+    if unknown:
+        said.append(f"{len(unknown):,} lines name no file here ({named(unknown)})")
+    said += [f"{count:,} lines were left out: {problem}" for problem, count in problems.items()]
+    return "; ".join(said)
+
+
+def _lines(root: Path, file: File) -> Lines:
+    """Never raises for what is in it: what cannot be used is counted."""
+    try:
+        if file.size > MAX_BYTES:
+            return Lines("", problems=Counter({f"the file is larger than {MAX_BYTES // 2**20} MiB": 1}))
+        content = (root / file.path).read_bytes()
+    except OSError as error:
+        return Lines("", problems=Counter({f"the file cannot be read ({error.strerror})": 1}))
+    lines = Lines(hashlib.sha256(content).hexdigest())
+    text = content.decode("utf-8-sig", errors="replace")
+    read = _csv if file.path.endswith(".csv") else _jsonl
+    for line in read(text, lines.problems):
+        name = line.get(FILE_NAME)
+        if not isinstance(name, str) or not name:
+            lines.problems[f"they have no {FILE_NAME}"] += 1
+        else:
+            lines.found.append((name, _caption(line), _labels(line)))
+    return lines
+
+
+def _csv(text: str, problems: Counter[str]) -> Iterator[dict]:
+    reader = csv.DictReader(io.StringIO(text, newline=""))
+    try:
+        yield from reader
+    except csv.Error as error:
+        problems[f"the rest after line {reader.line_num} is no CSV ({error})"] += 1
+
+
+def _jsonl(text: str, problems: Counter[str]) -> Iterator[dict]:
+    for line in text.split("\n"):
+        if not line.strip():
+            continue
+        try:
+            content = json.loads(line)
+        except (ValueError, RecursionError):
+            content = None
+        if isinstance(content, dict):
+            yield content
+        else:
+            problems["they are no JSON objects"] += 1
+
+
+def _caption(line: dict) -> str | None:
+    for column in CAPTIONS:
+        value = line.get(column)
+        if isinstance(value, list):
+            value = " ".join(part for part in value if isinstance(part, str))
+        if isinstance(value, str) and value.strip():
+            return " ".join(value.split())
+    return None
+
+
+def _labels(line: dict) -> tuple[str, ...] | None:
+    """Each once, in order; None where the line has no such column."""
+    for column in LABELS:
+        if line.get(column) is not None:
+            return tuple(dict.fromkeys(filter(None, _names(line[column]))))
+    return None
+
+
+def _names(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield from (" ".join(part.split()) for part in re.split("[;|]", value))
+    elif isinstance(value, int) and not isinstance(value, bool):
+        yield str(value)
+    elif isinstance(value, list):
+        for part in value:
+            yield from ([" ".join(part.split())] if isinstance(part, str) else _names(part))
+    elif isinstance(value, dict):  # of objects in the picture: {"bbox": [...], "categories": [...]}
+        yield from _names(next((value[column] for column in LABELS if value.get(column) is not None), ""))
