@@ -33,7 +33,7 @@ def labelled_queries(collection: Collection) -> tuple[np.ndarray, np.ndarray, st
         raise NotHere(f"The held-out queries of {gallery.name!r} have no labels: accuracy needs some that do.")
     unknown = int((~known).sum())
     told = [SEVERAL] if truth.shape[1] > 1 or gallery.pictures.several_labels else []
-    told += [f"{unknown:,} queries have no label and were left out"] if unknown else []
+    told += [f"held-out queries left out because they have no label: {unknown:,}"] if unknown else []
     return queries[known], truth[known], "; ".join(told)
 
 

@@ -91,10 +91,10 @@ def _comparable(path: str) -> str:
 
 
 def _sentence(matched: int, unknown: list[str], problems: Counter[str]) -> str:
-    said = [f"describes {matched:,} files"]
+    said = [f"pictures described: {matched:,}"]
     if unknown:
-        said.append(f"{len(unknown):,} lines name no file here ({named(unknown)})")
-    said += [f"{count:,} lines were left out: {problem}" for problem, count in problems.items()]
+        said.append(f"lines that name no file here: {len(unknown):,} ({named(unknown)})")
+    said += [f"left out: {count:,}, because {problem}" for problem, count in sorted(problems.items())]
     return "; ".join(said)
 
 

@@ -58,7 +58,7 @@ class GalleryReport:
             kinds = (f"{len(these):,} {kind} ({named(these)})" for kind, these in self.skipped.items())
             said.append(f"Skipped, no pictures: {'; '.join(kinds)}.")
         for file, what in islice(self.described.items(), NAMED):
-            said.append(f"{file} {what}.")
+            said.append(f"{file}: {what}.")
         if len(self.described) > NAMED:
             said.append(f"{len(self.described) - NAMED:,} more files describe pictures; --json names them.")
         if self.left_out:

@@ -16,8 +16,8 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import astuple, dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -47,8 +47,7 @@ MIGRATIONS = (
 )
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """What a gallery says of one picture without its file being read; None where it does not."""
 
     row: int
@@ -116,7 +115,7 @@ class Database:
                 "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (row) DO UPDATE SET file = excluded.file, "
                 "size = excluded.size, mtime_ns = excluded.mtime_ns, caption = excluded.caption, "
                 "video = excluded.video, video_s = excluded.video_s",
-                ((*astuple(entry), not with_files) for entry in now.values()),
+                ((*entry, not with_files) for entry in now.values()),
             )
             db.execute("DELETE FROM labels")
             db.execute("DELETE FROM labelled")

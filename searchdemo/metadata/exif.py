@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, BinaryIO
 
-from PIL import ExifTags
+from PIL import ExifTags, Image
 
 from searchdemo.formats import lazy_image
 
@@ -31,9 +31,16 @@ def taken(file: BinaryIO) -> Taken:
     """Reads the header of an open file. Damaged or hostile facts are none."""
     with contextlib.suppress(Exception):  # a damaged block raises as many kinds of errors as damaged pixels
         exif = lazy_image(file, "This file").getexif()
-        base = {**exif, **exif.get_ifd(ExifTags.IFD.Exif)}
-        return Taken(_date(base), _camera(base), *_place(exif.get_ifd(ExifTags.IFD.GPSInfo)))
+        base = {**exif, **_block(exif, ExifTags.IFD.Exif)}
+        return Taken(_date(base), _camera(base), *_place(_block(exif, ExifTags.IFD.GPSInfo)))
     return Taken()
+
+
+def _block(exif: Image.Exif, tag: int) -> Mapping[int, Any]:
+    """A part of the EXIF; nothing where it is damaged, which costs no other part."""
+    with contextlib.suppress(Exception):
+        return exif.get_ifd(tag)
+    return {}
 
 
 def _date(base: Mapping[int, Any]) -> str | None:
@@ -58,7 +65,7 @@ def _place(gps: Mapping[int, Any]) -> tuple[float | None, float | None]:
 
 def _degrees(gps: Mapping[int, Any], tag: int, side_tag: int, negative: str, most: float) -> float | None:
     """Degrees, minutes and seconds, each a fraction, which may be 0/0."""
-    with contextlib.suppress(TypeError, ValueError, ZeroDivisionError):
+    with contextlib.suppress(KeyError, TypeError, ValueError, ZeroDivisionError):
         degrees, minutes, seconds = (float(part) for part in gps[tag])
         value = degrees + minutes / 60 + seconds / 3600
         if math.isfinite(value) and 0 <= value <= most:

@@ -45,7 +45,7 @@ def shown(text: str) -> str:
 def tokens(text: object) -> list[Token]:
     """All of them, the last one is END. Raises BadFilter."""
     if not isinstance(text, str):
-        raise BadFilter(1, f"it is a {type(text).__name__} and no text; write for example {EXAMPLE}.")
+        raise BadFilter(1, f"it is of the type {type(text).__name__} and no text; write for example {EXAMPLE}.")
     if len(text) > MAX_FILTER:
         raise BadFilter(MAX_FILTER + 1, f"it has {len(text):,} characters, and {MAX_FILTER:,} are allowed; shorten it.")
     found, place = [], _space(text, 0)
