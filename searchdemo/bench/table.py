@@ -12,6 +12,7 @@ from searchdemo.bench import plots, tables
 from searchdemo.bench.suite import (
     classnames,
     embed,
+    filters,
     frames,
     index,
     knn,
@@ -55,6 +56,7 @@ BENCHMARKS: Table[Benchmark] = Table(
         "scale": scale,
         "embed": embed,
         "peers": peers,
+        "filter": filters,
         "map": frames,
         "floors": requirements,
     }.items(),

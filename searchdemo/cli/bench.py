@@ -1,7 +1,7 @@
 """Run benchmarks on this machine, and write a run card for each.
 
-Benchmarks: latency, tradeoff, index, knn, classnames, reduce, scale, embed, peers, map, floors. Each writes a run card
-(JSON: figures, machine, threads, versions, digests, seed), and all tables and plots are drawn from cards.
+Benchmarks: latency, tradeoff, index, knn, classnames, reduce, scale, embed, peers, filter, map, floors. Each writes a
+run card (JSON: figures, machine, threads, versions, digests, seed), and all tables and plots are drawn from cards.
 Indexes are measured with the inner product; `tradeoff` compares it with L2, so --metric l2 is refused.
 
 Example:
