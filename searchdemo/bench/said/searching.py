@@ -189,8 +189,8 @@ def floors(cards: Sequence[RunCard]) -> str:
         plain = one(part(card, "measured"), contestant="plain NumPy", threads=1)["p50_ms"]
         return (
             "The search of the tutorials (cosines of unnormalised rows, a dictionary by id, a sort of all) takes "
-            f"{three(theirs)} ms, {times(theirs / plain)} as long as one product of the stored unit rows and a partition, "
-            f"{three(plain)} ms."
+            f"{three(theirs)} ms, {times(theirs / plain)} as long as one product of the stored unit rows and a "
+            f"partition, {three(plain)} ms."
         )
 
     def outside(card: RunCard) -> str:
