@@ -57,6 +57,11 @@ def test_rows_tables_and_charts(bench, tmp_path):
     assert many["size_bytes"] - few["size_bytes"] > 90_000  # level 0 has 2 M links of 4 bytes; M 4 has more levels
     assert few["recall_10"] <= many["recall_10"] > 0.95
 
+    efforts = {(row["m"], row["k"], row["ef_search"]): row for row in card.parts["hnsw_efforts"]}
+    assert len(efforts) == 2 * len(index.EFFORTS)
+    assert efforts[16, 1000, 16]["recall"] < 0.5 < 0.9 < efforts[16, 1000, 1000]["recall"]
+    assert efforts[4, 10, 64]["recall"] == pytest.approx(few["recall_10"]) and efforts[4, 10, 16]["load_s"] > 0
+
     stored = run_card.load(run_card.save(card, tmp_path))
     names = [table.name for table in index.tables([stored])]
     assert names[:2] == ["index-mean-colour", "index-hnsw-mean-colour"]
@@ -71,9 +76,13 @@ def test_a_library_that_fills_up_is_asked_for_no_more_than_there_is():
     assert found["recall_10"] == 1
 
 
-def test_annoy_grows_with_its_trees(bench):
+def test_annoy_grows_with_its_trees(bench, monkeypatch):
     pytest.importorskip("annoy", reason="requirements-bench.txt is not installed")
-    (few, _), (many, _) = (index.annoy_rows(trees, bench.workload()) for trees in (2, 8))
+    monkeypatch.setattr(index, "ANNOY_KS", (10, 100, 10_000))
+    made = [index.annoy_rows(trees, bench.workload()) for trees in (2, 8)]
+    (few, _), (many, _) = (rows["annoy_trees"] for rows in made)
+    results = made[0]["annoy_results"]
+    assert [(row["k"], row["search_k"]) for row in results] == [(10, 20), (100, 200)] and results[0]["load_s"] > 0
     assert (few["trees"], many["trees"]) == (2, 8)
     assert (few["search_k"], many["search_k"]) == (20, 80)
     assert few["size_bytes"] < many["size_bytes"] and few["recall_10"] < many["recall_10"]
@@ -91,11 +100,15 @@ def test_forests_are_compared_at_equal_effort_too(bench, monkeypatch):
     ]
     recall = {(row["trees"], row["search_k"]): row["recall_10"] for row in card.parts["annoy_trees"]}
     assert recall[2, 20] < recall[2, 100]  # the same trees: what differs is the effort
-    rows = index.tables([card])[-1].rows
+    rows = annoy_table(card).rows
     assert [row["search_k"] for row in rows] == [20, 80, 100, 100]
     for row in card.parts["annoy_trees"]:
         del row["search_k"]  # as older cards are
-    assert {row["search_k"] for row in index.tables([card])[-1].rows} == {20, 80}
+    assert {row["search_k"] for row in annoy_table(card).rows} == {20, 80}
+
+
+def annoy_table(card):
+    return next(table for table in index.tables([card]) if table.name.startswith("index-annoy-mean"))
 
 
 def test_without_annoy_and_with_too_few_vectors_the_rest_goes_on(bench, monkeypatch):
@@ -107,7 +120,10 @@ def test_without_annoy_and_with_too_few_vectors_the_rest_goes_on(bench, monkeypa
     assert missing.startswith("annoy: The index 'annoy' needs") and missing.endswith("run `pip install annoy`.")
     assert "Number of training points (1000)" in short
     assert card.parts["build"] == card.parts["annoy_trees"] == [] and len(card.parts["hnsw_m"]) == 2
-    assert [table.name for table in index.tables([card])] == ["index-hnsw-mean-colour"]
+    assert [table.name for table in index.tables([card])] == [
+        "index-hnsw-mean-colour",
+        "index-hnsw-efforts-mean-colour",
+    ]
     pytest.importorskip("matplotlib", reason="plots are drawn with requirements-bench.txt")
     assert len(index.charts([card])["index-growth"].axes) == 1
 

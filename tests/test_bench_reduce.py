@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from searchdemo.bench import codes
 from searchdemo.bench.suite import reduce
 from searchdemo.bench.table import measure
 from searchdemo.bench.workload import Bench, Workload
@@ -25,6 +26,12 @@ def flat_world() -> Workload:
     rng = np.random.default_rng(0)
     basis = np.linalg.qr(rng.standard_normal((48, 8)))[0]
     return workload(*(unit(rng.standard_normal((n, 8)) @ basis.T) for n in (600, 40)))
+
+
+@pytest.fixture(autouse=True)
+def few_codes(monkeypatch):
+    monkeypatch.setattr(codes, "PARTS", (4,))
+    monkeypatch.setattr(codes, "kinds", lambda *given, whole=codes.kinds: [*whole(*given)][:1])
 
 
 @pytest.fixture
@@ -109,7 +116,8 @@ def test_a_random_rotation_keeps_every_cosine(flat_world):
 
 def test_tables_and_charts(bench):
     card = measure("reduce", bench)
-    (table,) = reduce.tables([card])
+    table, kept = reduce.tables([card])
+    assert kept.name == "codes-mean-colour" and len(kept.rows) == len(card.parts["codes"]) > 0
     assert len(table.rows) == len(card.parts["points"]) and "48 dimensions" in table.title
     spreads = [place for place, column in enumerate(table.columns) if column.key.endswith("_spread")]
     for row, line in zip(table.rows, table.cells(), strict=True):
@@ -117,6 +125,6 @@ def test_tables_and_charts(bench):
             assert cell != "–" or (place in spreads and row["method"] in ("float32", "float16", "int8", "PCA", "LSH"))
     pytest.importorskip("matplotlib")
     charts = reduce.charts([card])
-    assert set(charts) == {"reduce-accuracy", "reduce-recall"}
+    assert set(charts) == {"reduce-accuracy", "reduce-recall", "codes-distortion", "codes-nearest"}
     labels = [line.get_label() for line in charts["reduce-recall"].axes[0].lines]
     assert labels[-1] == "float32, 192 bytes" and "PCA" in labels and "float32" not in labels

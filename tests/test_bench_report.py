@@ -72,6 +72,13 @@ def test_sentences_are_drawn_again_in_lines_that_fit():
         report.fill("<!-- text:knn -->\n<!-- end -->", [card])
 
 
+def test_a_mark_may_wait_for_its_card():
+    waiting = "<!-- table:index-hnsw-bundled? -->\n<!-- end -->\n<!-- table:latency-search-bundled? -->\n<!-- end -->"
+    filled = report.fill(waiting, [CARD])
+    assert filled.startswith("<!-- table:index-hnsw-bundled? -->\n<!-- end -->\n") and "| flat |" in filled
+    assert report.fill(filled, [CARD]) == filled
+
+
 def test_a_mark_without_its_end_takes_nothing_with_it():
     torn = DOCUMENT.replace("| what | stood | here |\n<!-- end -->", "| what | stood | here |")
     filled = report.fill(torn, [CARD])

@@ -2,6 +2,7 @@
 
 <!-- table:latency-extraction --> ... <!-- end -->   the Table of this name
 <!-- text:latency --> ... <!-- end -->               the sentences of this name, see said/table.py
+<!-- table:codes-bundled? --> ... <!-- end -->       the same, and nothing where no card has it yet
 <!-- floors --> ... <!-- end -->                     all requirements of all cards
 ![...](plots/latency.svg)                            the chart of this name, written beside the document
 """
@@ -22,7 +23,7 @@ from searchdemo.measure.cards import RunCard, source_of
 
 # A mark without its end must not swallow the text of the next mark.
 WIDTH = 140  # of a line of sentences
-MARK = re.compile(r"<!-- (table:|text:)?([\w.-]+) -->\n(?:(?!<!--).)*<!-- end -->", re.DOTALL)
+MARK = re.compile(r"<!-- (table:|text:)?([\w.-]+)(\?)? -->\n(?:(?!<!--).)*<!-- end -->", re.DOTALL)
 
 
 def by_benchmark(cards: Sequence[RunCard]) -> dict[str, list[RunCard]]:
@@ -60,13 +61,15 @@ def fill(text: str, cards: Sequence[RunCard]) -> str:
     drawn |= {f"text:{name}": wrapped(text) for name, text in all_said(cards).items()}
 
     def filled(match: re.Match) -> str:
-        kind, name = match.group(1) or "", match.group(2)
+        kind, name, optional = match.group(1) or "", match.group(2), match.group(3) or ""
+        if optional and kind + name not in drawn:
+            return f"<!-- {kind}{name}? -->\n<!-- end -->"
         if kind + name not in drawn:
             known = f", or take one of {', '.join(drawn)}" if drawn else ""
             raise BadArtifact(
                 f"The document asks for {kind + name!r}, which no run card has: run the benchmark in full{known}."
             )
-        return f"<!-- {kind}{name} -->\n{drawn[kind + name]}\n<!-- end -->"
+        return f"<!-- {kind}{name}{optional} -->\n{drawn[kind + name]}\n<!-- end -->"
 
     return MARK.sub(filled, text)
 

@@ -172,3 +172,25 @@ def reduce(cards: Sequence[RunCard]) -> str:
         return f"Over {draws} top-1 varies by at most {max(spreads):.2f} (standard deviation)."
 
     return paragraph(real(cards), fewer_bits, projections, signs, drawn)
+
+
+def codes(cards: Sequence[RunCard]) -> str:
+    from searchdemo.bench.codes import TARGET, bits_for
+
+    def lost(card: RunCard) -> str:
+        rows = part(card, "codes")
+        bits = sorted({row["bits"] for row in rows})[-2:][0]
+        said = [
+            f"{row['distortion']:.3f} by {row['method']} (recall@10 {row['recall_10']:.2f})"
+            for row in rows
+            if row["bits"] == bits
+        ]
+        return f"With {bits} bits per code the distortion is {listed(said)}."
+
+    def needed(card: RunCard) -> str:
+        rows = part(card, "codes")
+        most = max(row["bits"] for row in rows)
+        said = [f"{method} {bits or f'more than {most}'}" for method, bits in bits_for(rows).items()]
+        return f"For the nearest among the first 5 in {TARGET:.0%} of the queries, bits per code: {', '.join(said)}."
+
+    return paragraph(real(cards), lost, needed)

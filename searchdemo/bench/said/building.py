@@ -25,6 +25,16 @@ def index(cards: Sequence[RunCard]) -> str:
             f"{best:.3f}, at ef_search {card.settings['ef_search']}."
         )
 
+    def results(card: RunCard) -> str:
+        rows = part(card, "hnsw_efforts")
+        few = [one(rows, m=m, k=1000, ef_search=16)["recall"] for m in dict.fromkeys(row["m"] for row in rows)]
+        many = [row["recall"] for row in rows if (row["k"], row["ef_search"]) == (1000, 1000)]
+        return (
+            "Published comparisons in which graphs find little ask for many results with a small ef_search: of 1,000 "
+            f"results ef_search 16 finds {span(few, '{:.2f}'.format)}, whatever the M, and ef_search 1,000 finds "
+            f"{span(many, '{:.2f}'.format)}."
+        )
+
     def mapping(card: RunCard) -> str:
         row = one(part(card, "build"), index="ivf")
         said = (
@@ -61,7 +71,7 @@ def index(cards: Sequence[RunCard]) -> str:
             else f"{said}; at a search_k of {SEARCH_K:,} from {low['recall_10']:.3f} to {high['recall_10']:.3f}."
         )
 
-    return paragraph(real(cards), building, links, mapping, forest)
+    return paragraph(real(cards), building, links, results, mapping, forest)
 
 
 def embed(cards: Sequence[RunCard]) -> str:

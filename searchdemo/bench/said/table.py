@@ -17,6 +17,7 @@ SAID: dict[str, tuple[str, Callable[[Sequence[RunCard]], str]]] = {
     "knn": ("knn", accuracy.knn),
     "classnames": ("classnames", accuracy.classnames),
     "reduce": ("reduce", accuracy.reduce),
+    "codes": ("reduce", accuracy.codes),
     "scale": ("scale", searching.scale),
     "embed": ("embed", building.embed),
     "peers": ("peers", searching.peers),
@@ -27,12 +28,12 @@ SAID: dict[str, tuple[str, Callable[[Sequence[RunCard]], str]]] = {
 
 
 def all_said(cards: Sequence[RunCard]) -> dict[str, str]:
-    """Name -> its sentences, of those with cards; and "cards", about all of them."""
+    """Name -> its sentences, of those with figures; and "cards", about all of them."""
     found = {"cards": about(cards)} if cards else {}
     for name, (benchmark, said) in SAID.items():
-        if mine := [card for card in cards if card.benchmark == benchmark]:
-            found[name] = said(mine)
-    return found
+        mine = [card for card in cards if card.benchmark == benchmark]
+        found[name] = said(mine) if mine else ""
+    return {name: text for name, text in found.items() if text}
 
 
 def about(cards: Sequence[RunCard]) -> str:

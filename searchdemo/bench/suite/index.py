@@ -27,8 +27,12 @@ from searchdemo.threads import thread_limit
 
 K = 10
 QUERIES = 1_000
-MS = (8, 16, 32, 48, 64)  # a quick run takes every second one, of the trees too
+MS = (4, 8, 16, 32, 64, 128, 256, 512)  # a quick run takes every second one, of the trees too
 EF_SEARCH = 64
+# (results, ef_search) of graphs; the last but one is that of a published comparison, in which graphs found little.
+EFFORTS = ((10, 16), (10, 64), (10, 256), (100, 100), (1000, 16), (1000, 1000))
+ANNOY_KS = (10, 100, 1000)
+PARTS = ("build", "hnsw_m", "hnsw_efforts", "annoy_trees", "annoy_results")
 TREES = (5, 10, 20, 50, 100, 200)
 SEARCH_K = 1_000  # the effort at which forests of all sizes are compared
 
@@ -37,15 +41,16 @@ def run(bench: Bench) -> Figures:
     """An index that cannot be built from these vectors and a library that is missing become notes."""
     work, step = bench.workload().part(None, QUERIES, bench.seed), 2 if bench.quick else 1
     some = f"on {len(work.vectors):,} vectors"
-    plan = [("build", entry.name, some, partial(build_rows, entry, work)) for entry in families(*work.vectors.shape)]
-    plan += [("hnsw_m", "hnsw", f"with M {m}", partial(hnsw_rows, m, work)) for m in MS[::step]]
-    plan += [("annoy_trees", "annoy", f"with {n} trees", partial(annoy_rows, n, work)) for n in TREES[::step]]
-    parts: dict[str, list[dict]] = {"build": [], "hnsw_m": [], "annoy_trees": []}
+    plan = [(entry.name, some, partial(build_rows, entry, work)) for entry in families(*work.vectors.shape)]
+    plan += [("hnsw", f"with M {m}", partial(hnsw_rows, m, work)) for m in MS[::step]]
+    plan += [("annoy", f"with {n} trees", partial(annoy_rows, n, work)) for n in TREES[::step]]
+    parts: dict[str, list[dict]] = {name: [] for name in PARTS}
     notes: list[str] = []
-    for done, (part, name, how, rows) in enumerate(plan):
+    for done, (name, how, rows) in enumerate(plan):
         bench.tell(f"{name} {how}", done, len(plan))
         try:
-            parts[part] += rows()
+            for part, found in rows().items():
+                parts[part] += found
         except (BadQuery, NotInstalled) as error:
             note = f"{name}: {error}"
             notes += [note] if note not in notes else []  # a missing library says it once
@@ -65,8 +70,8 @@ def families(vectors: int, dim: int) -> Iterator[IndexSpec]:
     yield from_factory(f"IVF{nlist(vectors)},RaBitQ", "ivf")
 
 
-def build_rows(entry: IndexSpec, work: Workload) -> list[dict]:
-    """One row. Raises BadQuery when the index cannot be built from these vectors."""
+def build_rows(entry: IndexSpec, work: Workload) -> dict[str, list[dict]]:
+    """Raises BadQuery when the index cannot be built from these vectors."""
     from searchdemo.indexes.faiss_index import FaissIndex, trained
 
     started = time.perf_counter()
@@ -96,23 +101,28 @@ def build_rows(entry: IndexSpec, work: Workload) -> list[dict]:
         "mapped_loaded_bytes": mapped["loaded_bytes"],
         "mapped_resident_bytes": mapped["resident_bytes"],
     }
-    return [row]
+    return {"build": [row]}
 
 
-def hnsw_rows(m: int, work: Workload) -> list[dict]:
-    """One row."""
+def hnsw_rows(m: int, work: Workload) -> dict[str, list[dict]]:
     index = from_factory(f"HNSW{m}", "graph", efConstruction=GRAPH["ef_construction"]).build(work.vectors)
-    return [{"m": m} | _searched(index, work, ef_search=EF_SEARCH)]
+    usual = {"m": m} | _searched(index, work, ef_search=EF_SEARCH)
+    row = {"m": m, "size_bytes": index.size_bytes, "build_s": index.load_ms / 1000, "load_s": _load_s(index)}
+    efforts = [row | _found(index, work, k, ef_search=ef) for k, ef in EFFORTS if k <= index.count]
+    return {"hnsw_m": [usual], "hnsw_efforts": efforts}
 
 
-def annoy_rows(trees: int, work: Workload) -> list[dict]:
-    """Two rows: with Annoy's own search effort, k times the number of trees, and with one that is the same for all.
+def annoy_rows(trees: int, work: Workload) -> dict[str, list[dict]]:
+    """With Annoy's own search effort, k times the number of trees, and with one that is the same for all.
 
     Raises NotInstalled.
     """
     index = INDEXES["annoy"].built_with(trees=trees).build(work.vectors)
     efforts = dict.fromkeys((K * trees, SEARCH_K))
-    return [{"trees": trees, "search_k": effort} | _searched(index, work, search_k=effort) for effort in efforts]
+    rows = [{"trees": trees, "search_k": effort} | _searched(index, work, search_k=effort) for effort in efforts]
+    row = {"trees": trees, "size_bytes": index.size_bytes, "build_s": index.load_ms / 1000, "load_s": _load_s(index)}
+    results = [row | _found(index, work, k, search_k=k * trees) for k in ANNOY_KS if k <= index.count]
+    return {"annoy_trees": rows, "annoy_results": results}
 
 
 def _searched(index: Index, work: Workload, **params: int) -> dict:
@@ -120,6 +130,37 @@ def _searched(index: Index, work: Workload, **params: int) -> dict:
     measured = build_figures(index) | asdict(query_latency(search, work.queries, K, 1, repeats=300))
     with thread_limit(1):
         return measured | quality(search, work, K)
+
+
+def _found(index: Index, work: Workload, k: int, **params: int) -> dict:
+    """The time of k results and their recall, at one setting."""
+    search = search_of(index, **params)
+    with thread_limit(1):
+        recall = quality(search, work, k)[f"recall_{k}"]
+    return params | {"k": k, "recall": recall} | asdict(query_latency(search, work.queries, k, 1, repeats=100))
+
+
+def _load_s(index: Index) -> float:
+    """Seconds of reading, or mapping, the file of an index that was just written."""
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:  # Windows keeps what is open
+        index.save(path := Path(folder) / "index")
+        return index.spec.load(path, index.count, index.dim).load_ms / 1000
+
+
+EFFORT_TABLES = (  # part, name, title, columns; older cards have none of these parts
+    (
+        "hnsw_efforts",
+        "index-hnsw-efforts",
+        "HNSW by M, number of results and ef_search",
+        "m k ef_search recall p50_ms p99_ms size_bytes build_s load_s",
+    ),
+    (
+        "annoy_results",
+        "index-annoy-results",
+        "Annoy by trees and number of results, with search_k = results x trees",
+        "trees k search_k recall p50_ms p99_ms size_bytes build_s load_s",
+    ),
+)
 
 
 def tables(cards: Sequence[RunCard]) -> list[Table]:
@@ -142,6 +183,11 @@ def tables(cards: Sequence[RunCard]) -> list[Table]:
                 (annoy_efforts(card), "index-annoy", f"Annoy against trees and effort, {of}", annoy),
             )
             if rows
+        ]
+        found += [
+            table_of(card, name, f"{title}, {of}", columns(keys), card.parts[part])
+            for part, name, title, keys in EFFORT_TABLES
+            if card.parts.get(part)
         ]
     return found
 

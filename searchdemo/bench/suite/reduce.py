@@ -1,4 +1,4 @@
-"""Fewer bytes per vector: fewer dimensions (PCA, random projection), fewer bits per dimension, and LSH's sign bits.
+"""Fewer bytes per vector: fewer dimensions (PCA, random projection), fewer bits per dimension, LSH's sign bits, codes.
 
 Each reduction answers as if the full vectors were gone: neighbours and votes come from its own estimate of the cosine.
 recall@10 is against the exact neighbours by full float32.
@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from searchdemo.bench import plots
+from searchdemo.bench.codes import code_charts, code_rows, code_table
 from searchdemo.bench.points import KNN_K
 from searchdemo.bench.tables import Column, Table, columns, encoder_of, fixed, table_of
 from searchdemo.bench.workload import Bench, Workload
@@ -84,12 +85,13 @@ def run(bench: Bench) -> Figures:
         )
     full = FLOAT_BYTES * work.dim
     points = [point | {"saved_percent": 100 * (1 - point["bytes"] / full)} for point in points]
+    codes, code_notes = code_rows(work, bench)
     notes = ["the stored vectors were half floats already, so float16 can lose next to nothing"]
     return Figures(
         work.subject,
-        {"points": points},
+        {"points": points, "codes": codes},
         {"knn_k": k, "temperature": TEMPERATURE, "draws": SEEDS},
-        notes=[] if work.subject.get("synthetic") else notes,
+        notes=([] if work.subject.get("synthetic") else notes) + code_notes,
     )
 
 
@@ -188,10 +190,11 @@ def tables(cards: Sequence[RunCard]) -> list[Table]:
         "Fewer bytes per vector: {1}, {0.subject[dim]} dimensions; kNN with k = {0.settings[knn_k]}, "
         "T = {0.settings[temperature]:g}; what is drawn at random is the mean of {2} draws, ± their standard deviation"
     )
-    return [
+    found = [
         table_of(card, "reduce", title.format(card, encoder_of(card), draws(card)), heads, card.parts["points"])
         for card in cards
     ]
+    return found + [code_table(card) for card in cards if card.parts.get("codes")]  # older cards have none
 
 
 def draws(card: RunCard) -> int:
@@ -204,6 +207,7 @@ def charts(cards: Sequence[RunCard]) -> dict[str, plots.Figure]:
     return {
         "reduce-accuracy": _chart(cards, "knn_top1", "kNN top-1, %"),
         "reduce-recall": _chart(cards, "recall_10", "recall@10"),
+        **(code_charts(coded) if (coded := [card for card in cards if card.parts.get("codes")]) else {}),
     }
 
 
