@@ -8,6 +8,7 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
 from searchdemo.collection.query import Query
+from searchdemo.ui import api
 
 WHAT = {"gallery": "scenes", "encoder": "bundled", "index": "flat", "k": 4}
 
@@ -24,9 +25,9 @@ def picture(tmp_path_factory) -> str:
     return handle_file(str(path))
 
 
-def test_four_endpoints_are_public_and_no_other(client):
+def test_five_endpoints_are_public_and_no_other(client):
     named = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
-    assert set(named) == {"/search_by_text", "/search_by_image", "/classify", "/compare_latency"}
+    assert set(named) == {f"/{name}" for name in api.NAMES}
     parameters = [parameter["parameter_name"] for parameter in named["/search_by_image"]["parameters"]]
     assert parameters == ["image", "gallery", "encoder", "index", "k"]
 

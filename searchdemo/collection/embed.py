@@ -74,7 +74,7 @@ def embed(
     pictures: Pictures,
     rows: np.ndarray,
     encoder: Encoder,
-    scratch: Path,
+    scratch: Path | None,
     report: Report,
     stage: str,
     batch_size: int,
@@ -82,6 +82,7 @@ def embed(
     stored: Stored = lambda key: None,
 ) -> Made:
     """Unit rows of these rows of a gallery. After a kill the next run goes on from what the file `scratch` holds.
+    Without one, nothing is written.
 
     Living pictures are known by their content, and those that `stored` has are not embedded again. Others are known by
     the fingerprint of their gallery and by their row.

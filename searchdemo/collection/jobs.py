@@ -10,8 +10,11 @@ from dataclasses import dataclass
 from searchdemo.collection.library import Library
 from searchdemo.collection.progress import Progress, Report
 from searchdemo.collection.store import Key
-from searchdemo.errors import SearchDemoError
+from searchdemo.errors import Cancelled, SearchDemoError
 from searchdemo.types import Count
+
+WAITING, STOPPED = Progress("waiting for its turn", 0, 0, 0), Progress("stopped", 0, 0, 0)
+CANCELLED = "The build was cancelled."
 
 log = logging.getLogger(__name__)
 
@@ -27,13 +30,16 @@ class Job:
 
 
 class Builds:
-    """Starts builds and tells how far they are. Builds share the processor, so they queue."""
+    """Starts builds and tells how far they are. Builds share the processor, so they queue.
+
+    Those of galleries in memory, which are short, have a queue of their own."""
 
     def __init__(self, library: Library):
         self._library = library
         self._jobs: dict[Key, Job] = {}
+        self._cancelled: dict[Key, threading.Event] = {}
         self._lock = threading.Lock()
-        self._turn = threading.Lock()
+        self._turn, self._short_turn = threading.Lock(), threading.Lock()
 
     def start(self, key: Key) -> Job:
         """The running build of this key, or a new one."""
@@ -41,7 +47,8 @@ class Builds:
             job = self._jobs.get(key)
             if job is None or job.finished:
                 self._jobs.pop(key, None)  # a second try stands last again
-                job = self._jobs[key] = Job(key, Progress("waiting for its turn", 0, 0, 0))
+                job = self._jobs[key] = Job(key, WAITING)
+                self._cancelled[key] = threading.Event()
                 # A daemon: leaving the program does not wait for the end of a build, which is found again anyway.
                 threading.Thread(target=self._run, args=(key,), name=f"build {key.folder}", daemon=True).start()
             return job
@@ -51,6 +58,21 @@ class Builds:
         with self._lock:
             return list(self._jobs.values())
 
+    def cancel(self, key: Key) -> None:
+        """Asks a build to end. What it has embedded stays, and the next build goes on from there."""
+        with self._lock:
+            if key in self._jobs:
+                self._cancelled[key].set()
+                if self._jobs[key].progress == WAITING:
+                    self._jobs[key] = Job(key, STOPPED, CANCELLED, finished=True)
+
+    def forget(self, gallery: str) -> None:
+        """Ends the builds of a gallery, and knows nothing of them any more."""
+        with self._lock:
+            for key in [key for key in self._jobs if key.gallery == gallery]:
+                self._cancelled.pop(key).set()
+                del self._jobs[key]
+
     def running(self) -> list[Job]:
         return [job for job in self.jobs() if not job.finished]
 
@@ -59,19 +81,28 @@ class Builds:
             return self._jobs.get(key)
 
     def _run(self, key: Key) -> None:
+        cancelled = self._cancelled.get(key) or threading.Event()
+        turn = self._short_turn if self._library.holds(key.gallery) else self._turn
+
         def tell(job: Job) -> None:
             with self._lock:
-                self._jobs[key] = job
+                if self._cancelled.get(key) is cancelled:  # else it is forgotten
+                    self._jobs[key] = job
+
+        def go_on() -> None:
+            if cancelled.is_set():
+                raise Cancelled(CANCELLED)
 
         def report(progress: Progress) -> None:
+            go_on()
             tell(Job(key, progress))
 
         def fail(sentence: str) -> None:
             log.warning("building %s stopped: %s", key.folder, sentence)
-            tell(Job(key, Progress("stopped", 0, 0, 0), error=sentence, finished=True))
+            tell(Job(key, STOPPED, error=sentence, finished=True))
 
         try:
-            with self._turn:
+            with turn:
                 report(Progress(f"loading {key.encoder}", 0, 0, 0))
                 self._library.encoder(key.encoder, counter(f"fetching {key.encoder}, MB", report, 10**6))
                 self._library.build(key, report)

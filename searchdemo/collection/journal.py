@@ -8,11 +8,13 @@ disk that is full raises an error here and does not end the process.
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import time
 import zlib
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
@@ -25,18 +27,21 @@ SYNC_SECONDS = 1.0  # between two times that the system is told to write to the 
 class Journal:
     """Vectors by key. Closed as a context."""
 
-    def __init__(self, path: Path, identity: dict, dim: int):
-        """identity: what the vectors belong to. A file that belongs to something else is begun again."""
+    def __init__(self, path: Path | None, identity: dict, dim: int):
+        """identity: what the vectors belong to. A file that belongs to something else is begun again.
+
+        path: None keeps the vectors in memory, and no longer than this object.
+        """
         self._path, header = path, (json.dumps(identity | {"dim": dim}, sort_keys=True) + "\n").encode()
         self._record = np.dtype(
             [("key", f"V{KEY_BYTES}"), ("seconds", "<f4"), ("vector", "<f4", (dim,)), ("crc", "<u4")]
         )
         self.vectors: dict[bytes, np.ndarray] = {}  # key -> (dim,) float32
         self.seconds = 0.0  # that embedding them took
-        held = path.read_bytes() if path.exists() else b""
+        held = path.read_bytes() if path and path.exists() else b""
         good = self._load(held, len(header)) if held.startswith(header) else 0
         try:
-            self._file = path.open("r+b" if good else "wb")
+            self._file: IO[bytes] = path.open("r+b" if good else "wb") if path else io.BytesIO()
             if good:
                 self._file.truncate(good)
                 self._file.seek(good)
@@ -72,7 +77,7 @@ class Journal:
         try:
             self._file.write(records.tobytes())
             self._file.flush()
-            if time.perf_counter() - self._synced >= SYNC_SECONDS:
+            if self._path and time.perf_counter() - self._synced >= SYNC_SECONDS:
                 os.fsync(self._file.fileno())
                 self._synced = time.perf_counter()
         except OSError as error:

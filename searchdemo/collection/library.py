@@ -13,6 +13,7 @@ from searchdemo.collection.behind import UP_TO_DATE, Behind, behind
 from searchdemo.collection.build import build
 from searchdemo.collection.collection import Collection
 from searchdemo.collection.embed import BATCH_SIZE
+from searchdemo.collection.held import Held
 from searchdemo.collection.progress import Progress, Report
 from searchdemo.collection.shelf import Shelf
 from searchdemo.collection.snapshot import Snapshot
@@ -54,7 +55,23 @@ class Library:
         self._encoders: Cache[Encoder] = Cache(3)
         self._changes: Cache[Behind] = Cache(8)
         self._looked_for: dict[str, str] = {}  # gallery -> fingerprint of a build that it was opened again for
-        self._shelf = Shelf(self.store, self.encoder, self.has_weights, metric, device)
+        self._shelf = self._new_shelf()
+        self._held: dict[str, Held] = {}  # galleries that live in memory alone
+
+    def _new_shelf(self) -> Shelf:
+        return Shelf(self.store, self.encoder, self.has_weights, self.metric, self.device)
+
+    def hold(self, gallery: Gallery) -> None:
+        """Takes in a gallery that lives in memory, under its name, until `let_go`. Nothing of it is stored."""
+        self._held[gallery.name] = Held(gallery, self._new_shelf())
+
+    def holds(self, gallery: str) -> bool:
+        """Whether this gallery lives in memory alone."""
+        return gallery in self._held
+
+    def let_go(self, gallery: str) -> None:
+        """Forgets a gallery that was taken in, with its vectors and indexes."""
+        self._held.pop(gallery, None)
 
     def open(self, gallery: str, encoder: str) -> Collection:
         """What is built of a gallery by an encoder: of the whole of it, else of the largest part that there is.
@@ -63,6 +80,8 @@ class Library:
         belongs to other pictures.
         """
         spec, wanted = encoders.ENCODERS.find(encoder), Key(gallery, encoder, self.transform, self.metric, self.limit)
+        if held := self._held.get(gallery):
+            return held.open(spec, wanted)
         opened, key = self.gallery(gallery), self.built(wanted)
         if key is None:
             raise NotBuilt(f"{encoder!r} is not built for this gallery ({gallery}) yet: run `{wanted.build_command}`.")
@@ -111,6 +130,8 @@ class Library:
 
         download: fetch pictures that are missing; until they are here, all others go on with the gallery as it is.
         """
+        if held := self._held.get(name):
+            return held.gallery
         if not download:
             return self._galleries.get(name, lambda: self._open_gallery(name, False, progress))
         opened = self._downloads.get(name, lambda: self._open_gallery(name, True, progress))
@@ -159,10 +180,17 @@ class Library:
 
     def built(self, wanted: Key) -> Key | None:
         """The key itself when that is built; where it is of a whole gallery, else the largest balanced part that is."""
+        if held := self._held.get(wanted.gallery):
+            return wanted if held.has(wanted) else None
         if self.store.has(wanted):
             return wanted
         parts = (replace(wanted, limit=limit) for limit in self.store.limits(wanted)) if wanted.limit is None else ()
         return max((key for key in parts if self.store.has(key)), key=lambda key: key.limit or 0, default=None)
+
+    def artifact(self, key: Key) -> Artifact:
+        """What was built. Raises NotBuilt, BadArtifact."""
+        held = self._held.get(key.gallery)
+        return held.artifact(key) if held else self.store.open(key)
 
     def build(
         self,
@@ -173,6 +201,8 @@ class Library:
     ) -> Artifact:
         """Embed a gallery and store its vectors. Raises NoPictures, NoWeights, and what `build` in build.py does."""
         started = time.perf_counter()
+        if held := self._held.get(key.gallery):
+            return held.build(self.encoder(key.encoder), key, report, batch_size)
         gallery = self.gallery(key.gallery)
         if isinstance(gallery.pictures, LivingPictures):
             gallery = self._reopened(key.gallery)

@@ -12,6 +12,7 @@ from typing import BinaryIO
 
 import numpy as np
 
+from searchdemo.facts import facts_of
 from searchdemo.galleries.report import GalleryReport
 from searchdemo.types import Blur
 
@@ -81,6 +82,11 @@ class Pictures(ABC):
         """The readable path within the folder where the pictures are a person's own files, else ""."""
         return ""
 
+    def facts(self, row: int) -> dict[str, str]:
+        """What the row's file says of itself, for people: see facts.py."""
+        encoded = self.encoded(row)
+        return facts_of(encoded) if encoded is not None else {}
+
     def blur(self, row: int) -> Blur | None:
         """A blurred stand-in for a picture that is not on the machine, where the gallery has one."""
         return None
@@ -138,6 +144,7 @@ class Gallery:
     described: str = ""  # SHA-256 of the files beside the pictures that say captions and labels, where there are any
     former: str = ""  # the name that a person's folder had before it was moved
     reopen: Callable[[], Gallery] | None = None  # opens a person's folder again, as it is by then
+    private: bool = False  # one visitor's, in memory: nothing of it is kept
 
     @property
     def source(self) -> str:

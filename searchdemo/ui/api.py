@@ -1,19 +1,23 @@
-"""The typed API: four endpoints that answer with the JSON of the command line, and refuse with its sentences."""
+"""The typed API: five endpoints that answer with the JSON of the command line, and refuse with its sentences."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import gradio as gr
 from PIL import Image
 
 from searchdemo.collection.knn import TEMPERATURE
 from searchdemo.collection.query import Query
+from searchdemo.encoders.table import ENCODERS
 from searchdemo.errors import BadPicture, BadQuery
 from searchdemo.measure.race import Race, run
 from searchdemo.ui.components.messages import sentence_errors
 from searchdemo.ui.components.query_picture import QueryPicture, readable
+from searchdemo.ui.mine.files import OwnFiles
 from searchdemo.ui.page import Choice, Page, whole
 
-NAMES = ("search_by_text", "search_by_image", "classify", "compare_latency")
+NAMES = ("search_by_text", "search_by_image", "classify", "compare_latency", "bring_pictures")
 
 
 def add(page: Page) -> None:
@@ -67,10 +71,21 @@ def add(page: Page) -> None:
             raise BadQuery(f"The gallery {gallery!r} has no held-out queries to compare with.")
         return [row.to_json() for row in run(collection, race, collection.queries[:1])]
 
+    def bring_pictures(files: list[Path], encoder: str, request: gr.Request) -> dict:
+        """The client's own pictures, files or zips of them, as a gallery for as long as its session lasts.
+
+        {"gallery": its name for the other endpoints, "report": what became of every file}
+        """
+        ENCODERS.find(encoder)
+        gallery = page.own.bring(request.session_hash or "", files)
+        page.library.build(page.key(gallery.name, encoder))
+        return {"gallery": gallery.name, "report": gallery.report.to_json()}
+
     gr.api(sentence_errors(search_by_text), api_name="search_by_text")
     gr.api(sentence_errors(compare_latency), api_name="compare_latency", concurrency_limit=1)
     with gr.Row(visible=False):  # gr.api takes no pictures, so hidden components check them
         image, temperature, answer = QueryPicture(label="image"), gr.Number(TEMPERATURE, label="temperature"), gr.JSON()
+        files, brought = OwnFiles(label="files"), gr.JSON()
         names = [gr.Textbox(value, label=name) for name, value in DEFAULTS.items()]
         k, where = gr.Number(10, label="k", precision=0), gr.Textbox("", label="where")
     inputs = [image, *names, k]
@@ -80,6 +95,9 @@ def add(page: Page) -> None:
     gr.Button(visible=False).click(
         sentence_errors(classify_image), [*inputs, temperature, where], answer, api_name="classify"
     )
+    bring = gr.Button(visible=False).click
+    turn = {"concurrency_id": "mine", "concurrency_limit": 2}  # as the page's own field
+    bring(sentence_errors(bring_pictures), [files, names[1]], brought, api_name="bring_pictures", **turn)
 
 
 def picture_query(image: Image.Image | BadPicture | None) -> Query:

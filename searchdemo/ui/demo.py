@@ -16,6 +16,7 @@ from searchdemo.ui import api, link, start, status, tab_classify, tab_image, tab
 from searchdemo.ui.components.templates import render
 from searchdemo.ui.latency import tab as tab_latency
 from searchdemo.ui.map import tab as tab_map
+from searchdemo.ui.mine.panel import MinePanel
 from searchdemo.ui.page import Page
 from searchdemo.ui.query import CurrentQuery
 from searchdemo.ui.style import CSS, THEME
@@ -40,7 +41,7 @@ LAUNCH = {
     "css": CSS,
     "head": render("head.html", title=TITLE, picture=icon_address()),
     "favicon_path": ICON,
-    "max_file_size": "20mb",
+    "max_file_size": "200mb",
     "show_error": False,
     "ssr_mode": False,
     "run_history": False,
@@ -65,9 +66,11 @@ def build_demo(library: Library, gallery: str | None = None) -> gr.Blocks:
             link_box = gr.Column()
         gr.HTML(f"<h1>{TITLE}</h1><p>Similarity search on pictures</p>", elem_id="title")
         gr.HTML(render("doors.html"), js_on_load=render("doors.js"), elem_id="doors")
+        mine = MinePanel(page)
         panel = gr.Column()
         notice = gr.HTML(elem_id="link-notice", visible=False)
         page.query = CurrentQuery(page)
+        mine.connect()
         with gr.Tabs(elem_id="tabs") as tabs:
             for number, tab in enumerate(TABS):
                 with gr.Tab(tab.TITLE, id=number) as opened:

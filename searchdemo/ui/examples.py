@@ -23,7 +23,7 @@ def numbers(collection: Collection) -> list[int]:
 
 def examples(page: Page, gallery: str, encoder: str) -> list[tuple[Tile, tuple]]:
     """Each example as a tile, and the values that make it the query. None where no picture can be read."""
-    if gallery not in page.galleries:
+    if not page.offers(gallery):
         return []
     try:
         opened = page.library.gallery(gallery)

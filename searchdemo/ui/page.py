@@ -26,6 +26,8 @@ from searchdemo.types import SearchResult
 from searchdemo.ui.components import search_params
 from searchdemo.ui.components.answer import Answer
 from searchdemo.ui.components.templates import render
+from searchdemo.ui.mine.galleries import UPLOAD, OwnGalleries
+from searchdemo.ui.mine.place import at_this_machine, session, visitor
 from searchdemo.ui.waiting import waiting
 
 if TYPE_CHECKING:
@@ -84,6 +86,7 @@ class Page:
     def __init__(self, library: Library, builds: Builds, galleries: tuple[str, ...], gallery: str, demo: gr.Blocks):
         """galleries: the visitor's choices; gallery: the first one."""
         self.library, self.builds, self.galleries, self.demo = library, builds, galleries, demo
+        self.own = OwnGalleries(library, builds)
         self.linked: dict[str, gr.components.Component] = {}  # further values of a link: name in the URL -> component
         self.map_view = gr.Textbox(visible="hidden")  # "x,y,zoom" of the map, as a link brings it
         self.gallery = gr.Dropdown(list(galleries), value=gallery, label="Gallery", elem_id="gallery")
@@ -102,7 +105,9 @@ class Page:
         self.params = {slider.elem_id: slider for slider in sliders}
         # gradio tells of a choice before it has it, too, and only of a change once it has; sliders tell while dragged.
         names, numbers = (self.gallery, self.encoder, self.index), (self.k, *sliders)
-        self.changes = [*(name.change for name in names), *(number.input for number in numbers), self.where.submit]
+        self.built = gr.Textbox("0", visible="hidden")  # how many builds of the gallery have ended
+        names_change = [self.built.change, *(name.change for name in names)]
+        self.changes = [*names_change, *(number.input for number in numbers), self.where.submit]
         self._endings: dict[str | None, threading.Event] = {}  # session -> ends the build that its visitor waits for
         self.device = "starting"  # "bfloat16 by openvino on cpu" once that is known
         self.index.change(_fit_index, self.index, [self.index, *sliders], **LAST, queue=False)
@@ -202,7 +207,7 @@ class Page:
         """The sidebar's values, checked. where: a filter, which is read when it is used; params: values of
         SEARCH_PARAMS, or none. Raises UnknownName, BadQuery.
 
-        Only names from the tables pass: `folder:` and `faiss:` belong to the command line, where they expose nothing.
+        Only names that this visitor is offered pass: other folders and `faiss:` belong to the command line.
         """
         names = self.names(gallery, encoder)
         spec, given = INDEXES.find(index), dict(zip(self.params, params, strict=False))
@@ -210,10 +215,33 @@ class Page:
         return Choice(*names, spec.name, whole("k", k), numbers, filter_text(where))
 
     def names(self, gallery: object, encoder: object) -> tuple[str, str]:
-        """(gallery, encoder), where the page offers them. Raises UnknownName."""
-        if not isinstance(gallery, str) or gallery not in self.galleries:
+        """(gallery, encoder), where the page offers them. Raises UnknownName, BadQuery."""
+        if not isinstance(gallery, str) or not self.offers(gallery):
+            if str(gallery).startswith(UPLOAD):
+                raise BadQuery("These pictures were kept for another session, which may have ended: bring them again.")
             raise UnknownName("gallery", gallery, self.galleries)
         return gallery, ENCODERS.find(encoder).name
+
+    def offers(self, gallery: object) -> bool:
+        """Whether the visitor who is being answered may see this gallery."""
+        if gallery in self.galleries:
+            return True
+        if gallery in self.own.folders:
+            return at_this_machine(self.demo, visitor())
+        brought = self.own.of(session())
+        return brought is not None and brought.name == gallery
+
+    def is_own(self, gallery: str) -> bool:
+        """Whether these are files of the visitor who is being answered, who may see their paths and end their build."""
+        if gallery.startswith("folder:"):
+            return at_this_machine(self.demo, visitor())
+        return gallery not in self.galleries and self.offers(gallery)
+
+    def gallery_choices(self) -> list[tuple[str, str]]:
+        """(label, name) of each gallery that the visitor who is being answered may choose."""
+        brought, folders = self.own.of(session()), [name for name in self.own.folders if name not in self.galleries]
+        own = [(name, name) for name in folders if self.offers(name)]
+        return [(name, name) for name in self.galleries] + own + ([(brought.label, brought.name)] if brought else [])
 
     def open(self, chosen: Choice) -> Collection:
         """Raises NotBuilt, BadArtifact, NoPictures."""

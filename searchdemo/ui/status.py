@@ -35,16 +35,16 @@ def add(page: Page) -> None:
         with gr.Row():
             part = gr.Button("Build a part", variant="primary", elem_id="build-part", size="md")
             whole = gr.Button("Build all", elem_id="build-whole", size="md", elem_classes="narrow")
-    running = gr.HTML(elem_id="builds", visible=False)
+    running = gr.HTML(elem_id="builds", visible=False, js_on_load=render("builds.js"))
 
     def look(gallery: str, encoder: str) -> list:
         """Values of `shown`."""
-        if gallery not in page.galleries or encoder not in ENCODERS:
+        if not page.offers(gallery) or encoder not in ENCODERS:
             return [gr.skip()] * len(shown)
         here, wanted = page.library.gallery(gallery), page.key(gallery, encoder)
         built, count = page.library.built(wanted), here.pictures.count
         job = latest(page.builds.jobs(), gallery, encoder)
-        running_jobs = page.builds.running()  # the same for all visitors
+        running_jobs = [job for job in page.builds.running() if page.offers(job.key.gallery)]
         own_copy = page.library.data_dir or os.environ.get("SEARCHDEMO_DATA")  # then pictures come from nowhere else
         busy = job is not None and not job.finished
         whole_is_built = built is not None and built.limit is None
@@ -60,10 +60,11 @@ def add(page: Page) -> None:
             gr.update(visible=bool(here.missing)),
             gr.update(visible=not own_copy),
             gr.update(visible=not whole_is_built or bool(behind)),
-            panel_html(behind.sentence(wanted)) if behind else not_built(wanted, built, count, job),
+            panel_html(behind.sentence(wanted)) if behind else not_built(wanted, built, count, job, here.private),
             gr.update(visible=not busy and built is None and count > PART, value=label(PART)),
             gr.update(visible=not busy, value=CATCH_UP if behind else label(count)),
-            gr.update(value=render("builds.html", jobs=running_jobs), visible=bool(running_jobs)),
+            gr.update(value=builds_html(page, running_jobs), visible=bool(running_jobs)),
+            str(sum(one.finished and one.key.gallery == gallery for one in page.builds.jobs())),
         ]
 
     def start(limit: int | None) -> Callable:
@@ -74,6 +75,14 @@ def add(page: Page) -> None:
 
         return sentence_errors(begin)
 
+    def cancel(event: gr.EventData, gallery: str, encoder: str) -> list:
+        """Ends a build of the visitor's own pictures; one that all visitors share goes on."""
+        for job in page.builds.running():
+            key = job.key
+            if str(key.folder) == event.build and page.is_own(key.gallery) and page.offers(key.gallery):
+                page.builds.cancel(key)
+        return look(gallery, encoder)
+
     def fetch(gallery: str, encoder: str, progress: gr.Progress = gr.Progress()) -> list:  # noqa: B008 gradio's way
         page.choice(gallery, encoder, "brute", 1)
         page.library.gallery(
@@ -82,10 +91,11 @@ def add(page: Page) -> None:
         return look(gallery, encoder)
 
     chosen = [page.gallery, page.encoder]
-    shown = [page.badge, missing, missing_row, get_pictures, panel, sentence, part, whole, running]
+    shown = [page.badge, missing, missing_row, get_pictures, panel, sentence, part, whole, running, page.built]
     quiet = {"show_progress": "hidden", "queue": False}
     gr.on([page.demo.load, page.gallery.change, page.encoder.change], look, chosen, shown, **LAST, queue=False)
     gr.Timer(POLL_SECONDS).tick(look, chosen, shown, **quiet)
+    running.cancel(cancel, chosen, shown, **quiet)
     part.click(start(PART), chosen, shown, **quiet)
     whole.click(start(None), chosen, shown, **quiet)
     get_pictures.click(sentence_errors(fetch), chosen, shown, concurrency_limit=1, show_progress_on=missing)
@@ -114,15 +124,27 @@ def what_changed(page: Page, gallery: str, encoder: str) -> Behind:
         return UP_TO_DATE
 
 
+def builds_html(page: Page, jobs: list[Job]) -> str:
+    own = [job for job in jobs if page.is_own(job.key.gallery)]
+    return render("builds.html", jobs=jobs, own=own, labels=dict(labels(page)))
+
+
+def labels(page: Page) -> list[tuple[str, str]]:
+    """(name, label) of each gallery that the visitor may choose."""
+    return [(name, label) for label, name in page.gallery_choices()]
+
+
 def panel_html(sentence: str) -> str:
     return f"<div class='panel'>{escape(sentence)}</div>" if sentence else ""
 
 
-def not_built(wanted: Key, built: Key | None, count: int, job: Job | None) -> str:
+def not_built(wanted: Key, built: Key | None, count: int, job: Job | None, private: bool = False) -> str:
     """Why there is nothing to search in, or not all of `count` pictures, and the command that builds the rest."""
     if built and built.limit is None:
         return ""
-    return render("not_built.html", wanted=wanted, built=built, count=count, error=job.error if job else "")
+    return render(
+        "not_built.html", wanted=wanted, built=built, count=count, private=private, error=job.error if job else ""
+    )
 
 
 def latest(jobs: list[Job], gallery: str, encoder: str) -> Job | None:

@@ -30,7 +30,7 @@ def add(page: Page) -> None:
         Results(page, "text-search", prefix="text")
 
     def example_texts(gallery: str) -> gr.Dataset:
-        texts = page.library.gallery(gallery).example_texts if gallery in page.galleries else ()
+        texts = page.library.gallery(gallery).example_texts if page.offers(gallery) else ()
         return gr.Dataset(samples=[[text] for text in texts], type="index", visible=bool(texts))
 
     def example(number: int, gallery: str) -> str:

@@ -103,7 +103,7 @@ def add(page: Page) -> None:
     names = [page.gallery, page.encoder]
     page.show_params_of(indexes)
     missed_index.input(sentence_errors(show_missed), [missed_index, finished], missed)
-    gr.on([page.demo.load, *(name.change for name in names)], fit, names, [size, subject], **LAST)
+    gr.on([page.demo.load, page.built.change, *(name.change for name in names)], fit, names, [size, subject], **LAST)
     go.click(
         compare,
         [*page.query.inputs, indexes, size, batch, repeats, threads],

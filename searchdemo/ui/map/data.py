@@ -21,6 +21,8 @@ PLACED_BY = 10  # nearest neighbours whose places give that of the query
 def mapped(collection: Collection) -> Map:
     """The map. Raises NotBuilt, with the command that makes one, when there is none."""
     drawn = collection.map()
+    if drawn is None and collection.gallery.private:
+        raise NotBuilt("No map is made of pictures that are only in memory: open a folder of your own machine for one.")
     if drawn is None:
         raise NotBuilt(
             f"The map of {collection.gallery.name!r} as {collection.encoder_spec.name!r} sees it is not made yet: "

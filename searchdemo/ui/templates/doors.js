@@ -8,9 +8,8 @@ const doors = {
   },
   choose: () => tab('Trade-offs')?.click(),
   mine: (door) => {
-    const panel = element.querySelector('#mine');
-    panel.hidden = !panel.hidden;
-    door.setAttribute('aria-expanded', String(!panel.hidden));
+    const open = document.body.classList.toggle('mine-open');
+    door.setAttribute('aria-expanded', String(open));
   },
 };
 element.addEventListener('click', (event) => {

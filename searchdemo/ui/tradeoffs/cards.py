@@ -58,7 +58,7 @@ def pair_of(library: Library, key: Key) -> Pair:
     built = library.built(key)
     if built is None:
         return Pair(key.gallery, key.encoder)
-    artifact = library.store.open(built)
+    artifact = library.artifact(built)
     return Pair(
         key.gallery,
         key.encoder,

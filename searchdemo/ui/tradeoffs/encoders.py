@@ -60,7 +60,7 @@ def line(library: Library, spec: EncoderSpec, key: Key, cards: list[RunCard]) ->
     def weights() -> str:
         """The digest of the weights in use; "" when neither they nor vectors are here."""
         if built:
-            return library.store.open(built).manifest.weights_sha256
+            return library.artifact(built).manifest.weights_sha256
         return sha256_of(file) if file else ""
 
     def same_weights(card: RunCard) -> bool:

@@ -1,0 +1,193 @@
+"""Pictures that a visitor brought, as files or in zips: read into memory, and never written to a disk.
+
+A zip comes from anybody. It is read one file after the other and only up to the bounds below; the names in it are never
+used as paths, and what is not taken is counted with its reason.
+"""
+
+from __future__ import annotations
+
+import io
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from searchdemo.errors import BadPicture, NoPictures
+from searchdemo.facts import facts_of
+from searchdemo.formats import kind_of
+from searchdemo.galleries.archive import Unread, is_zip, members
+from searchdemo.galleries.base import Gallery, Pictures, content_digest
+from searchdemo.galleries.folder import NoQueries
+from searchdemo.galleries.report import GalleryReport
+from searchdemo.galleries.thumbnails import smaller
+from searchdemo.pictures import check_whole, open_picture
+from searchdemo.types import Count
+
+MAX_PICTURES = 2000
+MAX_FILE_BYTES = 50 * 10**6  # of one picture
+MAX_KEPT_BYTES = 256 * 10**6  # that the pictures of one visitor take in memory
+AS_IT_IS_BYTES = 256 * 1024  # a larger file is kept as a JPEG
+KEPT_SIDE = 1280  # whose longer side has so many pixels: encoders take 128 to 288
+QUALITY = 92
+SHOWN_BYTES = 64 * 1024  # a larger file is shown as a thumbnail
+SHOWN_STARTS = (b"\xff\xd8", b"\x89PNG", b"RIFF", b"GIF8")  # of what every browser shows
+
+
+@dataclass(frozen=True)
+class Brought:
+    """One picture in memory."""
+
+    name: str  # with the folders that it had in the zip
+    kept: bytes  # what encoders read: the file itself, or a smaller JPEG of it
+    shown: bytes  # the file itself, or a thumbnail
+    facts: dict[str, str]  # of the file itself
+
+    @property
+    def size(self) -> int:
+        return len(self.kept) + (len(self.shown) if self.shown is not self.kept else 0)
+
+
+class UploadedPictures(Pictures):
+    source = "brought by a visitor, in memory"
+
+    def __init__(self, brought: Sequence[Brought]):
+        self._brought = brought
+        classes = _classes([one.name for one in brought])
+        self.label_names = tuple(sorted({*classes} - {""}))
+        number_of = {name: number for number, name in enumerate(self.label_names)} | {"": -1}
+        self.labels = np.array([number_of[name] for name in classes], dtype=np.int16)
+
+    @property
+    def size(self) -> int:
+        """Bytes in memory."""
+        return sum(one.size for one in self._brought)
+
+    def encoded(self, row: int) -> bytes | None:
+        return self._brought[row].kept
+
+    def shown(self, row: int) -> bytes | None:
+        return self._brought[row].shown
+
+    def file(self, row: int) -> str:
+        return self._brought[row].name
+
+    def facts(self, row: int) -> dict[str, str]:
+        return self._brought[row].facts
+
+    def fingerprint(self) -> str:
+        return content_digest(b"".join(content_digest(one.kept) for one in self._brought)).hex()
+
+
+def open_uploaded(name: str, files: Sequence[Path], progress: Count | None = None) -> Gallery:
+    """The pictures in these files and zips. progress: (bytes read, bytes in all); what it raises ends the reading.
+
+    Raises NoPictures when there is none among them, which says what was found.
+    """
+    reading, done = _Reading(), 0
+    total = sum(path.stat().st_size for path in files)
+    for path in files:
+        start, size = done, path.stat().st_size
+        for share, file, data in contents(path):
+            reading.take(file, data)
+            if progress is not None:
+                progress(start + int(share * size), total)
+        done += size
+    pictures, report = UploadedPictures(reading.taken), reading.report()
+    if not reading.taken:
+        said = " ".join(report.lines()) or "These files are empty."
+        raise NoPictures(f"There is no picture that can be read in what you brought. {said}")
+    return Gallery(
+        name=name,
+        label_names=pictures.label_names,
+        class_names=tuple(label.replace("_", " ") for label in pictures.label_names),
+        pictures=pictures,
+        queries=NoQueries(),
+        fingerprint=pictures.fingerprint(),
+        report=report,
+        private=True,
+    )
+
+
+def contents(path: Path) -> Iterator[tuple[float, str, bytes | Unread]]:
+    """(how much of the file is read, a name, its bytes or why there are none) of a file, or of each file in a zip."""
+    if is_zip(path):
+        yield from members(path, MAX_FILE_BYTES)
+    elif path.stat().st_size > MAX_FILE_BYTES:
+        yield 1.0, path.name, Unread(too_large())
+    else:
+        yield 1.0, path.name, path.read_bytes()
+
+
+def too_large() -> str:
+    return f"is larger than {MAX_FILE_BYTES // 10**6} MB"
+
+
+@dataclass
+class _Reading:
+    taken: list[Brought] = field(default_factory=list)
+    size: int = 0
+    names: set[str] = field(default_factory=set)
+    skipped: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    unreadable: dict[str, str] = field(default_factory=dict)
+    left_out: Counter[str] = field(default_factory=Counter)
+
+    def take(self, name: str, data: bytes | Unread) -> None:
+        if isinstance(data, Unread) and data.counted:
+            self.left_out[data.reason] += data.count
+            return
+        name = self._unique(name)
+        if isinstance(data, Unread):
+            self.unreadable[name] = data.reason
+        elif kind := kind_of(io.BytesIO(data), name):
+            self.skipped[kind].append(name)
+        elif len(data) > MAX_FILE_BYTES:
+            self.unreadable[name] = too_large()
+        elif len(self.taken) >= MAX_PICTURES:
+            self.left_out[f"picture beyond the first {MAX_PICTURES:,}"] += 1
+        elif self.size >= MAX_KEPT_BYTES:
+            self.left_out[f"picture beyond the {MAX_KEPT_BYTES // 10**6} MB that are kept"] += 1
+        else:
+            try:
+                brought = kept(name, data)
+            except BadPicture as error:
+                self.unreadable[name] = str(error).removeprefix("This file ")
+            else:
+                self.taken.append(brought)
+                self.size += brought.size
+
+    def _unique(self, name: str) -> str:
+        """Two files that were dropped may have one name."""
+        number, wanted = 1, name
+        while name in self.names:
+            number += 1
+            name = f"{wanted} ({number})"
+        self.names.add(name)
+        return name
+
+    def report(self) -> GalleryReport:
+        skipped = {kind: tuple(names) for kind, names in sorted(self.skipped.items())}
+        return GalleryReport(len(self.taken), skipped=skipped, unreadable=self.unreadable, left_out=dict(self.left_out))
+
+
+def kept(name: str, data: bytes) -> Brought:
+    """Raises BadPicture."""
+    check_whole(data)
+    image = open_picture(data)
+    facts, browsers = facts_of(data), data.startswith(SHOWN_STARTS)
+    if len(data) > AS_IT_IS_BYTES:
+        image.thumbnail((KEPT_SIDE, KEPT_SIDE))
+        buffer = io.BytesIO()
+        image.save(buffer, "JPEG", quality=QUALITY)
+        data = buffer.getvalue()
+    shown = data if browsers and len(data) <= SHOWN_BYTES else smaller(data)
+    return Brought(name, data, shown, facts)
+
+
+def _classes(names: Sequence[str]) -> list[str]:
+    """The folder of each picture below the folders that all share; "" where there is none."""
+    paths = [name.split("/") for name in names]
+    while paths and all(len(parts) > 1 for parts in paths) and len({parts[0] for parts in paths}) == 1:
+        paths = [parts[1:] for parts in paths]
+    return [parts[0] if len(parts) > 1 else "" for parts in paths]

@@ -1,0 +1,180 @@
+"""Pictures of the visitor's own on the page: who may open paths, and that nobody sees what another one brought."""
+
+from __future__ import annotations
+
+import time
+from types import SimpleNamespace
+
+import page_server
+import pytest
+from gradio_client import Client, handle_file
+from gradio_client.exceptions import AppError
+
+from searchdemo.errors import BadQuery, SearchDemoError, UnknownName
+from searchdemo.ui.mine import galleries
+from searchdemo.ui.mine.galleries import OwnGalleries
+from searchdemo.ui.mine.panel import folders_in
+from searchdemo.ui.mine.place import at_this_machine, is_loopback
+from tests.conftest import png
+from tests.test_uploaded import zipped
+
+COLOURS = {"red.png": png((255, 0, 0)), "green.png": png((0, 255, 0)), "blue.png": png((0, 0, 255))}
+
+
+# Who sits at this machine
+
+
+def served(name: str | None = "127.0.0.1", **more) -> SimpleNamespace:
+    return SimpleNamespace(server_name=name, share=False, share_url=None, **more)
+
+
+def asks(client: str = "127.0.0.1", **headers: str) -> SimpleNamespace:
+    given = {"host": "localhost:7860"} | {name.replace("_", "-"): value for name, value in headers.items()}
+    return SimpleNamespace(headers=given, client=SimpleNamespace(host=client))
+
+
+@pytest.mark.parametrize("name", ["127.0.0.1", "localhost", "::1", "[::1]", "127.8.8.8"])
+def test_a_page_of_this_machine_may_open_paths(monkeypatch, name):
+    monkeypatch.delenv("SPACE_ID", raising=False)
+    assert at_this_machine(served(name), asks())
+    assert at_this_machine(served(name), asks(origin="http://127.0.0.1:7860", sec_fetch_site="same-origin"))
+
+
+@pytest.mark.parametrize(
+    ("demo", "request_"),
+    [
+        (served("0.0.0.0"), asks()),
+        (served("192.168.1.5"), asks()),
+        (served(None), asks()),  # mounted in somebody's own server
+        (SimpleNamespace(server_name="127.0.0.1", share=True, share_url=None), asks()),
+        (SimpleNamespace(server_name="127.0.0.1", share=False, share_url="https://x.gradio.live"), asks()),
+        (served(), asks(host="x.gradio.live")),
+        (served(), asks(host="evil.example:7860")),  # DNS rebinding
+        (served(), asks(origin="https://evil.example")),
+        (served(), asks(origin="null")),
+        (served(), asks(sec_fetch_site="cross-site")),
+        (served(), asks(x_forwarded_for="8.8.8.8")),
+        (served(), asks(forwarded="for=8.8.8.8")),
+        (served(), asks(client="8.8.8.8")),
+        (served(), None),
+    ],
+)
+def test_any_other_may_not(monkeypatch, demo, request_):
+    monkeypatch.delenv("SPACE_ID", raising=False)
+    assert not at_this_machine(demo, request_)
+
+
+def test_a_space_may_not(monkeypatch):
+    monkeypatch.setenv("SPACE_ID", "somebody/searchdemo")
+    assert not at_this_machine(served(), asks())
+
+
+def test_names_that_only_look_like_loopback_are_none():
+    for place in ("127.0.0.1.evil.example", "localhost.evil.example", "", None, "0.0.0.0", "128.0.0.1"):
+        assert not is_loopback(place)
+
+
+def test_folders_are_listed_step_by_step(tmp_path):
+    for name in ("b", "a", ".hidden"):
+        (tmp_path / "here" / name).mkdir(parents=True)
+    (tmp_path / "here" / "file.txt").write_text("x")
+    here = tmp_path / "here"
+    above = (f"↑ {tmp_path}", str(tmp_path))
+    assert folders_in(str(here)) == [above, ("a", str(here / "a")), ("b", str(here / "b"))]
+    assert folders_in(str(here / "nowhere")) == []
+    assert ("↑ /", "/") not in folders_in("/")
+
+
+# What visitors brought
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def own(monkeypatch):
+    library = SimpleNamespace(names=set())
+    library.hold = lambda gallery: library.names.add(gallery.name)
+    library.let_go = library.names.discard
+    found = OwnGalleries(library, SimpleNamespace(forget=lambda gallery: None), Clock())
+    found.held = library.names
+    return found
+
+
+def brought(tmp_path, number: int = 0):
+    path = tmp_path / f"{number}.png"
+    path.write_bytes(COLOURS["red.png"])
+    return [path]
+
+
+def test_the_files_are_deleted_once_they_are_read(own, tmp_path):
+    (path,) = brought(tmp_path)
+    gallery = own.bring("me", [path])
+    assert not path.exists() and own.held == {gallery.name} and own.of("me").name == gallery.name
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(b"nothing")
+    with pytest.raises(SearchDemoError):
+        own.bring("me", [broken])
+    assert not broken.exists() and own.of("me").name == gallery.name  # the first stays
+    second = own.bring("me", brought(tmp_path))
+    assert own.held == {second.name}  # it takes the place of the first
+    own.forget("me")
+    assert own.held == set() and own.of("me") is None
+    for session, files in (("", brought(tmp_path)), ("me", [])):
+        with pytest.raises(BadQuery):
+            own.bring(session, files)
+
+
+def test_memory_for_all_visitors_is_bounded_and_idle_ones_are_forgotten(own, tmp_path, monkeypatch):
+    size = own.bring("first", brought(tmp_path)).pictures.size
+    monkeypatch.setattr(galleries, "MOST_BYTES", 2 * size)
+    own.bring("second", brought(tmp_path))
+    with pytest.raises(SearchDemoError, match="other visitors"):
+        own.bring("third", brought(tmp_path))
+    own._clock.now = galleries.IDLE_S / 2
+    own.of("second")
+    own._clock.now = galleries.IDLE_S + 1
+    own.bring("third", brought(tmp_path))
+    assert own.of("first") is None and own.of("second") and own.of("third")
+
+
+# Over the wire
+
+
+@pytest.fixture(scope="module")
+def zip_of_colours(tmp_path_factory):
+    return zipped(tmp_path_factory.mktemp("mine"), COLOURS | {"notes.txt": b"n"})
+
+
+def client() -> Client:
+    return Client(page_server.page_url(), verbose=False, download_files=False)
+
+
+def search(client: Client, gallery: str) -> list[str]:
+    answer = client.predict("green", gallery, "bundled", "flat", 3, api_name="/search_by_text")
+    return [hit["file"] for hit in answer["hits"]]
+
+
+def test_what_one_client_brought_is_not_there_for_another_and_gone_with_the_session(zip_of_colours, monkeypatch):
+    monkeypatch.setattr("gradio.utils.get_heartbeat_rate", lambda: 0.2)  # it notices a client that left
+    mine, other = client(), client()
+    answer = mine.predict([handle_file(str(zip_of_colours))], "bundled", api_name="/bring_pictures")
+    assert answer["report"]["taken"] == 3 and answer["report"]["skipped"] == {".txt": ["notes.txt"]}
+    gallery, library = answer["gallery"], page_server.library()
+    assert search(mine, gallery)[0] == "green.png"
+    with pytest.raises(AppError, match="another session"):
+        search(other, gallery)
+    assert search(mine, gallery)[0] == "green.png"  # asking for it did no harm
+    assert library.holds(gallery)
+    mine.close()
+    deadline = time.monotonic() + 100
+    while library.holds(gallery) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not library.holds(gallery)
+    with pytest.raises(UnknownName):
+        library.open(gallery, "bundled")
+    other.close()
