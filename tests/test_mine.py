@@ -10,11 +10,14 @@ import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
+from searchdemo.collection.store import Key
 from searchdemo.errors import BadQuery, SearchDemoError, UnknownName
+from searchdemo.galleries.uploaded import open_uploaded
 from searchdemo.ui.mine import galleries
 from searchdemo.ui.mine.galleries import OwnGalleries
 from searchdemo.ui.mine.panel import folders_in
 from searchdemo.ui.mine.place import at_this_machine, is_loopback
+from searchdemo.ui.tradeoffs.measuring import Measuring
 from tests.conftest import png
 from tests.test_uploaded import zipped
 
@@ -178,3 +181,13 @@ def test_what_one_client_brought_is_not_there_for_another_and_gone_with_the_sess
     with pytest.raises(UnknownName):
         library.open(gallery, "bundled")
     other.close()
+
+
+def test_measurements_of_pictures_in_memory_are_refused_because_they_would_be_kept(tmp_path):
+    library = page_server.library()
+    library.hold(open_uploaded("upload:measured", brought(tmp_path)))
+    key = Key("upload:measured", "bundled")
+    library.build(key)
+    with pytest.raises(BadQuery, match="nothing is of pictures in memory"):
+        Measuring().start(library, key, "indexes quick")
+    library.let_go("upload:measured")

@@ -14,6 +14,7 @@ from searchdemo.errors import BadPicture, BadQuery
 from searchdemo.measure.race import Race, run
 from searchdemo.ui.components.messages import sentence_errors
 from searchdemo.ui.components.query_picture import QueryPicture, readable
+from searchdemo.ui.components.tiles import file_name
 from searchdemo.ui.mine.files import OwnFiles
 from searchdemo.ui.page import Choice, Page, whole
 
@@ -39,7 +40,15 @@ def add(page: Page) -> None:
         return found(picture_query(image), page.choice(gallery, encoder, index, k, where))
 
     def found(query: Query, chosen: Choice) -> dict:
-        return chosen.search(page.open(chosen), query, pictures=False).to_json()
+        return seen(chosen, chosen.search(page.open(chosen), query, pictures=False).to_json())
+
+    def seen(chosen: Choice, answer: dict) -> dict:
+        """Files of others are told by their names alone, without the folders that they lie in."""
+        if not page.is_own(chosen.gallery):
+            answer["hits"] = [
+                hit | {"file": file_name(hit["file"])} if "file" in hit else hit for hit in answer["hits"]
+            ]
+        return answer
 
     def classify_image(
         image: Image.Image | None,
@@ -56,7 +65,7 @@ def add(page: Page) -> None:
         answer = collection.classify(
             query, index, chosen.k, temperature, pictures=False, where=chosen.where, **chosen.params
         )
-        return answer.to_json()
+        return seen(chosen, answer.to_json())
 
     def compare_latency(gallery: str, encoder: str, indexes: list[str], k: int, repeats: int) -> list[dict]:
         """Time, recall and size of each index on one held-out query of the gallery, each searched `repeats` times."""

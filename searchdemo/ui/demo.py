@@ -14,6 +14,7 @@ from searchdemo.collection.library import Library
 from searchdemo.galleries.table import GALLERIES
 from searchdemo.ui import api, link, start, status, tab_classify, tab_image, tab_text
 from searchdemo.ui.components.templates import render
+from searchdemo.ui.enlarged import Enlarged
 from searchdemo.ui.latency import tab as tab_latency
 from searchdemo.ui.map import tab as tab_map
 from searchdemo.ui.mine.panel import MinePanel
@@ -69,7 +70,7 @@ def build_demo(library: Library, gallery: str | None = None) -> gr.Blocks:
         mine = MinePanel(page)
         panel = gr.Column()
         notice = gr.HTML(elem_id="link-notice", visible=False)
-        page.query = CurrentQuery(page)
+        page.enlarged, page.query = Enlarged(page), CurrentQuery(page)
         mine.connect()
         with gr.Tabs(elem_id="tabs") as tabs:
             for number, tab in enumerate(TABS):

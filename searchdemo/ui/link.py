@@ -14,6 +14,7 @@ from searchdemo.errors import SearchDemoError
 from searchdemo.ui.components.messages import hint
 from searchdemo.ui.components.templates import render
 from searchdemo.ui.examples import examples
+from searchdemo.ui.mine.galleries import UPLOAD
 from searchdemo.ui.page import Page
 from searchdemo.ui.query import HELD_OUT, QUIET, ROW, WORDS, Origin
 
@@ -44,7 +45,10 @@ def add(page: Page, tabs: gr.Tabs, titles: Sequence[str], notice: gr.HTML) -> No
 
     def write(*values: Any) -> str:
         *set_, words, template, origin, view, tab = values
-        pairs = dict(zip(carried, set_, strict=True)) | query_in_link(origin, words, template)
+        pairs = dict(zip(carried, set_, strict=True))
+        if str(pairs["gallery"]).startswith(UPLOAD):  # it is not there for whoever follows the link
+            pairs["gallery"], origin = None, origin if origin and origin.kind == WORDS else None
+        pairs |= query_in_link(origin, words, template)
         pairs |= {"map": view, "tab": tab}
         kept = {name: value for name, value in pairs.items() if value not in (None, "", [], usual.get(name))}
         return urlencode(kept, doseq=True)

@@ -31,6 +31,7 @@ from searchdemo.ui.mine.place import at_this_machine, session, visitor
 from searchdemo.ui.waiting import waiting
 
 if TYPE_CHECKING:
+    from searchdemo.ui.enlarged import Enlarged
     from searchdemo.ui.query import CurrentQuery
 
 INDEX = "ivf"  # at the start
@@ -82,6 +83,7 @@ class Page:
     """
 
     query: CurrentQuery  # set when the strip above the tabs is made
+    enlarged: Enlarged
 
     def __init__(self, library: Library, builds: Builds, galleries: tuple[str, ...], gallery: str, demo: gr.Blocks):
         """galleries: the visitor's choices; gallery: the first one."""

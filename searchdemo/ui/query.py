@@ -25,7 +25,7 @@ from searchdemo.ui.components.messages import refusal_html, sentence_errors
 from searchdemo.ui.components.query_picture import FOREIGN, QueryPicture, foreign, readable
 from searchdemo.ui.components.templates import render
 from searchdemo.ui.components.thumbnails import jpeg, picture_data, row_tile
-from searchdemo.ui.components.tiles import Tiles
+from searchdemo.ui.components.tiles import Tiles, file_name
 from searchdemo.ui.page import Choice, NoQuery, Page, whole
 
 PICTURE, WORDS, ROW, HELD_OUT = "picture", "words", "row", "held_out"
@@ -90,13 +90,14 @@ class CurrentQuery:
         done.success(None, js=self.refresh)
 
     def picks(self, tiles: Tiles, rows: gr.State) -> None:
-        """A click on a tile searches with its picture. rows: (gallery, row) of each tile."""
+        """A click on a tile searches with its picture, one on its corner enlarges it. rows: (gallery, row) of each."""
 
         def pick(event: gr.EventData, rows: tuple) -> tuple:
             gallery, row = rows[event.number]
             return self.row(self.page.library.gallery(gallery), row)
 
         self.changed(tiles.select, pick, rows)
+        self.page.enlarged.of(tiles, rows)
 
     def follow(
         self,
@@ -195,7 +196,8 @@ class CurrentQuery:
     def row(self, opened: Gallery, row: int) -> tuple:
         """A picture of the gallery, which is left out of its own results."""
         picture, name = row_tile(opened, row, opened.class_name(row))
-        what = opened.file(row) or f"picture {row:,} of {opened.name}"
+        file = opened.file(row)
+        what = (file if self.page.is_own(opened.name) else file_name(file)) or f"picture {row:,} of {opened.name}"
         return (picture, name), Origin(ROW, opened.name, row, name), strip_html(picture, name, what)
 
     def typed(self, words: str | None) -> tuple:

@@ -20,10 +20,10 @@ class Results:
     def __init__(self, page: Page, tab: str, prefix: str, lesson: gr.HTML | None = None):
         """lesson: gets the drawing of what a score is."""
         line = Answer(elem_id=f"{prefix}-answer", min_height=96)
-        tiles = Tiles("Nearest pictures: click one to search with it", elem_id=f"{prefix}-results")
+        tiles = Tiles("Nearest pictures: click one to search with it", elem_id=f"{prefix}-results", enlarges=True)
         rows = gr.State(())  # (gallery, row) of each tile
         shown = [line, tiles, rows, *([lesson] if lesson else [])]
-        self._with_lesson = lesson is not None
+        self._page, self._with_lesson = page, lesson is not None
         page.query.follow(tab, self._show, shown, line)
         page.query.picks(tiles, rows)
         page.on_remedy(line, page.query.refresh)
@@ -35,11 +35,12 @@ class Results:
         searched = f"{met}{len(collection):,}" + (" pictures" if not met else "")
         said = answer_html(result, searched, what, chosen.index, INDEXES[chosen.index].exact, truth)
         rows = tuple((chosen.gallery, hit.row) for hit in shown_hits(result))
+        tiles = result_tiles(result, self._page.is_own(chosen.gallery))
         if not self._with_lesson:
-            return said, result_tiles(result), rows
+            return said, tiles, rows
         drawn = ""
         if result.hits:
             best = result.hits[0]
             nearest = collection.vectors.take(np.array([best.position]))[0]
             drawn = lesson_html(result.vector, nearest, f"the nearest: {named(best)}")
-        return said, result_tiles(result), rows, drawn
+        return said, tiles, rows, drawn

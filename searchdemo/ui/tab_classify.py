@@ -14,7 +14,7 @@ from searchdemo.errors import BadQuery
 from searchdemo.ui.components import plots
 from searchdemo.ui.components.answer import Answer
 from searchdemo.ui.components.templates import render
-from searchdemo.ui.components.tiles import Tile, Tiles, explained, named
+from searchdemo.ui.components.tiles import Tile, Tiles, explained, folder_of, named
 from searchdemo.ui.page import Choice, Page
 
 TITLE = "Classify"
@@ -40,7 +40,7 @@ def add(page: Page) -> None:
                 info="each vote weighs exp(cosine / T): the lower T, the more the nearest count",
                 elem_id="classify-temperature",
             )
-    neighbours = Tiles("Neighbours, each with its share of the vote", elem_id="classify-neighbours")
+    neighbours = Tiles("Neighbours, each with its share of the vote", elem_id="classify-neighbours", enlarges=True)
     rows = gr.State(())
 
     def show(query: Query, collection: Collection, chosen: Choice, truth: str, *settings: Any) -> tuple:
@@ -52,7 +52,8 @@ def add(page: Page) -> None:
         if collection.stand_in:
             notes.append("The weights were made for a test: the answer means nothing.")
         shown = tuple((chosen.gallery, hit.row) for hit in found.neighbors.hits)
-        return verdict_html(found, truth, notes), bars_html(found, truth), shared_tiles(found), shown
+        tiles = shared_tiles(found, page.is_own(chosen.gallery))
+        return verdict_html(found, truth, notes), bars_html(found, truth), tiles, shown
 
     vote.change(lambda vote: gr.update(interactive=vote != PLAIN), vote, temperature, show_progress="hidden")
     settings, outputs = [k, vote, temperature], [verdict, bars, neighbours, rows]
@@ -93,9 +94,15 @@ def _share(guess: Guess, truth: str) -> plots.Share:
     return plots.Share(guess.class_name, guess.share, bool(truth) and guess.class_name == truth)
 
 
-def shared_tiles(found: Classification) -> list[Tile]:
+def shared_tiles(found: Classification, own: bool = False) -> list[Tile]:
     """The neighbours, nearest first, each with its share of the vote in percent and its class."""
     return [
-        Tile(hit.picture or hit.blur, named(hit), f"{100 * share:.2f} %", explained(hit.score))
+        Tile(
+            hit.picture or hit.blur,
+            named(hit),
+            f"{100 * share:.2f} %",
+            explained(hit.score),
+            folder=folder_of(hit, own),
+        )
         for hit, share in zip(found.neighbors.hits, found.shares, strict=True)
     ]

@@ -38,14 +38,21 @@ def picture_data(picture: bytes | Blur | None, caption: str = "") -> ImageData:
     """What the browser shows: the stored bytes, a thumbnail of a large picture, or a drawn tile with the caption."""
     if picture is None or isinstance(picture, Blur):
         return ImageData(url=placeholder(caption, picture), mime_type="image/svg+xml")
+    try:
+        url = picture_url(picture, THUMBNAIL_PX)
+    except BadPicture:
+        return picture_data(None, caption)
+    return ImageData(url=url, mime_type=url[len("data:") : url.index(";")])
+
+
+def picture_url(picture: bytes, side: int) -> str:
+    """The `data:` URL of a small file as it is, of a larger one or one that browsers may not know as a JPEG of at most
+    `side` x `side` pixels. Raises BadPicture.
+    """
     kind = next((kind for start, kind in SIGNATURES if picture.startswith(start)), None)
     if kind is None or len(picture) > INLINE_BYTES:
-        try:
-            picture, kind = jpeg(open_picture(picture), THUMBNAIL_PX), "jpeg"
-        except BadPicture:
-            return picture_data(None, caption)
-    url = f"data:image/{kind};base64,{base64.b64encode(picture).decode()}"
-    return ImageData(url=url, mime_type=f"image/{kind}")
+        picture, kind = jpeg(open_picture(picture), side), "jpeg"
+    return f"data:image/{kind};base64,{base64.b64encode(picture).decode()}"
 
 
 def jpeg(picture: Image.Image, side: int) -> bytes:

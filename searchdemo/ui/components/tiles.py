@@ -21,6 +21,7 @@ class Tile:
     score: str = ""
     explained: str = ""  # a sentence, shown on hover and on focus
     mark: str = ""  # "missed": an approximate index did not return it
+    folder: str = ""  # of a person's own file
 
     @property
     def address(self) -> str:
@@ -33,19 +34,20 @@ class Tile:
 
 
 class Tiles(gr.HTML):
-    """A grid of tiles; `select` tells a handler `event.number`, that of the tile which was clicked, from 0.
+    """A grid of tiles; `select` tells a handler `event.number`, that of the tile which was clicked, from 0, and
+    `enlarge` that of the tile whose corner was, where `enlarges`.
 
     One answer holds all pictures as `data:` URLs: no request per picture, and no file is exposed. It is not a
     gr.Gallery, whose tiles can be neither marked nor explained.
     """
 
-    def __init__(self, label: str = "", elem_classes: str = "", **options: Any) -> None:
-        self.heading = label
+    def __init__(self, label: str = "", elem_classes: str = "", enlarges: bool = False, **options: Any) -> None:
+        self.heading, self.enlarges = label, enlarges
         options = {"js_on_load": render("tiles.js"), "elem_classes": ["tiles", *elem_classes.split()]} | options
         super().__init__(label=label, **options)
 
     def postprocess(self, value: Sequence[Tile] | None) -> str:
-        return render("tiles.html", tiles=value or (), heading=self.heading)
+        return render("tiles.html", tiles=value or (), heading=self.heading, enlarges=self.enlarges)
 
 
 def shown_hits(result: SearchResult) -> list[Hit]:
@@ -54,7 +56,8 @@ def shown_hits(result: SearchResult) -> list[Hit]:
     return sorted((*result.hits, *missed), key=lambda hit: -hit.score)
 
 
-def result_tiles(result: SearchResult) -> list[Tile]:
+def result_tiles(result: SearchResult, own: bool = False) -> list[Tile]:
+    """own: whether the visitor may see in which folders the files lie."""
     cells = result.comparison.cells if result.comparison else {}
     missed = {hit.row for hit in result.comparison.hits} if result.comparison else set()
     tiles = []
@@ -67,13 +70,22 @@ def result_tiles(result: SearchResult) -> list[Tile]:
             why = f"It lies in the cell visited as number {cell}. " if cell else ""
             said = f"The index did not return this picture. {why}{said}"
         mark = "missed" if hit.row in missed else ""
-        tiles.append(Tile(hit.picture or hit.blur, caption, f"{hit.score:.3f}", said, mark))
+        tiles.append(Tile(hit.picture or hit.blur, caption, f"{hit.score:.3f}", said, mark, folder_of(hit, own)))
     return tiles
 
 
 def named(hit: Hit) -> str:
-    """The path of a person's own file, which tells more than its class; else the class."""
-    return hit.file or hit.class_names or f"row {hit.row}"
+    """The name of a person's own file, which tells more than its class; else the class."""
+    return file_name(hit.file) or hit.class_names or f"row {hit.row}"
+
+
+def file_name(path: str) -> str:
+    return path.rpartition("/")[2]
+
+
+def folder_of(hit: Hit, own: bool) -> str:
+    """own: whether the visitor may see it."""
+    return hit.file.rpartition("/")[0] if own else ""
 
 
 def explained(cosine: float) -> str:

@@ -87,7 +87,10 @@ class Measuring:
         """
         if plan not in PLANS:
             raise UnknownName("measurement", plan, PLANS)
-        library.open(key.gallery, key.encoder)  # raises NotBuilt at once
+        if library.open(key.gallery, key.encoder).gallery.private:  # raises NotBuilt at once
+            raise BadQuery(
+                "Measurements are kept in files, and nothing is of pictures in memory: open a folder instead."
+            )
         with self._lock:
             if other := self.running():
                 raise BadQuery(f"{other}. A second run would slow it: wait for its end, or cancel it.")

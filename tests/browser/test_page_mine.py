@@ -1,0 +1,52 @@
+"""The three ways to one's own pictures: a folder typed, files dropped, a zip; and one picture enlarged."""
+
+from __future__ import annotations
+
+import re
+
+from playwright.sync_api import expect
+
+from tests.browser.tools import results
+from tests.test_mine import COLOURS
+from tests.test_uploaded import zipped
+
+
+def test_pictures_that_are_dropped_are_searched_and_enlarged(browser_page, library, tmp_path):
+    page = browser_page
+    expect(page.locator("#mine")).to_be_hidden()
+    page.get_by_role("button", name="My pictures").click()
+    path = zipped(tmp_path, {f"trip/{name}": data for name, data in COLOURS.items()} | {"notes.txt": b"n"})
+    page.locator("#mine-files input[type=file]").set_input_files(path)
+    expect(page.locator("#mine-line")).to_contain_text("3 pictures are in memory")
+    expect(page.locator("#mine-line")).to_contain_text("Skipped, no pictures: 1 .txt (notes.txt)")
+    expect(page.get_by_label("Gallery", exact=True)).to_have_value("your 3 pictures")
+    first = page.locator("#image-results .tile").first
+    expect(first).to_contain_text(".png")
+    assert len(results(page, "image")) == 2  # the query is the third
+    expect(first.locator(".folder")).to_have_text("trip")
+    first.focus()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    dialog = page.locator("#enlarged dialog")
+    expect(dialog).to_contain_text(re.compile(r"path\s*trip/\w+\.png"))
+    expect(dialog).to_contain_text("4 × 4 pixels")
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+
+
+def test_a_folder_of_this_machine_is_opened_built_and_searched(browser_page, tmp_path):
+    for name, data in COLOURS.items():
+        (tmp_path / name).write_bytes(data)
+    page = browser_page
+    page.get_by_role("button", name="My pictures").click()
+    page.get_by_label("Folder on this machine").fill(str(tmp_path / "nowhere"))
+    page.locator("#mine-open").click()
+    expect(page.locator("#mine-line .refusal")).to_contain_text("There is no folder")
+    page.get_by_label("Folder on this machine").fill(str(tmp_path))
+    page.get_by_label("Folder on this machine").press("Enter")
+    expect(page.locator("#mine-line")).to_contain_text("3 pictures found")
+    expect(page.locator("#build-whole")).to_contain_text("Build all 3 pictures")
+    page.locator("#build-whole").click()
+    expect(page.locator("#not-built")).to_be_hidden()
+    expect(page.locator("#image-results .tile")).to_have_count(2)
+    expect(page.locator("#image-results .tile").first).to_contain_text(".png")
