@@ -12,10 +12,12 @@ from typing import IO
 
 from PIL import Image, PngImagePlugin
 
+from searchdemo import raw
 from searchdemo.errors import BadPicture
+from searchdemo.extras import is_installed
 
 # Pillow knows more formats. Left out are those that start other programs (EPS) or that no camera, browser or painter
-# writes. HEIF comes from a plug-in, AVIF and JPEG 2000 are missing from some builds of Pillow.
+# writes. HEIF and JPEG XL (JXL) come from plug-ins, AVIF and JPEG 2000 are missing from some builds of Pillow.
 FORMATS = (
     "JPEG",
     "PNG",
@@ -32,18 +34,22 @@ FORMATS = (
     "PPM",
     "DIB",
     "TGA",
+    "JXL",
 )
 WEAK = {"BMP", "PPM", "ICO", "DIB", "TGA"}  # two to four first bytes, or none: texts may begin with them as well
 HEIF_PLUGINS = ("pi_heif", "pillow_heif")  # of one author; the first only decodes, so its wheels hold no GPL code
+JXL_PLUGIN = "pylibjxl"  # BSD, and tells the size before it decodes; pillow-jxl-plugin is GPL and decodes on opening
 HEIF_SUFFIXES = {".heic", ".heif", ".hif"}  # pictures, even where no plug-in opens them: they are named as unreadable
 SUFFIXES_TOO = {".jif", ".mpo"} | HEIF_SUFFIXES  # besides those that Pillow knows
 START_BYTES = 512  # of a file, enough to tell its kind
 TEXT_BYTES = 16 * 2**20  # a text or a colour profile in a PNG may unfold to so much; longer ones are dropped
 
+RAW, JPEG_XL, VIDEO = "camera RAW", "JPEG XL picture", "video"
+PACKAGES = {RAW: raw.PACKAGE, JPEG_XL: JXL_PLUGIN}  # kind -> the package that makes pictures of it
 RAW_SUFFIXES = {".arw", ".cr2", ".cr3", ".crw", ".dng", ".nef", ".nrw", ".orf", ".pef", ".raf", ".rw2", ".srw"}
 KINDS = (  # (place, first bytes there, kind) of files that are no pictures to us
-    (0, b"\xff\x0a", "JPEG XL picture"),
-    (0, b"\0\0\0\x0cJXL ", "JPEG XL picture"),
+    (0, b"\xff\x0a", JPEG_XL),
+    (0, b"\0\0\0\x0cJXL ", JPEG_XL),
     (0, b"%PDF", "PDF"),
     (0, b"%!PS", "PostScript"),
     (8, b"M4A ", "audio"),
@@ -51,14 +57,14 @@ KINDS = (  # (place, first bytes there, kind) of files that are no pictures to u
     (0, b"ID3", "audio"),
     (0, b"fLaC", "audio"),
     (0, b"OggS", "audio"),
-    (4, b"ftyp", "video"),
-    (4, b"moov", "video"),
-    (8, b"AVI ", "video"),
-    (0, b"\x1aE\xdf\xa3", "video"),  # Matroska, WebM
-    (0, b"\0\0\x01\xba", "video"),
-    (0, b"\0\0\x01\xb3", "video"),
-    (0, b"0&\xb2u", "video"),  # ASF, WMV
-    (0, b"FLV", "video"),
+    (4, b"ftyp", VIDEO),
+    (4, b"moov", VIDEO),
+    (8, b"AVI ", VIDEO),
+    (0, b"\x1aE\xdf\xa3", VIDEO),  # Matroska, WebM
+    (0, b"\0\0\x01\xba", VIDEO),
+    (0, b"\0\0\x01\xb3", VIDEO),
+    (0, b"0&\xb2u", VIDEO),  # ASF, WMV
+    (0, b"FLV", VIDEO),
     (0, b"PK\x03\x04", "archive or document"),
     (0, b"Rar!", "archive or document"),
     (0, b"7z\xbc\xaf", "archive or document"),
@@ -78,6 +84,8 @@ def readers() -> dict[str, tuple]:
         with contextlib.suppress(ImportError):
             importlib.import_module(plugin).register_heif_opener()
             break
+    with contextlib.suppress(ImportError):
+        importlib.import_module(JXL_PLUGIN).register_pillow()
     return {name: Image.OPEN[name] for name in FORMATS if name in Image.OPEN}
 
 
@@ -94,7 +102,9 @@ def reader_version() -> str:
     import PIL
 
     opener = readers().get("HEIF")
-    return f"1, Pillow {PIL.__version__}, {opener[0].__module__.partition('.')[0] if opener else 'no HEIF'}"
+    heif = opener[0].__module__.partition(".")[0] if opener else "no HEIF"
+    more = [package for package in PACKAGES.values() if is_installed(package)]
+    return f"2, Pillow {PIL.__version__}, {heif}, {' '.join(more)}"
 
 
 def kind_of(file: IO[bytes], name: str) -> str:
@@ -107,8 +117,9 @@ def kind_of(file: IO[bytes], name: str) -> str:
     if suffix in suffixes() or _is_heif(start):
         return ""
     formats = _possible(start[:16])
-    if suffix in RAW_SUFFIXES and {"TIFF", *WEAK}.issuperset(formats):  # many are TIFFs that hold a stamp-sized picture
-        return "camera RAW"
+    begins_as_tiff = {"TIFF", *WEAK}.issuperset(formats)  # as many do, whose first picture is of the size of a stamp
+    if (suffix in RAW_SUFFIXES and begins_as_tiff) or raw.is_raw(start):
+        return "" if is_installed(raw.PACKAGE) else RAW
     if not WEAK.issuperset(formats):
         return ""
     if any(name in WEAK for name in formats if name != "TGA"):
@@ -141,12 +152,16 @@ def lazy_image(file: IO[bytes], name: str) -> Image.Image:
     """
     file.seek(0)
     prefix = file.read(16)
+    if raw.is_raw(prefix) and (preview := raw.preview(file)):
+        return preview
     for format in _possible(prefix):
         try:
             file.seek(0)
-            return readers()[format][0](file, "")
+            image = readers()[format][0](file, "")
+            return (raw.preview(file) if format == "TIFF" and raw.of_tiff(image) else None) or image
         except (SyntaxError, IndexError, TypeError, struct.error):  # not of this format, as Image.open reads them
-            continue
+            if format == "TIFF" and (preview := raw.preview(file)):  # the first picture in it is the sensor's data
+                return preview
         except ValueError as error:
             if format == "PNG" and "MAX_TEXT" in str(error):
                 file.seek(0)

@@ -14,7 +14,16 @@ from PIL.JpegImagePlugin import JpegImageFile
 
 from searchdemo.errors import BadPicture
 from searchdemo.formats import lazy_image
-from searchdemo.tones import as_srgb, grey_8_bit, is_deep, joined, other_bytes, white_is_zero
+from searchdemo.tones import (
+    as_srgb,
+    four_bytes,
+    grey_8_bit,
+    grey_with_alpha,
+    is_deep,
+    joined,
+    other_bytes,
+    white_is_zero,
+)
 
 MAX_PIXELS = 50_000_000  # about 150 MB as RGB; checked before anything is decoded
 # JPEG is decoded at a smaller scale, and a phone's photographs of 200 megapixels are JPEG or HEIC.
@@ -119,11 +128,15 @@ def _scaled(image: Image.Image, file: BinaryIO, name: str) -> Image.Image:
         return image
     file.seek(0)
     low = lazy_image(file, name)
+    if four_bytes(low):
+        return grey_with_alpha(low)
     return joined(image, low) if other_bytes(low) else image
 
 
 def _upright(image: Image.Image) -> Image.Image:
     """A copy turned as the EXIF orientation says; unreadable EXIF does not make a picture unreadable."""
+    if image.format == "JXL":  # its decoder has turned it, and leaves the EXIF as it was
+        return image.copy()
     try:
         return ImageOps.exif_transpose(image)
     except Exception:  # a damaged EXIF block raises as many kinds of errors as damaged pixels

@@ -18,6 +18,8 @@ OTHER_BYTE = {
     for one, other in (("B", "L"), ("L", "B"), ("N", "B" if sys.byteorder == "little" else "L"))
 }
 
+GREY_ALPHA = {"LA;16B": "RGBA"}
+
 
 def is_deep(image: Image.Image) -> bool:
     """Whether it is grey of more than 8 bits."""
@@ -58,15 +60,36 @@ def to_8_bit(values: np.ndarray, floats: bool = False) -> np.ndarray:
 
 def other_bytes(image: Image.Image) -> bool:
     """Sets a lazy picture of 16 bits per colour to give the low bytes, not the high ones. False where it has 8 bits."""
+    return _read_as(image, OTHER_BYTE)
+
+
+def four_bytes(image: Image.Image) -> bool:
+    """Sets a lazy picture of grey and alpha in 16 bits, which Pillow opens as RGBA, to give its four bytes as such.
+
+    False for any other picture.
+    """
+    return image.mode == "RGBA" and _read_as(image, GREY_ALPHA)
+
+
+def _read_as(image: Image.Image, rawmodes: dict[str, str]) -> bool:
+    """Replaces the raw modes in which the file's bytes are read. False where one of them has no replacement."""
     tiles = []
     for codec, extents, offset, how in image.tile:  # type: ignore[attr-defined]
         rawmode, *rest = (how,) if isinstance(how, str) else how
-        if rawmode not in OTHER_BYTE:
+        if rawmode not in rawmodes:
             return False
-        swapped = OTHER_BYTE[rawmode]
-        tiles.append((codec, extents, offset, swapped if isinstance(how, str) else (swapped, *rest)))
+        other = rawmodes[rawmode]
+        tiles.append((codec, extents, offset, other if isinstance(how, str) else (other, *rest)))
     image.tile = tiles  # type: ignore[attr-defined]
     return bool(tiles)
+
+
+def grey_with_alpha(four: Image.Image) -> Image.Image:
+    """What `four_bytes` gave -> grey and alpha of 8 bits, scaled by what the grey holds."""
+    high, low, alpha, _ = np.moveaxis(np.asarray(four), -1, 0)
+    merged = Image.fromarray(np.stack([to_8_bit(high.astype(np.uint16) << 8 | low), alpha], axis=-1), "LA")
+    merged.info = four.info
+    return merged
 
 
 def joined(high: Image.Image, low: Image.Image) -> Image.Image:

@@ -188,6 +188,6 @@ def test_measurements_of_pictures_in_memory_are_refused_because_they_would_be_ke
     library.hold(open_uploaded("upload:measured", brought(tmp_path)))
     key = Key("upload:measured", "bundled")
     library.build(key)
-    with pytest.raises(BadQuery, match="nothing is of pictures in memory"):
+    with pytest.raises(BadQuery, match="pictures in memory"):
         Measuring().start(library, key, "indexes quick")
     library.let_go("upload:measured")

@@ -89,7 +89,7 @@ class Measuring:
             raise UnknownName("measurement", plan, PLANS)
         if library.open(key.gallery, key.encoder).gallery.private:  # raises NotBuilt at once
             raise BadQuery(
-                "Measurements are kept in files, and nothing is of pictures in memory: open a folder instead."
+                "Measurements are kept in files, which nothing is of pictures in memory: open a folder instead."
             )
         with self._lock:
             if other := self.running():
