@@ -12,7 +12,7 @@ from typing import IO
 
 from PIL import Image, PngImagePlugin
 
-from searchdemo import raw
+from searchdemo import raw, video
 from searchdemo.errors import BadPicture
 from searchdemo.extras import is_installed
 
@@ -45,7 +45,12 @@ START_BYTES = 512  # of a file, enough to tell its kind
 TEXT_BYTES = 16 * 2**20  # a text or a colour profile in a PNG may unfold to so much; longer ones are dropped
 
 RAW, JPEG_XL, VIDEO = "camera RAW", "JPEG XL picture", "video"
-PACKAGES = {RAW: raw.PACKAGE, JPEG_XL: JXL_PLUGIN}  # kind -> the package that makes pictures of it
+# Kind -> the package that makes pictures of it
+PACKAGES = {
+    RAW: raw.PACKAGE,
+    JPEG_XL: JXL_PLUGIN,
+    VIDEO: video.PACKAGE,
+}  # kind -> the package that makes pictures of it
 RAW_SUFFIXES = {".arw", ".cr2", ".cr3", ".crw", ".dng", ".nef", ".nrw", ".orf", ".pef", ".raf", ".rw2", ".srw"}
 KINDS = (  # (place, first bytes there, kind) of files that are no pictures to us
     (0, b"\xff\x0a", JPEG_XL),

@@ -41,7 +41,7 @@ def catalog(tmp_path_factory, monkeypatch):
     """What is found out about files is not kept in the user's cache. Every test finds it empty."""
     if "SEARCHDEMO_HOME" not in os.environ:
         folder = tmp_path_factory.mktemp("catalog")
-        for module in ("catalog", "thumbnails"):
+        for module in ("catalog", "thumbnails", "frames"):
             monkeypatch.setattr(f"searchdemo.galleries.{module}.own_folder", lambda: own_folder(folder))
 
 

@@ -30,7 +30,9 @@ BELOW["cli"] = {*BELOW}
 ROOM = {
     "__version__": "root",
     **dict.fromkeys(("types", "errors", "table", "assets", "extras", "processor"), "root"),
-    **dict.fromkeys(("pictures", "formats", "raw", "tones", "facts", "cache", "hub", "files", "threads"), "tools"),
+    **dict.fromkeys(
+        ("pictures", "formats", "raw", "video", "tones", "facts", "cache", "hub", "files", "threads"), "tools"
+    ),
     "__main__": "cli",
 }
 HOME = {  # library -> the only places that may import it

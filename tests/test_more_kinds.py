@@ -14,6 +14,7 @@ from searchdemo import formats, raw
 from searchdemo.errors import BadPicture
 from searchdemo.facts import facts_of
 from searchdemo.formats import kind_of, reader_version
+from searchdemo.galleries import report as report_module
 from searchdemo.galleries.table import open_gallery
 from searchdemo.pictures import MAX_PIXELS, open_picture
 from tests.test_picture_kinds import chunk, pixels, soft
@@ -135,23 +136,20 @@ def test_a_scan_that_is_no_raw_file_is_read_as_before():
 
 
 def test_without_the_packages_files_are_counted_with_the_command_that_takes_them(tmp_path, monkeypatch):
-    for name, content in (
-        ("a.NEF", b"II*\0 and so on"),
-        ("b.raf", b"FUJIFILMCCD-RAW"),
-        ("c.jxl", b"\xff\x0a" + bytes(9)),
-    ):
+    contents = {"a.NEF": b"II*\0 and so on", "b.raf": b"FUJIFILMCCD-RAW", "c.jxl": b"\xff\x0a" + bytes(9)}
+    for name, content in contents.items():
         (tmp_path / name).write_bytes(content)
     Image.new("RGB", (8, 8)).save(tmp_path / "d.png")
     there = reader_version()
     opened = {name: reader for name, reader in formats.readers().items() if name != "JXL"}
     monkeypatch.setattr(formats, "readers", lambda: opened)
     monkeypatch.setattr(formats, "suffixes", lambda: frozenset({".png"}))
-    for module in (formats, raw):
+    for module in (formats, raw, report_module):
         monkeypatch.setattr(module, "is_installed", lambda package: False)
     report = open_gallery(f"folder:{tmp_path}").report
     assert report.skipped == {"JPEG XL picture": ("c.jxl",), "camera RAW": ("a.NEF", "b.raf")}
-    assert "To take camera RAW files, run `pip install rawpy`." in report.lines()
-    assert "To take JPEG XL picture files, run `pip install pylibjxl`." in report.lines()
+    assert "To take camera RAW files, run `pip install rawpy`." in " ".join(report.lines())
+    assert "To take JPEG XL picture files, run `pip install pylibjxl`." in " ".join(report.lines())
     assert raw.preview(io.BytesIO(dng())) is None
     if "rawpy" in there:
         assert reader_version() != there  # once a package is there, what was skipped is looked at again

@@ -11,6 +11,7 @@ from typing import BinaryIO
 
 import numpy as np
 
+from searchdemo.errors import BadPicture
 from searchdemo.galleries.base import DIGEST_BYTES, LivingPictures, Pictures, content_digest, printable
 from searchdemo.galleries.catalog import Catalog, Known, Row
 from searchdemo.galleries.described import Described
@@ -19,6 +20,7 @@ from searchdemo.galleries.report import GalleryReport, files, named
 from searchdemo.galleries.thumbnails import Thumbnails
 from searchdemo.galleries.walk import File
 from searchdemo.types import MISSING
+from searchdemo.video import frame_at, split
 
 SHOWN_BYTES = 64 * 1024  # of a file that is shown as it is
 SHOWN_STARTS = (b"\xff\xd8", b"\x89PNG", b"RIFF", b"GIF8")  # of what every browser shows
@@ -97,20 +99,21 @@ class FolderPictures(LivingPictures):
         return self._missing
 
     def encoded(self, row: int) -> bytes | None:
+        path, seconds = split(self.paths[row])
         try:
-            with (self._root / self.paths[row]).open("rb") as file:
-                data = file.read()
+            with (self._root / path).open("rb") as file:
+                data = file.read() if seconds is None else frame_at(file, seconds)
                 if row in self.unread:
                     now = os.fstat(file.fileno())
-                    inode = (now.st_dev, now.st_ino) if os.name == "posix" else None
+                    inode = (now.st_dev, now.st_ino) if os.name == "posix" and seconds is None else None
                     self._found[row] = File(self.paths[row], now.st_size, now.st_mtime_ns, inode), content_digest(data)
                 return data
-        except OSError:  # gone since the folder was opened
+        except (OSError, BadPicture):  # gone since the folder was opened, or no video any more
             return None
 
     def shown(self, row: int) -> bytes | None:
         """A file of up to SHOWN_BYTES that a browser knows as it is, of any other a thumbnail."""
-        path = self._root / self.paths[row]
+        path = self._root / split(self.paths[row])[0]
         try:
             small = self.paths[row] and path.stat().st_size <= SHOWN_BYTES
         except OSError:
@@ -122,7 +125,7 @@ class FolderPictures(LivingPictures):
         return Thumbnails().get(digest, lambda: self.encoded(row)) if digest else None
 
     def has(self, row: int) -> bool:
-        return bool(self.paths[row]) and (self._root / self.paths[row]).is_file()
+        return bool(self.paths[row]) and (self._root / split(self.paths[row])[0]).is_file()
 
     def opened(self, row: int) -> BinaryIO | None:
         try:

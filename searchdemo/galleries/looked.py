@@ -13,6 +13,7 @@ from searchdemo.galleries.catalog import Catalog, Known, Row
 from searchdemo.galleries.report import GalleryReport
 from searchdemo.galleries.walk import File, Listing
 from searchdemo.types import Count
+from searchdemo.video import split
 
 MAX_FILE_BYTES = 500 * 10**6  # a file is read whole, by several threads at once
 TRAIN, HELD_OUT = "train", ("val", "valid", "validation", "test")  # names of folders that hold a split each
@@ -32,7 +33,9 @@ class Looked:
         """Looks at the first bytes of files that are not known. Returns what is to be remembered."""
         found, total = [], len(self.listing.files)
         for number, file in enumerate(self.listing.files, start=1):
-            if file.path not in self.known:
+            if file.path not in self.known and split(file.path)[1] is not None:
+                self.unread[file.path] = file  # a frame of a video
+            elif file.path not in self.known:
                 try:
                     with (self.root / file.path).open("rb", buffering=0) as opened:
                         kind = kind_of(opened, file.path)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 
+from searchdemo.extras import is_installed
 from searchdemo.formats import PACKAGES
 
 NAMED = 3  # a summary names so many files of each kind; to_json has all
@@ -57,10 +58,12 @@ class GalleryReport:
                 f"{files(self.waiting)} are new or were changed; the next build reads them: {named(self.waiting)}."
             )
         if self.skipped:
-            wanted = {kind: PACKAGES[kind] for kind in self.skipped if kind in PACKAGES}
+            wanted = {
+                kind: PACKAGES[kind] for kind in self.skipped if kind in PACKAGES and not is_installed(PACKAGES[kind])
+            }
             kinds = (f"{len(self.skipped[kind]):,} {kind} ({named(self.skipped[kind])})" for kind in self.skipped)
-            said.append(f"Skipped, no pictures: {'; '.join(kinds)}.")
-            said += [f"To take {kind} files, run `pip install {package}`." for kind, package in wanted.items()]
+            install = (f"To take {kind} files, run `pip install {wanted[kind]}`." for kind in wanted)
+            said.append(" ".join([f"Skipped, no pictures: {'; '.join(kinds)}.", *install]))
         for file, what in islice(self.described.items(), NAMED):
             said.append(f"{file}: {what}.")
         if len(self.described) > NAMED:

@@ -24,6 +24,7 @@ from searchdemo.galleries.report import GalleryReport
 from searchdemo.galleries.thumbnails import smaller
 from searchdemo.pictures import check_whole, open_picture
 from searchdemo.types import Count
+from searchdemo.video import frame_at, is_video, named, scenes
 
 MAX_PICTURES = 2000
 MAX_FILE_BYTES = 50 * 10**6  # of one picture
@@ -140,6 +141,8 @@ class _Reading:
         name = self._unique(name)
         if isinstance(data, Unread):
             self.unreadable[name] = data.reason
+        elif is_video(name):
+            self._take_frames(name, data)
         elif kind := kind_of(io.BytesIO(data), name):
             self.skipped[kind].append(name)
         elif len(data) > MAX_FILE_BYTES:
@@ -156,6 +159,13 @@ class _Reading:
             else:
                 self.taken.append(brought)
                 self.size += brought.size
+
+    def _take_frames(self, name: str, data: bytes) -> None:
+        try:
+            for seconds in scenes(io.BytesIO(data)):
+                self.take(named(name, seconds), frame_at(io.BytesIO(data), seconds))
+        except BadPicture as error:
+            self.unreadable[name] = str(error).removeprefix("This video ").removeprefix("This file ")
 
     def _unique(self, name: str) -> str:
         """Two files that were dropped may have one name."""

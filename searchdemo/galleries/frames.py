@@ -1,0 +1,81 @@
+"""The videos of a person's folder as their frames: which there are is found out once per video, and remembered."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from searchdemo.errors import BadPicture
+from searchdemo.files import own_folder
+from searchdemo.galleries.walk import File, Listing
+from searchdemo.types import Count
+from searchdemo.video import is_video, named, scenes
+
+TABLE = """CREATE TABLE IF NOT EXISTS videos (place TEXT, size INTEGER, mtime_ns INTEGER, frames TEXT, problem TEXT,
+                                               PRIMARY KEY (place, size, mtime_ns))"""
+
+
+def with_frames(root: Path, listing: Listing, progress: Count | None = None) -> tuple[Listing, dict[str, str]]:
+    """The listing with the frames of each video in its place, and video -> why it cannot be read.
+
+    progress: (videos, in all). A frame has the size and the time of change of its video, and no inode.
+    """
+    videos = [file for file in listing.files if is_video(file.path)]
+    if not videos:
+        return listing, {}
+    frames: dict[str, list[File]] = {}
+    problems: dict[str, str] = {}
+    with _remembered() as known:
+        for number, file in enumerate(videos, start=1):
+            times, problem = known.of(root, file)
+            frames[file.path] = [replace(file, path=named(file.path, time), inode=None) for time in times]
+            if problem:
+                problems[file.path] = problem
+            if progress is not None:
+                progress(number, len(videos))
+    files = [one for file in listing.files for one in frames.get(file.path, [file])]
+    return replace(listing, files=files), problems
+
+
+class _Known:
+    def __init__(self, db: sqlite3.Connection | None):
+        self._db = db
+
+    def of(self, root: Path, file: File) -> tuple[list[float], str]:
+        place = "{}:{}".format(*file.inode) if file.inode else os.fsencode(root.resolve() / file.path).hex()
+        key = place, file.size, file.mtime_ns
+        if self._db:
+            found = self._db.execute(
+                "SELECT frames, problem FROM videos WHERE place = ? AND size = ? AND mtime_ns = ?", key
+            ).fetchone()
+            if found:
+                return json.loads(found[0]), found[1]
+        try:
+            times, problem = scenes(root / file.path), ""
+        except BadPicture as error:
+            times, problem = [], str(error).removeprefix("This video ").removeprefix("This file ")
+        if self._db:
+            with self._db:
+                self._db.execute(
+                    "INSERT OR REPLACE INTO videos VALUES (?, ?, ?, ?, ?)", (*key, json.dumps(times), problem)
+                )
+        return times, problem
+
+
+@contextlib.contextmanager
+def _remembered() -> Iterator[_Known]:
+    """Where nothing can be written, each video is looked through again."""
+    try:
+        own_folder().mkdir(parents=True, exist_ok=True)
+        db = sqlite3.connect(own_folder() / "videos.sqlite", timeout=30)
+        db.execute(TABLE)
+    except (sqlite3.Error, OSError):
+        yield _Known(None)
+        return
+    with contextlib.closing(db):
+        yield _Known(db)

@@ -1,0 +1,126 @@
+"""Videos as pictures of a folder: frames where the scene changes, known by their content, each at its time."""
+
+from __future__ import annotations
+
+import io
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from colours import Colours
+from PIL import Image, ImageColor
+
+from searchdemo import video
+from searchdemo.collection.library import Library
+from searchdemo.collection.query import Query
+from searchdemo.collection.store import Key, Store
+from searchdemo.errors import BadPicture
+from searchdemo.galleries.table import open_gallery
+from searchdemo.galleries.uploaded import open_uploaded
+from searchdemo.pictures import open_picture
+from tests.test_pictures import near
+
+SCENES = {"red": 4, "lime": 3, "blue": 25}  # colour -> seconds
+
+
+def made(path: Path, scenes: dict[str, int] = SCENES, rate: int = 4) -> Path:
+    """A video of plain colours, with a key frame each second."""
+    av = pytest.importorskip("av")
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=rate)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        stream.codec_context.gop_size = rate
+        for colour, seconds in scenes.items():
+            frame = av.VideoFrame.from_image(Image.new("RGB", (64, 48), colour))
+            for _ in range(seconds * rate):
+                container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return path
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory) -> Path:
+    return made(tmp_path_factory.mktemp("video") / "clip.mp4")
+
+
+def colour_of(picture: bytes) -> str:
+    pixel = open_picture(picture).getpixel((20, 20))
+    return next(name for name in SCENES if near(pixel, ImageColor.getrgb(name), 24))
+
+
+def test_a_frame_stands_for_each_scene_and_a_long_one_gets_more(clip):
+    assert video.scenes(clip) == [0, 4, 7, 17, 27]
+    assert [colour_of(video.frame_at(clip, at)) for at in (0, 4, 7, 27)] == ["red", "lime", "blue", "blue"]
+    assert video.frame_at(io.BytesIO(clip.read_bytes()), 4.0) == video.frame_at(clip, 4.0)
+
+
+def test_a_long_video_has_a_bounded_number_of_frames(clip, monkeypatch):
+    monkeypatch.setattr(video, "MOST_FRAMES", 2)
+    found = video.scenes(clip)
+    assert len(found) == 2 and found[1] >= 16
+
+
+def test_names_of_frames_and_of_files_are_told_apart():
+    assert video.split(video.named("a/clip.MP4", 12.5)) == ("a/clip.MP4", 12.5)
+    for file in ("clip.mp4", "photo#t=1.500", "clip.mp4#t=2", "clip.mp4#t=1.5.jpg"):
+        assert video.split(file) == (file, None)
+
+
+def test_what_is_no_video_is_told(tmp_path, clip):
+    whole = clip.read_bytes()
+    for content in (b"", b"\0\0\0\x18ftypmp42" + bytes(8), whole[:300], b"no video"):
+        with pytest.raises(BadPicture):
+            video.scenes(io.BytesIO(content))
+    with pytest.raises(BadPicture, match="too large: 64 x 48"), pytest.MonkeyPatch.context() as patched:
+        patched.setattr(video, "MAX_PIXELS", 1000)
+        video.scenes(clip)
+    with pytest.raises(BadPicture, match="no frame at 99"):
+        video.frame_at(clip, 99)
+
+
+class OneEncoder(Library):
+    def encoder(self, name, progress=None):
+        return Colours()
+
+
+def test_frames_are_pictures_of_their_folder_and_looked_for_once(clip, tmp_path, monkeypatch):
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    shutil.copy(clip, folder / "clip.mp4")
+    Image.new("RGB", (64, 48), "lime").save(folder / "green.png")
+    (folder / "broken.mp4").write_bytes(b"\0\0\0\x18ftypmp42" + bytes(8))
+    library = OneEncoder(Store(own=tmp_path / "own", shipped=tmp_path / "nothing"))
+    key = Key(f"folder:{folder}", "bundled")
+    artifact = library.build(key)
+    assert artifact.manifest.vectors == 6 and artifact.manifest.built["embedded"] == 6
+    collection = library.open(key.gallery, "bundled")
+    assert list(collection.gallery.report.unreadable) == ["broken.mp4"]
+    found = collection.search(Query(text="green"), "flat", 2).hits
+    assert {hit.file for hit in found} <= {"clip.mp4#t=4.000", "green.png"}
+    blue = collection.search(Query(text="blue"), "flat", 1).hits[0]
+    assert blue.file.startswith("clip.mp4#t=") and colour_of(blue.picture) == "blue"
+    # Another time, also under another name, no video is looked through and nothing is embedded
+    monkeypatch.setattr("searchdemo.galleries.frames.scenes", lambda path: pytest.fail("it was looked through again"))
+    (folder / "clip.mp4").rename(folder / "renamed.mp4")
+    again = library.catch_up(key)
+    assert (again.manifest.built["embedded"], again.manifest.vectors) == (0, 6)
+    renamed = library.open(key.gallery, "bundled").search(Query(text="blue"), "flat", 1).hits[0]
+    assert renamed.file.replace("renamed", "clip") == blue.file and renamed.row == blue.row
+
+
+def test_frames_of_a_video_that_was_brought(clip):
+    gallery = open_uploaded("upload:x", [clip])
+    files = [gallery.file(row) for row in range(len(gallery.pictures))]
+    assert files == [f"clip.mp4#t={at}.000" for at in (0, 4, 7, 17, 27)]
+    assert np.asarray(open_picture(gallery.pictures.encoded(0))).shape == (48, 64, 3)
+
+
+def test_without_the_package_videos_are_counted_with_the_command_that_takes_them(tmp_path, monkeypatch):
+    (tmp_path / "clip.mp4").write_bytes(b"\0\0\0\x18ftypmp42" + bytes(8))
+    Image.new("RGB", (8, 8)).save(tmp_path / "d.png")
+    for module in ("video", "galleries.report", "formats"):
+        monkeypatch.setattr(f"searchdemo.{module}.is_installed", lambda package: False)
+    report = open_gallery(f"folder:{tmp_path}").report
+    assert report.skipped == {"video": ("clip.mp4",)}
+    assert "To take video files, run `pip install av`." in " ".join(report.lines())
