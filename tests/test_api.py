@@ -29,7 +29,7 @@ def test_five_endpoints_are_public_and_no_other(client):
     named = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
     assert set(named) == {f"/{name}" for name in api.NAMES}
     parameters = [parameter["parameter_name"] for parameter in named["/search_by_image"]["parameters"]]
-    assert parameters == ["image", "gallery", "encoder", "index", "k"]
+    assert parameters == ["image", "gallery", "encoder", "index", "k", "where"]
 
 
 def test_text(client):

@@ -7,10 +7,10 @@ import re
 import pytest
 
 from searchdemo.errors import BadQuery
+from searchdemo.exif import Taken
 from searchdemo.metadata import database, tokens
 from searchdemo.metadata.columns import COLUMNS
 from searchdemo.metadata.database import Database, Entry
-from searchdemo.metadata.exif import Taken
 from searchdemo.metadata.grammar import MAX_DEPTH, parse
 from searchdemo.metadata.tokens import MAX_FILTER, BadFilter
 

@@ -31,7 +31,7 @@ ROOM = {
     "__version__": "root",
     **dict.fromkeys(("types", "errors", "table", "assets", "extras", "processor"), "root"),
     **dict.fromkeys(
-        ("pictures", "formats", "raw", "video", "tones", "facts", "cache", "hub", "files", "threads"), "tools"
+        ("pictures", "formats", "raw", "video", "tones", "facts", "exif", "cache", "hub", "files", "threads"), "tools"
     ),
     "__main__": "cli",
 }

@@ -14,11 +14,11 @@ from PIL import ExifTags, Image, TiffImagePlugin
 from searchdemo.collection.query import Query
 from searchdemo.collection.store import Key
 from searchdemo.errors import BadArtifact
+from searchdemo.exif import Taken, taken
 from searchdemo.galleries.base import content_digest
 from searchdemo.galleries.table import open_gallery
 from searchdemo.metadata import database, follow
 from searchdemo.metadata.database import Database
-from searchdemo.metadata.exif import Taken, taken
 from searchdemo.metadata.follow import Metadata
 from searchdemo.metadata.grammar import parse
 from tests.conftest import World, png

@@ -202,6 +202,8 @@ def test_held_pictures_are_searched_and_nothing_is_written(library, tmp_path):
         found = collection.search(Query(picture=colours["0.png"]), index, 3).hits
         assert [hit.file for hit in found] == ["0.png", "10.png", "20.png"]
         assert found[0].score == pytest.approx(1, abs=1e-3)
+    found = collection.search(Query(row=0), "flat", 3, where="file = '20.png'").hits
+    assert [hit.file for hit in found] == ["20.png"]
     assert not (tmp_path / "own").exists()
 
 

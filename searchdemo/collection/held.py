@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+from dataclasses import dataclass
 from pathlib import Path
 
 from searchdemo.collection.build import chosen, in_order
@@ -17,8 +18,17 @@ from searchdemo.encoders.base import Encoder, EncoderSpec
 from searchdemo.errors import NoPictures, NotBuilt
 from searchdemo.galleries.base import Gallery
 from searchdemo.indexes.vectors import ArrayVectors
+from searchdemo.metadata.follow import Metadata
 
 NOWHERE = Path("in-memory")  # no file is read or written there
+
+
+@dataclass(frozen=True)
+class ShelfInMemory(Shelf):
+    """What filters need to know lives in memory too."""
+
+    def metadata(self, key: Key) -> Metadata:
+        return self.databases.get(key.gallery, lambda: Metadata(None))
 
 
 class Held:

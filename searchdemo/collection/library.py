@@ -13,7 +13,7 @@ from searchdemo.collection.behind import UP_TO_DATE, Behind, behind
 from searchdemo.collection.build import build
 from searchdemo.collection.collection import Collection
 from searchdemo.collection.embed import BATCH_SIZE
-from searchdemo.collection.held import Held
+from searchdemo.collection.held import Held, ShelfInMemory
 from searchdemo.collection.progress import Progress, Report
 from searchdemo.collection.shelf import Shelf
 from searchdemo.collection.snapshot import Snapshot
@@ -55,15 +55,16 @@ class Library:
         self._encoders: Cache[Encoder] = Cache(3)
         self._changes: Cache[Behind] = Cache(8)
         self._looked_for: dict[str, str] = {}  # gallery -> fingerprint of a build that it was opened again for
-        self._shelf = self._new_shelf()
+        self._shelf = Shelf(*self._shelf_of())
         self._held: dict[str, Held] = {}  # galleries that live in memory alone
 
-    def _new_shelf(self) -> Shelf:
-        return Shelf(self.store, self.encoder, self.has_weights, self.metric, self.device)
+    def _shelf_of(self) -> tuple:
+        """What shelves are made of."""
+        return self.store, self.encoder, self.has_weights, self.metric, self.device
 
     def hold(self, gallery: Gallery) -> None:
         """Takes in a gallery that lives in memory, under its name, until `let_go`. Nothing of it is stored."""
-        self._held[gallery.name] = Held(gallery, self._new_shelf())
+        self._held[gallery.name] = Held(gallery, ShelfInMemory(*self._shelf_of()))
 
     def holds(self, gallery: str) -> bool:
         """Whether this gallery lives in memory alone."""

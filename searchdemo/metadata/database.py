@@ -22,7 +22,7 @@ from typing import NamedTuple
 import numpy as np
 
 from searchdemo.errors import BadArtifact, BadQuery
-from searchdemo.metadata.exif import Taken
+from searchdemo.exif import Taken
 from searchdemo.metadata.grammar import Condition
 from searchdemo.metadata.sql import folded, where
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
+from searchdemo.exif import Taken, taken
 from searchdemo.galleries.base import Gallery
 from searchdemo.metadata.database import Database, Entry
-from searchdemo.metadata.exif import Taken, taken
 from searchdemo.metadata.grammar import Condition, columns_of
 from searchdemo.types import Count
 
