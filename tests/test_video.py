@@ -98,6 +98,8 @@ def test_frames_are_pictures_of_their_folder_and_looked_for_once(clip, tmp_path,
     assert list(collection.gallery.report.unreadable) == ["broken.mp4"]
     found = collection.search(Query(text="green"), "flat", 2).hits
     assert {hit.file for hit in found} <= {"clip.mp4#t=4.000", "green.png"}
+    late = collection.search(Query(text="blue"), "flat", 9, where="video = 'clip.mp4' and seconds > 10").hits
+    assert sorted(hit.file for hit in late) == ["clip.mp4#t=17.000", "clip.mp4#t=27.000"]
     blue = collection.search(Query(text="blue"), "flat", 1).hits[0]
     assert blue.file.startswith("clip.mp4#t=") and colour_of(blue.picture) == "blue"
     # Another time, also under another name, no video is looked through and nothing is embedded

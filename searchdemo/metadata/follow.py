@@ -14,6 +14,7 @@ from searchdemo.galleries.base import Gallery
 from searchdemo.metadata.database import Database, Entry
 from searchdemo.metadata.grammar import Condition, columns_of
 from searchdemo.types import Count
+from searchdemo.video import split
 
 AT_ONCE = 200  # headers between two writes: what a kill loses
 
@@ -75,7 +76,10 @@ def entries(gallery: Gallery) -> Iterator[Entry]:
         if pictures.listed(row):
             size, mtime_ns = pictures.size_and_time(row)
             caption = gallery.caption(row) or None
-            yield Entry(row, pictures.key(row) or None, pictures.file(row) or None, size, mtime_ns, caption)
+            file, seconds = split(pictures.file(row))
+            video = file if seconds is not None else None
+            name = pictures.file(row) or None
+            yield Entry(row, pictures.key(row) or None, name, size, mtime_ns, caption, video, seconds)
 
 
 def header(gallery: Gallery, row: int) -> Taken:
