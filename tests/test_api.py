@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import page_server
 import pytest
 from gradio_client import Client, handle_file
@@ -38,6 +39,23 @@ def test_text(client):
     for hit, same in zip(answer["hits"], expected["hits"], strict=True):
         assert hit == same | {"score": pytest.approx(same["score"])}
     assert set(answer["timing"]) == {"preprocess_ms", "encode_ms", "search_ms", "fetch_ms"}
+
+
+def test_a_filter(client, picture):
+    where = "label = 'boat' and caption like '%night%'"
+    by_text = client.predict(text="red", **WHAT, where=where, api_name="/search_by_text")
+    by_image = client.predict(image=picture, **WHAT, where=where, api_name="/search_by_image")
+    classes = client.predict(image=picture, **WHAT, temperature=0.07, where=where, api_name="/classify")
+    gallery = page_server.library().gallery("scenes")
+    for answer in (by_text, by_image, classes):
+        assert {hit["label"] for hit in answer["hits"]} == {"boat"} and len(answer["hits"]) == 4
+        assert all("night" in gallery.captions[hit["row"]] for hit in answer["hits"])
+    labels = np.array([gallery.label(row) == "boat" for row in range(2000)])
+    assert by_text["matching"] == sum(labels & np.array(["night" in caption for caption in gallery.captions]))
+    with pytest.raises(AppError, match="at character 1: there is no column"):
+        client.predict(text="red", **WHAT, where="labl = 'x'", api_name="/search_by_text")
+    with pytest.raises(AppError, match="is nothing that a filter knows"):
+        client.predict(text="red", **WHAT, where="1=1; drop table pictures", api_name="/search_by_text")
 
 
 def test_picture(client, picture):

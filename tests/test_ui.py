@@ -117,8 +117,13 @@ def test_a_query_is_what_it_came_from(page):
 
 
 def test_the_sidebar_takes_only_what_it_offers(page):
-    assert page.choice("scenes", "bundled", "ivf", 5, 3, 64, 8).params == {"nprobe": 3}
-    assert page.choice("scenes", "bundled", "flat", 5, 3, 64, 8).params == {}
+    assert page.choice("scenes", "bundled", "ivf", 5, "", 3, 64, 8).params == {"nprobe": 3}
+    assert page.choice("scenes", "bundled", "flat", 5, "", 3, 64, 8).params == {}
+    assert page.choice("scenes", "bundled", "flat", 5, " label = 'boat' ").where == " label = 'boat' "
+    assert [page.choice("scenes", "bundled", "flat", 5, nothing).where for nothing in (None, "", "  ")] == ["", "", ""]
+    for where, said in (("labl = 'boat'", "no column 'labl'"), (7, "no text"), ("x" * 10**6, "1,000,000 characters")):
+        with pytest.raises(BadQuery, match=said):
+            page.choice("scenes", "bundled", "flat", 5, where)
     for gallery, index in (("folder:/", "flat"), ("scenes", "faiss:Flat"), (None, "flat")):
         with pytest.raises(UnknownName):
             page.choice(gallery, "bundled", index, 5)

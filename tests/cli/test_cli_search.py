@@ -99,6 +99,37 @@ def test_what_the_index_missed_is_said_and_whole_in_json(run, built, capsys):
     assert f"Against exact search: {said}" in text
 
 
+@pytest.mark.parametrize("index", ["brute", "ivf", "hnsw", "lsh"])
+def test_a_filter_leaves_the_nearest_of_those_that_meet_it(run, built, index):
+    gallery, rows = open_gallery("scenes"), scene_rows()
+    things = [gallery.label(row) for row in rows]
+    wanted = sorted(set(things))[:2]
+    meeting = rows[[thing in wanted for thing in things]]
+    cosines = embedded(gallery.pictures, meeting) @ Colours().encode_texts(["red"])[0]
+    where = f"label in ('{wanted[0]}', '{wanted[1].upper()}')"
+    words = ("search", *built, "--text", "red", "-k", "3", "--index", index, "--where", where)
+    found = run(*words, *(["--nprobe", "4096"] if index == "ivf" else []))
+    assert found["matching"] == len(meeting)
+    assert {hit["label"] for hit in found["hits"]} <= {*wanted}
+    if index != "lsh":
+        assert [hit["row"] for hit in found["hits"]] == meeting[np.argsort(-cosines)[:3]].tolist()
+    assert found.get("notice", "").startswith("lsh cannot filter") == (index == "lsh")
+
+
+def test_what_no_filter_is_is_one_sentence(run, complaint, built, capsys):
+    for where, said in [
+        ("1=1; drop table", "at character 4: '; drop table' is nothing that a filter knows"),
+        ("colour = 'red'", "at character 1: there is no column 'colour'; The columns are label, caption"),
+        ("row = 99999999999999999999999", "does not fit into 64 bits"),
+        ("(" * 3000, "deeper than 30"),
+        ("x" * 100_000, "it has 100,000 characters"),
+    ]:
+        assert said in complaint("search", *built, "--text", "red", "--where", where)
+    assert cli.main(["search", *built, "--text", "red", "--where", "row < 0"]) == 0
+    said = capsys.readouterr().out
+    assert "The filter is met by 0 of" in said and "no picture meets the filter" in said
+
+
 def test_accuracy_at_k_1_is_how_often_the_nearest_is_of_the_class(run, built):
     gallery, rows = open_gallery("scenes"), scene_rows()
     queries = balanced_rows(gallery.queries.labels, LIMIT)
