@@ -96,6 +96,8 @@ class Page:
         self.badge = gr.HTML(elem_id="badge")
         self.index = gr.Dropdown(list(INDEXES), value=INDEX, label="Index", info=about(INDEX), elem_id="index")
         self.k = gr.Slider(1, MOST_K, K, step=1, label="k: how many results", elem_id="k")
+        sliders = search_params.param_sliders([INDEX])
+        self.params = {slider.elem_id: slider for slider in sliders}
         self.where = gr.Textbox(
             label="Only pictures where",
             placeholder=EXAMPLE,
@@ -103,8 +105,6 @@ class Page:
             elem_id="where",
             max_lines=1,
         )
-        sliders = search_params.param_sliders([INDEX])
-        self.params = {slider.elem_id: slider for slider in sliders}
         # gradio tells of a choice before it has it, too, and only of a change once it has; sliders tell while dragged.
         names, numbers = (self.gallery, self.encoder, self.index), (self.k, *sliders)
         self.built = gr.Textbox("0", visible="hidden")  # how many builds of the gallery have ended

@@ -31,8 +31,9 @@ class Results:
     def _show(self, query: Query, collection: Collection, chosen: Choice, truth: str) -> tuple:
         result = chosen.search(collection, query, compare=True)
         what = "picture" if query.picture is not None else "text" if query.text is not None else ""
-        met = "" if result.matching is None else f"{result.matching:,} pictures that meet the filter, of "
-        searched = f"{met}{len(collection):,}" + (" pictures" if not met else "")
+        searched = f"{len(collection):,} pictures"
+        if result.matching is not None:
+            searched = f"{result.matching:,} pictures that meet the filter (of {len(collection):,})"
         said = answer_html(result, searched, what, chosen.index, INDEXES[chosen.index].exact, truth)
         rows = tuple((chosen.gallery, hit.row) for hit in shown_hits(result))
         tiles = result_tiles(result, self._page.is_own(chosen.gallery))
