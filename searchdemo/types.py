@@ -9,6 +9,7 @@ import numpy as np
 
 Count = Callable[[int, int], None]  # told of progress: (done, in all), bytes of a download or files of a folder
 
+SEVERAL = " · "  # between the class names of a picture that has several
 MISSING = -1  # a row number that stands for "fewer than k were found"
 
 
@@ -40,8 +41,8 @@ class Hit:
 
     @property
     def class_names(self) -> str:
-        """All of them, for people: "dog, cat"."""
-        return ", ".join(filter(None, (self.class_name, *(name for _, name in self.more_labels))))
+        """All of them, for people: "dog · cat"."""
+        return SEVERAL.join(filter(None, (self.class_name, *(name for _, name in self.more_labels))))
 
     def to_json(self) -> dict:
         content: dict = {"rank": self.rank, "row": self.row, "label": self.label, "class_name": self.class_name}

@@ -11,6 +11,7 @@ import pytest
 from searchdemo.collection.query import Query
 from searchdemo.collection.store import Key
 from searchdemo.galleries import described as module
+from searchdemo.galleries.base import names_right
 from tests.conftest import World, png
 from tests.folders import read
 
@@ -145,7 +146,7 @@ def test_all_labels_of_a_hit_are_told_and_found(world, folder):
     library = built(world, folder)
     collection = library.open(f"folder:{folder}", "mean-colour")
     hits = collection.search(Query(text="red"), "flat", 3, where="label = 'cat'").hits
-    assert [(hit.file, hit.class_names) for hit in hits] == [("a.png", "dog, cat"), ("b.png", "cat")]
+    assert [(hit.file, hit.class_names) for hit in hits] == [("a.png", "dog · cat"), ("b.png", "cat")]
     assert hits[0].to_json()["labels"] == ["dog", "cat"] and "labels" not in hits[1].to_json()
     found = collection.search(Query(text="red"), "flat", 3, where="caption = 'green' or label = 'sub'")
     assert sorted(hit.file for hit in found.hits) == ["b.png", "sub/c.png"]
@@ -184,5 +185,8 @@ def test_knn_counts_one_right_label_as_right(world, tmp_path):
     assert per_class["red"] == 100 and per_class["green"] == 100 and per_class["cat"] == pytest.approx(200 / 3)
     assert np.isnan(per_class["dog"])
     assert "one right guess is right" in found.notice and "because they have no label: 1" in found.notice
+    truths = [collection.gallery.truth(collection.query_row(number)) for number in range(4)]
+    assert sorted(truths) == ["", "cat", "cat · red", "green · cat"]
+    assert names_right("red", "cat · red") and not names_right("re", "cat · red") and not names_right("", "")
     guesses = collection.classify(Query(text="#ff0909"), "flat", 2, None).guesses
     assert [(guess.label, guess.share) for guess in guesses] == [("red", 1.0), ("dog", 0.5)]

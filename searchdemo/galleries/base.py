@@ -14,7 +14,7 @@ import numpy as np
 
 from searchdemo.facts import facts_of
 from searchdemo.galleries.report import GalleryReport
-from searchdemo.types import Blur
+from searchdemo.types import SEVERAL, Blur
 
 DIGEST_BYTES = 16  # of a SHA-256: two of a billion pictures are alike by chance in one of 10^20 cases
 
@@ -171,6 +171,10 @@ class Gallery:
         """(label, class name) of each label after the first."""
         return tuple((self.label_names[n], self.class_names[n]) for n in self.pictures.all_labels(row)[1:])
 
+    def truth(self, number: int) -> str:
+        """The class names of a held-out picture, for people; see `names_right`."""
+        return SEVERAL.join(self.class_names[n] for n in self.queries.all_labels(number))
+
     def label(self, row: int) -> str:
         number = self.pictures.labels[row]
         return self.label_names[number] if number >= 0 else ""
@@ -178,6 +182,11 @@ class Gallery:
     def class_name(self, row: int) -> str:
         number = self.pictures.labels[row]
         return self.class_names[number] if number >= 0 else ""
+
+
+def names_right(guess: str, truth: str) -> bool:
+    """Whether a class name is among those that `Gallery.truth` joined: of several, one right is right."""
+    return bool(guess) and guess in truth.split(SEVERAL)
 
 
 def content_digest(data: bytes) -> bytes:

@@ -189,7 +189,7 @@ class CurrentQuery:
         """The held-out picture `number` of the gallery, or its row of that number where nothing is held out."""
         if not len(opened.queries):
             return self.row(opened, number)
-        truth = class_name(opened, opened.queries.labels[number])
+        truth = opened.truth(number)
         picture, what = opened.queries.encoded(number), f"held-out picture {number:,} of {opened.name}"
         return (picture, truth), Origin(HELD_OUT, opened.name, number, truth), strip_html(picture, truth, what)
 
@@ -268,10 +268,6 @@ def filled(template: str | None, words: str | None) -> str:
     if not template or "{}" not in template:
         raise BadQuery(f"The template {template!r} has no {{}} for the words to go to: write one, or '{{}}' alone.")
     return template.replace("{}", words)
-
-
-def class_name(gallery: Gallery, label: int) -> str:
-    return gallery.class_names[label] if label >= 0 else ""
 
 
 def strip_html(picture: bytes | Blur | None = None, name: str = "", what: str = "") -> str:

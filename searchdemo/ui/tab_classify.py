@@ -11,6 +11,7 @@ from searchdemo.collection.collection import Collection
 from searchdemo.collection.knn import TEMPERATURE
 from searchdemo.collection.query import Query
 from searchdemo.errors import BadQuery
+from searchdemo.galleries.base import names_right
 from searchdemo.ui.components import plots
 from searchdemo.ui.components.answer import Answer
 from searchdemo.ui.components.templates import render
@@ -72,7 +73,7 @@ def checked(k: float | None, vote: str, temperature: float | None) -> tuple[int,
 def verdict_html(found: Classification, truth: str, notes: list[str]) -> str:
     """The class that won, right or wrong where the truth is known, then notes and the timing."""
     best = found.guesses[0] if found.guesses else Guess("", "no neighbour found", 0.0)
-    mark = "right" if best.class_name == truth else "wrong"
+    mark = "right" if names_right(best.class_name, truth) else "wrong"
     said = [note for note in (*notes, found.neighbors.timing) if note]
     return render("verdict.html", best=best, truth=truth, mark=mark, notes=said)
 
@@ -91,7 +92,7 @@ def bars_html(found: Classification, truth: str) -> str:
 
 
 def _share(guess: Guess, truth: str) -> plots.Share:
-    return plots.Share(guess.class_name, guess.share, bool(truth) and guess.class_name == truth)
+    return plots.Share(guess.class_name, guess.share, names_right(guess.class_name, truth))
 
 
 def shared_tiles(found: Classification, own: bool = False) -> list[Tile]:

@@ -27,10 +27,10 @@ from searchdemo.measure.cards import Figures, RunCard
 from searchdemo.measure.metrics import recall_at_k
 
 K = 10
-QUERIES, QUICK_QUERIES = 200, 100
-SHARES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
+QUERIES, QUICK_QUERIES = 100, 100
+SHARES = (0.001, 0.01, 0.1, 0.3, 1.0)
 QUICK_SHARES = (0.001, 0.01, 0.1, 1.0)
-ROUNDS, REPEATS = 3, 30  # of timing; contestants take turns
+ROUNDS, REPEATS = 3, 20  # of timing; contestants take turns
 SEARCHED = ("ivf", "hnsw")
 PRE, POST, SELECTOR, RAISED = "pre-filter", "post-filter", "selector", "selector, raised"
 
