@@ -130,7 +130,8 @@ def test_tombstones_and_filters_go_together(clustered):
 
 def test_nodes_among_some_positions():
     nodes = Nodes(np.array([0, 0, 1, 2, 2]), 3)
-    among = nodes.among(np.array([False, True, False, True, True]))
-    assert among.live.tolist() == [True, False, True] and among.buried == 1 and nodes.buried == 0
-    rows, _ = among.expanded(np.array([[2, 0]]), np.array([[0.5, 0.4]], np.float32), 3)
-    assert rows.tolist() == [[3, 4, 1]]
+    only = np.array([False, True, False, True, True])
+    assert nodes.standing_for(only).tolist() == [True, False, True]
+    rows, scores = nodes.expanded(np.array([[2, 0]]), np.array([[0.5, 0.25]], np.float32), 4, only)
+    assert rows.tolist() == [[3, 4, 1, MISSING]] and scores.tolist() == [[0.5, 0.5, 0.25, -np.inf]]
+    assert nodes.expanded(np.array([[2, 0]]), np.array([[0.5, 0.25]], np.float32), 1, only)[0].tolist() == [[3]]

@@ -250,9 +250,9 @@ class Index(ABC):
         queries, nodes = np.ascontiguousarray(queries, dtype=np.float32), self.nodes
         if nodes is None:
             return Neighbors(*self._found(queries, k, made, only))
-        nodes = nodes if only is None else nodes.among(only)
-        live = nodes.live if nodes.buried else None
-        return Neighbors(*nodes.expanded(*self._found(queries, min(k, nodes.count - nodes.buried), made, live), k))
+        live = nodes.standing_for(only) if only is not None else nodes.live if nodes.buried else None
+        most = nodes.count if live is None else int(np.count_nonzero(live))
+        return Neighbors(*nodes.expanded(*self._found(queries, min(k, most), made, live), k, only))
 
     def _found(self, queries: np.ndarray, k: int, made: Any, only: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
         return self._search(queries, k, made) if only is None else self._search_among(queries, k, made, only)

@@ -8,7 +8,6 @@ A node whose positions were all removed stays as a way to its neighbours, and is
 
 from __future__ import annotations
 
-import copy
 from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
@@ -65,14 +64,11 @@ class Nodes:
         """Whether each node is its own position, so that nobody has to ask."""
         return len(self.of) == self.count and np.array_equal(self.of, np.arange(self.count))
 
-    def among(self, only: np.ndarray) -> Nodes:
-        """The same nodes for these positions alone, (n,) bool; a node of none of them is a tombstone."""
-        some = copy.copy(self)
-        some.__dict__.pop("buried", None)
-        some._order = self._order[only[self._order]]
-        some._sizes = np.bincount(self.of[only], minlength=self.count)
-        some._starts = np.cumsum(some._sizes) - some._sizes
-        return some
+    def standing_for(self, only: np.ndarray) -> np.ndarray:
+        """(count,) bool: the nodes of these positions, (n,) bool."""
+        nodes = np.zeros(self.count, dtype=bool)
+        nodes[self.of[only]] = True
+        return nodes
 
     def positions(self, node: int) -> np.ndarray:
         """All that a node stands for, ascending; empty for a tombstone."""
@@ -83,19 +79,27 @@ class Nodes:
         found = self._order[np.minimum(self._starts[nodes], len(self._order) - 1)]
         return np.where(self._sizes[nodes] > 0, found, MISSING)
 
-    def expanded(self, nodes: np.ndarray, scores: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-        """Nodes (q, m) that a search found, best first, with MISSING at the end -> positions and scores (q, k)."""
+    def expanded(
+        self, nodes: np.ndarray, scores: np.ndarray, k: int, only: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Nodes (q, m) that a search found, best first, with MISSING at the end -> positions and scores (q, k).
+
+        only: (n,) bool, the positions that may be found; None: all
+        """
         rows, row_scores = np.full((len(nodes), k), MISSING, np.int64), np.full((len(nodes), k), -np.inf, np.float32)
         for number, (found, found_scores) in enumerate(zip(nodes, scores, strict=True)):
             here = found != MISSING
             found, found_scores = found[here], found_scores[here]
             sizes = self._sizes[found]
             ends = np.cumsum(sizes)
-            within = np.arange(min(int(ends[-1]), k) if len(ends) else 0)
+            every = int(ends[-1]) if len(ends) else 0
+            within = np.arange(every if only is not None else min(every, k))
             which = np.searchsorted(ends, within, side="right")  # the node that each place of the answer belongs to
-            offset = within - (ends - sizes)[which]
-            rows[number, : len(within)] = self._order[self._starts[found[which]] + offset]
-            row_scores[number, : len(within)] = found_scores[which]
+            positions = self._order[self._starts[found[which]] + within - (ends - sizes)[which]]
+            if only is not None:
+                allowed = np.flatnonzero(only[positions])[:k]
+                positions, which = positions[allowed], which[allowed]
+            rows[number, : len(positions)], row_scores[number, : len(positions)] = positions, found_scores[which]
         return rows, row_scores
 
 
