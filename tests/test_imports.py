@@ -24,6 +24,7 @@ BELOW = {
 BELOW["metadata"] = {"root", "tools", "galleries"}
 BELOW["collection"] = {*BELOW}
 BELOW["measure"] = {*BELOW}
+BELOW["audit"] = {*BELOW}
 BELOW["bench"] = {*BELOW}
 BELOW["ui"] = {*BELOW}
 BELOW["cli"] = {*BELOW}

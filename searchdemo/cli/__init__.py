@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from searchdemo import __version__
-from searchdemo.cli import app, bench, build, knn, search, watch
+from searchdemo.cli import app, audit, bench, build, knn, search, watch
 from searchdemo.cli import list as list_all
 from searchdemo.errors import SearchDemoError
 
@@ -29,6 +29,7 @@ COMMANDS = {
     "watch": watch,
     "search": search,
     "knn": knn,
+    "audit": audit,
     "bench": bench,
     "app": app,
 }

@@ -8,6 +8,7 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
@@ -86,6 +87,10 @@ class Pictures(ABC):
         """What the row's file says of itself, for people: see facts.py."""
         encoded = self.encoded(row)
         return facts_of(encoded) if encoded is not None else {}
+
+    def path(self, row: int) -> Path | None:
+        """The file that the picture is, where the pictures are a person's own files."""
+        return None
 
     def blur(self, row: int) -> Blur | None:
         """A blurred stand-in for a picture that is not on the machine, where the gallery has one."""

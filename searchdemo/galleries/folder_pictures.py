@@ -149,6 +149,9 @@ class FolderPictures(LivingPictures):
     def file(self, row: int) -> str:
         return printable(self.paths[row])
 
+    def path(self, row: int) -> Path | None:
+        return self._root / self.paths[row] if self.paths[row] else None
+
     def digest(self, row: int) -> bytes:
         if row in self.unread:
             return self._found[row][1] if row in self._found else b""
