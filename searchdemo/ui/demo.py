@@ -13,6 +13,7 @@ from searchdemo.collection.jobs import Builds
 from searchdemo.collection.library import Library
 from searchdemo.galleries.table import GALLERIES
 from searchdemo.ui import api, link, start, status, tab_classify, tab_image, tab_text
+from searchdemo.ui.audit import tab as tab_audit
 from searchdemo.ui.components.templates import render
 from searchdemo.ui.enlarged import Enlarged
 from searchdemo.ui.latency import tab as tab_latency
@@ -24,7 +25,7 @@ from searchdemo.ui.style import CSS, THEME
 from searchdemo.ui.tradeoffs import tab as tab_tradeoffs
 
 # Each is a module with TITLE and add(page).
-TABS = (tab_image, tab_text, tab_classify, tab_map, tab_latency, tab_tradeoffs)
+TABS = (tab_image, tab_text, tab_classify, tab_map, tab_latency, tab_tradeoffs, tab_audit)
 TITLE = "searchdemo"
 ICON = Path(__file__).with_name("icon.png")  # in the browser's tab, and beside a link that was shared
 

@@ -1,0 +1,91 @@
+"""The Audit tab: one button looks for copies, leaks and doubtful labels; tiles show what was found, by kind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import gradio as gr
+
+from searchdemo.audit.side import QUERIES
+from searchdemo.errors import SearchDemoError
+from searchdemo.ui.audit.auditing import Auditing, Run
+from searchdemo.ui.audit.view import TITLES, choices, shown, summary
+from searchdemo.ui.components.answer import Answer
+from searchdemo.ui.components.messages import hint, refusal_html
+from searchdemo.ui.components.tiles import Tiles
+from searchdemo.ui.page import Page
+
+TITLE = "Audit"
+NOT_YET = (
+    "An audit looks for exact copies, near-copies, pictures of one scene, held-out queries that are in the gallery, "
+    "and labels that no neighbour shares. It changes nothing. 10,000 pictures take minutes."
+)
+AUDITING = Auditing()
+
+
+def add(page: Page) -> None:
+    """Call within the tab."""
+    with gr.Row(elem_id="audit-row"):
+        go = gr.Button("Audit this gallery", variant="primary", elem_id="audit-go", size="md", elem_classes="narrow")
+        cancel = gr.Button("Cancel", elem_id="audit-cancel", size="md", elem_classes="narrow", visible="hidden")
+    status = gr.HTML(elem_id="audit-status", padding=False)
+    line = Answer(elem_id="audit-line", min_height=24)
+    what = gr.Radio([], label="Findings", elem_id="audit-what", visible="hidden")
+    said = gr.HTML(elem_id="audit-said", padding=False)
+    tiles = Tiles("Click a picture to search with it", elem_id="audit-tiles")
+    origins = gr.State(())
+    outputs = [line, what, said, tiles, origins]
+
+    def show(request: gr.Request, *values: Any) -> Iterator[list]:
+        """What was found in the gallery and by the encoder of the sidebar, without a query too."""
+        *given, chosen_kind = values
+        hidden = gr.update(visible="hidden")
+        try:
+            found = AUDITING.found(page.open(page.choice(*given[len(page.query.fields) :])))
+        except SearchDemoError as error:
+            yield [refusal_html(str(error)), hidden, "", None, ()]
+            return
+        if found is None:
+            yield [hint(NOT_YET), hidden, "", None, ()]
+            return
+        offered = choices(found)
+        kind = chosen_kind if chosen_kind in [value for _, value in offered] else next(iter(TITLES))
+        now = shown(found, kind)
+        radio = gr.update(choices=offered, value=kind, visible=True)
+        yield [hint(summary(found)), radio, hint(now.said), now.tiles, now.origins]
+
+    def run(*sidebar: Any) -> Iterator[tuple]:
+        """Values of status and cancel."""
+        try:
+            started = AUDITING.start(page.open(page.choice(*sidebar)))
+        except SearchDemoError as error:
+            yield hint(str(error)), gr.skip()
+            return
+        yield from watched(started)
+
+    def watched(run: Run) -> Iterator[tuple]:
+        try:
+            for sentence in run.watch():
+                yield hint(sentence), gr.update(visible=True)
+            yield "", gr.update(visible="hidden")
+        except SearchDemoError as error:
+            yield hint(str(error)), gr.update(visible="hidden")
+
+    def watch() -> Iterator[tuple]:
+        """The audit that another visitor, or this one before the page was loaded again, has started."""
+        if run := AUDITING.running():
+            yield from watched(run)
+
+    def pick(event: gr.EventData, origins: tuple, gallery: str) -> tuple:
+        part, row = origins[event.number]
+        opened = page.library.gallery(page.names(gallery, "bundled")[0])
+        return page.query.held_out(opened, row) if part == QUERIES else page.query.row(opened, row)
+
+    quiet = {"show_progress": "hidden"}
+    page.query.fill("audit", show, [what], outputs, line, [what.input])
+    page.query.changed(tiles.select, pick, [origins, page.gallery])
+    done = go.click(run, page.inputs, [status, cancel], **quiet)
+    done.success(None, js=page.query.refresh)
+    page.demo.load(watch, None, [status, cancel], **quiet).success(None, js=page.query.refresh)
+    cancel.click(AUDITING.cancel, None, None, queue=False, **quiet)

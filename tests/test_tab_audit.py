@@ -1,0 +1,73 @@
+"""The Audit tab without a browser: what is shown of an audit, and one audit at a time that can be cancelled."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from searchdemo.audit.audit import audit
+from searchdemo.collection.progress import Progress
+from searchdemo.errors import BadQuery, Cancelled
+from searchdemo.ui import waiting
+from searchdemo.ui.audit import auditing
+from searchdemo.ui.audit.auditing import Auditing
+from searchdemo.ui.audit.view import LABELS, choices, shown, summary
+from tests.conftest import ColourPictures
+
+COLOURS = np.array([(200, 10, 10)] * 2 + [(10, 200, 10)], np.uint8)
+
+
+@pytest.fixture
+def collection(world):
+    """Rows 0 and 1 are one picture under two labels; the held-out query is a copy of row 2."""
+    world.change(pictures=ColourPictures(COLOURS, [0, 2, 1]), queries=ColourPictures(COLOURS[2:], [1]))
+    return world.built().open("colours", "mean-colour")
+
+
+def test_what_is_shown_of_each_kind(collection):
+    found = audit(collection)
+    offered = dict(choices(found))
+    assert offered["Exact copies (1)"] == "within exact" and offered["Queries in the gallery (1)"] == "leak exact"
+    assert offered["Doubtful labels (0)"] == LABELS
+    now = shown(found, "within exact")
+    assert [(tile.caption, tile.mark) for tile in now.tiles] == [("1 · reddish", "better"), ("1 · bluish", "")]
+    assert now.origins == (("gallery", 0), ("gallery", 1)) and "1 pile, 1 under several labels" in now.said
+    assert "4 x 4 PNG" in now.tiles[0].explained
+    leak = shown(found, "leak exact")
+    assert leak.origins == (("queries", 0), ("gallery", 2)) and leak.tiles[0].caption == "1 · query, greenish"
+    assert shown(found, "within near").tiles == [] and shown(found, LABELS).said.startswith("None")
+    assert "3 pictures and 1 held-out queries" in summary(found) and "1 spare copy could go" in summary(found)
+
+
+def test_without_queries_there_is_no_choice_of_leaks(collection):
+    found = replace(audit(collection), queries=0)
+    assert [value for _, value in choices(found)] == ["within exact", "within near", "within scene", LABELS]
+
+
+def test_one_audit_at_a_time_and_it_can_be_cancelled(collection, monkeypatch):
+    monkeypatch.setattr(waiting, "TICK_S", 0.01)
+    go_on = threading.Event()
+
+    def slow(collection, report):
+        report(Progress("reading", 1, 3, 1))
+        go_on.wait(10)
+        report(Progress("reading", 2, 3, 1))
+        return audit(collection)
+
+    monkeypatch.setattr(auditing, "audit", slow)
+    audits = Auditing()
+    run = audits.start(collection)
+    with pytest.raises(BadQuery, match=r"Auditing colours × mean-colour: .* A second audit would slow it"):
+        audits.start(collection)
+    audits.cancel()
+    go_on.set()
+    with pytest.raises(Cancelled, match="was cancelled while reading"):
+        list(run.watch())
+    assert audits.running() is None and audits.found(collection) is None
+    assert list(audits.start(collection).watch())
+    found = audits.found(collection)
+    assert found is not None and found.pictures == 3
+    assert audits.found(replace(collection, gallery=replace(collection.gallery, fingerprint="other"))) is None
