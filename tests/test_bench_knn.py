@@ -10,13 +10,14 @@ import pytest
 from searchdemo.bench import linear_head
 from searchdemo.bench.suite import knn
 from searchdemo.bench.table import measure
-from searchdemo.bench.workload import Bench, Workload
+from searchdemo.bench.workload import Bench, Workload, stored
+from searchdemo.collection.asked import without_themselves
 from searchdemo.collection.store import Key
 from searchdemo.encoders.table import ENCODERS
 from searchdemo.errors import BadQuery
 from searchdemo.indexes.bf16_index import ExactBfloat16
 from searchdemo.types import Neighbors
-from tests.conftest import unit
+from tests.conftest import colour_pictures, unit
 
 
 def workload(vectors, labels, queries, truth) -> Workload:
@@ -52,7 +53,7 @@ def accuracy(rows: list[dict], **wanted) -> dict:
 
 def test_a_row_is_left_out_wherever_it_stands():
     rows = np.array([[7, 1, 2], [1, 8, 2], [1, 2, 9], [1, 2, 3]])
-    found = knn.without_themselves(Neighbors(rows, rows / 10), np.array([7, 8, 9, 10]))
+    found = without_themselves(Neighbors(rows, rows / 10), np.array([7, 8, 9, 10]))
     assert found.positions.tolist() == [[1, 2]] * 4
     assert found.scores.tolist() == [[0.1, 0.2]] * 4
 
@@ -197,3 +198,15 @@ def test_top_5_of_the_head_by_hand():
     assert head.ranked(rows).tolist() == [[0, 1, 2, 3, 4], [5, 4, 3, 2, 1]]
     assert linear_head.accuracy(head, rows, np.array([0, 4])) == (50, 100)
     assert linear_head.accuracy(head, rows, np.array([5, 0])) == (0, 0)
+
+
+def test_where_nothing_is_held_out_some_pictures_ask_and_are_not_searched(world):
+    world.change(queries=colour_pictures(0, seed=1))
+    collection = world.built().open("colours", "mean-colour")
+    work = stored(collection)
+    assert len(work.queries) == len(work.truth) == work.subject["left_out"] == 30
+    assert len(work.vectors) == len(work.labels) == work.subject["vectors"] == 270
+    every = collection.vectors.all()
+    rows = [int(np.flatnonzero((every == query).all(axis=1))[0]) for query in work.queries]
+    assert len(set(rows)) == 30 and collection.labels()[rows].tolist() == work.truth.tolist()
+    assert np.array_equal(np.delete(every, rows, axis=0), work.vectors)

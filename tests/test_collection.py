@@ -7,6 +7,7 @@ import shutil
 import numpy as np
 import pytest
 
+from searchdemo.collection.asked import asked
 from searchdemo.collection.collection import Collection
 from searchdemo.collection.query import Query
 from searchdemo.collection.scores import rescored
@@ -158,12 +159,42 @@ def test_a_damaged_file_is_no_replacement(world):
     assert library.built(Key(*WHERE))
 
 
-def test_a_gallery_without_queries_says_so(world):
-    world.change(queries=colour_pictures(0, seed=1))
-    collection = world.built().open(*WHERE)
-    assert collection.queries.shape == (0, 8) and len(collection.truth) == 0
+@pytest.fixture
+def all_in(world):
+    """A gallery that holds no queries out, with two copies of one picture."""
+    pictures = colour_pictures(40, seed=0)
+    pictures.colours[7] = pictures.colours[3]
+    world.change(queries=colour_pictures(0, seed=1), pictures=pictures)
+    return world.built().open(*WHERE)
+
+
+def test_without_held_out_queries_each_picture_asks_and_does_not_find_itself(all_in):
+    assert all_in.queries.shape == (0, 8) and len(all_in.truth) == 0
     with pytest.raises(NotHere, match="No held-out queries of 'colours'"):
-        collection.evaluate("flat")
+        all_in.held_out()
+    asking = asked(all_in)
+    found = asking.search(all_in.index("flat"), 5)
+    assert found.shape == (40, 5) and not (found == asking.own[:, None]).any()
+    assert found[3, 0] == 7 and found[7, 0] == 3  # a copy is another picture
+    rows, labels = all_in.vectors.all(), all_in.labels()
+    cosines = rows @ rows.T - 2 * np.eye(40, dtype=np.float32)
+    by_hand = 100 * (labels[cosines.argmax(axis=1)] == labels).mean()
+    found = all_in.evaluate("flat", ks=(1, 200))
+    assert found.leave_one_out and found.queries == 40
+    assert [a.top1 for a in found.accuracies if a.k == 1] == pytest.approx([by_hand] * 2)
+    assert "leave-one-out: no queries are held out, so each picture asked" in found.notice
+
+
+def test_a_part_of_a_large_gallery_asks_and_that_is_said(all_in):
+    asking = asked(all_in, most=9)
+    assert len(asking) == 9 and "9 of the 40 pictures" in asking.notice
+    assert np.array_equal(asking.vectors, all_in.vectors.take(asking.own))
+
+
+def test_a_single_picture_has_nobody_to_find(world):
+    world.change(queries=colour_pictures(0, seed=1), pictures=colour_pictures(1, seed=0))
+    with pytest.raises(NotHere, match="fewer than two pictures"):
+        world.built().open(*WHERE).evaluate("flat")
 
 
 # Scores

@@ -9,8 +9,8 @@ import pytest
 
 from searchdemo.errors import BadQuery
 from searchdemo.measure.metrics import recall_at_k
-from searchdemo.measure.race import Race, run
-from tests.conftest import colour_gallery, exact_rows
+from searchdemo.measure.race import Race, recall_sample, run
+from tests.conftest import colour_gallery, colour_pictures, exact_rows
 
 WHERE = ("colours", "mean-colour")
 RACE = Race(repeats=3, params=(("nprobe", 1), ("ef_search", 32)))
@@ -155,3 +155,14 @@ def test_threads_out_of_bounds(library, query):
 def test_json_of_a_row(library, query):
     row = next(run(library.open(*WHERE), RACE, query)).to_json()
     assert set(row) >= {"index", "factory", "p50_ms", "p95_ms", "repeats", "recall", "size_bytes", "load_ms"}
+
+
+def test_without_held_out_queries_the_mean_recall_is_leave_one_out(world):
+    world.change(queries=colour_pictures(0, seed=1))
+    collection = world.built().open(*WHERE)
+    sample = recall_sample(collection)
+    assert len(sample) == 200 and sample.own is not None
+    (row,) = run(collection, Race(("flat",), k=5, repeats=1), collection.vectors.take(np.arange(1)))
+    exact = sample.search(collection.index("brute"), 5)
+    assert not (exact == sample.own[:, None]).any()
+    assert row.mean_recall == pytest.approx(recall_at_k(sample.search(collection.index("flat"), 5), exact))

@@ -177,7 +177,7 @@ def test_held_out_pictures_of_a_part_are_of_the_right_query(world):
 def test_the_table_and_the_plot_show_what_was_measured(library):
     asked = checked(["brute", "ivf"], batch=4)
     race, last = asked.race, finish(library, asked, Query(text="red"))[-1]
-    table = race_view.table_html(last.rows, race, last.held_out)
+    table = race_view.table_html(last.rows, race, last.recall_of)
     assert table.count("<tr>") == 3 and "IVF" in table and "NumPy" in table and "per query" in table
     assert "mean of 30 held-out" in table
     plot = race_view.plot_html(last.rows, race, last.encoding, asked.encoder, last.conditions)

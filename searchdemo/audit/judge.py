@@ -9,7 +9,8 @@ changed copy of each, the lowest agreement and the one that 1 % are below:
     twice the size       0.99  1.00        30 % darker                                                1.00  1.00
 
 Of 1,638 pairs of different pictures of like colours the highest is 0.58, and of 6,400 pairs of a picture and one of
-its 16 nearest by `bundled`, mostly of its class, 0.77. Drawings of the same shapes come closest: SCENES_FIGURE.
+its 16 nearest by `bundled`, mostly of its class, 0.77. Drawings of the same shapes come closest: of the 2,000
+in `scenes`, 48 piles have 0.70 or more, nine of them 0.8; those are no copies.
 
 Cosines alone do not separate them: by `bundled`, which knows these classes, 5 % of the copies as JPEG of quality 50
 have less than 0.69, while half of the 10 nearest others of a picture's class have more than 0.78.

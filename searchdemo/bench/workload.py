@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from searchdemo.collection.asked import asked
 from searchdemo.collection.build import balanced_rows
 from searchdemo.collection.collection import Collection
 from searchdemo.collection.library import Library
@@ -21,6 +22,7 @@ from searchdemo.indexes.table import INDEXES
 from searchdemo.indexes.vectors import unit
 
 SYNTHETIC_CLASSES = 200
+LEFT_OUT, LEFT_OUT_SHARE = 2_000, 10  # pictures that ask where nothing is held out: at most so many, and one in ten
 NAME_ALONE = "{}"
 
 
@@ -78,11 +80,17 @@ class Workload:
 
 
 def stored(collection: Collection) -> Workload:
-    """The workload of what was built. Raises NotHere when the gallery has no held-out queries."""
-    queries, truth = collection.held_out()
+    """The workload of what was built. Raises NotHere where there are fewer than two pictures.
+
+    Where nothing is held out, some of the gallery's pictures ask and are left out of the vectors that are searched, as
+    `left_out` in the subject says: no library of indexes can leave out another one for each query.
+    """
+    asking = asked(collection, max(1, min(LEFT_OUT, len(collection) // LEFT_OUT_SHARE)))
+    kept = np.delete(np.arange(len(collection)), [] if asking.own is None else asking.own)
+    queries, truth = asking.vectors, asking.labels[:, 0]
     manifest, gallery = collection.artifact.manifest, collection.gallery
     subject = {
-        "vectors": len(collection),
+        "vectors": len(kept),
         "dim": collection.vectors.dim,
         "queries": len(queries),
         "weights_sha256": manifest.weights_sha256,
@@ -91,8 +99,11 @@ def stored(collection: Collection) -> Workload:
         "stand_in": manifest.stand_in,
         "synthetic": False,
     }
-    names = gallery.label_names, gallery.class_names
-    return Workload(collection.vectors.all(), collection.labels(), queries, truth, *names, subject)
+    vectors, labels = collection.vectors.all(), collection.labels()
+    if asking.own is not None:
+        subject["left_out"] = len(queries)
+        vectors, labels = vectors[kept], labels[kept]
+    return Workload(vectors, labels, queries, truth, gallery.label_names, gallery.class_names, subject)
 
 
 def synthetic(vectors: int, queries: int, dim: int, seed: int = 0) -> Workload:

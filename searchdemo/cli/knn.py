@@ -1,5 +1,7 @@
 """Measure kNN accuracy: classify the gallery's held-out queries by their nearest neighbours.
 
+Where a gallery holds none out, each picture is classified by the others (leave-one-out), and the answer says so.
+
 The weighted vote of a neighbour is exp(cosine / temperature), the plain vote is 1. Pictures are not needed: the
 queries were embedded when the gallery was.
 
@@ -45,9 +47,10 @@ def run(arguments: argparse.Namespace) -> Answer:
     manifest, note = collection.artifact.manifest, collection.encoder_spec.note
     content = to_json(found, collection.gallery.label_names if arguments.per_class else ())
     content["seconds"] = {"embed": manifest.embed_seconds, "search": round(found.search_seconds, 3)}
+    asking = "pictures that were left out one by one" if found.leave_one_out else "held-out queries"
     lines = [
         f"kNN accuracy of {arguments.encoder}{f' ({note})' if note else ''} on {arguments.gallery}",
-        f"{found.queries:,} held-out queries, {manifest.vectors:,} vectors, index {arguments.index}, "
+        f"{found.queries:,} {asking}, {manifest.vectors:,} vectors, index {arguments.index}, "
         f"temperature {arguments.temperature:g}; percent",
         "",
         accuracy_table(content["results"]),
@@ -67,7 +70,8 @@ def run(arguments: argparse.Namespace) -> Answer:
 
 
 def to_json(found: Evaluation, label_names: Sequence[str]) -> dict:
-    """{"queries", "results": [{"k", "vote", "top1", "top5"}]}, percent; with label names {label: top-1} per result."""
+    """{"queries", "leave_one_out", "results": [{"k", "vote", "top1", "top5"}]}, percent; with label names
+    {label: top-1} per result."""
     results = []
     for accuracy in found.accuracies:
         result = {"k": accuracy.k, "vote": accuracy.vote, "top1": accuracy.top1, "top5": accuracy.top5}
@@ -75,7 +79,7 @@ def to_json(found: Evaluation, label_names: Sequence[str]) -> dict:
             per_class = zip(label_names, accuracy.per_class.tolist(), strict=True)
             result["per_class"] = {label: top1 for label, top1 in per_class if not math.isnan(top1)}
         results.append(result)
-    return {"queries": found.queries, "results": results}
+    return {"queries": found.queries, "leave_one_out": found.leave_one_out, "results": results}
 
 
 def accuracy_table(results: list[dict]) -> str:

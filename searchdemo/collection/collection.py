@@ -13,9 +13,10 @@ import numpy as np
 
 from searchdemo.collection import knn
 from searchdemo.collection.allowed import matching, without
+from searchdemo.collection.asked import labelled
 from searchdemo.collection.behind import UP_TO_DATE, Behind
 from searchdemo.collection.classify import GUESSES, Classification, Guess, ranked
-from searchdemo.collection.labelled import all_labels, labelled_queries
+from searchdemo.collection.labelled import all_labels
 from searchdemo.collection.maps import Map
 from searchdemo.collection.missed import compared
 from searchdemo.collection.query import Embedded, Query, check_k, checked_text
@@ -319,27 +320,26 @@ class Collection:
     ) -> knn.Evaluation:
         """kNN accuracy: every held-out query against the gallery, at each k, by the weighted and by the plain vote.
 
-        Raises NotHere when no queries are stored, BadQuery for a k or a temperature out of bounds, and what `index`
-        raises.
+        Without held-out queries it is measured leave-one-out, see asked.py. Raises NotHere without labels, BadQuery for
+        a k or a temperature out of bounds, and what `index` raises.
         """
         for k in ks:
             check_k(k)
         knn.check_temperature(temperature)
-        queries, truth, notice = labelled_queries(self)
+        asked = labelled(self)
         searched, most = self.index(index), max(ks)
         started = time.perf_counter()
-        only = self.allowed()
         # One more than is needed: of two equal ones at the end, the first counts.
-        found = searched.search(queries, most + 1, only, **params).positions
+        found = asked.search(searched, most + 1, self.allowed(), **params)
         seconds = time.perf_counter() - started
-        best = rescored(queries, self.vectors, found)
+        best = rescored(asked.vectors, self.vectors, found)
         positions, cosines = best.positions[:, :most], best.scores[:, :most]
         labels = np.where(positions[:, :, None] == MISSING, -1, all_labels(self)[positions])
-        accuracies = knn.evaluate(cosines, labels, truth, len(self.gallery.label_names), ks, temperature)
+        accuracies = knn.evaluate(cosines, labels, asked.labels, len(self.gallery.label_names), ks, temperature)
         short = int((positions == MISSING).any(axis=1).sum())
-        said = f"{short:,} of {len(queries):,} queries found fewer than {positions.shape[1]}{remedy(searched)}"
-        told = "; ".join(filter(None, (notice, said if short else "")))
-        return knn.Evaluation(len(queries), tuple(accuracies), seconds, told)
+        said = f"{short:,} of {len(asked):,} queries found fewer than {positions.shape[1]}{remedy(searched)}"
+        told = "; ".join(filter(None, (asked.notice, said if short else "")))
+        return knn.Evaluation(len(asked), tuple(accuracies), seconds, told, asked.own is not None)
 
     def missed(self, vector: np.ndarray, index: str, found: np.ndarray, **params: int) -> Missed:
         """What an approximate index lost on a query (1, dim): the exact answer beside the positions (k,) it found."""

@@ -82,6 +82,7 @@ class Evaluation:
     accuracies: tuple[Accuracy, ...]
     search_seconds: float  # of the index alone, for all queries
     notice: str = ""  # what the person should know
+    leave_one_out: bool = False  # whether the gallery's own pictures asked
 
 
 def evaluate(

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from searchdemo.collection.knn import SEVERAL
-from searchdemo.errors import NotHere
 from searchdemo.types import MISSING
 
 if TYPE_CHECKING:
@@ -22,19 +20,6 @@ def all_labels(collection: Collection) -> np.ndarray:
         return collection.labels()[:, None]
     rows = collection.gallery_rows(np.arange(len(collection))).tolist()
     return padded([() if row == MISSING else pictures.all_labels(row) for row in rows])
-
-
-def labelled_queries(collection: Collection) -> tuple[np.ndarray, np.ndarray, str]:
-    """The held-out queries that have labels (q, dim), these (q, L), and what a person should know. Raises NotHere."""
-    (queries, _), gallery = collection.held_out(), collection.gallery
-    truth = padded([gallery.queries.all_labels(collection.query_row(number)) for number in range(len(queries))])
-    known = (truth >= 0).any(axis=1)
-    if not known.any():
-        raise NotHere(f"The held-out queries of {gallery.name!r} have no labels: accuracy needs some that do.")
-    unknown = int((~known).sum())
-    told = [SEVERAL] if truth.shape[1] > 1 or gallery.pictures.several_labels else []
-    told += [f"held-out queries left out because they have no label: {unknown:,}"] if unknown else []
-    return queries[known], truth[known], "; ".join(told)
 
 
 def padded(labels: Sequence[Sequence[int]]) -> np.ndarray:

@@ -98,6 +98,8 @@ class RunCard:
     def title(self) -> str:
         """ "scenes × bundled (limit 500, quick run)"."""
         marks = ["stand-in"] * self.stand_in + ["synthetic"] * bool(self.subject.get("synthetic"))
+        if left_out := self.subject.get("left_out"):
+            marks.append(f"{left_out:,} left out as queries")
         marks += [f"{name} {value}" for name, value in self.variant.items()] + ["quick run"] * self.quick
         return f"{self.gallery} × {self.encoder}" + (f" ({', '.join(marks)})" if marks else "")
 

@@ -8,6 +8,7 @@ from functools import partial
 
 import numpy as np
 
+from searchdemo.collection.asked import Asked, asked
 from searchdemo.collection.collection import Collection, embed
 from searchdemo.collection.query import Query, check_k
 from searchdemo.errors import BadQuery
@@ -21,6 +22,7 @@ MAX_REPEATS = 1000
 MAX_BATCH = 1024
 MAX_CANDIDATES = 10_000_000  # per call, over all its queries: 12 bytes each, about 120 MB
 ENCODE_REPEATS = 10
+NOBODY = Asked(np.empty((0, 1), np.float32), np.empty((0, 1), np.int64))
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ class Row:
     recipe: str  # how it was built, such as FAISS's factory string
     latency: Latency  # of one call with the whole batch
     recall: float  # recall@k of this query against exact search
-    mean_recall: float  # over held-out queries; nan when there are none
+    mean_recall: float  # over held-out queries, or leave-one-out; nan in a gallery of a single picture
     size_bytes: int
     load_ms: float  # from file or stored vectors to ready; includes building for a smaller gallery
     positions: np.ndarray  # (k,) that it found for this query
@@ -121,32 +123,35 @@ def run(collection: Collection, race: Race, query: np.ndarray) -> Iterator[Row]:
     The clock does not run while indexes are loaded or built, or the exact answer is computed. Raises SearchDemoError.
     """
     race.check()
-    batch = query
-    if race.batch > 1 and len(collection.queries):
-        batch = np.concatenate([query, np.resize(collection.queries, (race.batch - 1, query.shape[1]))])
-    some = recall_sample(collection.queries)
-    asked = np.concatenate([query, some])
-    exact = collection.index("brute").search(asked, race.k).positions
+    batch, some, brute = query, recall_sample(collection), collection.index("brute")
+    others = collection.queries if len(collection.queries) else some.vectors
+    if race.batch > 1 and len(others):
+        batch = np.concatenate([query, np.resize(others, (race.batch - 1, query.shape[1]))])
+    exact, exact_some = brute.search(query, race.k).positions, some.search(brute, race.k)
     at_once = max(1, MAX_CANDIDATES // race.candidates)
+    blocks = [some.take(slice(start, start + at_once)) for start in range(0, len(some), at_once)]
     for name in race.indexes:
         index = collection.index(name)
         params = race.params_for(index)
-        parts = (asked[start : start + at_once] for start in range(0, len(asked), at_once))
-        found = np.concatenate([index.search(part, race.k, **params).positions for part in parts])
+        found = index.search(query, race.k, **params).positions
+        found_some = [block.search(index, race.k, None, **params) for block in blocks]
         with thread_limit(race.threads):
             measured = affordable_latency(partial(index.search, batch, race.k, **params), race.repeats)
         yield Row(
             name,
             index.recipe,
             measured,
-            recall_at_k(found[:1], exact[:1]),
-            recall_at_k(found[1:], exact[1:]) if len(some) else float("nan"),
+            recall_at_k(found, exact),
+            recall_at_k(np.concatenate(found_some), exact_some) if len(some) else float("nan"),
             index.size_bytes,
             index.load_ms,
             found[0],
         )
 
 
-def recall_sample(held_out: np.ndarray) -> np.ndarray:
-    """The queries (at most RECALL_QUERIES, dim) for the mean recall, spread evenly over all classes."""
-    return held_out[:: max(1, len(held_out) // RECALL_QUERIES)][:RECALL_QUERIES]
+def recall_sample(collection: Collection) -> Asked:
+    """At most RECALL_QUERIES for the mean recall, spread over all classes; none in a gallery of a single picture."""
+    if not len(collection.queries):
+        return asked(collection, RECALL_QUERIES) if len(collection) > 1 else NOBODY
+    held_out = asked(collection)
+    return held_out.take(slice(None, None, max(1, len(held_out) // RECALL_QUERIES))).take(slice(RECALL_QUERIES))

@@ -14,6 +14,7 @@ import numpy as np
 from searchdemo.bench import linear_head, plots
 from searchdemo.bench.tables import Column, Form, Table, columns, encoder_of, fixed, number, table_of
 from searchdemo.bench.workload import Bench, Workload
+from searchdemo.collection.asked import without_themselves
 from searchdemo.collection.build import balanced_rows
 from searchdemo.collection.classify import training_note
 from searchdemo.collection.knn import TEMPERATURE, Accuracy, evaluate
@@ -90,18 +91,6 @@ def train_queries(work: Workload, seed: int = 0) -> np.ndarray:
     """The positions of the gallery that are queries too: all where that is affordable, else a balanced part."""
     n, dim = work.vectors.shape
     return balanced_rows(work.labels, None if n * n * dim <= MAX_PRODUCTS else MAX_QUERIES, seed)
-
-
-def without_themselves(found: Neighbors, own: np.ndarray) -> Neighbors:
-    """(q, k+1) neighbours -> (q, k), without the row own[i] of query i, wherever it stands.
-
-    It need not stand first: a duplicate has the same cosine. Where it is absent, k+1 duplicates or more stand before
-    it, and the last neighbour is left out.
-    """
-    others = found.positions != own[:, None]
-    others[others.all(axis=1), -1] = False
-    shape = (len(own), found.positions.shape[1] - 1)
-    return Neighbors(found.positions[others].reshape(shape), found.scores[others].reshape(shape))
 
 
 def _search_both(

@@ -25,7 +25,7 @@ class Step:
 
     vector: np.ndarray  # (1, dim), the query
     encoding: Latency | None  # None: a stored embedding
-    held_out: int  # queries in the mean recall
+    recall_of: str  # the queries of the mean recall: "200 held-out", "200 leave-one-out"
     conditions: str  # what the figures belong to
     rows: tuple[Row, ...] = ()
     failures: tuple[str, ...] = ()  # why an index is not among the rows
@@ -35,8 +35,9 @@ class Step:
 def steps(collection: Collection, race: Race, query: Query) -> Iterator[Step]:
     """Run a race. An index that cannot be built is left out, with a sentence. Raises any other SearchDemoError."""
     vector, encoding = encode(collection, query, race)
-    held_out = len(recall_sample(collection.queries))
-    step = Step(vector, encoding, held_out, conditions(collection, race, encoding))
+    sample = recall_sample(collection)
+    recall_of = f"{len(sample)} {'held-out' if sample.own is None else 'leave-one-out'}"
+    step = Step(vector, encoding, recall_of, conditions(collection, race, encoding))
     for name in race.indexes:
         try:
             yield from getting_ready(collection, name, step)

@@ -66,7 +66,7 @@ def add(page: Page) -> None:
             drawn = listed = gr.skip()
             if step.rows:
                 drawn = race_view.plot_html(step.rows, race, step.encoding, asked.encoder, step.conditions)
-                listed = race_view.table_html(step.rows, race, step.held_out)
+                listed = race_view.table_html(step.rows, race, step.recall_of)
             yield [race_view.status_html(step.doing, step.failures), drawn, listed, *[gr.skip()] * 4]
         found = {row.index: row.positions for row in step.rows}
         done = Finished(asked, collection.artifact.vectors_sha256, step.vector, found)

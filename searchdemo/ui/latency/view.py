@@ -26,9 +26,12 @@ def status_html(doing: str, failures: Sequence[str] = ()) -> str:
     return "".join(f"<p>{escape(sentence)}</p>" for sentence in sentences if sentence)
 
 
-def table_html(rows: Sequence[Row], race: Race, recall_queries: int) -> str:
-    """One row per index. Times are of one call; a batch of several queries has its time per query below."""
-    return render("race_table.html", rows=rows, race=race, recall_queries=recall_queries) if rows else ""
+def table_html(rows: Sequence[Row], race: Race, recall_of: str) -> str:
+    """One row per index. Times are of one call; a batch of several queries has its time per query below.
+
+    recall_of: what the mean recall is taken over, "200 held-out"
+    """
+    return render("race_table.html", rows=rows, race=race, recall_of=recall_of) if rows else ""
 
 
 def plot_html(rows: Sequence[Row], race: Race, encoding: Latency | None, encoder: str, note: str) -> str:
