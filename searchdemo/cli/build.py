@@ -63,6 +63,7 @@ def run(arguments: argparse.Namespace) -> Answer:
             artifact = None if arguments.rebuild else up_to_date(library, arguments, progress)
             found = artifact is not None
             artifact = artifact or embed(library, arguments, progress)
+            artifact = library.retrain(make_key(arguments), progress) or artifact
             indexes = [build_index(library, arguments, index, progress) for index in arguments.index]
             drawn = draw_map(library, arguments, progress) if arguments.map else {}
         except KeyboardInterrupt:
@@ -151,6 +152,8 @@ def draw_map(library: Library, arguments: argparse.Namespace, progress: Progress
 
 
 def answer(artifact: Artifact, found: bool, indexes: list[dict], drawn: dict, gallery: Gallery) -> Answer:
+    from searchdemo.collection.carry import sentences
+
     manifest, missing = artifact.manifest, gallery.missing
     content = {
         "gallery": manifest.gallery,
@@ -177,6 +180,9 @@ def answer(artifact: Artifact, found: bool, indexes: list[dict], drawn: dict, ga
         content |= counts | {"report": gallery.report.to_json()}
         lines.append(", ".join(f"{count:,} {what}" for what, count in counts.items()) + " pictures.")
         lines += gallery.report.lines()
+        if not found and (told := sentences(artifact)):
+            content["in_place"] = manifest.built["indexes"]
+            lines += told
     elif missing:
         lines.append(missing)
     if manifest.stand_in:

@@ -22,7 +22,7 @@ from searchdemo.errors import NoPictures, SearchDemoError
 
 if TYPE_CHECKING:
     from searchdemo.collection.library import Library
-    from searchdemo.collection.store import Key
+    from searchdemo.collection.store import Artifact, Key
 
 LOOK_EVERY_S = 60.0
 LISTEN_MS = 500  # so often the watcher returns, whether something happened or not
@@ -67,22 +67,31 @@ def follow(
             continue
         try:
             artifact = library.catch_up(key)
-        except SearchDemoError as error:  # an empty folder, another process that builds: the next change may mend it
-            tell({"error": str(error)})
-        else:
             if artifact is not None:
                 facts = artifact.manifest.built
                 counts = {what: facts[what] for what in ("embedded", "reused", "removed")}
-                tell({"pictures": artifact.manifest.vectors} | counts)
+                tell({"pictures": artifact.manifest.vectors} | counts | said(artifact))
             elif looked == float("-inf"):
                 tell({"pictures": library.store.open(key).manifest.vectors})
+            if (trained := library.retrain(key)) is not None:
+                tell({"pictures": trained.manifest.vectors} | said(trained))
+        except SearchDemoError as error:  # an empty folder, another process that builds: the next change may mend it
+            tell({"error": str(error)})
         looked = clock()
+
+
+def said(artifact: Artifact) -> dict:
+    """What was done to the indexes, where anything was."""
+    from searchdemo.collection.carry import sentences
+
+    return {"indexes": told} if (told := sentences(artifact)) else {}
 
 
 def sentence(fact: dict) -> str:
     if "error" in fact:
         return f"searchdemo: {fact['error']}"
     pictures = "1 picture" if fact["pictures"] == 1 else f"{fact['pictures']:,} pictures"
-    if "embedded" not in fact:
-        return f"Up to date: {pictures}. Watching."
-    return f"{pictures}: {fact['embedded']:,} embedded, {fact['removed']:,} removed."
+    indexes = fact.get("indexes", [])
+    if "embedded" in fact:
+        return " ".join([f"{pictures}: {fact['embedded']:,} embedded, {fact['removed']:,} removed.", *indexes])
+    return " ".join(indexes) or f"Up to date: {pictures}. Watching."

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from searchdemo.collection.carry import carry
 from searchdemo.collection.embed import BATCH_SIZE, Made, Stored, embed
 from searchdemo.collection.progress import Progress, Report
 from searchdemo.collection.reuse import StoredByContent
@@ -86,8 +87,6 @@ class _Build:
         query_rows, query_vectors = in_order(query_rows, queries.vectors)
         if not len(rows):
             raise NoPictures(gallery.missing or f"The gallery {gallery.name!r} has no pictures.")
-        self.report(Progress("building ivf", 0, 1, 0))
-        find("ivf").build(vectors, self.key.metric).save(self.work / VECTORS)
         arrays = {}
         if len(rows) < len(gallery.pictures):
             arrays["rows.npy"] = rows
@@ -106,6 +105,14 @@ class _Build:
                 "reused": made.reused + queries.reused,
                 "removed": self.removed(digests),
             }
+        carried = None
+        if DIGESTS in arrays and not self.rebuild:
+            given = self.store, self.key, self.encoder, arrays[DIGESTS], vectors, self.work, self.report
+            if (carried := carry(*given)) is not None:
+                facts["indexes"] = carried
+        if carried is None:
+            self.report(Progress("building ivf", 0, 1, 0))
+            find("ivf").build(vectors, self.key.metric).save(self.work / VECTORS)
         for name, array in arrays.items():
             np.save(self.work / name, array)
         return self.publish(gallery, len(rows), len(query_rows), arrays, made.seconds + queries.seconds, facts)
@@ -171,7 +178,7 @@ class _Build:
             },
         )
         artifact = self.store.publish(self.key, self.work, manifest)
-        for scratch in [*artifact.folder.glob("*.npy.*"), *artifact.folder.glob("*.partial")]:
+        for scratch in artifact.folder.glob("*.partial"):
             scratch.unlink(missing_ok=True)
         return artifact
 

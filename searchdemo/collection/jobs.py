@@ -7,6 +7,7 @@ import threading
 import time
 from dataclasses import dataclass
 
+from searchdemo.collection.carry import sentences
 from searchdemo.collection.library import Library
 from searchdemo.collection.progress import Progress, Report
 from searchdemo.collection.store import Key
@@ -27,6 +28,7 @@ class Job:
     progress: Progress
     error: str = ""  # one sentence when it failed
     finished: bool = False
+    said: tuple[str, ...] = ()  # what was done to the indexes, one sentence for each
 
 
 class Builds:
@@ -105,14 +107,15 @@ class Builds:
             with turn:
                 report(Progress(f"loading {key.encoder}", 0, 0, 0))
                 self._library.encoder(key.encoder, counter(f"fetching {key.encoder}, MB", report, 10**6))
-                self._library.build(key, report)
+                artifact = self._library.build(key, report)
+                artifact = self._library.retrain(key, report) or artifact
         except SearchDemoError as error:
             fail(str(error))
         except Exception as error:  # a bug, a full disk: the visitor is told, the terminal shows where
             fail(f"The build stopped ({type(error).__name__}: {error}); start it again to go on from there.")
             raise
         else:
-            tell(Job(key, Progress("built", 1, 1, 0), finished=True))
+            tell(Job(key, Progress("built", 1, 1, 0), finished=True, said=tuple(sentences(artifact))))
 
 
 def counter(stage: str, report: Report, unit: int = 1) -> Count:

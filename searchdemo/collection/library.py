@@ -11,6 +11,7 @@ from pathlib import Path
 from searchdemo.cache import Cache
 from searchdemo.collection.behind import UP_TO_DATE, Behind, behind
 from searchdemo.collection.build import build
+from searchdemo.collection.carry import retrain, sentences
 from searchdemo.collection.collection import Collection
 from searchdemo.collection.embed import BATCH_SIZE
 from searchdemo.collection.held import Held, ShelfInMemory
@@ -229,6 +230,17 @@ class Library:
             self._shelf.metadata(key).follow(self.gallery(key.gallery), progress=read)
         except (sqlite3.Error, BadArtifact) as error:  # the vectors are built; a filter reads what is missing
             log.warning("the facts about the pictures of %s could not be kept: %s", key.gallery, error)
+
+    def retrain(self, key: Key, report: Report = lambda progress: None) -> Artifact | None:
+        """Trains the indexes again whose answers drifted while they took changes in place; see carry.retrain.
+
+        Searches go on meanwhile with what there is. None where none is due. Raises as `carry.retrain`.
+        """
+        # What a visitor brought is in memory, and is built whole each time.
+        artifact = None if self.holds(key.gallery) else retrain(self.store, key, report)
+        if artifact is not None:
+            log.info("trained again: %s", "; ".join(sentences(artifact)))
+        return artifact
 
     def catch_up(self, key: Key, report: Report = lambda progress: None) -> Artifact | None:
         """Builds what changed in a person's folder since it was built; None where nothing did. Raises as `build`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -63,14 +63,18 @@ class Shelf:
                 opened.to_gpu(self.device or "cuda:0")
             return opened
 
-        return self.indexes.get((artifact.folder, snapshot.identity, name), open_index)
+        return self.indexes.get(self._kept_as(name, artifact, snapshot), open_index)
 
     def has_index(self, name: str, artifact: Artifact, snapshot: Snapshot) -> bool:
         """Whether the index would answer without being built first. Raises UnknownName."""
         spec = find(name)
-        if spec.name in AT_ONCE or (artifact.folder, snapshot.identity, name) in self.indexes:
+        if spec.name in AT_ONCE or self._kept_as(name, artifact, snapshot) in self.indexes:
             return True
         return spec.saved and self._file(spec, artifact, snapshot) is not None
+
+    def _kept_as(self, name: str, artifact: Artifact, snapshot: Snapshot) -> Hashable:
+        """An index may be trained again while its vectors stay the same: the manifest says it."""
+        return artifact.folder, snapshot.identity, name, repr(artifact.manifest.built.get("indexes"))
 
     def map(self, artifact: Artifact, snapshot: Snapshot) -> Map | None:
         """The stored map of these very vectors; None when there is none, and for a part of them. Raises BadArtifact."""

@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from searchdemo import assets
-from searchdemo.errors import BadArtifact, NotBuilt
+from searchdemo.errors import BadArtifact, NotBuilt, SearchDemoError
 from searchdemo.files import exclusive, make_folder, own_folder, sha256_of, write_json
 from searchdemo.indexes.base import IndexSpec, nodes_file
 
@@ -36,7 +36,7 @@ FORMAT = 1
 VECTORS = "ivf.faiss"
 METADATA = "metadata.sqlite"  # the facts about a gallery's pictures, beside the folders of its encoders
 DIGESTS, QUERY_DIGESTS = "digests.npy", "query_digests.npy"
-BUILDING, OLD = ".building", ".old"  # suffixes of folders that are not in place
+BUILDING, TRAINING, OLD = ".building", ".training", ".old"  # suffixes of folders that are not in place
 SWAP_SECONDS = 1.0  # a reader waits at most this long for a folder that is being replaced
 NAME_BYTES = 60  # of the name of a person's folder that go into ours; file systems take 255 in all
 
@@ -162,7 +162,7 @@ class Store:
     def folders(self) -> list[Path]:
         """Folders (gallery/encoder) that hold vectors, in either root."""
         found = {path.parent.relative_to(root) for root in self.roots for path in root.glob("*/*/manifest.json")}
-        return sorted(folder for folder in found if folder.suffix not in (BUILDING, OLD))
+        return sorted(folder for folder in found if folder.suffix not in (BUILDING, TRAINING, OLD))
 
     def has(self, key: Key) -> bool:
         paths = [root / key.folder / "manifest.json" for root in self.roots]
@@ -197,7 +197,19 @@ class Store:
         while not found and self.beside(key, OLD).exists() and time.monotonic() < latest:
             time.sleep(0.01)
             found = look()
+        if not found and self.beside(key, OLD).exists():
+            self._mend(key)
         return found or look()  # the renames may have ended between the last look and the check
+
+    def _mend(self, key: Key) -> None:
+        """Ends what a process that was killed between the two renames of `publish` had begun."""
+        folder = self.own / key.folder
+        with contextlib.suppress(SearchDemoError, OSError), self._alone(key):  # else it lives, and ends it itself
+            if folder.exists():
+                return
+            complete = [self.beside(key, suffix) / "manifest.json" for suffix in (BUILDING, TRAINING)]
+            there = sorted((path for path in complete if path.is_file()), key=lambda path: path.stat().st_mtime_ns)
+            (there[-1].parent if there else self.beside(key, OLD)).rename(folder)
 
     def beside(self, key: Key, suffix: str) -> Path:
         """A folder beside the one of the vectors, which a rebuild leaves alone."""
@@ -210,9 +222,21 @@ class Store:
     @contextlib.contextmanager
     def building(self, key: Key) -> Iterator[Path]:
         """The work folder, for one build at a time. Raises SearchDemoError when another process has it."""
-        folder = self.work_folder(key)
-        with exclusive(folder.with_name(folder.name + ".lock"), f"{key.encoder!r} is being built for {key.gallery!r}"):
-            yield self.work_folder(key)  # made again, because the other process may have moved it into place
+        with self._alone(key):
+            work = self.work_folder(key)  # made in here, because another process may have moved it into place
+            (work / "manifest.json").unlink(missing_ok=True)  # what is in there is not complete from now on
+            yield work
+
+    @contextlib.contextmanager
+    def training(self, key: Key) -> Iterator[Path]:
+        """An empty folder for what is made of stored vectors; what a killed build left stays. Raises as `building`."""
+        with self._alone(key):
+            shutil.rmtree(folder := self.beside(key, TRAINING), ignore_errors=True)
+            yield make_folder(folder)
+
+    def _alone(self, key: Key) -> contextlib.AbstractContextManager[None]:
+        lock = make_folder((self.own / key.folder).parent) / f"{key.folder.name}{BUILDING}.lock"
+        return exclusive(lock, f"{key.encoder!r} is being built for {key.gallery!r}")
 
     def publish(self, key: Key, work: Path, manifest: Manifest) -> Artifact:
         """Write the manifest into the prepared folder, then put the folder in the place of the old one."""
@@ -251,7 +275,7 @@ class Store:
             path = root / artifact.key.folder / name
             with contextlib.suppress(OSError, ValueError, TypeError, AttributeError):  # no card, or none that is whole
                 card = json.loads(card_file(path).read_text())
-                files = digests(artifact, path)
+                files = digests(artifact.vectors_sha256, path)
                 if {what: fact for what, fact in card.items() if what.endswith("sha256")} == files:
                     return Extra(path, card)
         return None
@@ -262,7 +286,7 @@ class Store:
 
     def add_extra(self, artifact: Artifact, path: Path, build_seconds: float, **made: str | int) -> None:
         """Register a further file that was written to extra_path. made: what its card is to say of it."""
-        write_card(path, made | digests(artifact, path) | {"build_seconds": build_seconds})
+        write_card(path, made | digests(artifact.vectors_sha256, path) | {"build_seconds": build_seconds})
 
 
 def read_manifest(path: Path, key: Key) -> Manifest:
@@ -286,11 +310,11 @@ def name_for(pictures: Path) -> str:
     return f"{legible}-{digest}"
 
 
-def digests(artifact: Artifact, path: Path) -> dict[str, str]:
+def digests(vectors_sha256: str, path: Path) -> dict[str, str]:
     """What the card beside a further file says of its bytes, and of the vectors that it belongs to."""
     nodes = nodes_file(path)
     more = {"nodes_sha256": sha256_of(nodes)} if nodes.exists() else {}
-    return {"sha256": sha256_of(path), "vectors_sha256": artifact.vectors_sha256} | more
+    return {"sha256": sha256_of(path), "vectors_sha256": vectors_sha256} | more
 
 
 def card_file(path: Path) -> Path:

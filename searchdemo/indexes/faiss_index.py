@@ -155,6 +155,7 @@ class FaissIndex(Index):
 
     def stand_for(self, nodes: Nodes) -> None:
         super().stand_for(nodes)
+        self._live = faiss.IDSelectorBitmap(np.packbits(nodes.live, bitorder="little"))
         self._made = {}
 
     @property
@@ -197,7 +198,8 @@ class FaissIndex(Index):
         if self.nodes is not None and self.nodes.buried:
             # A walk keeps tombstones among its candidates too: as many of the others as were asked for need more.
             values = values | {"ef_search": math.ceil(max(values["ef_search"], k) * self.nodes.burden)}
-        allowed = faiss.IDSelectorBitmap(np.packbits(only, bitorder="little"))
+        usual = self.nodes is not None and only is self.nodes.live  # not a filter: the tombstones alone are left out
+        allowed = self._live if usual else faiss.IDSelectorBitmap(np.packbits(only, bitorder="little"))
         return self._asked(queries, k, search_parameters(self.index, values, allowed))
 
     def _search(self, queries: np.ndarray, k: int, made: Effort) -> tuple[np.ndarray, np.ndarray]:

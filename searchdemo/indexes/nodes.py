@@ -44,7 +44,7 @@ class Nodes:
         with replacing(path) as temporary, temporary.open("wb") as file:
             np.save(file, np.append(self.of, np.int32(self.count)))
 
-    @property
+    @cached_property
     def live(self) -> np.ndarray:
         """(count,) bool: False for a tombstone."""
         return self._sizes > 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from html import escape
 
 import gradio as gr
@@ -47,6 +47,7 @@ def add(page: Page) -> None:
         running_jobs = [job for job in page.builds.running() if page.offers(job.key.gallery)]
         own_copy = page.library.data_dir or os.environ.get("SEARCHDEMO_DATA")  # then pictures come from nowhere else
         busy = job is not None and not job.finished
+        said = job.said if job is not None else ()
         whole_is_built = built is not None and built.limit is None
         behind = what_changed(page, gallery, encoder) if whole_is_built and not busy else UP_TO_DATE
         asked = not whole_is_built and not busy
@@ -63,7 +64,7 @@ def add(page: Page) -> None:
             panel_html(behind.sentence(wanted)) if behind else not_built(wanted, built, count, job, here.private),
             gr.update(visible=not busy and built is None and count > PART, value=label(PART)),
             gr.update(visible=not busy, value=CATCH_UP if behind else label(count)),
-            gr.update(value=builds_html(page, running_jobs), visible=bool(running_jobs)),
+            gr.update(value=builds_html(page, running_jobs, said), visible=bool(running_jobs or said)),
             str(sum(one.finished and one.key.gallery == gallery for one in page.builds.jobs())),
         ]
 
@@ -124,9 +125,9 @@ def what_changed(page: Page, gallery: str, encoder: str) -> Behind:
         return UP_TO_DATE
 
 
-def builds_html(page: Page, jobs: list[Job]) -> str:
+def builds_html(page: Page, jobs: list[Job], said: Sequence[str] = ()) -> str:
     own = [job for job in jobs if page.is_own(job.key.gallery)]
-    return render("builds.html", jobs=jobs, own=own, labels=dict(labels(page)))
+    return render("builds.html", jobs=jobs, own=own, labels=dict(labels(page)), said=said)
 
 
 def labels(page: Page) -> list[tuple[str, str]]:

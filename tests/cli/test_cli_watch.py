@@ -16,6 +16,8 @@ from searchdemo.collection.store import Key, Store
 from tests.cli_tools import ROOT, CountingColours, folder_of
 from tests.clock import Clock
 
+TRAINED_ON_ONE = "1.000 when it was trained on 1 picture."
+
 
 def test_each_set_of_changes_is_caught_up_with(tmp_path, clock):
     gallery, mine = folder_of({"a.png": "red"}, tmp_path / "mine"), tmp_path / "mine"
@@ -38,6 +40,7 @@ def test_each_set_of_changes_is_caught_up_with(tmp_path, clock):
         yield {"b.png"}
 
     follow(library, key, changes(), told.append, clock=lambda: clock.now)
+    indexes = [fact.pop("indexes", None) for fact in told if "error" not in fact]
     assert [fact for fact in told if "error" not in fact] == [
         {"pictures": 1, "embedded": 1, "reused": 0, "removed": 0},
         {"pictures": 3, "embedded": 2, "reused": 1, "removed": 0},
@@ -45,7 +48,15 @@ def test_each_set_of_changes_is_caught_up_with(tmp_path, clock):
         {"pictures": 1, "embedded": 0, "reused": 1, "removed": 1},
     ]
     assert "holds no picture files" in told[3]["error"] and CountingColours.encoded == 3
+    changed = "ivf: {} in place; recall@10 1.000, " + TRAINED_ON_ONE
+    assert indexes == [
+        None,
+        [changed.format("2 added and 0 removed")],
+        [changed.format("0 added and 1 removed")],
+        [changed.format("0 added and 1 removed")],
+    ]
     assert sentence(told[1]) == "3 pictures: 2 embedded, 0 removed."
+    assert sentence(told[1] | {"indexes": indexes[1]}).endswith(f"0 removed. {indexes[1][0]}")
     again = []
     follow(library, key, [set()], again.append, clock=Clock().perf_counter)
     assert again == [{"pictures": 1}] and "Up to date: 1 picture." in sentence(again[0])
@@ -74,7 +85,9 @@ def test_a_file_that_comes_while_it_watches_is_embedded(tmp_path):
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=os.environ) as process:
         assert json.loads(process.stdout.readline())["embedded"] == 1
         folder_of({"b.png": "blue"}, tmp_path / "mine")
-        assert json.loads(process.stdout.readline()) == {"pictures": 2, "embedded": 1, "reused": 1, "removed": 0}
+        told = json.loads(process.stdout.readline())
+        assert told.pop("indexes") == ["ivf: 1 added and 0 removed in place; recall@10 1.000, " + TRAINED_ON_ONE]
+        assert told == {"pictures": 2, "embedded": 1, "reused": 1, "removed": 0}
         process.send_signal(signal.SIGINT)
         assert b"stopped" in process.stderr.read()
         assert process.wait() == 130
