@@ -10,6 +10,7 @@ SearchDemoError
 │   ├── NoWeights      weights that are neither on the machine nor within reach
 │   └── NoPictures     pictures that are neither on the machine nor within reach
 ├── BadArtifact        a file that is missing, damaged, or belongs to something else
+├── NotWritten         a file that there is no room for, or no right to write
 └── Cancelled          something long that a person ended
 """
 
@@ -62,6 +63,10 @@ class NoPictures(NotHere):
 
 
 class BadArtifact(SearchDemoError):
+    pass
+
+
+class NotWritten(SearchDemoError):
     pass
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -10,7 +11,10 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-from searchdemo.errors import SearchDemoError
+from searchdemo.errors import NotWritten, SearchDemoError
+
+# What a person can mend: a disk or a quota that is full, a place that may not be written to
+UNWRITABLE = {errno.ENOSPC, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, getattr(errno, "EDQUOT", errno.ENOSPC)}
 
 _digests: dict[tuple[int, int, int, int], str] = {}
 
@@ -35,18 +39,31 @@ def sha256_of(path: Path) -> str:
     return _digests[key]
 
 
+def unwritable(path: Path, reason: str) -> NotWritten:
+    return NotWritten(
+        f"{path} cannot be written ({reason}): make room, or set SEARCHDEMO_HOME to another folder that can be written "
+        "to."
+    )
+
+
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """A temporary file beside `path` to write to. It takes the place of `path` when the block ends without an error.
 
     A reader sees the old file or the new one, never half of one. When several write at once, the last one stays.
+    Raises NotWritten where the disk is full, or the place may not be written to.
     """
     temporary = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}.partial")
     try:
         yield temporary
         temporary.replace(path)
+    except OSError as error:
+        if error.errno not in UNWRITABLE:
+            raise
+        raise unwritable(path, error.strerror or type(error).__name__) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(PermissionError):  # where it could not be made either
+            temporary.unlink(missing_ok=True)
 
 
 def write_json(path: Path, content: dict) -> None:

@@ -18,7 +18,7 @@ from searchdemo.collection.reuse import StoredByContent
 from searchdemo.collection.store import DIGESTS, QUERY_DIGESTS, VECTORS, Artifact, Key, Manifest, Store
 from searchdemo.encoders.base import Encoder
 from searchdemo.errors import BadArtifact, BadQuery, NoPictures, NotBuilt
-from searchdemo.files import sha256_of
+from searchdemo.files import replacing, sha256_of
 from searchdemo.galleries.base import Gallery, LivingPictures, Pictures
 from searchdemo.types import MISSING
 
@@ -114,7 +114,8 @@ class _Build:
             self.report(Progress("building ivf", 0, 1, 0))
             find("ivf").build(vectors, self.key.metric).save(self.work / VECTORS)
         for name, array in arrays.items():
-            np.save(self.work / name, array)
+            with replacing(self.work / name) as temporary, temporary.open("wb") as file:
+                np.save(file, array)
         return self.publish(gallery, len(rows), len(query_rows), arrays, made.seconds + queries.seconds, facts)
 
     def embed(

@@ -15,6 +15,7 @@ from searchdemo.collection.maps import Map
 from searchdemo.collection.snapshot import Snapshot
 from searchdemo.collection.store import METADATA, Artifact, Key, Store, index_file
 from searchdemo.encoders.base import Encoder
+from searchdemo.errors import SearchDemoError
 from searchdemo.files import sha256_of
 from searchdemo.indexes.base import Index, IndexSpec, uncounted
 from searchdemo.indexes.table import AT_ONCE, find
@@ -95,12 +96,20 @@ class Shelf:
         log.info("built the index %s over %s in %.1f s", spec.name, artifact.key.folder, built.load_ms / 1000)
         if not spec.saved:
             return built
+        try:
+            path = self._saved(built, spec, artifact, len(vectors))
+        except SearchDemoError as error:  # a full disk, a home that may not be written to: this process has it
+            log.warning("%s The index %s is kept in memory until then.", error, spec.name)
+            return built
+        return spec.load(path, len(vectors), vectors.dim)  # mapped, it shares its memory with other processes
+
+    def _saved(self, built: Index, spec: IndexSpec, artifact: Artifact, trained_on: int) -> Path:
         path = self.store.extra_path(artifact, index_file(spec))
         built.save(path)
         self.store.add_extra(
-            artifact, path, built.load_ms / 1000, index=spec.name, factory=built.recipe, trained_on=len(vectors)
+            artifact, path, built.load_ms / 1000, index=spec.name, factory=built.recipe, trained_on=trained_on
         )
-        return spec.load(path, len(vectors), vectors.dim)  # mapped, it shares its memory with other processes
+        return path
 
     def _file(self, spec: IndexSpec, artifact: Artifact, snapshot: Snapshot) -> Path | None:
         """None for one that was built in another way than this version builds it."""

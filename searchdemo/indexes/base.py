@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 import tempfile
 import threading
@@ -17,7 +19,7 @@ import numpy as np
 
 from searchdemo.errors import BadArtifact, BadQuery, SearchDemoError, UnknownName
 from searchdemo.extras import imported, is_installed, pip_command
-from searchdemo.files import replacing
+from searchdemo.files import replacing, unwritable
 from searchdemo.indexes.among import filtered_afterwards
 from searchdemo.indexes.nodes import Nodes, distinct
 from searchdemo.indexes.walk import Walk
@@ -281,9 +283,17 @@ class Index(ABC):
         return 1.0
 
     def save(self, path: Path) -> None:
-        """Writes a file, whole or not at all, of any index whose kind is kept on disk; see also `nodes_file`."""
+        """Writes a file, whole or not at all, of any index whose kind is kept on disk; see also `nodes_file`.
+
+        Raises NotWritten where the disk is full, or the place may not be written to.
+        """
         with replacing(path) as temporary:
-            self._write(temporary)
+            try:
+                self._write(temporary)
+            except NotImplementedError:
+                raise
+            except RuntimeError as error:  # a library's own, without the system's reason
+                raise unwritable(path, reason(error)) from error
         if self.nodes is None:
             nodes_file(path).unlink(missing_ok=True)
         else:
@@ -329,6 +339,12 @@ class Index(ABC):
 
     def to_gpu(self, device: str = "cuda:0") -> None:  # noqa: B027 not abstract: most stay where they are
         """Moves to this GPU where the library can; others stay where they are."""
+
+
+def check_size(path: Path, size: int) -> None:
+    """For libraries that end without a word when the disk is full. Raises OSError where a file has not `size` bytes."""
+    if path.stat().st_size != size:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
 
 def cosines(squared: np.ndarray) -> np.ndarray:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -101,6 +103,29 @@ class Effort:
     params: Any
 
 
+@contextmanager
+def io_errors() -> Iterator[Callable]:
+    """Yields a wrapper of what FAISS calls to write: an OSError that it meets there comes out again as itself."""
+    met: list[OSError] = []
+
+    def told(write: Callable[[bytes], int]) -> Callable[[bytes], None]:
+        def called(data: bytes) -> None:
+            try:
+                write(data)
+            except OSError as error:
+                met.append(error)
+                raise
+
+        return called
+
+    try:
+        yield told
+    except Exception as error:
+        if met:
+            raise met[0] from error
+        raise
+
+
 class FaissIndex(Index):
     """A FAISS index in memory or mapped. On a GPU, where FAISS is not safe for concurrent readers, behind a lock."""
 
@@ -133,7 +158,9 @@ class FaissIndex(Index):
     def _write(self, path: Path) -> None:
         if mapped_lists(self.owner) is not None:  # FAISS would write the path of the mapped file, not what is in it
             raise ValueError(f"the index {self.spec.name!r} lies in a file already: copy that")
-        faiss.write_index(self.owner, str(path))
+        # Through Python's file: FAISS's own closes without a word when the last bytes find no room.
+        with path.open("wb") as file, io_errors() as told:
+            faiss.write_index(self.owner, faiss.PyCallbackIOWriter(told(file.write)))
 
     def _use(self, index: Any) -> None:
         self.index = index

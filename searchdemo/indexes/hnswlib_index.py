@@ -9,7 +9,7 @@ from typing import Any
 import hnswlib
 import numpy as np
 
-from searchdemo.indexes.base import Index, IndexSpec, filled
+from searchdemo.indexes.base import Index, IndexSpec, check_size, filled
 from searchdemo.types import Count
 
 PART = 10_000  # vectors between two signs of progress
@@ -34,6 +34,7 @@ class HnswlibIndex(Index):
 
     def _write(self, path: Path) -> None:
         self.index.save_index(str(path))
+        check_size(path, self.index.index_file_size())
 
     filters = True
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from usearch.index import Index as Graph
 
-from searchdemo.indexes.base import Index, IndexSpec, filled
+from searchdemo.indexes.base import Index, IndexSpec, check_size, filled
 from searchdemo.types import MISSING, Count
 
 
@@ -30,6 +30,7 @@ class UsearchIndex(Index):
 
     def _write(self, path: Path) -> None:
         self.index.save(str(path))
+        check_size(path, self.index.serialized_length)
 
     def _search(self, queries: np.ndarray, k: int, made: dict[str, int]) -> tuple[np.ndarray, np.ndarray]:
         alone = len(queries) == 1  # which takes longer as a batch

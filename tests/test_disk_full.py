@@ -1,0 +1,93 @@
+"""A disk that is full, or a home that may not be written to: a sentence, nothing left behind, answers from memory."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from searchdemo.collection.store import Key
+from searchdemo.errors import NotWritten
+from searchdemo.files import replacing, write_json
+from searchdemo.indexes.table import find
+
+resource = pytest.importorskip("resource", reason="only POSIX limits the size of files")
+WHERE = ("colours", "mean-colour")
+
+
+@contextlib.contextmanager
+def room_for(size: int):
+    """Files may grow up to so many bytes; then writing fails, as on a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def left(folder: Path) -> list[str]:
+    return [path.name for path in folder.rglob("*.partial")]
+
+
+@pytest.mark.parametrize("room", [0, 1000, 20_000, -1])
+@pytest.mark.parametrize("name", ["hnsw", "sq8", "ivf", "hnswlib", "usearch", "nmslib", "annoy"])
+def test_an_index_that_finds_no_room_is_told_in_a_sentence(name, room, clustered, tmp_path):
+    if not find(name).installed:
+        pytest.skip(f"{find(name).package} is not installed")
+    index = find(name).build(clustered[0][:1000])
+    index.save(tmp_path / "index")
+    size = (tmp_path / "index").stat().st_size
+    (tmp_path / "index").unlink()
+    with room_for(room if room >= 0 else size + room), pytest.raises(NotWritten) as raised:  # -1: for all but one byte
+        index.save(tmp_path / "index")
+    said, _, fix = str(raised.value).partition("): ")
+    assert said.startswith(f"{tmp_path / 'index'} cannot be written (") and "Error" not in said
+    assert fix == "make room, or set SEARCHDEMO_HOME to another folder that can be written to."
+    assert list(tmp_path.iterdir()) == []
+    with room_for(size):
+        index.save(tmp_path / "index")
+    assert find(name).load(tmp_path / "index", 1000, 32).count == 1000
+
+
+def test_a_search_is_answered_from_memory(world, caplog):
+    name, collection = "hnsw", world.built().open(*WHERE)
+    with room_for(3000), caplog.at_level(logging.WARNING):
+        index = collection.index(name)
+    assert index.search(collection.vectors.all(), 1).positions[:, 0].tolist().count(-1) == 0
+    assert "hnsw.faiss cannot be written (File too large): make room, or set SEARCHDEMO_HOME" in caplog.text
+    assert "The index hnsw is kept in memory until then." in caplog.text
+    assert left(world.store.own) == [] and collection.index(name) is index
+    assert not (world.folder / "hnsw.faiss").exists()
+    assert world.library().open(*WHERE).index(name).count == 300  # with room, it is built and kept
+    assert (world.folder / "hnsw.faiss").exists()
+
+
+@pytest.mark.parametrize("room", [3000, 9000])
+def test_a_build_that_finds_no_room_leaves_the_old_state(world, room):
+    world.built()
+    before = world.store.open(Key(*WHERE)).manifest
+    with room_for(room), pytest.raises(Exception, match="cannot be written") as raised:
+        world.built(rebuild=True)
+    assert "make room, or set SEARCHDEMO_HOME" in str(raised.value)
+    assert world.store.open(Key(*WHERE)).manifest == before
+    assert [name for name in left(world.store.own) if "vectors" not in name and "queries" not in name] == []
+    world.built(rebuild=True)
+
+
+def test_a_folder_that_may_not_be_written_to(tmp_path, monkeypatch):
+    def denied(path, target):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "replace", denied)
+    with pytest.raises(NotWritten, match=r"a.json cannot be written \(Permission denied\): make room, or set"):
+        write_json(tmp_path / "a.json", {})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_other_errors_stay_what_they_are(tmp_path):
+    with pytest.raises(FileNotFoundError), replacing(tmp_path / "a") as temporary:
+        np.load(temporary)
