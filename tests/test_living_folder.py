@@ -7,6 +7,7 @@ import os
 import pkgutil
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -197,6 +198,43 @@ def test_an_edit_that_keeps_size_and_place_is_seen_by_its_content(mine):
     Image.fromarray(pixels).save(mine.root / "a.bmp")
     os.utime(mine.root / "a.bmp", (5, 5))
     assert mine.built() == (1, 3, 1)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows does not tell when a file was changed beside its own time")
+@pytest.mark.parametrize("how", ["in place", "by another file"])
+def test_an_edit_that_sets_the_time_back_is_seen(mine, how):
+    path = mine.root / "b" / "a.bmp"  # which is not compressed
+    Image.new("RGB", (8, 8), "white").save(path)
+    mine.build()
+    before = path.stat()
+    Image.new("RGB", (8, 8), "cyan").save(path if how == "in place" else mine.root / "new.bmp")
+    if how == "by another file":
+        (mine.root / "new.bmp").replace(path)
+    assert path.stat().st_size == before.st_size
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert "1 picture was changed" in mine.search("red").notice
+    assert mine.built() == (1, 3, 1)
+    assert mine.search("cyan", 1).hits[0].file == "b/a.bmp"
+
+
+def test_other_rights_cost_reading_and_no_embedding(mine, monkeypatch):
+    mine.build()
+    (mine.root / "b" / "red.png").chmod(0o600)
+    assert mine.built() == (0, 3, 0)
+    assert mine.search("red").notice == ""
+
+
+def test_a_catalog_of_the_version_before_keeps_its_rows(mine, monkeypatch, tmp_path):
+    monkeypatch.setattr("searchdemo.galleries.catalog.own_folder", lambda: tmp_path / "home")
+    mine.build()
+    (mine.root / "b" / "green.png").unlink()
+    mine.build()
+    rows = mine.rows()
+    with contextlib.closing(sqlite3.connect(tmp_path / "home" / "pictures.sqlite")) as db, db:
+        db.execute("ALTER TABLE files DROP COLUMN ctime_ns")
+        db.execute("PRAGMA user_version = 1")
+    assert mine.rows() == rows == {"b/red.png": 1, "c/blue.png": 2} and mine.search("red").notice == ""
+    assert mine.built() == (0, 2, 0)
 
 
 def test_an_encoder_of_other_weights_embeds_all(mine):

@@ -1,7 +1,7 @@
 """What was found out about a person's files, and the row of each picture: one SQLite file in the person's own folder.
 
 folders  the folders that were opened, and what is excluded from them
-files    per path: size and time of change, which decide whether to look again; kind, digest of the content, problem
+files    per path: size and times of change, which decide whether to look again; kind, digest of the content, problem
 rows     per folder: the row of each picture, by its content. A row is never given to another picture, so links and
          what refers to rows stay right while pictures are added, renamed and removed.
 """
@@ -24,18 +24,20 @@ from searchdemo.galleries.walk import File
 
 log = logging.getLogger(__name__)
 
-VERSION = 1  # of the tables; those of another version are made again
+VERSION = 2  # of the tables; those of a version that is not in MIGRATIONS are made again
 WAIT_S = 30.0  # for another process that writes
 MOVED = 0.5  # a folder is taken for one that went away when it holds so much of what that one held
 
 TABLES = """
 CREATE TABLE folders (id INTEGER PRIMARY KEY, root BLOB UNIQUE, former BLOB, exclude TEXT NOT NULL DEFAULT '[]');
 CREATE TABLE files (folder INTEGER, path BLOB, size INTEGER, mtime_ns INTEGER, device INTEGER, inode INTEGER,
-                    kind TEXT, digest BLOB, problem TEXT, PRIMARY KEY (folder, path)) WITHOUT ROWID;
+                    kind TEXT, digest BLOB, problem TEXT, ctime_ns INTEGER NOT NULL DEFAULT 0,
+                    PRIMARY KEY (folder, path)) WITHOUT ROWID;
 CREATE INDEX files_by_inode ON files (inode, size, mtime_ns);
 CREATE TABLE rows (folder INTEGER, row INTEGER, path BLOB, digest BLOB, PRIMARY KEY (folder, row)) WITHOUT ROWID;
 CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT);
 """
+MIGRATIONS = {1: "ALTER TABLE files ADD COLUMN ctime_ns INTEGER NOT NULL DEFAULT 0"}  # from each version to the next
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,7 @@ class Catalog:
             if moved := _moved(db, files):
                 db.execute("DELETE FROM folders WHERE root = ?", (place,))
                 db.execute("UPDATE folders SET root = ?, former = ? WHERE id = ?", (place, moved[1], moved[0]))
+                db.execute("UPDATE files SET ctime_ns = 0 WHERE folder = ?", moved[:1])  # copies have their own
                 if found:  # what is to be excluded was said before the folder was opened
                     db.execute("UPDATE folders SET exclude = ? WHERE id = ?", (found[2], moved[0]))
                 found = moved
@@ -101,20 +104,33 @@ class Catalog:
             )
 
     def known(self, folder: int, files: list[File]) -> dict[str, Known]:
-        """By path, what is remembered of those files that have the size and the time of change that they had then.
+        """By path, what is remembered of those files that have the size and the times of change that they had then.
 
-        A file that was renamed or moved, from another folder as well, is known by its inode.
+        A file that was renamed or moved, from another folder as well, is known by its inode. An edit that keeps the
+        size and sets the time of modification back (`exiftool -P`) leaves its trace in ctime, which a change of rights
+        moves too: such a file is read again, and embedded only where its content is another. Inodes alone tell no
+        edit: FAT gives out new ones with each mount.
         """
         found: dict[str, Known] = {}
         with self._open() as db:
             rows = db.execute(
-                "SELECT path, size, mtime_ns, kind, digest, problem FROM files WHERE folder = ?", (folder,)
+                "SELECT path, size, mtime_ns, ctime_ns, device, inode, kind, digest, problem FROM files "
+                "WHERE folder = ?",
+                (folder,),
             )
-            held = {os.fsdecode(path): ((size, mtime), Known(*rest)) for path, size, mtime, *rest in rows}
+            held = {
+                os.fsdecode(path): ((size, mtime), ctime, (device, inode), Known(*rest))
+                for path, size, mtime, ctime, device, inode, *rest in rows
+            }
             for file in files:
-                when, known = held.get(file.path, (None, None))
-                if known and when == (file.size, file.mtime_ns):
+                when, ctime, inode, known = held.get(file.path, (None, 0, None, None))
+                same = known is not None and when == (file.size, file.mtime_ns)
+                if known is not None and same and (not ctime or ctime == file.ctime_ns):
                     found[file.path] = known
+                    if ctime != file.ctime_ns:
+                        _remember(db, folder, file, known)
+                elif same and file.inode and inode == _signed(file.inode):
+                    continue  # it was written, or its rights were changed
                 elif file.inode and (moved := _by_inode(db, file)):
                     found[file.path] = moved
                     _remember(db, folder, file, moved)
@@ -147,7 +163,7 @@ class Catalog:
 
 def _remember(db: sqlite3.Connection, folder: int, file: File, known: Known) -> None:
     db.execute(
-        "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             folder,
             os.fsencode(file.path),
@@ -157,6 +173,7 @@ def _remember(db: sqlite3.Connection, folder: int, file: File, known: Known) -> 
             known.kind,
             known.digest,
             known.problem,
+            file.ctime_ns,
         ),
     )
 
@@ -225,12 +242,16 @@ def _prepared(db: sqlite3.Connection) -> sqlite3.Connection:
         if db.execute("PRAGMA user_version").fetchone()[0] != VERSION:
             with db:
                 db.execute("BEGIN IMMEDIATE")
-                if db.execute("PRAGMA user_version").fetchone()[0] != VERSION:
+                version = db.execute("PRAGMA user_version").fetchone()[0]
+                while version in MIGRATIONS:
+                    db.execute(MIGRATIONS[version])
+                    version += 1
+                if version != VERSION:
                     for (table,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
                         db.execute(f'DROP TABLE "{table}"')
                     for statement in TABLES.split(";"):
                         db.execute(statement)
-                    db.execute(f"PRAGMA user_version = {VERSION}")
+                db.execute(f"PRAGMA user_version = {VERSION}")
         reader = db.execute("SELECT value FROM facts WHERE name = 'reader'").fetchone()
         if reader is None or reader[0] != reader_version():
             with db:

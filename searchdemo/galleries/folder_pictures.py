@@ -18,7 +18,7 @@ from searchdemo.galleries.described import Described
 from searchdemo.galleries.looked import Looked
 from searchdemo.galleries.report import GalleryReport, files, named
 from searchdemo.galleries.thumbnails import Thumbnails
-from searchdemo.galleries.walk import File
+from searchdemo.galleries.walk import File, changed_at
 from searchdemo.types import MISSING
 from searchdemo.video import frame_at, split
 
@@ -106,7 +106,10 @@ class FolderPictures(LivingPictures):
                 if row in self.unread:
                     now = os.fstat(file.fileno())
                     inode = (now.st_dev, now.st_ino) if os.name == "posix" and seconds is None else None
-                    self._found[row] = File(self.paths[row], now.st_size, now.st_mtime_ns, inode), content_digest(data)
+                    self._found[row] = (
+                        File(self.paths[row], now.st_size, now.st_mtime_ns, inode, changed_at(now)),
+                        content_digest(data),
+                    )
                 return data
         except (OSError, BadPicture):  # gone since the folder was opened, or no video any more
             return None

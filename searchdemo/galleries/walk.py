@@ -35,6 +35,7 @@ class File:
     size: int
     mtime_ns: int
     inode: tuple[int, int] | None  # (device, number), which a renamed or moved file keeps; None where unknown
+    ctime_ns: int = 0  # when content, name or rights changed, which no program can set back; 0 where unknown
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,11 @@ def walk(root: Path, exclude: Sequence[str] = ()) -> Listing:
     return listing
 
 
+def changed_at(found: os.stat_result) -> int:
+    """File.ctime_ns; Windows tells the time of creation in its place."""
+    return found.st_ctime_ns if os.name == "posix" else 0
+
+
 def _look(
     entry: os.DirEntry, path: str, listing: Listing, folders: deque[str], links: deque[str], exclude: Sequence[str]
 ) -> None:
@@ -93,6 +99,6 @@ def _look(
         (links if entry.is_symlink() else folders).append(path)
     elif stat.S_ISREG(found.st_mode):
         inode = (found.st_dev, found.st_ino) if found.st_ino else None  # on Windows, listing a folder tells none
-        listing.files.append(File(path, found.st_size, found.st_mtime_ns, inode))
+        listing.files.append(File(path, found.st_size, found.st_mtime_ns, inode, changed_at(found)))
     else:
         listing.left_out["device or pipe"] += 1
