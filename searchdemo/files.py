@@ -21,9 +21,9 @@ _digests: dict[tuple[int, int, int, int], str] = {}
 
 def own_folder() -> Path:
     """Where a person's builds, cards and weights go: $SEARCHDEMO_HOME, else the user's cache folder."""
-    home = os.environ.get("SEARCHDEMO_HOME")
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return Path(home) if home else cache / "searchdemo"
+    if home := os.environ.get("SEARCHDEMO_HOME"):
+        return Path(home)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "searchdemo"
 
 
 def sha256_of(path: Path) -> str:

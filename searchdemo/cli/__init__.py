@@ -8,10 +8,13 @@ Example:
 from __future__ import annotations
 
 import argparse
+import getpass
+import io
 import json
 import logging
 import os
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -39,6 +42,7 @@ BAD_INPUT, INTERRUPTED, BROKEN_PIPE = 2, 130, 141  # exit codes; the last two ar
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return the exit code. An error that nobody foresaw keeps its traceback."""
+    settle()
     arguments = make_parser().parse_args(argv)
     if arguments.verbose:
         logging.basicConfig(format="%(asctime)s %(name)s: %(message)s", stream=sys.stderr)
@@ -59,6 +63,24 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python complains when it flushes at exit
         return BROKEN_PIPE
     return 0
+
+
+def settle() -> None:
+    """Names of files are written whatever the terminal can show, and who has no home, as in some containers, has one.
+
+    Many libraries look for `~` and for the user's name, and end where the system knows neither.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        Path.home()
+    except RuntimeError:
+        os.environ["HOME"] = os.environ.get("SEARCHDEMO_HOME") or tempfile.mkdtemp(prefix="searchdemo-home-")
+    try:
+        getpass.getuser()
+    except (KeyError, OSError):
+        os.environ["USER"] = "nobody"
 
 
 def make_parser() -> argparse.ArgumentParser:

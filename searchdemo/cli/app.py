@@ -4,6 +4,7 @@ Its address is printed as text, with --json too.
 
 Example:
   python -m searchdemo app --port 8000 --gallery scenes
+  python -m searchdemo app --host ::1
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from searchdemo.cli.options import add_places, gallery_name
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", type=int, metavar="N", help="default: GRADIO_SERVER_PORT, else 7860")
+    parser.add_argument("--host", metavar="ADDRESS", help="default: GRADIO_SERVER_NAME, else this machine alone")
     parser.add_argument("--gallery", type=gallery_name, metavar="G", help="what to open on: see `list`, or folder:PATH")
     parser.add_argument("--share", action="store_true", help="a public address through gradio's own servers")
     add_places(parser)
@@ -29,4 +31,5 @@ def run(arguments: argparse.Namespace) -> None:
         data_dir=arguments.data,
         out_dir=arguments.out_dir,
         share=arguments.share,
+        host=arguments.host,
     )

@@ -11,6 +11,7 @@ def launch(
     data_dir: Path | None = None,
     out_dir: Path | None = None,
     share: bool = False,
+    host: str | None = None,
 ) -> None:
     """Start the page, print its address and serve it until interrupted.
 
@@ -18,11 +19,16 @@ def launch(
     gallery: the one to open on, `folder:PATH` included; None: tiny-imagenet where its pictures are within reach
     data_dir: a copy of tiny-ImageNet
     out_dir: where builds go; None: the person's cache folder
-    Raises NoPictures (data_dir holds none), UnknownName.
+    host: the address to serve at; None: GRADIO_SERVER_NAME, else this machine alone
+    Raises NoPictures (data_dir holds none), UnknownName, BadQuery (the port is taken).
     """
+    from searchdemo.ui.surroundings import address, check_port, prepare
+
+    prepare()
+    check_port(address(host), port)
     from searchdemo.collection.library import Library
     from searchdemo.collection.store import Store
     from searchdemo.ui.demo import LAUNCH, build_demo
 
     demo = build_demo(Library(Store(own=out_dir), data_dir=data_dir), gallery)
-    demo.launch(**LAUNCH, server_port=port, share=share)
+    demo.launch(**LAUNCH, server_name=address(host), server_port=port, share=share)

@@ -119,7 +119,7 @@ def test_app_hands_its_options_to_the_page(monkeypatch, tmp_path):
     page = create_autospec(ui.launch)  # refuses arguments that launch does not take
     monkeypatch.setattr(ui, "launch", page)
     assert cli.main(["app", "--port", "8000", "--gallery", "scenes", "--data", str(tmp_path)]) == 0
-    page.assert_called_once_with(port=8000, gallery="scenes", data_dir=tmp_path, out_dir=None, share=False)
+    page.assert_called_once_with(port=8000, gallery="scenes", data_dir=tmp_path, out_dir=None, share=False, host=None)
 
 
 def test_the_version(capsys):

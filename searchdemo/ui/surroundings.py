@@ -1,0 +1,54 @@
+"""What a machine may have that keeps a page from starting: a proxy, a port that is taken, another user's folder."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import socket
+import tempfile
+from collections.abc import MutableMapping
+from pathlib import Path
+
+from searchdemo.errors import BadQuery
+
+HERE = ("localhost", "127.0.0.1", "::1")  # gradio asks its own page once, before it says that it is there
+
+
+def prepare(environ: MutableMapping[str, str] = os.environ) -> None:
+    """Before gradio is imported: this machine is reached without a proxy, and uploads go where they can be written."""
+    for name in ("NO_PROXY", "no_proxy"):
+        known = [host for host in environ.get(name, "").split(",") if host]
+        environ[name] = ",".join([*known, *(host for host in HERE if host not in known)])
+    folder = Path(tempfile.gettempdir()) / "gradio"
+    if "GRADIO_TEMP_DIR" not in environ and folder.exists() and not os.access(folder, os.W_OK | os.X_OK):
+        environ["GRADIO_TEMP_DIR"] = own = tempfile.mkdtemp(prefix="searchdemo-")  # that of another user is in the way
+        atexit.register(shutil.rmtree, own, ignore_errors=True)
+
+
+def address(host: str | None) -> str | None:
+    """As gradio takes it: IPv6 in brackets, as in a browser. None: GRADIO_SERVER_NAME, else this machine alone."""
+    host = host or os.environ.get("GRADIO_SERVER_NAME") or None
+    return f"[{host}]" if host and ":" in host and not host.startswith("[") else host
+
+
+def check_port(host: str | None, port: int | None) -> None:
+    """host: of `address`. Raises BadQuery where the port is taken, or is none, or the address is not this machine's."""
+    named = os.environ.get("GRADIO_SERVER_PORT", "")
+    port = int(named) if port is None and named.isdecimal() else port
+    if port is None:
+        return
+    if not 0 <= port <= 65_535:
+        raise BadQuery(f"{port:,} is no port: choose one from 1,024 to 65,535 with --port N.")
+    try:
+        found = socket.getaddrinfo((host or HERE[1]).strip("[]"), port, type=socket.SOCK_STREAM)
+        family, kind, _, _, place = found[0]
+        with socket.socket(family, kind) as trial:
+            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, os.name == "posix")
+            trial.bind(place)
+    except OSError as error:
+        where = f"port {port} of {host or 'this machine'}"
+        raise BadQuery(
+            f"The page cannot be served at {where} ({error.strerror}): choose another port with --port N, or another "
+            "address with --host."
+        ) from error

@@ -1,0 +1,110 @@
+"""What a machine may have that keeps the page or a command from starting: each is got round, or told in a sentence."""
+
+from __future__ import annotations
+
+import io
+import os
+import pwd
+import socket
+import sys
+from pathlib import Path
+
+import pytest
+
+from searchdemo import cli
+from searchdemo.errors import BadQuery
+from searchdemo.files import own_folder
+from searchdemo.ui import surroundings
+from searchdemo.ui.surroundings import address, check_port, prepare
+
+
+def test_a_proxy_is_not_asked_for_this_machine():
+    import httpx
+
+    environ = {"HTTP_PROXY": "http://127.0.0.1:9", "NO_PROXY": "intranet"}
+    prepare(environ)
+    assert environ["NO_PROXY"] == "intranet,localhost,127.0.0.1,::1" and environ["HTTP_PROXY"]
+    with pytest.MonkeyPatch.context() as patched:
+        for name, value in environ.items():
+            patched.setenv(name, value)
+        client = httpx.Client()
+        through = [
+            type(client._transport_for_url(httpx.URL(url))).__name__ for url in ("http://a.org", "http://[::1]:1")
+        ]
+        direct = client._transport_for_url(httpx.URL("http://127.0.0.1:7860"))
+        assert direct is client._transport and client._transport_for_url(httpx.URL("http://a.org")) is not direct
+        assert len(through) == 2
+
+
+def test_an_upload_folder_of_another_user_is_left_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    environ: dict[str, str] = {}
+    prepare(environ)
+    assert "GRADIO_TEMP_DIR" not in environ  # gradio makes its own
+    (tmp_path / "gradio").mkdir()
+    monkeypatch.setattr(surroundings.os, "access", lambda path, how: False)
+    prepare(environ)
+    assert Path(environ["GRADIO_TEMP_DIR"]).is_dir() and Path(environ["GRADIO_TEMP_DIR"]).parent == tmp_path
+    chosen = {"GRADIO_TEMP_DIR": "/chosen"}
+    prepare(chosen)
+    assert chosen["GRADIO_TEMP_DIR"] == "/chosen"
+
+
+@pytest.mark.parametrize(
+    ("host", "given"), [(None, None), ("0.0.0.0", "0.0.0.0"), ("::1", "[::1]"), ("[::1]", "[::1]"), ("", None)]
+)
+def test_addresses_as_gradio_takes_them(host, given, monkeypatch):
+    monkeypatch.delenv("GRADIO_SERVER_NAME", raising=False)
+    assert address(host) == given
+    monkeypatch.setenv("GRADIO_SERVER_NAME", "::")
+    assert address(host) == (given or "[::]")
+
+
+def test_a_port_that_is_taken_is_told_before_anything_is_loaded(complaint, monkeypatch):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        said = complaint("app", "--port", str(port))
+        assert (
+            f"The page cannot be served at port {port} of this machine (Address already in use): choose another" in said
+        )
+        assert "--port N" in said
+        monkeypatch.setenv("GRADIO_SERVER_PORT", str(port))
+        with pytest.raises(BadQuery, match="--port N"):
+            check_port(None, None)
+    check_port(None, port)
+    check_port(None, None)
+
+
+def test_addresses_and_ports_that_are_none():
+    with pytest.raises(BadQuery, match="99,999 is no port"):
+        check_port(None, 99_999)
+    with pytest.raises(BadQuery, match=r"port 7860 of no.such.host.invalid .*--host"):
+        check_port("no.such.host.invalid", 7860)
+    with pytest.raises(BadQuery, match=r"port 7860 of 192\.0\.2\.1 .*--host"):
+        check_port("192.0.2.1", 7860)  # reserved for documents: no machine has it
+
+
+def test_names_that_the_terminal_cannot_show_are_escaped(monkeypatch):
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding="ascii"))
+    cli.settle()
+    print("gr\u00f6\u00dfe/\udcff.png", flush=True)
+    assert written.getvalue() == b"gr\\xf6\\xdfe/\\udcff.png\n"
+
+
+def test_without_a_home_and_a_name(monkeypatch, tmp_path):
+    for name in ("HOME", "USER", "LOGNAME", "LNAME", "USERNAME", "XDG_CACHE_HOME", "SEARCHDEMO_HOME"):
+        monkeypatch.delenv(name, raising=False)
+
+    def unknown(uid):
+        raise KeyError(f"getpwuid(): uid not found: {uid}")
+
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+    with pytest.raises(RuntimeError):
+        own_folder()
+    monkeypatch.setenv("SEARCHDEMO_HOME", str(tmp_path))
+    assert own_folder() == tmp_path
+    cli.settle()
+    assert Path.home() == tmp_path and os.environ["USER"] == "nobody"
