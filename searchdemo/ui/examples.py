@@ -7,7 +7,7 @@ import numpy as np
 from searchdemo.cache import Cache
 from searchdemo.collection.collection import Collection
 from searchdemo.collection.examples import instructive
-from searchdemo.errors import NoPictures, SearchDemoError
+from searchdemo.errors import BadQuery, NoPictures, SearchDemoError
 from searchdemo.ui.components.tiles import Tile
 from searchdemo.ui.page import INDEX, K, Page
 
@@ -21,18 +21,30 @@ def numbers(collection: Collection) -> list[int]:
     return _numbers.get(collection.snapshot.identity, lambda: instructive(collection, INDEX, K, COUNT))
 
 
-def examples(page: Page, gallery: str, encoder: str) -> list[tuple[Tile, tuple]]:
-    """Each example as a tile, and the values that make it the query. None where no picture can be read."""
+def chosen(page: Page, gallery: str, encoder: str) -> list[int]:
+    """As `numbers`. Where the vectors are not built: any that are far from each other. None without pictures."""
     if not page.offers(gallery):
         return []
     try:
         opened = page.library.gallery(gallery)
         try:
-            chosen = numbers(page.library.open(gallery, encoder))
-        except SearchDemoError:  # not built: any that are far from each other
+            return numbers(page.library.open(gallery, encoder))
+        except SearchDemoError:
             count = len(opened.queries) or len(opened.pictures)
-            chosen = np.unique(np.linspace(0, count - 1, COUNT + 2)[1:-1].astype(int)).tolist()
+            return np.unique(np.linspace(0, count - 1, COUNT + 2)[1:-1].astype(int)).tolist()
     except NoPictures:
         return []
-    made = [page.query.held_out(opened, number) for number in chosen]
-    return [(Tile(*values[0]), values) for values in made]
+
+
+def example(page: Page, gallery: str, encoder: str, place: int) -> tuple:
+    """The values that make the example at this place the query. Raises BadQuery where there is none."""
+    offered = chosen(page, gallery, encoder)
+    if not 0 <= place < len(offered):
+        raise BadQuery(f"There is no example {place + 1:,} of {gallery!r}: choose one of its {len(offered)}.")
+    return page.query.held_out(page.library.gallery(gallery), offered[place])
+
+
+def tiles(page: Page, gallery: str, encoder: str) -> list[Tile]:
+    """One per example, in their order."""
+    opened = [example(page, gallery, encoder, place) for place in range(len(chosen(page, gallery, encoder)))]
+    return [Tile(*values[0]) for values in opened]

@@ -13,7 +13,7 @@ import gradio as gr
 from searchdemo.errors import SearchDemoError
 from searchdemo.ui.components.messages import hint
 from searchdemo.ui.components.templates import render
-from searchdemo.ui.examples import examples
+from searchdemo.ui.examples import chosen, example
 from searchdemo.ui.mine.galleries import UPLOAD
 from searchdemo.ui.page import Page
 from searchdemo.ui.query import HELD_OUT, QUIET, ROW, WORDS, Origin
@@ -115,8 +115,9 @@ def linked_query(page: Page, gallery: str, encoder: str, asked: Mapping[str, str
             if not given.isdecimal() or int(given) >= len(pictures):
                 raise ValueError(f"{name} = {given!r} is none of the {len(pictures):,} that {gallery} has.")
             return gr.skip(), made(opened, int(given))
-    first = examples(page, gallery, encoder)
-    return gr.skip(), first[0][1] if first else [gr.skip()] * len(page.query.shown)
+    if not chosen(page, gallery, encoder):
+        return gr.skip(), [gr.skip()] * len(page.query.shown)
+    return gr.skip(), example(page, gallery, encoder, 0)
 
 
 def linked_value(name: str, component: gr.components.Component, asked: Sequence[str]) -> object:

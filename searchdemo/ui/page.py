@@ -44,6 +44,14 @@ LAST: dict[str, Any] = {"trigger_mode": "always_last", "show_progress": "hidden"
 log = logging.getLogger(__name__)
 
 
+class IndexMissing(SearchDemoError):
+    """The index has to be built before it answers, which takes longer than a visitor waits in silence."""
+
+    def __init__(self, index: str):
+        super().__init__(f"The index {index} is not built yet.")
+        self.index = index
+
+
 class NoQuery(BadQuery):
     """The visitor has not given anything to search with yet."""
 
@@ -111,6 +119,7 @@ class Page:
         names_change = [self.built.change, *(name.change for name in names)]
         self.changes = [*names_change, *(number.input for number in numbers), self.where.submit]
         self._endings: dict[str | None, threading.Event] = {}  # session -> ends the build that its visitor waits for
+        self._meanwhile: set[str | None] = set()  # sessions that asked for more during their build
         self.device = "starting"  # "bfloat16 by openvino on cpu" once that is known
         self.index.change(_fit_index, self.index, [self.index, *sliders], **LAST, queue=False)
 
@@ -165,6 +174,7 @@ class Page:
             return
         so_far, ended = [0, len(collection)], threading.Event()
         self._endings[session] = ended
+        self._meanwhile.discard(session)
 
         def go_on() -> None:
             if ended.is_set():
@@ -179,7 +189,9 @@ class Page:
 
         def sign(seconds: float) -> list:
             go_on()
-            return saying(render("building.html", index=index, seconds=seconds, done=so_far[0], total=so_far[1]))
+            return saying(
+                render("building.html", index=index, seconds=seconds, done=so_far[0], total=so_far[1], then="")
+            )
 
         yield sign(0)
         try:
@@ -192,6 +204,22 @@ class Page:
             ended.set()  # the visitor cancelled it, or left
             self._endings.pop(session, None)
         yield saying("")  # the search may still fail
+
+    def check_ready(self, collection: Collection, index: str) -> None:
+        """Raises IndexMissing where the index would have to be built, and UnknownName."""
+        if not collection.has_index(index):
+            raise IndexMissing(index)
+
+    def waits(self, session: str | None) -> bool:
+        """Whether the visitor waits for a build, which is asked for an answer at the end."""
+        waiting = session in self._endings
+        if waiting:
+            self._meanwhile.add(session)
+        return waiting
+
+    def asked_meanwhile(self, session: str | None) -> bool:
+        """Whether the visitor asked for something else during the build that has just ended."""
+        return session in self._meanwhile
 
     def cancel(self, request: gr.Request) -> None:
         """End the build of an index that this visitor waits for."""

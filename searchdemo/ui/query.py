@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,22 +16,24 @@ from PIL import Image
 from searchdemo.collection.collection import Collection
 from searchdemo.collection.query import Query
 from searchdemo.encoders.table import ENCODERS
-from searchdemo.errors import BadPicture, BadQuery, NoPictures, NotBuilt, NoWeights, SearchDemoError
+from searchdemo.errors import BadPicture, BadQuery, Cancelled, NoPictures, NotBuilt, NoWeights, SearchDemoError
 from searchdemo.formats import suffixes
 from searchdemo.galleries.base import Gallery
 from searchdemo.pictures import open_picture
 from searchdemo.types import Blur
 from searchdemo.ui.components.answer import Answer
 from searchdemo.ui.components.messages import refusal_html, sentence_errors
-from searchdemo.ui.components.query_picture import FOREIGN, QueryPicture, foreign, readable
+from searchdemo.ui.components.query_picture import FOREIGN, QueryPicture, foreign, opened_picture, readable
 from searchdemo.ui.components.templates import render
 from searchdemo.ui.components.thumbnails import jpeg, picture_data, row_tile
 from searchdemo.ui.components.tiles import Tiles, file_name
-from searchdemo.ui.page import Choice, NoQuery, Page, whole
+from searchdemo.ui.page import Choice, IndexMissing, NoQuery, Page, whole
 
 PICTURE, WORDS, ROW, HELD_OUT = "picture", "words", "row", "held_out"
 FALLBACK = "bundled"  # an encoder that reads words and comes with searchdemo
 STRIP_PX = 96
+AT_ONCE = 2  # searches of all visitors together; more would only slow each other
+FLIGHT = ("takeoff", "landing")  # scripts before and after a request
 QUIET = {"show_progress": "hidden"}
 
 
@@ -44,6 +47,15 @@ class Origin:
     truth: str = ""  # its class name, where that is known
 
 
+@dataclass(frozen=True)
+class Fill:
+    """How a tab is filled: ask(request, *values of CurrentQuery.inputs, *values of inputs) gives its outputs."""
+
+    ask: Callable[..., Sequence]
+    inputs: Sequence[gr.components.Component]
+    outputs: Sequence[gr.components.Component]
+
+
 class CurrentQuery:
     """Makes the strip above the tabs where it is constructed; the image and the text tab place its other fields.
 
@@ -53,7 +65,8 @@ class CurrentQuery:
         def show(query: Query, collection: Collection, chosen: Choice, truth: str, temperature): ...
 
     Only the open tab is filled, when the query or the sidebar changes and when the visitor opens the tab. For that each
-    tab has a hidden button, `#refresh-<tab>`, which scripts in the browser press.
+    tab has a hidden button, `#refresh-<tab>`, which scripts in the browser press. A click on a picture within a tab
+    brings the query and the tab's answer in one go: see `picked`.
     """
 
     def __init__(self, page: Page):
@@ -72,6 +85,10 @@ class CurrentQuery:
             self.upload = gr.UploadButton(
                 "Your picture", file_types=["image", *suffixes()], elem_id="upload", size="md", elem_classes="narrow"
             )
+        # gradio repeats an event that came during the one before with the data of the first: clicks are kept here.
+        self._clicked = gr.JSON(visible="hidden")
+        self._fills: dict[str, Fill] = {}
+        self._free = threading.BoundedSemaphore(AT_ONCE)
         self._buttons = gr.Column(visible="hidden")  # outside the tabs: what is inside is not there before it is opened
         self.shown = [self.picture, self.origin, self.strip]
         self.refresh = render("refresh.js")
@@ -89,15 +106,53 @@ class CurrentQuery:
         done = event(sentence_errors(handler), inputs, self.shown, trigger_mode="always_last", queue=False, **QUIET)
         done.success(None, js=self.refresh)
 
-    def picks(self, tiles: Tiles, rows: gr.State) -> None:
+    def picked(self, clicked: gr.HTML, handler: Callable, inputs: Sequence[gr.components.Component], tab: str) -> None:
+        """At a click in `clicked`, which is in the tab `tab`, handler gives the new values of `shown`, and the tab is
+        filled by the same answer: one way there and back.
+
+        handler: takes a dict of what was clicked, then the values of inputs
+        """
+        fill, count = self._fills[tab], len(inputs)
+
+        def both(request: gr.Request, what: dict, *values: Any) -> list:
+            shown = handler(what, *values[:count])
+            (picture, _), origin, _ = shown
+            words, template, *others = values[count:]
+            read = None if origin.kind == ROW else opened_picture(picture)
+            return [*shown, *fill.ask(request, read, words, template, origin, *others)]
+
+        read = [self._clicked, *inputs, self.words, self.template, *self.page.inputs, *fill.inputs]
+        into = [*self.shown, *fill.outputs]
+        self._flown(clicked.select, sentence_errors(both), read, into, clicked.elem_id, clicked=True, **QUIET)
+
+    def picks(self, tiles: Tiles, rows: gr.State, tab: str) -> None:
         """A click on a tile searches with its picture, one on its corner enlarges it. rows: (gallery, row) of each."""
 
-        def pick(event: gr.EventData, rows: tuple) -> tuple:
-            gallery, row = rows[event.number]
+        def pick(clicked: dict, rows: tuple) -> tuple:
+            gallery, row = rows[whole("number", clicked.get("number"))]
             return self.row(self.page.library.gallery(gallery), row)
 
-        self.changed(tiles.select, pick, rows)
+        self.picked(tiles, pick, [rows], tab)
         self.page.enlarged.of(tiles, rows)
+
+    def _flown(
+        self,
+        event: Callable,
+        handler: Callable,
+        inputs: list,
+        outputs: list,
+        name: str | None,
+        clicked: bool = False,
+        **options: Any,
+    ) -> None:
+        """Past the queue, which takes two more requests. Where answers of several names crossed each other, the older
+        may stand there: the open tab is then filled once more.
+
+        name: of what asks; clicked: it is the elem_id of what was clicked, and the first input is to say where
+        """
+        options = {"trigger_mode": "always_last", "queue": False} | options  # what was asked meanwhile is not dropped
+        takeoff, landing = (render(f"{one}.js", name=name, clicked=clicked, refresh=self.refresh) for one in FLIGHT)
+        event(handler, inputs, outputs, js=takeoff, **options).then(None, js=landing)
 
     def follow(
         self,
@@ -113,46 +168,69 @@ class CurrentQuery:
         line: the output that says what went wrong, or that an index is built; the others are then empty
         events: further ones that fill them again, such as a slider of the tab
         """
-        page, count = self.page, len(self.inputs)
+        count = len(self.inputs)
 
-        def handler(request: gr.Request, *values: Any) -> Iterator:
+        def answer(*values: Any) -> Sequence:
             try:
                 query, collection, chosen = self.opened(*values[:count])
-                yield from page.ready(collection, chosen.index, line, outputs, request.session_hash)
+                self.page.check_ready(collection, chosen.index)
                 origin = values[self.inputs.index(self.origin)]
                 truth = origin.truth if isinstance(origin, Origin) and origin.gallery == chosen.gallery else ""
-                yield show(query, collection, chosen, truth, *values[count:])
+                return show(query, collection, chosen, truth, *values[count:])
             except (NotBuilt, NoPictures, NoWeights):
-                yield [None] * len(outputs)  # the panel above the tabs says so
+                return [None] * len(outputs)  # the panel above the tabs says so
+            except IndexMissing:
+                raise
             except SearchDemoError as error:
-                yield [refusal_html(str(error)) if output is line else None for output in outputs]
+                return refused(error, line, outputs)
 
-        self.fill(tab, handler, inputs, outputs, line, events)
+        self.fill(tab, answer, inputs, outputs, line, events)
 
     def fill(
         self,
         tab: str,
-        handler: Callable,
+        answer: Callable,
         inputs: Sequence[gr.components.Component],
         outputs: Sequence[gr.components.Component],
         line: Answer,
         events: Sequence[Callable] = (),
     ) -> None:
-        """As `follow`, by a generator that takes a gr.Request, the values of `self.inputs`, and those of `inputs`. It
-        has to answer where there is no query, too.
+        """As `follow`, by a function of the values of `self.inputs`, and those of `inputs`. It has to answer where
+        there is no query, too, and may raise IndexMissing alone: the index is then built, while `line` tells of it.
         """
+        page, count = self.page, len(self.inputs)
+
+        def saying(html: str) -> list:
+            return [html if output is line else gr.skip() for output in outputs]
+
+        def ask(request: gr.Request, *values: Any) -> Sequence:
+            if page.waits(request.session_hash):  # for a build, whose end asks again
+                return [gr.skip()] * len(outputs)
+            try:
+                with self._free:
+                    return answer(*values)
+            except IndexMissing as missing:
+                return saying(render("building.html", index=missing.index, seconds=0, done=0, total=0, then="build"))
+
+        def build(request: gr.Request, *values: Any) -> Iterator[Sequence]:
+            try:
+                _, collection, chosen = self.opened(*values[:count])
+                yield from page.ready(collection, chosen.index, line, outputs, request.session_hash)
+                yield saying(render("built.html"))
+            except SearchDemoError as error:
+                again = isinstance(error, Cancelled) and page.asked_meanwhile(request.session_hash)
+                yield saying(render("built.html")) if again else refused(error, line, outputs)
+
         with self._buttons:
             button = gr.Button(visible="hidden", elem_id=f"refresh-{tab}")
-        gr.on(
-            [button.click, *events],
-            handler,
-            [*self.inputs, *inputs],
-            outputs,
-            trigger_mode="always_last",  # what was asked meanwhile is not dropped
-            show_progress="minimal",
-            show_progress_on=line,
-        )
-        line.stop(self.page.cancel, queue=False, **QUIET)
+        self._fills[tab] = Fill(ask, inputs, outputs)
+        read = [*self.inputs, *inputs]
+        progress: dict[str, Any] = {"show_progress": "minimal", "show_progress_on": line}
+        for event in (button.click, *events):
+            self._flown(event, ask, read, [*outputs], tab, **progress)
+        line.build(build, read, outputs, trigger_mode="once", **QUIET)
+        line.built(None, js=self.refresh)
+        line.stop(page.cancel, queue=False, **QUIET)
 
     @property
     def fields(self) -> list[gr.components.Component]:
@@ -234,6 +312,11 @@ class CurrentQuery:
         if len(collection.queries):
             return self.held_out(collection.gallery, collection.query_row(random.randrange(len(collection.queries))))
         return self.row(collection.gallery, int(collection.gallery_rows(np.array(random.randrange(len(collection))))))
+
+
+def refused(error: SearchDemoError, line: Answer, outputs: Sequence[gr.components.Component]) -> list:
+    """Values of the outputs: `line` says why there is no answer, the others are empty."""
+    return [refusal_html(str(error)) if output is line else None for output in outputs]
 
 
 def query_of(

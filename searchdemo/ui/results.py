@@ -25,7 +25,7 @@ class Results:
         shown = [line, tiles, rows, *([lesson] if lesson else [])]
         self._page, self._with_lesson = page, lesson is not None
         page.query.follow(tab, self._show, shown, line)
-        page.query.picks(tiles, rows)
+        page.query.picks(tiles, rows, tab)
         page.on_remedy(line, page.query.refresh)
 
     def _show(self, query: Query, collection: Collection, chosen: Choice, truth: str) -> tuple:

@@ -59,7 +59,7 @@ def add(page: Page) -> None:
     vote.change(lambda vote: gr.update(interactive=vote != PLAIN), vote, temperature, show_progress="hidden")
     settings, outputs = [k, vote, temperature], [verdict, bars, neighbours, rows]
     page.query.follow("classify", show, outputs, verdict, settings, [part.input for part in settings])
-    page.query.picks(neighbours, rows)
+    page.query.picks(neighbours, rows, "classify")
     page.linked |= {"votes": k, "vote": vote, "temperature": temperature}
 
 

@@ -6,8 +6,8 @@ import gradio as gr
 
 from searchdemo.ui.components.templates import render
 from searchdemo.ui.components.tiles import Tiles
-from searchdemo.ui.examples import examples
-from searchdemo.ui.page import LAST, Page
+from searchdemo.ui.examples import example, tiles
+from searchdemo.ui.page import LAST, Page, whole
 from searchdemo.ui.results import Results
 
 TITLE = "Image search"
@@ -25,13 +25,12 @@ def add(page: Page) -> None:
             lesson.render()
 
     def fill(gallery: str, encoder: str) -> list:
-        return [tile for tile, _ in examples(page, gallery, encoder)]
+        return tiles(page, gallery, encoder)
 
-    def pick(event: gr.EventData, gallery: str, encoder: str) -> tuple:
-        _, values = examples(page, gallery, encoder)[event.number]
-        return values
+    def pick(clicked: dict, gallery: str, encoder: str) -> tuple:
+        return example(page, gallery, encoder, whole("example", clicked.get("number")))
 
     subject = [page.gallery, page.encoder]
     events = [page.demo.load, page.gallery.change, page.encoder.change]
     gr.on(events, fill, subject, shown, **LAST, queue=False)
-    query.changed(shown.select, pick, subject)
+    query.picked(shown, pick, subject, "image-search")

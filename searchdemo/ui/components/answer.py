@@ -11,7 +11,9 @@ from searchdemo.ui.components.templates import render
 
 
 class Answer(gr.HTML):
-    """HTML with buttons: `apply` tells a handler `event.param` and `event.value` of a remedy, `stop` ends a build."""
+    """HTML with buttons: `apply` tells a handler `event.param` and `event.value` of a remedy, `stop` ends a build.
+    What it says may ask for more by itself: `build` for an index that is missing, `built` for an answer after that.
+    """
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**{"js_on_load": render("answer.js")} | options)

@@ -14,6 +14,7 @@ from PIL import Image
 
 from searchdemo.errors import BadPicture
 from searchdemo.pictures import open_picture
+from searchdemo.types import Blur
 from searchdemo.ui.components import placeholder
 from searchdemo.ui.components.thumbnails import Tile, picture_data
 
@@ -84,6 +85,16 @@ def readable(picture: Image.Image | BadPicture | None) -> Image.Image | None:
     if isinstance(picture, BadPicture):
         raise picture
     return picture
+
+
+def opened_picture(encoded: bytes | Blur | None) -> Image.Image | BadPicture | None:
+    """What a handler gets of the field where it shows a stored picture. None for what stands in for one."""
+    if encoded is None or isinstance(encoded, Blur):
+        return None
+    try:
+        return open_picture(encoded)
+    except BadPicture as error:
+        return error
 
 
 def source_of(payload: ImageData) -> bytes | Path:

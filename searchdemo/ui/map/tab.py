@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import gradio as gr
@@ -14,7 +14,7 @@ from searchdemo.ui.components.messages import hint, refusal_html
 from searchdemo.ui.components.templates import render
 from searchdemo.ui.components.thumbnails import picture_data, row_tile
 from searchdemo.ui.map import data
-from searchdemo.ui.page import INDEX, Choice, Page, whole
+from searchdemo.ui.page import INDEX, Choice, IndexMissing, Page, whole
 
 TITLE = "Map"
 
@@ -50,7 +50,7 @@ def add(page: Page) -> None:
         elem_id="map",
     )
 
-    def show(request: gr.Request, *values: Any) -> Iterator[list]:
+    def show(*values: Any) -> list:
         """Values of canvas and line. The points are there without a query too."""
         *given, view = values
         names = given[len(page.query.fields) :]
@@ -60,17 +60,20 @@ def add(page: Page) -> None:
             value |= {"gallery": chosen.gallery, "encoder": chosen.encoder, "index": chosen.index}
             value["key"] = data.key(page.open(chosen))
             query, collection, chosen = page.query.opened(*given)
-            yield from page.ready(collection, chosen.index, line, [canvas, line], request.session_hash)
+            page.check_ready(collection, chosen.index)
             drawn = data.overlay(collection, chosen, query)
-            yield [value | {"overlay": drawn}, hint(sentence(chosen, drawn))]
+            return [value | {"overlay": drawn}, hint(sentence(chosen, drawn))]
+        except IndexMissing:
+            raise
         except SearchDemoError as error:
-            yield [value if "key" in value else value | {"note": str(error)}, refusal_html(str(error))]
+            return [value if "key" in value else value | {"note": str(error)}, refusal_html(str(error))]
 
-    def selected(event: gr.EventData) -> tuple:
-        return page.query.row(page.library.gallery(chosen_by(event.gallery).gallery), whole("row", event.row))
+    def selected(clicked: dict) -> tuple:
+        opened = page.library.gallery(chosen_by(clicked.get("gallery")).gallery)
+        return page.query.row(opened, whole("row", clicked.get("row")))
 
     page.query.fill("map", show, [page.map_view], [canvas, line], line)
-    page.query.changed(canvas.select, selected, None)
+    page.query.picked(canvas, selected, [], "map")
 
 
 def or_note(answer: Callable[[], dict]) -> dict:

@@ -298,7 +298,9 @@ function showPicture(row) {
 const rowOf = position => (points.rows ? points.rows[position] : position);
 
 function select(slot) {
-  if (slot >= 0 && rowOf(points.order[slot]) >= 0) trigger("select", { row: rowOf(points.order[slot]), gallery: value.gallery });
+  if (slot < 0 || rowOf(points.order[slot]) < 0) return;
+  element.closest(".block").dataset.clicked = JSON.stringify({ row: rowOf(points.order[slot]), gallery: value.gallery }); // see takeoff.js
+  trigger("select");
 }
 
 const under = (left, top, reach) =>
