@@ -4,75 +4,24 @@ from __future__ import annotations
 
 import contextlib
 import os
-import pkgutil
 import shutil
-import signal
 import sqlite3
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from searchdemo.collection.library import Library
 from searchdemo.collection.query import Query
-from searchdemo.collection.store import Artifact, Key
+from searchdemo.collection.store import Key
 from searchdemo.errors import BadQuery, NoPictures
 from searchdemo.galleries import folder, folder_pictures
-from tests.conftest import MeanColour, World, png, unit
-
-ENCODER = "mean-colour"
-
-
-class Folder:
-    """A folder of plain pictures, and its builds and searches, each by a process of its own."""
-
-    def __init__(self, root: Path, world: World):
-        self.root, self.world = root, world
-        root.mkdir()
-
-    def add(self, name: str, *colour: int) -> None:
-        (self.root / name).parent.mkdir(parents=True, exist_ok=True)
-        (self.root / name).write_bytes(png(colour))
-
-    def add_many(self, number: int, seed: int = 0) -> None:
-        for i, colour in enumerate(np.random.default_rng(seed).permutation(2**15)[:number]):
-            self.add(f"{seed}-{i:03}.png", colour % 32 * 8, colour // 32 % 32 * 8, colour // 1024 * 8 + 1)
-
-    @property
-    def key(self) -> Key:
-        return Key(f"folder:{self.root}", ENCODER)
-
-    def build(self, **options) -> Artifact:
-        return self.world.library().build(self.key, **options)
-
-    def built(self, **options) -> tuple[int, int, int]:
-        """Numbers of pictures that a build embedded, reused and removed. What the encoder was given is the first."""
-        self.world.encoder.encoded = 0
-        facts = self.build(**options).manifest.built
-        assert self.world.encoder.encoded == facts["embedded"]
-        return facts["embedded"], facts["reused"], facts["removed"]
-
-    def open(self, library: Library | None = None):
-        return (library or self.world.library()).open(f"folder:{self.root}", ENCODER)
-
-    def search(self, text: str, k: int = 3, index: str = "flat", library: Library | None = None):
-        return self.open(library).search(Query(text=text), index, k)
-
-    def rows(self) -> dict[str, int]:
-        """File -> row, of all that a search finds."""
-        return {hit.file: hit.row for hit in self.search("white", 1000).hits}
+from tests.conftest import MeanColour, unit
+from tests.living import ENCODER, LivingFolder, three_colours
 
 
 @pytest.fixture
-def mine(tmp_path, world) -> Folder:
-    folder = Folder(tmp_path / "mine", world)
-    folder.add("b/red.png", 255, 0, 0)
-    folder.add("b/green.png", 0, 255, 0)
-    folder.add("c/blue.png", 0, 0, 255)
-    return folder
+def mine(tmp_path, world) -> LivingFolder:
+    return three_colours(tmp_path / "mine", world)
 
 
 def test_only_what_was_added_is_embedded(mine):
@@ -174,7 +123,7 @@ def test_a_folder_that_was_moved_is_found_and_embeds_nothing(mine, tmp_path, how
 
 def test_a_copy_of_a_folder_embeds_nothing_and_the_first_stays(mine, tmp_path):
     mine.build()
-    copy = Folder(tmp_path / "copy", mine.world)
+    copy = LivingFolder(tmp_path / "copy", mine.world)
     shutil.copytree(mine.root, copy.root, dirs_exist_ok=True, copy_function=shutil.copy)
     assert copy.built() == (0, 3, 0)
     assert mine.search("red", 1).hits[0].file == copy.search("red", 1).hits[0].file == "b/red.png"
@@ -369,98 +318,3 @@ def test_when_all_pictures_are_gone_it_is_said(mine):
     shutil.rmtree(mine.root / "c")
     with pytest.raises(NoPictures, match="holds no picture files"):
         mine.search("red")
-
-
-KILL_ME = """
-import os, signal, sys
-from pathlib import Path
-from tests.conftest import MeanColour
-from searchdemo.collection import build, embed
-from searchdemo.collection.store import Key, Store
-from searchdemo.galleries.table import open_gallery
-
-embed.PASS_SECONDS, embed.FIRST_BATCH = float("inf"), 10
-encoder, gallery, most = MeanColour(), sys.argv[2], int(sys.argv[3])
-
-def report(progress):
-    if encoder.encoded >= most:
-        os.kill(os.getpid(), signal.SIGKILL)
-
-build.build(open_gallery(gallery), encoder, Store(own=Path(sys.argv[1])), Key(gallery, "mean-colour"), report, 10)
-"""
-
-
-def test_a_kill_loses_nothing_finished_though_the_folder_changes_meanwhile(mine, tmp_path, monkeypatch):
-    monkeypatch.setenv("SEARCHDEMO_HOME", str(tmp_path / "home"))
-    mine.add_many(97)
-    command = [sys.executable, "-c", KILL_ME, str(mine.world.store.own), mine.key.gallery]
-    for most in (30, 20):
-        done = subprocess.run([*command, str(most)], cwd=Path(__file__).parents[1], env=os.environ)
-        assert done.returncode == -signal.SIGKILL
-    mine.add("aa, before all others.png", 7, 7, 9)
-    (mine.root / "b" / "green.png").rename(mine.root / "a.png")
-    mine.world.encoder.encoded = 0
-    artifact = mine.build()
-    assert artifact.manifest.vectors == 101 and mine.world.encoder.encoded == 101 - 50
-    assert not [*artifact.folder.glob("*.partial")]
-
-
-class Killed(BaseException):
-    """As a signal that nobody can catch, as far as one process can play it."""
-
-
-@pytest.mark.parametrize(
-    ("place", "function", "lost", "calls"),
-    [
-        ("collection.journal.Journal.add", "before", 10, 4),  # the batch that was on its way
-        ("collection.journal.Journal.add", "after", 0, 4),
-        ("galleries.catalog.Catalog.remember", "before", 0, 4),
-        ("galleries.catalog.Catalog.remember", "after", 0, 4),
-        ("galleries.catalog.Catalog.keep_rows", "before", 0, 1),
-        ("galleries.catalog.Catalog.keep_rows", "after", 0, 1),
-        ("collection.build.in_order", "before", 0, 1),
-        ("collection.build.sha256_of", "before", 0, 1),
-        ("collection.store.write_json", "before", 0, 1),
-        ("collection.store.Store.publish", "before", 0, 1),
-        ("collection.store.shutil.rmtree", "before", 0, 1),
-        ("collection.store.shutil.rmtree", "after", 0, 1),
-    ],
-)
-def test_killed_at_any_place_a_build_goes_on_and_ends_right(mine, monkeypatch, steady, place, function, lost, calls):
-    mine.add_many(97)
-    kind, passed = type(mine.world.encoder), []
-    whole_encode, name = kind.encode_pixels, f"searchdemo.{place}"
-    module, _, attribute = name.rpartition(".")
-
-    def encode_pixels(self, pixels):
-        passed.append(len(pixels))
-        return whole_encode(self, pixels)
-
-    monkeypatch.setattr(kind, "encode_pixels", encode_pixels)
-    count = 0
-    with pytest.MonkeyPatch.context() as patched:
-        target = pkgutil.resolve_name(module)
-        original = getattr(target, attribute)
-
-        def deadly(*given, **options):
-            nonlocal count
-            count += 1
-            if count == calls and function == "before":
-                raise Killed
-            result = original(*given, **options)
-            if count == calls:
-                raise Killed
-            return result
-
-        patched.setattr(target, attribute, deadly)
-        with contextlib.suppress(Killed):
-            mine.build(batch_size=10)
-    finished = sum(passed) - lost * (count >= calls)
-    passed.clear()
-    artifact = mine.build(batch_size=10)
-    assert artifact.manifest.vectors == 100 and sum(passed) == 100 - finished
-    collection = mine.open()
-    rows, vectors = collection.gallery_rows(np.arange(100)), collection.vectors.all()
-    for row, vector in zip(rows, vectors, strict=True):
-        colour = np.asarray(Image.open(mine.root / collection.gallery.file(row)))[0, 0]
-        assert np.abs(vector - unit(np.pad(colour.astype(float), (0, 5)))).max() < 2**-10

@@ -59,7 +59,10 @@ def add(page: Page, tabs: gr.Tabs, titles: Sequence[str], notice: gr.HTML) -> No
         values: list[object] = []
         for name, component in carried.items():
             try:
-                values.append(linked_value(name, component, asked.getlist(name)))
+                value = linked_value(name, component, asked.getlist(name))
+                if name in page.linked_checks and isinstance(value, str):
+                    page.linked_checks[name](value)
+                values.append(value)
             except ValueError as error:
                 values.append(gr.skip())
                 said.append(str(error))

@@ -193,7 +193,7 @@ def test_a_link_brings_the_view_back(browser_page, visit, page_url):
     expect(again.locator("#k input[type=range]")).to_have_value("5")
     expect(again.get_by_role("tab", selected=True)).to_have_text("Text search")
 
-    query = "&".join(("row=12", "tab=Classify", "votes=7", "nprobe=9999", "encoder=nobody", "k=x"))
+    query = "&".join(("row=12", "tab=Classify", "votes=7", "nprobe=9999", "encoder=nobody", "k=x", "card=nothing"))
     third = visit.open(f"{page_url}/?{query}")
     expect(third.locator("#classify-neighbours .tile")).to_have_count(7)
     expect(third.locator("#query")).to_contain_text("picture 12 of scenes")
@@ -202,6 +202,7 @@ def test_a_link_brings_the_view_back(browser_page, visit, page_url):
         "nprobe = '9999' is out of bounds, 16 is used",
         "encoder = 'nobody' is not offered",
         "k = 'x' is out",
+        "card = 'nothing' is not on this machine",
     ):
         expect(notice).to_contain_text(wrong)
     for bad, said in (("row=2000", "row = '2000' is none of the 2,000"), ("tab=Nothing", "There is no tab 'Nothing'")):

@@ -17,9 +17,9 @@ def lesson_html(query: np.ndarray, nearest: np.ndarray, name: str) -> str:
     highest = float(max(np.abs(query[:shown]).max(), np.abs(nearest[:shown]).max(), 1e-9))
     products = query * nearest
     rows = [
-        ("the query", (query[:shown] / highest).tolist()),
-        (name or "the nearest picture", (nearest[:shown] / highest).tolist()),
-        ("each pair multiplied", (products[:shown] / float(np.abs(products[:shown]).max() or 1)).tolist()),
+        ("the query", bars(query[:shown] / highest)),
+        (name or "the nearest picture", bars(nearest[:shown] / highest)),
+        ("each pair multiplied", bars(products[:shown] / float(np.abs(products[:shown]).max() or 1))),
     ]
     return render(
         "lesson.html",
@@ -30,3 +30,9 @@ def lesson_html(query: np.ndarray, nearest: np.ndarray, name: str) -> str:
         degrees=float(found.degrees[0, 1]),
         euclidean=float(found.euclidean[0, 1]),
     )
+
+
+def bars(values: np.ndarray) -> tuple[str, str]:
+    """SVG paths of the positive and of the negative values (n,) in [-1, 1]: an element per bar took the page longer."""
+    drawn = [(value, f"M{place} 0h.8v{-value:.3f}h-.8z") for place, value in enumerate(values.tolist())]
+    return "".join(bar for value, bar in drawn if value >= 0), "".join(bar for value, bar in drawn if value < 0)

@@ -27,10 +27,10 @@ class Plan:
 
 
 PLANS = {
-    "indexes quick": Plan("indexes, quick: a minute", ("tradeoff",), True),
-    "indexes full": Plan("indexes, full: ten minutes", ("tradeoff",), False),
-    "encoder quick": Plan("encoder, quick: a minute", ("latency", "classnames", "knn"), True),
-    "encoder full": Plan("encoder, full: minutes", ("latency", "classnames", "knn"), False),
+    "indexes quick": Plan("indexes, quick: 10,000 vectors, 500 queries", ("tradeoff",), True),
+    "indexes full": Plan("indexes, full: all vectors", ("tradeoff",), False),
+    "encoder quick": Plan("encoder, quick: 10,000 vectors, 500 queries", ("latency", "classnames", "knn"), True),
+    "encoder full": Plan("encoder, full: all vectors", ("latency", "classnames", "knn"), False),
 }
 
 

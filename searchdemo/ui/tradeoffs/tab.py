@@ -29,7 +29,7 @@ TITLE = "Trade-offs"
 MIN_RECALL = 0.95  # at the start
 NO_CARD = (
     "No run of the trade-off benchmark is on this machine yet, and none came with it: "
-    "press “Measure”, which takes about a minute."
+    "press “Measure”, which says after its first step how long it takes."
 )
 MEASURING = Measuring()
 
@@ -75,6 +75,7 @@ def add(page: Page) -> None:
     dot = gr.State("")  # the id of the dot that the visitor chose; "": the recommended setting is shown
     linked_card = gr.Textbox(visible="hidden")  # the card that the visitor, or a link, chose
     page.linked |= {"least_recall": recall, "most_ms": ms, "most_mb": mb, "against": against, "card": linked_card}
+    page.linked_checks["card"] = check_card
 
     def pair_of(gallery: str, encoder: str) -> Pair:
         page.choice(gallery, encoder, "brute", 1)  # refuses names that are not offered
@@ -193,6 +194,12 @@ def add(page: Page) -> None:
     page.demo.load(watch, None, [status, cancel], **quiet)
     # Without an output: it could arrive after the last word of the run, and take its place.
     cancel.click(MEASURING.cancel, None, None, queue=False, **quiet)
+
+
+def check_card(key: str) -> None:
+    """Raises ValueError for the key of a link that no card here has."""
+    if key not in {entry.key for entry in tradeoff_cards.listed()}:
+        raise ValueError(f"card = {key!r} is not on this machine, the card that fits the sidebar is used.")
 
 
 def others_of(peers: Sequence[dict]) -> dict:
