@@ -15,7 +15,7 @@ from searchdemo.types import Count
 from searchdemo.ui.components.answer import Answer
 from searchdemo.ui.components.messages import refusal_html
 from searchdemo.ui.components.templates import render
-from searchdemo.ui.examples import examples
+from searchdemo.ui.examples import chosen, example
 from searchdemo.ui.mine.files import OwnFiles
 from searchdemo.ui.mine.place import at_this_machine
 from searchdemo.ui.page import Page
@@ -123,8 +123,8 @@ class MinePanel:
         _, encoder = page.names(gallery.name, encoder)
         if gallery.private:
             page.builds.start(page.key(gallery.name, encoder))
-        first = examples(page, gallery.name, encoder)
-        shown = first[0][1] if first else [gr.skip()] * len(page.query.shown)
+        offered = chosen(page, gallery.name, encoder)
+        shown = example(page, gallery.name, encoder, 0) if offered else [gr.skip()] * len(page.query.shown)
         said = render("taken.html", count=gallery.pictures.count, lines=gallery.report.lines(), private=gallery.private)
         return [said, gr.update(choices=page.gallery_choices(), value=gallery.name), *shown, None]
 
