@@ -124,7 +124,7 @@ def test_of_a_built_gallery_the_seconds_of_embedding_are_told(world, monkeypatch
     card = measure("knn", Bench(world.built(), Key("colours", "mean-colour")))
     assert card.parts["times"][0]["embed_pictures"] == 330
     assert "trained on the pictures and labels" in card.notes[0]
-    summary, by_k, by_temperature, seconds = knn.tables([card])
+    summary, by_k, by_temperature, seconds, published = knn.tables([card])
     assert "mean nothing" in summary.rows[0]["mark"] and "means nothing" in by_k.title
     best = max(
         row["top1"] for part in ("accuracy", "temperature") for row in card.parts[part] if row["split"] == "valid"
@@ -135,10 +135,13 @@ def test_of_a_built_gallery_the_seconds_of_embedding_are_told(world, monkeypatch
     for table in (summary, by_k, by_temperature):
         assert all("–" not in line for line in table.cells())
     assert "330 pictures" in seconds.title
+    assert [row["what"] for row in published.rows[:2]] == ["kNN", "linear head"]
+    assert published.rows[0]["valid"] == summary.rows[0]["top1"] and "trained on train" in published.rows[0]["encoder"]
+    assert {"train": 81.66, "valid": 77.73}.items() <= published.rows[2].items()
 
 
 def test_vectors_that_were_never_embedded_have_tables_too(world):
-    seconds = knn.tables([measure("knn", bench(world, separable()))])[-1]
+    seconds = knn.tables([measure("knn", bench(world, separable()))])[3]
     assert "pictures" not in seconds.title and "random vectors" in seconds.title
     assert seconds.cells()[0][2] == "–"
 

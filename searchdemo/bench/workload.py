@@ -119,6 +119,20 @@ def synthetic(vectors: int, queries: int, dim: int, seed: int = 0) -> Workload:
     return Workload(rows[:vectors], labels[:vectors], rows[vectors:], labels[vectors:], names, names, subject)
 
 
+@dataclass(frozen=True)
+class Asked:
+    """What `latency` asks of every index. Other benchmarks sweep these by themselves."""
+
+    k: int = 10
+    metric: str = "ip"
+    params: dict[str, int] = field(default_factory=dict)  # those that an index does not know are not for it
+
+    def __str__(self) -> str:
+        """What is unusual: "k 100, l2, nprobe 4", or ""."""
+        said = [f"k {self.k}"] * (self.k != Asked.k) + [self.metric] * (self.metric != Asked.metric)
+        return ", ".join(said + [f"{name} {value}" for name, value in self.params.items()])
+
+
 @dataclass
 class Bench:
     """One run of a benchmark: its input and its options. A benchmark takes one and returns Figures (see table.py)."""
@@ -132,6 +146,7 @@ class Bench:
     seed: int = 0
     report: Callable[[Progress], None] = lambda progress: None
     indexes: tuple[str, ...] = ()  # names in the INDEXES table, for `latency`; (): all
+    asked: Asked = field(default_factory=Asked)  # for `latency`
     options: dict = field(default_factory=dict)  # that only one benchmark understands
     _collection: Collection | None = field(default=None, repr=False)
     _workload: Workload | None = field(default=None, repr=False)

@@ -2,12 +2,14 @@
 
 Benchmarks: latency, tradeoff, index, knn, classnames, reduce, scale, embed, peers, filter, map, floors. Each writes a
 run card (JSON: figures, machine, threads, versions, digests, seed), and all tables and plots are drawn from cards.
-Indexes are measured with the inner product; `tradeoff` compares it with L2, so --metric l2 is refused.
+`latency` asks each index for 10 results by the inner product, or for what -k, --metric and the search parameters say;
+the others sweep these by themselves.
 
 Example:
   python -m searchdemo bench latency --quick
   python -m searchdemo bench --all --quick
   python -m searchdemo bench latency --encoders bundled resnet18 --stand-in --synthetic --threads 1 2
+  python -m searchdemo bench latency -k 1000 --metric l2 --index flat hnsw --ef-search 1000
   python -m searchdemo bench --recommend "recall>=0.95,ms<=1,mb<=60"
   python -m searchdemo bench --report docs/benchmarks.md
 """
@@ -24,7 +26,7 @@ from typing import TYPE_CHECKING
 
 from searchdemo import assets
 from searchdemo.cli.answer import Answer, table
-from searchdemo.cli.options import add_choice, make_key, make_library, whole_number
+from searchdemo.cli.options import add_choice, add_search_params, make_key, make_library, search_params, whole_number
 
 if TYPE_CHECKING:
     from searchdemo.collection.library import Library
@@ -59,12 +61,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="print the fastest setting within them and its code, from this run of tradeoff, else from your newest "
         "full run, your newest quick run, or the one that ships",
     )
+    parser.add_argument("-k", type=whole_number, default=10, metavar="N", help="for latency: results (default 10)")
+    add_search_params(parser)
     add_choice(parser)
 
 
 def run(arguments: argparse.Namespace) -> Answer:
     from searchdemo.bench.table import BENCHMARKS, measure
-    from searchdemo.bench.workload import Bench
+    from searchdemo.bench.workload import Asked, Bench
     from searchdemo.cli.progress import ProgressLine
     from searchdemo.encoders.table import ENCODERS
     from searchdemo.errors import BadQuery
@@ -77,7 +81,9 @@ def run(arguments: argparse.Namespace) -> Answer:
     for look_up, wanted in ((BENCHMARKS.find, names), (ENCODERS.find, encoders), (find_index, arguments.index)):
         for name in wanted:  # a wrong name is refused before an hour of work
             look_up(name)
-    check_together(arguments)
+    check_together(arguments, names)
+    asked = Asked(arguments.k, arguments.metric, search_params(arguments))
+    arguments.metric = Asked.metric  # which names the stored vectors, the same for both metrics
     bounds = parse(arguments.recommend) if arguments.recommend is not None else None
     root = cards_root(arguments)
     if arguments.report:
@@ -101,6 +107,7 @@ def run(arguments: argparse.Namespace) -> Answer:
                 indexes=tuple(arguments.index),
                 seed=arguments.seed,
                 report=progress,
+                asked=asked,
             )
             for name in names:
                 with failures.kept(f"{name} of {encoder} was skipped"):
@@ -144,14 +151,21 @@ class Failures:
                 self.error = error
 
 
-def check_together(arguments: argparse.Namespace) -> None:
+def check_together(arguments: argparse.Namespace, names: list[str]) -> None:
     """Raises BadQuery for options that would have no effect."""
     from searchdemo.errors import BadQuery
 
-    if arguments.metric != "ip":
+    others = [name for name in names if name != "latency"] or ["a run without `latency`"] * ("latency" not in names)
+    if arguments.metric != "ip" and others:
         raise BadQuery(
-            f"--metric {arguments.metric} has no effect: benchmarks search by the inner product, and `bench tradeoff` "
-            "compares it with L2 by itself; leave --metric out."
+            f"--metric {arguments.metric} has no effect on {', '.join(others)}: they search by the inner product, and "
+            "`bench tradeoff` compares it with L2 by itself; leave --metric out, or name `latency` alone."
+        )
+    given = ["-k"] * (arguments.k != 10) + [f"--{name.replace('_', '-')}" for name in search_params(arguments)]
+    if given and others:
+        raise BadQuery(
+            f"{', '.join(given)} has no effect on {', '.join(others)}, which sweeps such values by itself: "
+            "name `latency` alone."
         )
     beside = [*arguments.benchmarks, *["--all"] * arguments.all, *["--recommend"] * (arguments.recommend is not None)]
     if arguments.report and beside:

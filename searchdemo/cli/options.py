@@ -52,6 +52,10 @@ def add_choice(parser: argparse.ArgumentParser, gallery: bool = True) -> None:
 
 def add_index(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--index", default="ivf", metavar="I", help="see `list`, or faiss:STRING (default %(default)s)")
+    add_search_params(parser)
+
+
+def add_search_params(parser: argparse.ArgumentParser) -> None:
     for param in SEARCH_PARAMS:
         option = f"--{param.name.replace('_', '-')}"
         parser.add_argument(option, type=int, metavar="N", help=f"{param.help} (default {param.default})")

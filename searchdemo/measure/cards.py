@@ -21,7 +21,7 @@ from searchdemo.files import make_folder, own_folder, sha256_of, write_json
 
 FORMAT = 1
 KEY_PARTS = ("transform", "metric", "limit")  # fields of store.Key; the settings of a card hold the unusual ones
-VARIANT = (*KEY_PARTS, "weights")
+VARIANT = (*KEY_PARTS, "weights", "asked")  # asked: what an unusual run asks of each index, "k 100, nprobe 4"
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,8 @@ class RunCard:
         marks = ["stand-in"] * self.stand_in + ["synthetic"] * bool(self.subject.get("synthetic"))
         if left_out := self.subject.get("left_out"):
             marks.append(f"{left_out:,} left out as queries")
-        marks += [f"{name} {value}" for name, value in self.variant.items()] + ["quick run"] * self.quick
+        marks += [f"{value}" if name == "asked" else f"{name} {value}" for name, value in self.variant.items()]
+        marks += ["quick run"] * self.quick
         return f"{self.gallery} × {self.encoder}" + (f" ({', '.join(marks)})" if marks else "")
 
     @property
@@ -121,6 +122,8 @@ class RunCard:
         folder = Key(self.gallery, self.encoder, **parts).folder
         if weights := self.variant.get("weights"):
             folder = folder.with_name(f"{folder.name}-w{weights}")
+        if asked := self.variant.get("asked"):
+            folder = folder.with_name(f"{folder.name}-{asked.replace(', ', '-').replace(' ', '')}")
         return folder / (f"{self.benchmark}-quick.json" if self.quick else f"{self.benchmark}.json")
 
     def to_json(self) -> dict:

@@ -92,6 +92,19 @@ def test_a_run_with_a_limit_or_ones_own_weights_leaves_the_usual_card_alone(run,
     assert [Path(path).parent.name for path in written] == folders
 
 
+def test_latency_asks_for_what_the_options_say(run, complaint, built, few, tmp_path):
+    """Another number of results, another metric: the card says so, and never replaces the usual one."""
+    options = ("-k", "5", "--metric", "l2", "--index", "faiss:IVF2,Flat", "--nprobe", "2")
+    content = run("bench", "latency", *built, "--quick", "--cards", str(tmp_path), *options)
+    (path,), (card,) = map(Path, content["files"]), content["cards"]
+    assert path.parent.name == f"bundled-n{LIMIT}-k5-l2-nprobe2" and card["settings"]["asked"] == "k 5, l2, nprobe 2"
+    (row,) = card["parts"]["search"]
+    assert row["recall_5"] == 1 and "recall_10" not in row  # both cells, on unit rows
+    usual = run("bench", "latency", *built, "--quick", "--cards", str(tmp_path), "--index", "flat")
+    assert Path(usual["files"][0]) != path and "asked" not in usual["cards"][0]["settings"]
+    assert "ef_search" in complaint("bench", "latency", *built, "--index", "flat", "--ef-search", "9")
+
+
 def test_several_encoders_one_after_the_other(run, built, few, tmp_path):
     content = run(
         *("bench", "latency", *built, "--quick", "--synthetic", "--cards", str(tmp_path)),
@@ -158,6 +171,7 @@ def test_words_that_make_no_sense(complaint, built):
 def test_another_metric_is_refused_because_nothing_would_be_measured_by_it(complaint, built):
     said = complaint("bench", "tradeoff", *built, "--metric", "l2")
     assert "--metric l2" in said and "inner product" in said and "leave --metric out" in said
+    assert "-k has no effect on knn" in complaint("bench", "knn", "latency", *built, "-k", "5")
 
 
 @pytest.mark.parametrize(

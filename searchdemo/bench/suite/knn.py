@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from searchdemo.bench import linear_head, plots
+from searchdemo.bench.published import beside_ours
 from searchdemo.bench.tables import Column, Form, Table, columns, encoder_of, fixed, number, table_of
 from searchdemo.bench.workload import Bench, Workload
 from searchdemo.collection.asked import without_themselves
@@ -190,7 +191,7 @@ def tables(cards: Sequence[RunCard]) -> list[Table]:
             _sweep(card, "temperature", "temperature", "T", "{:g}".format, "k = {k}", against),
             _seconds(card),
         ]
-    return found
+    return [*found, beside_ours(cards, PROTOCOL_K)]
 
 
 def summary(card: RunCard) -> dict:

@@ -12,18 +12,16 @@ from dataclasses import asdict
 from searchdemo.bench import plots
 from searchdemo.bench.extraction import race
 from searchdemo.bench.points import build_figures, quality, queries_per_second, query_latency, search_of
-from searchdemo.bench.tables import Table, columns, rows_of, table_of, vectors_of
-from searchdemo.bench.workload import Bench
-from searchdemo.errors import NoWeights
+from searchdemo.bench.tables import Column, Table, columns, fixed, rows_of, table_of, vectors_of
+from searchdemo.bench.workload import Asked, Bench
+from searchdemo.errors import BadQuery, NoWeights
 from searchdemo.indexes.table import INDEXES, find
 from searchdemo.measure.cards import Figures, Requirement, RunCard, source_of
-
-K = 10
 
 
 def run(bench: Bench) -> Figures:
     """Without weights there is no extraction, but a note. Raises NotBuilt, NotHere."""
-    work = bench.workload()
+    work, asked = bench.workload(), bench.asked
     extraction: list[dict] = []
     requirements: list[Requirement] = []
     searches, notes = [], []
@@ -33,21 +31,26 @@ def run(bench: Bench) -> Figures:
         notes.append(f"extraction: {error}")
     own = [name for name, entry in INDEXES.items() if not entry.package]  # `bench peers` measures the others
     chosen = {name: find(name) for name in bench.indexes or own}
+    known = {param.name for entry in chosen.values() for param in entry.params}
+    for name in asked.params.keys() - known:
+        raise BadQuery(f"None of the indexes {', '.join(chosen)} has the search parameter {name!r}: leave it out.")
     for done, (name, entry) in enumerate(chosen.items()):
         bench.tell(f"{name} on {len(work.vectors):,} vectors", done, len(chosen))
-        index = entry.build(work.vectors)
-        search = search_of(index)
-        found = quality(search, work, K)
+        index = entry.build(work.vectors, asked.metric)
+        params = {param.name: asked.params[param.name] for param in entry.params if param.name in asked.params}
+        search = search_of(index, **params)
+        found = quality(search, work, asked.k)
         for threads in bench.threads:
-            measured = query_latency(search, work.queries, K, threads, repeats=100 if bench.quick else 500)
+            measured = query_latency(search, work.queries, asked.k, threads, repeats=100 if bench.quick else 500)
             searches.append(
                 {"index": name, "family": entry.family, "factory": index.recipe, "threads": threads}
                 | asdict(measured)
-                | {"qps": queries_per_second(search, work.queries[:500], K, threads)}
+                | {"qps": queries_per_second(search, work.queries[:500], asked.k, threads)}
                 | found
                 | build_figures(index)
             )
-    return Figures(work.subject, {"extraction": extraction, "search": searches}, {"k": K}, requirements, notes)
+    settings = {"k": asked.k} | ({"asked": str(asked)} if str(asked) else {})
+    return Figures(work.subject, {"extraction": extraction, "search": searches}, settings, requirements, notes)
 
 
 def tables(cards: Sequence[RunCard]) -> list[Table]:
@@ -56,11 +59,20 @@ def tables(cards: Sequence[RunCard]) -> list[Table]:
     heads = columns(f"encoder dim precision threads {measured} mark")
     rows = rows_of(cards, "extraction")
     extraction = [Table("latency-extraction", title, heads, rows, source_of(cards))] * bool(rows)
-    heads = columns("index factory threads p50_ms p95_ms p99_ms qps recall_10 words_recall_10? size_bytes build_s")
-    return extraction + [
-        table_of(card, "latency-search", f"One search among {vectors_of(card)}", heads, card.parts["search"])
-        for card in cards
+    return extraction + [_searches(card) for card in cards]
+
+
+def _searches(card: RunCard) -> Table:
+    k = card.settings.get("k", Asked.k)
+    heads = [
+        *columns("index factory threads p50_ms p95_ms p99_ms qps"),
+        Column(f"recall_{k}", f"recall@{k}", fixed(3)),
+        Column(f"words_recall_{k}", "of class names", fixed(3), optional=True),
+        *columns("size_bytes build_s"),
     ]
+    asked = f"; {card.settings['asked']}" if "asked" in card.settings else ""
+    title = f"One search among {vectors_of(card)}{asked}"
+    return table_of(card, "latency-search", title, heads, card.parts["search"])
 
 
 def charts(cards: Sequence[RunCard]) -> dict[str, plots.Figure]:
