@@ -50,7 +50,7 @@ PACKAGES = {
     RAW: raw.PACKAGE,
     JPEG_XL: JXL_PLUGIN,
     VIDEO: video.PACKAGE,
-}  # kind -> the package that makes pictures of it
+}
 RAW_SUFFIXES = {".arw", ".cr2", ".cr3", ".crw", ".dng", ".nef", ".nrw", ".orf", ".pef", ".raf", ".rw2", ".srw"}
 KINDS = (  # (place, first bytes there, kind) of files that are no pictures to us
     (0, b"\xff\x0a", JPEG_XL),

@@ -21,16 +21,17 @@ from searchdemo.indexes.base import Index, IndexSpec
 from searchdemo.indexes.table import find
 from searchdemo.types import MISSING
 from tests.conftest import exact_rows
-from tests.test_living_folder import Folder, Killed
+from tests.living import LivingFolder
+from tests.test_living_folder_killed import Killed
 
 INDEXES = ("ivf", "hnsw", "sq8")
 EFFORT = {"ivf": {"nprobe": 256}, "hnsw": {"ef_search": 512}}
 
 
 @pytest.fixture
-def mine(tmp_path, world) -> Folder:
+def mine(tmp_path, world) -> LivingFolder:
     """120 plain pictures, two of them the same, and three indexes over them that can change and one that cannot."""
-    folder = Folder(tmp_path / "mine", world)
+    folder = LivingFolder(tmp_path / "mine", world)
     folder.add_many(119)
     shutil.copy(sorted(folder.root.iterdir())[0], folder.root / "copy.png")
     folder.build()
@@ -39,14 +40,14 @@ def mine(tmp_path, world) -> Folder:
     return folder
 
 
-def change(mine: Folder) -> None:
+def change(mine: LivingFolder) -> None:
     """Three are removed, and five added."""
     for path in sorted(mine.root.glob("0-*.png"))[10:13]:
         path.unlink()
     mine.add_many(5, seed=1)
 
 
-def agree(mine: Folder) -> None:
+def agree(mine: LivingFolder) -> None:
     """All indexes answer each stored vector with itself or its equal, and know as many as there are."""
     collection = mine.open()
     vectors = collection.vectors.all()

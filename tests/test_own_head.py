@@ -87,7 +87,7 @@ def test_the_benchmark_of_an_encoder_with_a_head(bench):
     assert [cell["mark"] for cell in summary.rows] == ["trained on ImageNet's labels, not zero-shot, stand-in weights"]
     assert "–" in summary.cells()[0] and classnames.OWN_HEAD in failing.title
     pytest.importorskip("matplotlib")
-    assert set(classnames.charts([card])) == {"classnames-roc", "classnames-f1"}
+    assert set(classnames.charts([card])) == {"classnames-roc", "classnames-pr", "classnames-f1"}
 
 
 def test_a_long_vector_wins_by_its_logit_and_changes_no_angle(bench, world):

@@ -15,7 +15,7 @@ from searchdemo.types import Blur, Comparison, Hit, Missed, SearchResult, Timing
 from searchdemo.ui.components import placeholder, thumbnails
 from searchdemo.ui.components.answer import answer_html
 from searchdemo.ui.components.lesson import bars
-from searchdemo.ui.components.tiles import Tiles, named, result_tiles
+from searchdemo.ui.components.tiles import Tiles, folder_of, named, result_tiles
 
 SHOWN = 24  # 23 hits and one that was missed
 WITH_LIBRARY = importlib.util.find_spec("thumbhash") is not None  # without it a blur is a grey tile
@@ -91,7 +91,7 @@ def test_each_of_24_results_is_shaped_once(work, shown, kind, wanted):
 
 def test_a_hit_in_a_persons_folder_is_named_by_its_file():
     hit = Hit(1, 7, "boats", "boats", 0.5, "boats/red.png")
-    assert named(hit) == "boats/red.png"
+    assert named(hit) == "red.png" and (folder_of(hit, own=True), folder_of(hit, own=False)) == ("boats", "")
     assert named(replace(hit, file="")) == "boats" and named(replace(hit, file="", class_name="")) == "row 7"
 
 

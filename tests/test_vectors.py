@@ -107,10 +107,11 @@ def test_a_save_that_is_interrupted_leaves_the_old_file(clustered, tmp_path, mon
     path = tmp_path / "ivf.faiss"
     path.write_bytes(b"old")
 
-    def half_written(index, name):
-        Path(name).write_bytes(b"half")
+    def half_written(index, write):
+        write(b"half")
         raise KeyboardInterrupt
 
+    monkeypatch.setattr(faiss, "PyCallbackIOWriter", lambda write: write)
     monkeypatch.setattr(faiss, "write_index", half_written)
     with pytest.raises(KeyboardInterrupt):
         find("flat").build(clustered[0]).save(path)

@@ -69,13 +69,13 @@ def labelled(collection: Collection) -> Asked:
     """Those that have labels. Raises NotHere where none has one."""
     found = asked(collection)
     known = (found.labels >= 0).any(axis=1)
+    which = "pictures" if found.own is not None else "held-out queries"
     if not known.any():
-        which = "pictures" if found.own is not None else "held-out queries"
         raise NotHere(f"The {which} of {collection.gallery.name!r} have no labels: accuracy needs some that do.")
     unknown = int((~known).sum())
     told = [found.notice] * bool(found.notice)
     told += [SEVERAL] if found.labels.shape[1] > 1 or collection.gallery.pictures.several_labels else []
-    told += [f"held-out queries left out because they have no label: {unknown:,}"] if unknown else []
+    told += [f"{which} left out because they have no label: {unknown:,}"] if unknown else []
     return replace(found.take(np.flatnonzero(known)), notice="; ".join(told))
 
 

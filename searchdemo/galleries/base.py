@@ -13,7 +13,6 @@ from typing import BinaryIO
 
 import numpy as np
 
-from searchdemo.facts import facts_of
 from searchdemo.galleries.report import GalleryReport
 from searchdemo.types import SEVERAL, Blur
 
@@ -85,6 +84,8 @@ class Pictures(ABC):
 
     def facts(self, row: int) -> dict[str, str]:
         """What the row's file says of itself, for people: see facts.py."""
+        from searchdemo.facts import facts_of  # with Pillow, which the table of galleries does without
+
         encoded = self.encoded(row)
         return facts_of(encoded) if encoded is not None else {}
 

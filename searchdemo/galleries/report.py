@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from searchdemo.extras import is_installed
-from searchdemo.formats import PACKAGES
 
 NAMED = 3  # a summary names so many files of each kind; to_json has all
 
@@ -40,6 +39,8 @@ class GalleryReport:
 
     def lines(self) -> list[str]:
         """For people: counts and reasons, with a bounded number of names."""
+        from searchdemo.formats import PACKAGES  # with Pillow, which the table of galleries does without
+
         said = []
         if self.unreadable:
             said.append(f"{files(self.unreadable)} cannot be read as pictures and were left out:")

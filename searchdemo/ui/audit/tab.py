@@ -14,7 +14,7 @@ from searchdemo.ui.audit.view import TITLES, choices, shown, summary
 from searchdemo.ui.components.answer import Answer
 from searchdemo.ui.components.messages import hint, refusal_html
 from searchdemo.ui.components.tiles import Tiles
-from searchdemo.ui.page import Page
+from searchdemo.ui.page import Page, whole
 
 TITLE = "Audit"
 NOT_YET = (
@@ -37,23 +37,21 @@ def add(page: Page) -> None:
     origins = gr.State(())
     outputs = [line, what, said, tiles, origins]
 
-    def show(request: gr.Request, *values: Any) -> Iterator[list]:
+    def show(*values: Any) -> list:
         """What was found in the gallery and by the encoder of the sidebar, without a query too."""
         *given, chosen_kind = values
         hidden = gr.update(visible="hidden")
         try:
             found = AUDITING.found(page.open(page.choice(*given[len(page.query.fields) :])))
         except SearchDemoError as error:
-            yield [refusal_html(str(error)), hidden, "", None, ()]
-            return
+            return [refusal_html(str(error)), hidden, "", None, ()]
         if found is None:
-            yield [hint(NOT_YET), hidden, "", None, ()]
-            return
+            return [hint(NOT_YET), hidden, "", None, ()]
         offered = choices(found)
         kind = chosen_kind if chosen_kind in [value for _, value in offered] else next(iter(TITLES))
         now = shown(found, kind)
         radio = gr.update(choices=offered, value=kind, visible=True)
-        yield [hint(summary(found)), radio, hint(now.said), now.tiles, now.origins]
+        return [hint(summary(found)), radio, hint(now.said), now.tiles, now.origins]
 
     def run(*sidebar: Any) -> Iterator[tuple]:
         """Values of status and cancel."""
@@ -77,14 +75,14 @@ def add(page: Page) -> None:
         if run := AUDITING.running():
             yield from watched(run)
 
-    def pick(event: gr.EventData, origins: tuple, gallery: str) -> tuple:
-        part, row = origins[event.number]
+    def pick(clicked: dict, origins: tuple, gallery: str) -> tuple:
+        part, row = origins[whole("number", clicked.get("number"))]
         opened = page.library.gallery(page.names(gallery, "bundled")[0])
         return page.query.held_out(opened, row) if part == QUERIES else page.query.row(opened, row)
 
     quiet = {"show_progress": "hidden"}
     page.query.fill("audit", show, [what], outputs, line, [what.input])
-    page.query.changed(tiles.select, pick, [origins, page.gallery])
+    page.query.picked(tiles, pick, [origins, page.gallery], "audit")
     done = go.click(run, page.inputs, [status, cancel], **quiet)
     done.success(None, js=page.query.refresh)
     page.demo.load(watch, None, [status, cancel], **quiet).success(None, js=page.query.refresh)
