@@ -28,7 +28,7 @@ class TextRecipe:
     gloss_bias: float = 2.5  # that is added to the likeness to a class's glosses, before it is learnt
     scene_bias: float = 0.0  # that is added to the likeness to a caption, before it is learnt
     lr: float = 2e-3  # of AdamW, half a cosine down to zero
-    attention_lr: float = 2e-4  # of the keys and the values, which know much from the start
+    attention_lr: float = 1e-3  # of the keys and the values, which know much from the start
     weight_decay: float = 0.02
     noise: float = 0.5  # length of the noise that is added to a sentence embedding of length 1
     scale: float = 20.0  # inverse temperature of cosines between texts, classes and pictures
@@ -37,7 +37,9 @@ class TextRecipe:
     nouns_weight: float = 0.1
     drawn_weight: float = 2.0
     pictures_weight: float = 0.3
-    scenes_weight: float = 0.3
+    shown_weight: float = 1.0  # of classes and of kinds, against pictures
+    shown: int = 1024  # pictures that these are compared with, per step
+    scenes_weight: float = 0.6
     scenes: int = 512  # that captions are compared with, per step
 
 
@@ -193,6 +195,16 @@ def train(
         features, answers = pools[kind].draw(recipe.batch_size, random)
         return loss(read(features) @ prototypes.T * recipe.scale, answers)
 
+    shown_labels = torch.from_numpy(pictures.labels)
+
+    def by_pictures(kind: str) -> torch.Tensor:
+        """Texts of subjects against pictures: a row between two classes may lie nearest to pictures of a third."""
+        if kind not in pools:
+            return torch.zeros(())
+        features, answers = pools[kind].draw(recipe.batch_size, random)
+        some = torch.from_numpy(random.integers(len(rows), size=recipe.shown))
+        return matching_loss(read(features) @ rows[some].T * recipe.scale, answers[:, shown_labels[some]])
+
     started, losses = time.perf_counter(), []
     for number in range(recipe.steps):
         of_classes, of_kinds, of_nouns, of_drawn = (
@@ -209,13 +221,15 @@ def train(
         true = torch.from_numpy(matches(captions.said[said], pictures.scene_codes[shown]))
         scores = read(caption_features[torch.from_numpy(said)]) @ scene_rows[torch.from_numpy(shown)].T
         of_scenes = matching_loss(scores * recipe.scene_scale, true)
-        parts = of_classes, of_kinds, of_nouns, of_drawn, of_pictures, of_scenes
+        of_shown = by_pictures("class") + by_pictures("kind")
+        parts = of_classes, of_kinds, of_nouns, of_drawn, of_pictures, of_shown, of_scenes
         weights = (
             1,
             recipe.kinds_weight,
             recipe.nouns_weight,
             recipe.drawn_weight,
             recipe.pictures_weight,
+            recipe.shown_weight,
             recipe.scenes_weight,
         )
         loss = sum(weight * part for weight, part in zip(weights, parts, strict=True))
@@ -225,7 +239,7 @@ def train(
         schedule.step()
         losses.append([part.item() for part in parts])
         if number % 500 == 499:
-            names = "classes", "kinds", "nouns", "drawn", "pictures", "scenes"
+            names = "classes", "kinds", "nouns", "drawn", "pictures", "shown", "scenes"
             latest = zip(names, np.mean(losses[-500:], axis=0), strict=True)
             left = (time.perf_counter() - started) / (number + 1) * (recipe.steps - number - 1)
             said_now = ", ".join(f"{name} {value:.3f}" for name, value in latest)
