@@ -62,12 +62,12 @@ def test_unknown_names(name):
         open_gallery(name)
 
 
-def test_folder_rows_are_sorted_and_the_first_sub_folder_is_the_class(folder):
+def test_folder_rows_are_sorted_and_the_deepest_folder_is_the_class(folder):
     gallery = open_gallery(f"folder:{folder}")
     assert gallery.name == f"folder:{folder}"
     assert gallery.pictures.paths == ["big_cats/lion.JPG", "boats/old/blue.jpg", "boats/red.png", "zebra.webp"]
-    assert [gallery.label(row) for row in range(4)] == ["big_cats", "boats", "boats", ""]
-    assert [gallery.class_name(row) for row in range(4)] == ["big cats", "boats", "boats", ""]
+    assert [gallery.label(row) for row in range(4)] == ["big_cats", "old", "boats", ""]
+    assert [gallery.class_name(row) for row in range(4)] == ["big cats", "old", "boats", ""]
     assert gallery.pictures.encoded(2) == (folder / "boats" / "red.png").read_bytes()
     assert len(gallery.pictures) == 4 and len(gallery.queries) == 0 and gallery.missing == ""
 

@@ -181,6 +181,7 @@ def test_a_catalog_of_the_version_before_keeps_its_rows(mine, monkeypatch, tmp_p
     rows = mine.rows()
     with contextlib.closing(sqlite3.connect(tmp_path / "home" / "pictures.sqlite")) as db, db:
         db.execute("ALTER TABLE files DROP COLUMN ctime_ns")
+        db.execute("ALTER TABLE folders DROP COLUMN class_level")
         db.execute("PRAGMA user_version = 1")
     assert mine.rows() == rows == {"b/red.png": 1, "c/blue.png": 2} and mine.search("red").notice == ""
     assert mine.built() == (0, 2, 0)

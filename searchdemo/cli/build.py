@@ -9,6 +9,7 @@ Example:
   python -m searchdemo build --gallery scenes --encoder bundled --index hnsw pq --map
   python -m searchdemo build --gallery folder:~/Pictures --encoder clip-vit-b32
   python -m searchdemo build --gallery folder:~/Pictures --exclude "drafts/*" "*.gif"
+  python -m searchdemo build --gallery folder:~/Pictures --class-level 1
 """
 
 from __future__ import annotations
@@ -44,12 +45,20 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="GLOB",
         help="files and folders of a folder to leave out, remembered for it; --exclude '' takes all again",
     )
+    parser.add_argument(
+        "--class-level",
+        type=class_level,
+        metavar="N",
+        help="which folders of a folder are the classes, remembered for it: 1 for those in it, 2 for those in these, "
+        "`deepest` (the default) for the one that each picture lies in; embeds nothing",
+    )
     parser.add_argument("--rebuild", action="store_true", help="build again, even where vectors are already stored")
 
 
 def run(arguments: argparse.Namespace) -> Answer:
     from searchdemo.cli.progress import ProgressLine
     from searchdemo.encoders.table import ENCODERS
+    from searchdemo.galleries.catalog import Catalog
     from searchdemo.indexes.table import find
 
     ENCODERS.find(arguments.encoder)  # a wrong name is refused before hours of work
@@ -57,7 +66,9 @@ def run(arguments: argparse.Namespace) -> Answer:
         find(index)
     library = make_library(arguments)
     if arguments.exclude is not None:
-        exclude(arguments)
+        Catalog().exclude(folder_of(arguments, "--exclude leaves out files"), arguments.exclude)
+    if arguments.class_level is not None:
+        Catalog().choose_level(folder_of(arguments, "--class-level names classes"), arguments.class_level or None)
     with ProgressLine() as progress:
         try:
             artifact = None if arguments.rebuild else up_to_date(library, arguments, progress)
@@ -72,15 +83,19 @@ def run(arguments: argparse.Namespace) -> Answer:
     return answer(artifact, found, indexes, drawn, library.gallery(arguments.gallery))
 
 
-def exclude(arguments: argparse.Namespace) -> None:
-    """Raises BadQuery for a gallery that is no folder."""
+def folder_of(arguments: argparse.Namespace, what: str) -> Path:
+    """The folder that the gallery is. Raises BadQuery for a gallery that is none."""
     from searchdemo.errors import BadQuery
-    from searchdemo.galleries.catalog import Catalog
 
     kind, _, path = arguments.gallery.partition(":")
     if kind != "folder" or not path:
-        raise BadQuery(f"--exclude leaves out files of a folder, and {arguments.gallery!r} is none: leave it away.")
-    Catalog().exclude(Path(path), arguments.exclude)
+        raise BadQuery(f"{what} of a folder, and {arguments.gallery!r} is none: leave it away.")
+    return Path(path)
+
+
+def class_level(text: str) -> int:
+    """A whole number from 1 on, or 0 for "deepest". Raises ArgumentTypeError."""
+    return 0 if text == "deepest" else whole_number(text)
 
 
 def open_gallery(library: Library, arguments: argparse.Namespace, progress: ProgressLine, download: bool) -> Gallery:

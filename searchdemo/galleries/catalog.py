@@ -1,6 +1,6 @@
 """What was found out about a person's files, and the row of each picture: one SQLite file in the person's own folder.
 
-folders  the folders that were opened, and what is excluded from them
+folders  the folders that were opened, what is excluded from them, and which of their folders are classes
 files    per path: size and times of change, which decide whether to look again; kind, digest of the content, problem
 rows     per folder: the row of each picture, by its content. A row is never given to another picture, so links and
          what refers to rows stay right while pictures are added, renamed and removed.
@@ -24,12 +24,13 @@ from searchdemo.galleries.walk import File
 
 log = logging.getLogger(__name__)
 
-VERSION = 2  # of the tables; those of a version that is not in MIGRATIONS are made again
+VERSION = 3  # of the tables; those of a version that is not in MIGRATIONS are made again
 WAIT_S = 30.0  # for another process that writes
 MOVED = 0.5  # a folder is taken for one that went away when it holds so much of what that one held
 
 TABLES = """
-CREATE TABLE folders (id INTEGER PRIMARY KEY, root BLOB UNIQUE, former BLOB, exclude TEXT NOT NULL DEFAULT '[]');
+CREATE TABLE folders (id INTEGER PRIMARY KEY, root BLOB UNIQUE, former BLOB, exclude TEXT NOT NULL DEFAULT '[]',
+                      class_level INTEGER);
 CREATE TABLE files (folder INTEGER, path BLOB, size INTEGER, mtime_ns INTEGER, device INTEGER, inode INTEGER,
                     kind TEXT, digest BLOB, problem TEXT, ctime_ns INTEGER NOT NULL DEFAULT 0,
                     PRIMARY KEY (folder, path)) WITHOUT ROWID;
@@ -37,7 +38,10 @@ CREATE INDEX files_by_inode ON files (inode, size, mtime_ns);
 CREATE TABLE rows (folder INTEGER, row INTEGER, path BLOB, digest BLOB, PRIMARY KEY (folder, row)) WITHOUT ROWID;
 CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT);
 """
-MIGRATIONS = {1: "ALTER TABLE files ADD COLUMN ctime_ns INTEGER NOT NULL DEFAULT 0"}  # from each version to the next
+MIGRATIONS = {  # from each version to the next
+    1: "ALTER TABLE files ADD COLUMN ctime_ns INTEGER NOT NULL DEFAULT 0",
+    2: "ALTER TABLE folders ADD COLUMN class_level INTEGER",
+}
 
 
 @dataclass(frozen=True)
@@ -74,15 +78,17 @@ class Catalog:
         """
         with self._open() as db:
             place = os.fsencode(root)
-            found = db.execute("SELECT id, former, exclude FROM folders WHERE root = ?", (place,)).fetchone()
+            found = db.execute(
+                "SELECT id, former, exclude, class_level FROM folders WHERE root = ?", (place,)
+            ).fetchone()
             if found and db.execute("SELECT 1 FROM files WHERE folder = ? LIMIT 1", found[:1]).fetchone():
                 return found[0], os.fsdecode(found[1] or b"")
             if moved := _moved(db, files):
                 db.execute("DELETE FROM folders WHERE root = ?", (place,))
                 db.execute("UPDATE folders SET root = ?, former = ? WHERE id = ?", (place, moved[1], moved[0]))
                 db.execute("UPDATE files SET ctime_ns = 0 WHERE folder = ?", moved[:1])  # copies have their own
-                if found:  # what is to be excluded was said before the folder was opened
-                    db.execute("UPDATE folders SET exclude = ? WHERE id = ?", (found[2], moved[0]))
+                if found:  # what is to be excluded, or the level, was said before the folder was opened
+                    db.execute("UPDATE folders SET exclude = ?, class_level = ? WHERE id = ?", (*found[2:], moved[0]))
                 found = moved
             if found is None:
                 found = db.execute("INSERT INTO folders (root) VALUES (?)", (place,)).lastrowid, None
@@ -101,6 +107,21 @@ class Catalog:
                 "INSERT INTO folders (root, exclude) VALUES (?, ?) "
                 "ON CONFLICT (root) DO UPDATE SET exclude = excluded.exclude",
                 (os.fsencode(root), json.dumps([pattern for pattern in patterns if pattern])),
+            )
+
+    def class_level(self, root: Path) -> int | None:
+        """Which folders of a path are classes: 1 for those in `root`, 2 for those in these; None for the deepest."""
+        with self._open() as db:
+            found = db.execute("SELECT class_level FROM folders WHERE root = ?", (os.fsencode(root),)).fetchone()
+        return found[0] if found else None
+
+    def choose_level(self, root: Path, level: int | None) -> None:
+        """Remember the level of a folder's classes, see `class_level`."""
+        with self._open() as db:
+            db.execute(
+                "INSERT INTO folders (root, class_level) VALUES (?, ?) "
+                "ON CONFLICT (root) DO UPDATE SET class_level = excluded.class_level",
+                (os.fsencode(root), level),
             )
 
     def known(self, folder: int, files: list[File]) -> dict[str, Known]:

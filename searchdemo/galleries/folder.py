@@ -1,6 +1,8 @@
 """A person's own pictures: a folder, flat or with one sub-folder per class, or train/ and val/ with classes below, or
 with metadata.csv or metadata.jsonl beside the pictures, whose captions and labels are taken (see described.py).
 
+The class of a picture is the folder that it lies in, the deepest, or that of another level (`build --class-level`).
+
 Opening it looks at names, sizes and times of change, and at the first bytes of files that are new. A build reads each
 new file once, and what it finds is remembered in the catalog, so that neither is done again.
 """
@@ -46,7 +48,7 @@ def open_folder(argument: str, progress: Count | None = None, **options: object)
     train, held_out = looked.keep_splits()
     rows = numbered(catalog, folder, looked)
     said = described(root, listing.files)
-    everything = FolderPictures(root, folder, looked, rows, said)
+    everything = FolderPictures(root, folder, looked, rows, said, catalog.class_level(place))
     report = looked.report(said.files)
     pictures = everything.part(train) if train else everything
     if not pictures.present.any():

@@ -35,8 +35,16 @@ class FolderPictures(LivingPictures):
     looked_in_s = looked_at_s = 0.0
     own_files = True
 
-    def __init__(self, root: Path, folder: int, looked: Looked, rows: list[Row], described: Described | None = None):
-        """described: what files beside the pictures say of them."""
+    def __init__(
+        self,
+        root: Path,
+        folder: int,
+        looked: Looked,
+        rows: list[Row],
+        described: Described | None = None,
+        class_level: int | None = None,
+    ):
+        """described: what files beside the pictures say of them; class_level: see Catalog.class_level."""
         self.source, self._root, self._folder = str(root), root, folder
         taken, unread = looked.taken, looked.unread
         here = [row.path in unread or taken.get(row.path) == row.digest for row in rows]
@@ -59,13 +67,16 @@ class FolderPictures(LivingPictures):
         self._pending: list[tuple[File, Known]] = []  # what is to be remembered of them
         self._remembered_at = time.monotonic()
         self._missing = ""
-        self._described = described or Described()
+        self._described, self._class_level = described or Described(), class_level
         self._name_classes(0)
 
-    def _name_classes(self, depth: int) -> None:
-        """The classes of a picture are those that a file beside it says, else the folder at this depth in its path."""
+    def _name_classes(self, above: int) -> None:
+        """The classes of a picture are those that a file beside it says, else one folder of its path.
+
+        above: so many folders of each path are no classes: 1 for train/ and val/
+        """
         said = self._described.labels
-        classes = [said[path] if path in said else folder_at(depth, path) for path in self.paths]
+        classes = [said[path] if path in said else class_of(path, above, self._class_level) for path in self.paths]
         names = tuple(sorted({name for those in classes for name in those}))
         number_of = {name: i for i, name in enumerate(names)}
         whole = np.int16 if len(names) < 2**15 else np.int32
@@ -153,7 +164,8 @@ class FolderPictures(LivingPictures):
         return printable(self.paths[row])
 
     def path(self, row: int) -> Path | None:
-        return self._root / self.paths[row] if self.paths[row] else None
+        path, seconds = split(self.paths[row])
+        return self._root / path if path and seconds is None else None  # a frame of a video is no file
 
     def digest(self, row: int) -> bytes:
         if row in self.unread:
@@ -205,7 +217,10 @@ class FolderPictures(LivingPictures):
         self._missing = " ".join(said)
 
 
-def folder_at(depth: int, path: str) -> tuple[str, ...]:
-    """The name of the folder at this depth in a path, where there is one."""
-    parts = path.split("/")
-    return (parts[depth],) if len(parts) > depth + 1 else ()
+def class_of(path: str, above: int, level: int | None) -> tuple[str, ...]:
+    """The folder in a path that names its class: the deepest, or that of the level, or the deepest above it.
+
+    None where the picture lies in no folder but the first `above`.
+    """
+    folders = path.split("/")[above:-1]
+    return tuple(folders[:level][-1:])
