@@ -95,9 +95,14 @@ def make_key(arguments: argparse.Namespace) -> Key:
 
 
 def gallery_name(text: str) -> str:
-    """folder:PATH with the whole path, so that it names the same pictures wherever the next command runs."""
-    base, _, path = text.partition(":")
-    return f"{base}:{Path(path).expanduser().resolve()}" if base == "folder" and path else text
+    """folder:PATH and hf:PATH with the whole path, so that they name the same pictures wherever a command runs."""
+    base, _, place = text.partition(":")
+    if base == "folder" and place:
+        return f"{base}:{Path(place).expanduser().resolve()}"
+    path = place.partition("?")[0]
+    if base == "hf" and path and Path(path).expanduser().is_dir():
+        return f"{base}:{Path(path).expanduser().resolve()}{place[len(path) :]}"
+    return text
 
 
 def whole_number(text: str) -> int:

@@ -65,7 +65,11 @@ class Key:
         unusual += [f"n{self.limit}"] * (self.limit is not None)
         gallery = self.gallery
         if gallery.startswith("folder:"):
-            gallery = name_for(Path(gallery.removeprefix("folder:")))
+            gallery = name_for("folder", Path(gallery.removeprefix("folder:")).resolve())
+        elif gallery.startswith("hf:"):
+            gallery = name_for(
+                "hf", Path(gallery.removeprefix("hf:"))
+            )  # no path, unless the command line made it whole
         return Path(gallery) / "-".join([self.encoder, *unusual])
 
     @property
@@ -303,10 +307,10 @@ def read_manifest(path: Path, key: Key) -> Manifest:
     return manifest
 
 
-def name_for(pictures: Path) -> str:
-    """The name of our folder for a person's own pictures: readable, short, and different for each path."""
-    digest = hashlib.sha256(os.fsencode(pictures.resolve())).hexdigest()[:8]
-    legible = re.sub(r"\W+", "-", f"folder-{pictures.name}").encode()[:NAME_BYTES].decode(errors="ignore")
+def name_for(kind: str, pictures: Path) -> str:
+    """The name of our folder for pictures that lie elsewhere: readable, short, and different for each path."""
+    digest = hashlib.sha256(os.fsencode(pictures)).hexdigest()[:8]
+    legible = re.sub(r"\W+", "-", f"{kind}-{pictures.name}").encode()[:NAME_BYTES].decode(errors="ignore")
     return f"{legible}-{digest}"
 
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from functools import partial
 from pathlib import Path
 
 from searchdemo import hub
-from searchdemo.errors import NoPictures
 from searchdemo.galleries.copies import Copy, DatasetCopy
+from searchdemo.galleries.hub_files import download
 from searchdemo.types import Count
 
 REPO = "zh-plus/tiny-imagenet"
@@ -30,34 +29,10 @@ def cached_copy() -> Copy | None:
 
 
 def download_copy(progress: Count | None = None) -> Copy:
-    """Downloads the main revision into the Hugging Face cache. It goes on where a broken download stopped.
-
-    Raises NoPictures, within 3 s when the hub is out of reach.
-    """
-    try:
-        from huggingface_hub import HfApi
-
-        api = HfApi(endpoint=hub.endpoint())
-        info = hub.within(hub.REACH_S, lambda: api.dataset_info(REPO, files_metadata=True, timeout=hub.REACH_S))
-        revision, files = str(info.sha), info.siblings or []
-        wanted = {file.rfilename: file.size or 0 for file in files if re.fullmatch(FILES, file.rfilename)}
-        before, total = 0, sum(wanted.values())
-        for name, size in wanted.items():
-            report = partial(_report, progress, before, total)
-            hub.fetch(REPO, name, report, kind="dataset", revision=revision)
-            before += size
-    except Exception as error:  # httpx's and the library's errors share no base, and change names with their versions
-        raise NoPictures(
-            f"The pictures of tiny-ImageNet could not be fetched from {hub.endpoint()}/datasets/{REPO}: "
-            f"{hub.reason(error)}; go online and try again, or give a copy with --data DIR."
-        ) from error
-    return _copy(hub.repo_folder(REPO, "dataset") / "snapshots" / revision, revision)
-
-
-def _report(progress: Count | None, before: int, total: int, done: int, _: int) -> None:
-    """Tells the progress of one file as that of all files."""
-    if progress is not None:
-        progress(before + done, total)
+    """Downloads the main revision into the Hugging Face cache, see hub_files.download. Raises NoPictures."""
+    otherwise = "give a copy with --data DIR"
+    folder, revision = download(REPO, lambda name: bool(re.fullmatch(FILES, name)), progress, otherwise=otherwise)
+    return _copy(folder, revision)
 
 
 def _copy(folder: Path, revision: str) -> Copy:

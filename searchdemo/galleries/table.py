@@ -41,6 +41,15 @@ _SPECS = (
         on_page=False,  # a path typed into a page would expose the disk
         terms="Yours; read where they lie, never copied.",
     ),
+    GallerySpec(
+        name="hf",
+        title="A data set: hf:NAME or hf:NAME:SPLIT of the Hugging Face hub, or hf:PATH with Parquet files",
+        size=None,
+        open=_opener("dataset", "open_dataset"),
+        accepts_argument=True,
+        on_page=False,  # a name typed into a page would make the server download it
+        terms="Those of the data set; its page on the hub names them.",
+    ),
 )
 
 GALLERIES: Table[GallerySpec] = Table("gallery", ((spec.name, spec) for spec in _SPECS))

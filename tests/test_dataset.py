@@ -1,0 +1,167 @@
+"""Any data set as a gallery: columns by their types, several labels, held-out queries, from this disk and a hub."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from datasets import ClassLabel, Dataset, DatasetDict, Features, Image, Sequence, Value
+
+from searchdemo.cli.options import gallery_name
+from searchdemo.collection.query import Query
+from searchdemo.collection.store import Key
+from searchdemo.errors import BadQuery, NoPictures
+from searchdemo.galleries.dataset import open_dataset, parse
+from searchdemo.galleries.table import open_gallery
+from tests.conftest import png
+from tests.loopback_hub import COMMIT, nobody, serve
+
+RED, GREEN, BLUE, WHITE = png((255, 0, 0)), png((0, 255, 0)), png((0, 0, 255)), png((255, 255, 255))
+CLASSES = Features({"picture": Image(), "label": ClassLabel(names=["big_cat", "boat"]), "text": Value("string")})
+
+
+def rows(pictures: list[bytes], **columns: list) -> dict:
+    return {"picture": [{"bytes": data, "path": None} for data in pictures], **columns}
+
+
+def parquet(folder: Path, features: Features, **splits: dict) -> Path:
+    """Files named as those of the hub."""
+    for split, columns in splits.items():
+        path = folder / "data" / f"{split}-00000-of-00001.parquet"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Dataset.from_dict(columns, features=features).to_parquet(str(path))
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def own_caches(tmp_path, monkeypatch):
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "datasets")
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+
+
+@pytest.fixture
+def pets(tmp_path) -> Path:
+    train = rows([RED, GREEN, BLUE], label=[1, 0, -1], text=["a red boat", "a green cat", None])
+    return parquet(tmp_path / "pets", CLASSES, train=train, test=rows([WHITE], label=[0], text=["snow"]))
+
+
+def test_columns_are_found_by_their_types(pets):
+    gallery = open_gallery(f"hf:{pets}")
+    assert gallery.label_names == ("big_cat", "boat") and gallery.class_names == ("big cat", "boat")
+    assert gallery.pictures.labels.tolist() == [1, 0, -1] and gallery.queries.labels.tolist() == [0]
+    assert [gallery.pictures.encoded(row) for row in range(3)] == [RED, GREEN, BLUE]
+    assert gallery.queries.encoded(0) == WHITE and gallery.captions == ("a red boat", "a green cat", "")
+    assert "split train" in gallery.source and gallery.pictures.all_labels(2) == ()
+
+
+def test_a_split_that_is_named_is_searched_alone(pets):
+    gallery = open_gallery(f"hf:{pets}:test")
+    assert len(gallery.pictures) == 1 and len(gallery.queries) == 0
+    assert gallery.fingerprint != open_gallery(f"hf:{pets}").fingerprint
+    with pytest.raises(BadQuery, match="no split 'valid'; it has train, test"):
+        open_gallery(f"hf:{pets}:valid")
+
+
+def test_another_content_has_another_fingerprint(pets):
+    before = open_gallery(f"hf:{pets}").fingerprint
+    assert open_gallery(f"hf:{pets}").fingerprint == before
+    parquet(pets, CLASSES, train=rows([RED, GREEN, WHITE], label=[1, 0, 1], text=["", "", ""]))
+    assert open_gallery(f"hf:{pets}").fingerprint != before
+
+
+def test_several_labels_per_picture(tmp_path):
+    features = Features({"picture": Image(), "objects": Sequence(ClassLabel(names=["cat", "dog", "car"]))})
+    folder = parquet(tmp_path / "scenes", features, train=rows([RED, GREEN, BLUE], objects=[[2, 0], [], [1]]))
+    gallery = open_gallery(f"hf:{folder}")
+    assert gallery.pictures.several_labels and gallery.pictures.labels.tolist() == [2, -1, 1]
+    assert gallery.pictures.all_labels(0) == (2, 0) and gallery.more_labels(0) == (("cat", "cat"),)
+
+
+def test_labels_in_words_are_numbered_by_the_alphabet(tmp_path):
+    features = Features({"picture": Image(), "kind": Value("string"), "class": Value("string")})
+    columns = rows([RED, GREEN, BLUE], kind=["x", "y", "x"], **{"class": ["dog", "cat", None]})
+    folder = parquet(tmp_path / "words", features, train=columns)
+    gallery = open_gallery(f"hf:{folder}")
+    assert gallery.label_names == ("cat", "dog") and gallery.pictures.labels.tolist() == [1, 0, -1]
+    other = open_gallery(f"hf:{folder}?label=kind")
+    assert other.label_names == ("x", "y") and other.fingerprint == gallery.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("asked", "error", "said"),
+    [
+        ("?label=colour", BadQuery, "no column 'colour' for label; it has picture, label, text"),
+        ("?image=text", NoPictures, "no column of pictures"),
+        ("?labels=text", BadQuery, "no option 'labels'; there are image, label, caption, config"),
+    ],
+)
+def test_a_wrong_column_is_refused_with_those_there_are(pets, asked, error, said):
+    with pytest.raises(error, match=said):
+        open_gallery(f"hf:{pets}{asked}")
+
+
+def test_what_is_no_data_set_is_refused(tmp_path):
+    (tmp_path / "empty").mkdir()
+    for argument, said in (
+        ("", "needs a name"),
+        (str(tmp_path / "empty"), "cannot be read as a data set"),
+        (str(tmp_path / "nowhere"), "no folder"),
+        ("org/unknown", "build --gallery hf:org/unknown"),
+    ):
+        with pytest.raises(NoPictures, match=said):
+            open_dataset(argument)
+
+
+def test_a_saved_data_set_is_read(tmp_path):
+    split = Dataset.from_dict(rows([RED, BLUE], label=[0, 1], text=["", ""]), features=CLASSES)
+    DatasetDict({"train": split, "validation": split.select([1])}).save_to_disk(str(tmp_path / "saved"))
+    gallery = open_gallery(f"hf:{tmp_path / 'saved'}")
+    assert gallery.pictures.labels.tolist() == [0, 1] and gallery.queries.encoded(0) == BLUE
+
+
+def test_it_is_built_and_searched(pets, world):
+    world.library().build(Key(f"hf:{pets}", "mean-colour"))
+    collection = world.library().open(f"hf:{pets}", "mean-colour")
+    (best, *_) = collection.search(Query(text="red"), "flat", 2).hits
+    assert (best.row, best.class_name) == (0, "boat")
+    assert np.isfinite(collection.vectors.all()).all() and len(collection.queries) == 1
+
+
+def test_it_comes_from_the_hub_once_and_then_without_it(pets, monkeypatch):
+    files = {path.relative_to(pets).as_posix(): path for path in pets.rglob("*.parquet")}
+    with serve({"datasets/org/pets": files}, monkeypatch) as hub:
+        gallery = open_dataset("org/pets", download=True)
+        assert gallery.revision == COMMIT and len(gallery.pictures) == 3 and len(gallery.queries) == 1
+        fetched = len(hub.starts)
+        assert fetched == 2
+    with nobody() as endpoint:
+        monkeypatch.setenv("HF_ENDPOINT", endpoint)
+        again = open_dataset("org/pets")
+    assert again.fingerprint == gallery.fingerprint and again.pictures.encoded(0) == RED
+
+
+def test_of_a_split_only_its_files_are_fetched(pets, monkeypatch):
+    files = {path.relative_to(pets).as_posix(): path for path in pets.rglob("*.parquet")}
+    with serve({"datasets/org/pets": files}, monkeypatch) as hub:
+        assert len(open_dataset("org/pets:test", download=True).pictures) == 1
+        assert len(hub.starts) == 1
+
+
+def test_without_parquet_nothing_is_run(tmp_path, monkeypatch):
+    script = tmp_path / "pets.py"
+    script.write_text("raise SystemExit('must not run')")
+    with serve({"datasets/org/pets": {"pets.py": script}}, monkeypatch), pytest.raises(NoPictures, match="no Parquet"):
+        open_dataset("org/pets", download=True)
+
+
+def test_a_path_is_made_whole_and_a_name_is_left(pets, monkeypatch):
+    monkeypatch.chdir(pets.parent)
+    assert gallery_name("hf:pets") == f"hf:{pets}" and gallery_name("hf:pets?label=text") == f"hf:{pets}?label=text"
+    assert gallery_name("hf:food101:train") == "hf:food101:train"
+    here = Key("hf:food101:train", "bundled").folder
+    monkeypatch.chdir("/")
+    assert Key("hf:food101:train", "bundled").folder == here != Key("hf:food101", "bundled").folder
+    shutil.rmtree(pets)
+    assert parse("org/pets:validation?caption=title").split == "validation"
