@@ -280,6 +280,18 @@ def test_a_filter_travels_to_the_index_and_to_the_exact_answer(world):
     assert collection.search(Query(held_out=0), "flat", 10, where="  ").matching is None
 
 
+def test_of_few_all_are_compared(world):
+    """An inverted file with nprobe 1 does not visit the cells of pictures far from the query."""
+    collection = world.built().open("colours", "mean-colour")
+    vectors, query = world.gallery.pictures.rows_of(), world.gallery.queries.rows_of()[0]
+    far = np.argsort(vectors @ query, kind="stable")[:2]
+    asked = {"where": f"row in ({far[0]}, {far[1]})", "compare": True}
+    result = collection.search(Query(held_out=0), "ivf", 10, **asked, nprobe=1)
+    assert {hit.row for hit in result.hits} == set(far.tolist()) and result.comparison is None
+    assert result.notice == "so few pictures meet the filter that all of them were compared, without ivf"
+    assert collection.search(Query(held_out=0), "flat", 10, **asked).notice == ""
+
+
 def test_an_index_that_cannot_filter_says_so(world):
     collection = world.built().open("colours", "mean-colour")
     result = collection.search(Query(held_out=0), "lsh", 5, where="label = 'n2'")

@@ -33,6 +33,7 @@ from searchdemo.indexes.vectors import Vectors
 from searchdemo.pictures import open_picture
 from searchdemo.types import MISSING, Comparison, Count, Hit, Missed, SearchResult, Timing
 
+FEW = 0.01  # share of the pictures: where a filter leaves no more, comparing all of them is faster, see `bench filter`
 EXACT = "brute"  # what others are compared with: NumPy, which shares no code with FAISS
 
 
@@ -211,18 +212,22 @@ class Collection:
         started = time.perf_counter()
         meeting = self.meeting(where)
         only = self.allowed(query, where)
-        found = searched.search(embedded.vector, k, only, **params).positions
+        wanted = min(k, len(self) if only is None else int(np.count_nonzero(only)))
+        few = meeting is not None and not searched.spec.exact and np.count_nonzero(only) <= FEW * len(self)
+        if few:
+            found = self.exact(embedded.vector, k, only)[None]
+        else:
+            found = searched.search(embedded.vector, k, only, **params).positions
         search_ms = (time.perf_counter() - started) * 1000
         started = time.perf_counter()
         hits = self.hits(embedded.vector, found[:, found[0] != MISSING], pictures)
         fetch_ms = (time.perf_counter() - started) * 1000
-        wanted = min(k, len(self) if only is None else int(np.count_nonzero(only)))
-        told = filter_notice(searched, wanted) if meeting is not None else ""
+        told = filter_notice(searched, wanted, few) if meeting is not None else ""
         short = shortfall(len(hits), wanted, searched)
         notice = "; ".join(filter(None, (embedded.notice, told, short, self.behind.sentence(self.artifact.key))))
         timing = Timing(embedded.preprocess_ms, embedded.encode_ms, search_ms, fetch_ms)
         comparison = None
-        if compare and wanted and not searched.spec.exact:
+        if compare and wanted and not searched.spec.exact and not few:
             comparison = self._comparison(embedded.vector, index, wanted, found[0], only, pictures, params)
         count = None if meeting is None else int(np.count_nonzero(meeting))
         return SearchResult(hits, timing, notice, embedded.vector[0], comparison, count)
@@ -359,11 +364,13 @@ def embed(query: Query, encoder: Encoder) -> Embedded:
     return Embedded(vector, (preprocessed - started) * 1000, (time.perf_counter() - preprocessed) * 1000)
 
 
-def filter_notice(index: Index, wanted: int) -> str:
-    """What to tell a person of a search with a filter."""
+def filter_notice(index: Index, wanted: int, few: bool) -> str:
+    """What to tell a person of a search with a filter. few: whether all that meet it were compared."""
     if not wanted:
         return "no picture meets the filter"
     name = index.spec.name
+    if few:
+        return f"so few pictures meet the filter that all of them were compared, without {name}"
     return "" if index.filters else f"{name} cannot filter while it searches: it was asked for more, then filtered"
 
 
