@@ -212,8 +212,8 @@ class Collection:
         started = time.perf_counter()
         meeting = self.meeting(where)
         only = self.allowed(query, where)
-        wanted = min(k, len(self) if only is None else int(np.count_nonzero(only)))
-        few = meeting is not None and not searched.spec.exact and np.count_nonzero(only) <= FEW * len(self)
+        left = len(self) if only is None else int(np.count_nonzero(only))
+        wanted, few = min(k, left), meeting is not None and left <= FEW * len(self) and not searched.spec.exact
         if few:
             found = self.exact(embedded.vector, k, only)[None]
         else:
