@@ -66,7 +66,7 @@ def classnames(cards: Sequence[RunCard]) -> str:
     def words(card: RunCard) -> str:
         rows = part(card, "sets")
         said = f"By {rows[0]['set']} alone {rows[0]['top1']:.2f} % of the pictures are named rightly"
-        if len(rows) > 1:
+        if len(rows) > 1 and rows[1]["set"] != rows[0]["set"]:  # an encoder that knows one prompt has it twice
             change = rows[1]["top1"] - rows[0]["top1"]
             said += f"; {rows[1]['set']} around the name change that by {change:+.2f} points"
         return f"{said}."
