@@ -16,8 +16,14 @@ NOT_OURS: set[str] = set()
 
 
 def violations(page: Page) -> list[str]:
-    """ "color-contrast: .badge b" of each serious fault."""
-    page.wait_for_function("!document.querySelector('[data-testid=status-tracker]:not(.hide)')")  # it dims the text
+    """ "color-contrast: .badge b" of each serious fault that stays: an answer is dimmed while the next one is made."""
+    found = serious(page)
+    return serious(page, after_ms=1500) if found else []
+
+
+def serious(page: Page, after_ms: int = 0) -> list[str]:
+    page.wait_for_timeout(after_ms)
+    page.wait_for_function("!document.querySelector('[data-testid=status-tracker]:not(.hide)')")
     found = Axe().run(page).response["violations"]
     return [
         f"{fault['id']}: {node['target'][0]} {node['html'][:120]}"
