@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -279,6 +280,13 @@ def test_the_better_copy():
         (0, "", ""),
     ]
     assert facts_of(b"not a picture") == facts_of(None) == Facts()
+
+
+def test_a_camera_without_a_clock_has_not_the_earliest_date():
+    exif, buffer = Image.Exif(), io.BytesIO()
+    exif[0x0132] = "0000:00:00 00:00:00"
+    Image.new("RGB", (8, 8)).save(buffer, "JPEG", exif=exif)
+    assert facts_of(buffer.getvalue()).date == ""
 
 
 def test_keys_of_a_folder_are_those_of_its_files(folder, collection):

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 from dataclasses import dataclass
 from io import BytesIO
 
 from searchdemo.errors import BadPicture
+from searchdemo.exif import taken
 from searchdemo.pictures import open_header
 
 LOSSLESS = {"PNG", "TIFF", "BMP", "PSD", "QOI", "PPM", "DIB", "TGA"}
-TAKEN, CHANGED, EXIF = 0x9003, 0x0132, 0x8769  # EXIF: when the picture was taken, when it was changed, and the block
 
 
 @dataclass(frozen=True)
@@ -46,10 +45,4 @@ def facts_of(encoded: bytes | None) -> Facts:
         image = open_header(BytesIO(encoded), "This file")
     except BadPicture:
         return UNKNOWN
-    date = ""
-    with contextlib.suppress(Exception):  # a damaged EXIF block raises as many kinds of errors as damaged pixels
-        exif = image.getexif()
-        date = str(exif.get_ifd(EXIF).get(TAKEN) or exif.get(CHANGED) or "").strip("\0 ")
-        day, _, clock = date.partition(" ")
-        date = f"{day.replace(':', '-')} {clock}".strip()
-    return Facts(image.width, image.height, image.format or "", len(encoded), date)
+    return Facts(image.width, image.height, image.format or "", len(encoded), taken(BytesIO(encoded)).date or "")
