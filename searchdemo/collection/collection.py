@@ -211,7 +211,7 @@ class Collection:
         embedded = self.embed(query)
         started = time.perf_counter()
         meeting = self.meeting(where)
-        only = self.allowed(query, where)
+        only = self._left(query, meeting)
         left = len(self) if only is None else int(np.count_nonzero(only))
         wanted, few = min(k, left), meeting is not None and left <= FEW * len(self) and not searched.spec.exact
         if few:
@@ -256,8 +256,11 @@ class Collection:
     def allowed(self, query: Query | None = None, where: str = "") -> np.ndarray | None:
         """(n,) bool: the positions that an answer may hold; None: all. Left out are pictures that are no more, the
         query itself, and what does not meet a filter. Raises BadQuery."""
+        return self._left(query, self.meeting(where))
+
+    def _left(self, query: Query | None, meeting: np.ndarray | None) -> np.ndarray | None:
         itself = [] if query is None or query.row is None else [self.position(query.row)]
-        return without(len(self), np.union1d(self.snapshot.gone, itself).astype(np.int64), self.meeting(where))
+        return without(len(self), np.union1d(self.snapshot.gone, itself).astype(np.int64), meeting)
 
     def exact(self, vector: np.ndarray, k: int, only: np.ndarray | None = None) -> np.ndarray:
         """Positions (k,) of the nearest to a query (1, dim) among the allowed; fewer where there are not k."""

@@ -147,7 +147,7 @@ class Gallery:
     captions: tuple[str, ...] = ()  # one sentence per picture, where the gallery has them
     example_texts: tuple[str, ...] = ()  # queries in words for people to click
     report: GalleryReport = field(default_factory=GalleryReport)  # of a person's own files: what became of each
-    described: str = ""  # SHA-256 of the files beside the pictures that say captions and labels, where there are any
+    described: str = ""  # changes with what names classes and captions, other than the pictures and their paths
     former: str = ""  # the name that a person's folder had before it was moved
     reopen: Callable[[], Gallery] | None = None  # opens a person's folder again, as it is by then
     private: bool = False  # one visitor's, in memory: nothing of it is kept

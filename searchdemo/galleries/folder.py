@@ -48,7 +48,8 @@ def open_folder(argument: str, progress: Count | None = None, **options: object)
     train, held_out = looked.keep_splits()
     rows = numbered(catalog, folder, looked)
     said = described(root, listing.files)
-    everything = FolderPictures(root, folder, looked, rows, said, catalog.class_level(place))
+    level = catalog.class_level(place)
+    everything = FolderPictures(root, folder, looked, rows, said, level)
     report = looked.report(said.files)
     pictures = everything.part(train) if train else everything
     if not pictures.present.any():
@@ -64,7 +65,7 @@ def open_folder(argument: str, progress: Count | None = None, **options: object)
         fingerprint=everything.fingerprint(),
         captions=pictures.captions(),
         report=report,
-        described=said.digest,
+        described=said.digest if level is None else f"{said.digest} level {level}",
         former=f"folder:{former}" if former else "",
         reopen=lambda: open_folder(argument),
     )
