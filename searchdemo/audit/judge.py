@@ -29,6 +29,7 @@ import numpy as np
 
 from searchdemo.audit.pixels import QUICK, ROUGH, WIDE, agreement, halved
 from searchdemo.audit.side import Side, blocks
+from searchdemo.collection.asked import without_themselves
 from searchdemo.collection.progress import Progress, Report
 from searchdemo.indexes.base import Index
 from searchdemo.indexes.table import INDEXES
@@ -101,12 +102,8 @@ def nearest(
         report(Progress(stage, some.start, n, some.start / max(time.perf_counter() - started, 1e-9)))
         found = index.search(vectors(some), k + own)
         if own:
-            others = found.positions != np.arange(some.start, some.stop)[:, None]
-            others[others.all(axis=1), -1] = False  # more equal ones than k stand before it
-            shape = (some.stop - some.start, k)
-            places[some], scores[some] = found.positions[others].reshape(shape), found.scores[others].reshape(shape)
-        else:
-            places[some], scores[some] = found.positions, found.scores
+            found = without_themselves(found, np.arange(some.start, some.stop))
+        places[some], scores[some] = found.positions, found.scores
     return Nearest(places, scores)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
@@ -60,17 +60,15 @@ class Member:
         return self.file or f"{self.part} row {self.row:,}"
 
     def to_json(self) -> dict:
-        facts = self.facts
-        content = {"part": self.part, "row": self.row, "file": self.file, "label": self.label}
-        content |= {"class_name": self.class_name, "score": round(float(self.score), 4)}
-        return (
-            content
-            | {"width": facts.width, "height": facts.height, "format": facts.format}
-            | {
-                "bytes": facts.bytes,
-                "date": facts.date,
-            }
-        )
+        return {
+            "part": self.part,
+            "row": self.row,
+            "file": self.file,
+            "label": self.label,
+            "class_name": self.class_name,
+            "score": round(float(self.score), 4),
+            **asdict(self.facts),
+        }
 
 
 @dataclass(frozen=True)
@@ -178,11 +176,3 @@ def _closed(near: dict[int, dict[int, float]]) -> dict[int, dict[int, float]]:
         for place in group:
             closed[place] = dict.fromkeys(sorted(group - {place}), 1.0)
     return closed
-
-
-def counted(piles: list[Pile] | tuple[Pile, ...]) -> dict[tuple[str, str], int]:
-    """(where, kind) -> piles."""
-    counts: dict[tuple[str, str], int] = defaultdict(int)
-    for pile in piles:
-        counts[pile.where, pile.kind] += 1
-    return dict(counts)

@@ -125,5 +125,9 @@ def pile_lines(pile: Pile) -> list[str]:
 
 
 def doubt_line(doubt: Doubt) -> str:
+    from searchdemo.audit.audit import VOTERS
+
     member, votes = doubt.member, doubt.votes
-    return f"  {member.name} is labelled {member.class_name!r}; {votes} of its 10 nearest are {doubt.class_name!r}"
+    return (
+        f"  {member.name} is labelled {member.class_name!r}; {votes} of its {VOTERS} nearest are {doubt.class_name!r}"
+    )

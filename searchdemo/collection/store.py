@@ -67,9 +67,8 @@ class Key:
         if gallery.startswith("folder:"):
             gallery = name_for("folder", Path(gallery.removeprefix("folder:")).resolve())
         elif gallery.startswith("hf:"):
-            gallery = name_for(
-                "hf", Path(gallery.removeprefix("hf:"))
-            )  # no path, unless the command line made it whole
+            # no path, unless the command line made it whole
+            gallery = name_for("hf", Path(gallery.removeprefix("hf:")))
         return Path(gallery) / "-".join([self.encoder, *unusual])
 
     @property

@@ -78,11 +78,12 @@ class DatasetCopy(Copy):
         return len(self._images)
 
     def read(self, position: int) -> bytes | None:
-        return self._bytes(self._images[position].as_py())
+        return picture_bytes(self._images[position].as_py(), self._folder)
 
     def read_all(self) -> Iterator[bytes | None]:
         for start in range(0, len(self), BATCH):
-            yield from map(self._bytes, self._images.slice(start, BATCH).to_pylist())
+            for image in self._images.slice(start, BATCH).to_pylist():
+                yield picture_bytes(image, self._folder)
 
     def labels(self, label_names: Sequence[str]) -> np.ndarray:
         return np.concatenate([_split_labels(split, list(label_names)) for split in self._splits])
@@ -90,11 +91,6 @@ class DatasetCopy(Copy):
     def split_sizes(self) -> dict[str, int]:
         """In the order of positions."""
         return {str(split.split): len(split) for split in self._splits}
-
-    def _bytes(self, image: dict | None) -> bytes | None:
-        if image and image["bytes"] is None and image["path"]:
-            return _read_file(self._folder / image["path"])  # a data set of paths; an absolute one stays as it is
-        return image["bytes"] if image else None
 
     @property
     def _splits(self) -> list:
@@ -132,6 +128,13 @@ def _load_splits(folder: Path, datasets: ModuleType) -> list:
     if (folder / "dataset_info.json").exists():  # the cache of load_dataset
         return [datasets.Dataset.from_file(str(path)) for path in sorted(folder.glob("*.arrow"))]
     return list(datasets.load_dataset(str(folder)).values())
+
+
+def picture_bytes(image: dict | None, folder: Path) -> bytes | None:
+    """Of a row of a data set in `folder`; None where it is empty or its file is gone."""
+    if image and image["bytes"] is None and image["path"]:
+        return _read_file(folder / image["path"])  # a data set of paths; an absolute one stays as it is
+    return image["bytes"] if image else None
 
 
 def _split_labels(split: Any, label_names: list[str]) -> np.ndarray:

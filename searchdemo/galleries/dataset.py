@@ -25,6 +25,7 @@ from searchdemo import hub
 from searchdemo.errors import BadQuery, NoPictures
 from searchdemo.extras import imported, pip_command
 from searchdemo.galleries.base import Gallery, Pictures, content_digest
+from searchdemo.galleries.copies import picture_bytes
 from searchdemo.galleries.hub_files import download
 from searchdemo.types import Count
 
@@ -78,8 +79,9 @@ def open_dataset(
     Raises NoPictures where it cannot be read or is not here, BadQuery for a column or a split that there is not.
     """
     wanted = parse(argument)
-    folder, revision = (wanted.folder, "") if wanted.folder else _from_hub(wanted, download, progress)
-    assert folder is not None
+    folder, revision = wanted.folder, ""
+    if folder is None:
+        folder, revision = _from_hub(wanted, download, progress)
     splits = _splits(folder, wanted)
     chosen = wanted.split or ("train" if "train" in splits else next(iter(splits)))
     if chosen not in splits:
@@ -167,13 +169,7 @@ class DatasetPictures(Pictures):
     def encoded(self, row: int) -> bytes | None:
         if not 0 <= row < len(self):
             raise IndexError(f"row {row} of {len(self)}")
-        image = self._images[row].as_py()
-        if not image or image["bytes"] is not None:
-            return image["bytes"] if image else None
-        try:
-            return (self._folder / image["path"]).read_bytes() if image["path"] else None
-        except OSError:
-            return None
+        return picture_bytes(self._images[row].as_py(), self._folder)
 
     def key(self, row: int) -> bytes:
         encoded = self.encoded(row)

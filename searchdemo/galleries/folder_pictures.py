@@ -17,13 +17,11 @@ from searchdemo.galleries.catalog import Catalog, Known, Row
 from searchdemo.galleries.described import Described
 from searchdemo.galleries.looked import Looked
 from searchdemo.galleries.report import GalleryReport, files, named
-from searchdemo.galleries.thumbnails import Thumbnails
+from searchdemo.galleries.thumbnails import SHOWN_BYTES, Thumbnails, shown_as_it_is
 from searchdemo.galleries.walk import File, changed_at
 from searchdemo.types import MISSING
 from searchdemo.video import frame_at, split
 
-SHOWN_BYTES = 64 * 1024  # of a file that is shown as it is
-SHOWN_STARTS = (b"\xff\xd8", b"\x89PNG", b"RIFF", b"GIF8")  # of what every browser shows
 REMEMBER_EVERY_S = 1.0  # between two writes of what a build found out
 LOOK_EVERY_S = 5.0  # a folder that is kept open is looked through again after so long,
 LOOK_SHARE = 0.02  # and so much later that looking takes at most this share of the time
@@ -133,7 +131,7 @@ class FolderPictures(LivingPictures):
         except OSError:
             return None
         encoded = self.encoded(row) if small or row in self.unread else None
-        if encoded is not None and len(encoded) <= SHOWN_BYTES and encoded.startswith(SHOWN_STARTS):
+        if encoded is not None and shown_as_it_is(encoded):
             return encoded
         digest = self.digest(row)
         return Thumbnails().get(digest, lambda: self.encoded(row)) if digest else None

@@ -13,6 +13,8 @@ from searchdemo.errors import BadPicture
 from searchdemo.files import own_folder
 from searchdemo.pictures import open_picture
 
+SHOWN_BYTES = 64 * 1024  # of a file that is shown as it is
+SHOWN_STARTS = (b"\xff\xd8", b"\x89PNG", b"RIFF", b"GIF8")  # of what every browser shows
 SIDE = 384  # the longer side, pixels
 QUALITY = 85  # of the JPEG; about 25 KB
 MAX_BYTES = 256 * 2**20  # of all of them, about 10,000
@@ -66,6 +68,11 @@ class Thumbnails:
             db.execute("PRAGMA synchronous = OFF")  # what is lost is made again
             db.execute(TABLE)
             yield db
+
+
+def shown_as_it_is(picture: bytes) -> bool:
+    """Whether it is small, and of a kind that every browser shows."""
+    return len(picture) <= SHOWN_BYTES and picture.startswith(SHOWN_STARTS)
 
 
 def smaller(picture: bytes) -> bytes:

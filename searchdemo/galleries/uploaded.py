@@ -21,7 +21,7 @@ from searchdemo.galleries.archive import Unread, is_zip, members
 from searchdemo.galleries.base import Gallery, Pictures, content_digest
 from searchdemo.galleries.folder import NoQueries
 from searchdemo.galleries.report import GalleryReport
-from searchdemo.galleries.thumbnails import smaller
+from searchdemo.galleries.thumbnails import shown_as_it_is, smaller
 from searchdemo.pictures import check_whole, open_picture
 from searchdemo.types import Count
 from searchdemo.video import frame_at, is_video, named, scenes
@@ -32,8 +32,6 @@ MAX_KEPT_BYTES = 256 * 10**6  # that the pictures of one visitor take in memory
 AS_IT_IS_BYTES = 256 * 1024  # a larger file is kept as a JPEG
 KEPT_SIDE = 1280  # whose longer side has so many pixels: encoders take 128 to 288
 QUALITY = 92
-SHOWN_BYTES = 64 * 1024  # a larger file is shown as a thumbnail
-SHOWN_STARTS = (b"\xff\xd8", b"\x89PNG", b"RIFF", b"GIF8")  # of what every browser shows
 
 
 @dataclass(frozen=True)
@@ -185,13 +183,13 @@ def kept(name: str, data: bytes) -> Brought:
     """Raises BadPicture."""
     check_whole(data)
     image = open_picture(data)
-    facts, browsers = facts_of(data), data.startswith(SHOWN_STARTS)
+    facts = facts_of(data)
     if len(data) > AS_IT_IS_BYTES:
         image.thumbnail((KEPT_SIDE, KEPT_SIDE))
         buffer = io.BytesIO()
         image.save(buffer, "JPEG", quality=QUALITY)
         data = buffer.getvalue()
-    shown = data if browsers and len(data) <= SHOWN_BYTES else smaller(data)
+    shown = data if shown_as_it_is(data) else smaller(data)
     return Brought(name, data, shown, facts)
 
 

@@ -16,6 +16,8 @@ PART = 10_000  # vectors between two signs of progress
 
 
 class HnswlibIndex(Index):
+    filters = True
+
     @classmethod
     def from_vectors(cls, spec: IndexSpec, vectors: np.ndarray, metric: str, progress: Count) -> HnswlibIndex:
         params = dict(spec.build_params)
@@ -35,8 +37,6 @@ class HnswlibIndex(Index):
     def _write(self, path: Path) -> None:
         self.index.save_index(str(path))
         check_size(path, self.index.index_file_size())
-
-    filters = True
 
     def _search(self, queries: np.ndarray, k: int, made: dict[str, int]) -> tuple[np.ndarray, np.ndarray]:
         return self._asked(queries, k, made)
