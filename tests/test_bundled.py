@@ -22,9 +22,11 @@ from searchdemo import assets
 from searchdemo.collection.store import VECTORS
 from searchdemo.encoders.bundled import BundledEncoder
 from searchdemo.encoders.bundled_image import ARCHITECTURE
+from searchdemo.encoders.bundled_text import TextTower
 from searchdemo.encoders.quantised import dequantise, quantise
 from searchdemo.encoders.table import ENCODERS, load, weights_path
 from searchdemo.encoders.templates import class_rows
+from searchdemo.encoders.weights import read_weights
 from searchdemo.errors import BadArtifact, NoWeights
 from searchdemo.galleries.scenes import open_scenes
 from searchdemo.indexes.vectors import StoredVectors
@@ -243,6 +245,13 @@ def test_visitors_leave_the_number_of_threads_as_it_is(random_file):
                 assert new.submit(torch.get_num_threads).result() == 2
     finally:
         torch.set_num_threads(before)
+
+
+@shipped
+def test_texts_as_they_run_here_are_near_to_those_in_numpy(encoder):
+    texts = ["dog", "a red boat on the sea", "a small bird on a branch near the water", "two old chairs and a table"]
+    in_numpy = TextTower("bundled", encoder.dim, read_weights(weights_path("bundled"), "numpy")).rows(texts)
+    assert (encoder.encode_texts(texts) * in_numpy).sum(axis=1).min() > 0.999
 
 
 @shipped

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from safetensors.numpy import save_file
 from text_arrays import PIECES, WIDTH, WORDS, small_arrays
 from torch import nn
 
+from searchdemo.encoders.base import How
 from searchdemo.encoders.bundled_text import SentenceModel, TextTower, gelu, head_rows, layer_norm, listed, unit
 from searchdemo.encoders.quantised import GROUP, dequantise, quantise_4bit
 from searchdemo.encoders.weights import part_of, read_weights
@@ -160,6 +162,19 @@ def test_the_sentence_model_is_that_of_torch():
             state = layer.train()(state)  # train: not the fused path; dropout is 0
     wanted = nn.functional.normalize(state[0].mean(0), dim=0).numpy()
     assert model.features([reading])[0] == pytest.approx(wanted, abs=1e-5)
+
+
+@pytest.mark.parametrize(("precision", "least"), [("float32", 1 - 1e-5), ("bfloat16", 0.999)])
+def test_openvino_reads_as_numpy_does(precision, least):
+    pytest.importorskip("openvino")
+    arrays, texts = small_arrays(16), ["dog", "a red tarantula, the boat", "a photo, dog cat dog"]
+    readings = [SentenceModel(arrays).reader.read(text) for text in texts]
+    model = SentenceModel(arrays, How("cpu", "openvino", precision))
+    rows = model.features(readings)
+    assert (rows * SentenceModel(arrays).features(readings)).sum(axis=1).min() > least
+    with ThreadPoolExecutor(4) as visitors:  # alone or beside others, a text has the same row in every bit
+        found = list(visitors.map(lambda number: model.features(readings[number % 3 :][:1])[0], range(60)))
+    assert all(np.array_equal(row, rows[number % 3]) for number, row in enumerate(found))
 
 
 def test_gelu_and_layer_norm_by_their_definitions():

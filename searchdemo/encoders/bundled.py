@@ -1,6 +1,6 @@
 """The encoder that comes with searchdemo: pictures and words into one space of 128 dimensions, made by training/.
 
-One safetensors file holds both towers in 8 bits ("image.*", "text.*") and the words that the text tower knows.
+One safetensors file holds both towers ("image.*" in 8 bits, "text.*" in 4) and the words that the text tower knows.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ NEEDS = ()
 
 
 class BundledEncoder(NetworkEncoder):
-    """See base.py. NumPy reads words; the image tower is started for the first picture."""
+    """See base.py. Each tower is started for its first use."""
 
     def __init__(self, spec: EncoderSpec, weights: Weights, how: How, *, transform: str):
         """Raises BadArtifact for the file of another encoder."""
         module, graph = partial(bundled_image.module, spec, weights), partial(bundled_image.graph, spec, weights)
         images = image_network(spec, weights, module, graph)
         super().__init__(spec, weights, how, images, transform=transform)
-        self.text_tower = TextTower(spec.name, spec.dim, weights)
+        self.text_tower = TextTower(spec.name, spec.dim, weights, how)
 
     def encode_texts(self, texts: Sequence[str]) -> np.ndarray:
         """(n, dim) float32 unit rows. Raises BadQuery for a text that says nothing in words that are known."""

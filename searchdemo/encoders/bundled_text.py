@@ -1,4 +1,4 @@
-"""The text tower of the bundled encoder in NumPy, so that words need no torch.
+"""The text tower of the bundled encoder, without torch: by OpenVINO where the encoder runs by it, else in NumPy.
 
 A sentence model (BERT's architecture, Devlin et al. 2018) in 4 bits, as it came from its own training, and a small
 network from its space into that of the pictures, made by training/text_tower.py.
@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import difflib
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cached_property
 
 import numpy as np
 
-from searchdemo.encoders.quantised import SCALES, dequantise, unpacked
+from searchdemo.encoders.base import How
+from searchdemo.encoders.quantised import SCALE, SCALES, dequantise, unpacked
 from searchdemo.encoders.rows import unit
 from searchdemo.encoders.weights import Weights, check_shapes, part_of
 from searchdemo.encoders.wordpiece import Reading, WordPieces
@@ -22,51 +24,66 @@ PIECES, WORDS = "text.pieces", "text.words"  # uint8: compressed strings, see pa
 TABLE = "pieces.weight"  # the pieces' rows, which stay in 4 bits in memory
 OTHERS = (TABLE, "head.", "pieces", "words")  # tensors that are no float weights of the sentence model
 HEAD_DIM = 32  # of a head of attention
-TOKENS = 4096  # word pieces that are computed at a time
 EPSILON = 1e-12  # of the layer norms
 
 
 class SentenceModel:
     """Texts -> sentence embeddings. Safe for several threads."""
 
-    def __init__(self, tensors: dict[str, np.ndarray]):
-        """tensors: as training/sentence_model.py stores them, without "text." """
+    def __init__(self, tensors: dict[str, np.ndarray], how: How | None = None):
+        """tensors: as training/sentence_model.py stores them, without "text."; how: None computes in NumPy"""
         pieces, words = (unpack_strings(tensors[key.removeprefix("text.")]) for key in (PIECES, WORDS))
         self.reader = WordPieces(pieces, words)
         self.words = words  # known ones that are no pieces
         self._table, self._scales = tensors[TABLE], tensors[TABLE + SCALES]
-        weights = dequantise({key: value for key, value in tensors.items() if not key.startswith(OTHERS)})
-        self._place, self._first_norm = weights["places.weight"], (weights["norm.weight"], weights["norm.bias"])
-        self.parameters = sum(value.size for value in weights.values()) + 2 * self._table.size  # two numbers per byte
-        count = sum(key.endswith("attention.weight") for key in weights)
-        self._layers = [part_of(weights, f"layers.{number}.") for number in range(count)]
+        self._tensors = {key: value for key, value in tensors.items() if not key.startswith(OTHERS)}
+        self._how, self._place = how, dequantise(part_of(tensors, "places."))["weight"]
+        self.parameters = numbers_in(self._tensors) + 2 * self._table.size  # two numbers per byte
 
     def features(self, readings: Sequence[Reading]) -> np.ndarray:
         """(n, width) float32 unit rows: the mean of the last layer over each text's pieces.
 
-        Texts of the same length are computed together, and none depends on the others.
+        Each text is computed by itself, so that no row depends on the others, not in its last bit either.
         """
-        by_length: dict[int, list[int]] = {}
-        for row, reading in enumerate(readings):
-            by_length.setdefault(len(reading.pieces), []).append(row)
         found = np.empty((len(readings), self._place.shape[1]), np.float32)
-        for length, rows in by_length.items():
-            step = max(1, TOKENS // length)
-            for start in range(0, len(rows), step):
-                part = rows[start : start + step]
-                found[part] = self._means(np.array([readings[row].pieces for row in part]))
+        for row, reading in enumerate(readings):
+            found[row] = self._mean(self._rows(reading.pieces))
         return unit(found)
 
-    def _means(self, pieces: np.ndarray) -> np.ndarray:
-        """(n, length) numbers of pieces -> (n, width)."""
-        rows = unpacked(self._table[pieces.ravel()], self._scales[pieces.ravel()]).reshape(*pieces.shape, -1)
-        state = layer_norm(rows + self._place[: pieces.shape[1]], *self._first_norm)
-        for layer in self._layers:
-            state = layer_norm(state + _attend(state, layer), layer["norm1.weight"], layer["norm1.bias"])
-            wide = gelu(state @ layer["expand.weight"].T + layer["expand.bias"])
-            changed = state + wide @ layer["contract.weight"].T + layer["contract.bias"]
-            state = layer_norm(changed, layer["norm2.weight"], layer["norm2.bias"])
-        return state.mean(axis=1)
+    def _rows(self, pieces: Sequence[int]) -> np.ndarray:
+        """Numbers of pieces -> (1, length, width): the row of each, and that of its place."""
+        numbers = np.asarray(pieces)
+        return (unpacked(self._table[numbers], self._scales[numbers]) + self._place[: len(numbers)])[None]
+
+    @cached_property
+    def _mean(self) -> Callable[[np.ndarray], np.ndarray]:
+        """(1, length, width) -> (1, width): the layers, and the mean over the pieces. Made for the first text."""
+        layers = len({key.split(".")[1] for key in self._tensors if key.startswith("layers.")})
+        if self._how is not None and self._how.runtime == "openvino":
+            from searchdemo.encoders.runtime.openvino_runtime import on_one_core
+            from searchdemo.encoders.sentence_graph import graph
+
+            precision = self._how.precision
+            return on_one_core(graph(self._tensors, layers, HEAD_DIM, EPSILON, precision), precision)
+        weights = dequantise(self._tensors)
+        parts = [part_of(weights, f"layers.{number}.") for number in range(layers)]
+
+        def mean(rows: np.ndarray) -> np.ndarray:
+            state = layer_norm(rows, weights["norm.weight"], weights["norm.bias"])
+            for layer in parts:
+                state = layer_norm(state + _attend(state, layer), layer["norm1.weight"], layer["norm1.bias"])
+                wide = gelu(state @ layer["expand.weight"].T + layer["expand.bias"])
+                changed = state + wide @ layer["contract.weight"].T + layer["contract.bias"]
+                state = layer_norm(changed, layer["norm2.weight"], layer["norm2.bias"])
+            return state.mean(axis=1)
+
+        return mean
+
+
+def numbers_in(stored: dict[str, np.ndarray]) -> int:
+    """Weights in tensors as quantised.py stores them, without their scales."""
+    weights = {name: value.size for name, value in stored.items() if not name.endswith((SCALE, SCALES))}
+    return sum(2 * size if name + SCALES in stored else size for name, size in weights.items())
 
 
 def _attend(state: np.ndarray, layer: dict[str, np.ndarray]) -> np.ndarray:
@@ -82,8 +99,9 @@ def _attend(state: np.ndarray, layer: dict[str, np.ndarray]) -> np.ndarray:
 class TextTower:
     """Words -> unit rows in the space of the pictures. Safe for several threads."""
 
-    def __init__(self, name: str, dim: int, weights: Weights):
-        """Raises BadArtifact for the file of another encoder. The tensors tell the size of the hidden layer."""
+    def __init__(self, name: str, dim: int, weights: Weights, how: How | None = None):
+        """how: None computes in NumPy. Raises BadArtifact for the file of another encoder. The tensors tell the size of
+        the hidden layer."""
         if PIECES not in weights.tensors:
             raise BadArtifact(
                 f"{weights.path} is not a file of the bundled encoder, which has {PIECES!r}; "
@@ -105,7 +123,7 @@ class TextTower:
             "contract.bias": (dim,),
         }
         check_shapes(shapes, head, name=name, path=weights.path)
-        self._name, self._head, self.sentences = name, head, SentenceModel(tensors)
+        self._name, self._head, self.sentences = name, head, SentenceModel(tensors, how)
         self.words = len(self.sentences.words) + sum(piece.isalpha() for piece in self.sentences.reader.pieces)
         self.parameters = self.sentences.parameters + sum(value.size for value in head.values())
 

@@ -8,6 +8,7 @@ wait for each other at every layer, and for whoever else wants one of them.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,12 @@ def fastest(device: str) -> str:
 
 def start(network: Network, device: str, precision: str) -> OpenVinoPass:
     return OpenVinoPass(network, graph_of(_core, network, precision), precision)
+
+
+def on_one_core(graph: ov.Model, precision: str) -> Callable[[np.ndarray], np.ndarray]:
+    """A graph of one input, of any shape that it takes, and one output, for inputs so small that cores would wait for
+    each other. Several threads may call it."""
+    return _compiled(graph, precision, threads=1, streams=1)
 
 
 class OpenVinoPass:
@@ -62,12 +69,16 @@ class OpenVinoPass:
     def _compile(self, batch: int, count: int, streams: int) -> _Compiled:
         graph = self._graph.clone()
         graph.reshape([batch, *self._network.shape])
-        options = {
-            "INFERENCE_PRECISION_HINT": HINTS[self._precision],
-            "INFERENCE_NUM_THREADS": count,
-            "NUM_STREAMS": streams,
-        }
-        return _Compiled(_core.compile_model(graph, "CPU", options))
+        return _compiled(graph, self._precision, count, streams)
+
+
+def _compiled(graph: ov.Model, precision: str, threads: int, streams: int) -> _Compiled:
+    options = {
+        "INFERENCE_PRECISION_HINT": HINTS[precision],
+        "INFERENCE_NUM_THREADS": threads,
+        "NUM_STREAMS": streams,
+    }
+    return _Compiled(_core.compile_model(graph, "CPU", options))
 
 
 class _Compiled:
