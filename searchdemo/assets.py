@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 _PACKAGE = Path(__file__).parent
-_PACKED = _PACKAGE / "assets"  # where the build of a wheel puts them, see pyproject.toml
-ROOT = _PACKED if _PACKED.is_dir() else _PACKAGE.parent
+PACKED = _PACKAGE / "assets"  # where the build of a wheel puts them, see pyproject.toml
+ROOT = PACKED if PACKED.is_dir() else _PACKAGE.parent
 
 INDEXES = ROOT / "indexes"  # built vectors: <gallery>/<encoder>/, and what a gallery itself consists of
 WEIGHTS = ROOT / "weights"

@@ -31,12 +31,16 @@ def sha256_of(path: Path) -> str:
 
     It is remembered as long as the file keeps its inode, its size and its time of change.
     """
-    stat = path.stat()
-    key = (stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns)  # a file that was only moved keeps all four
-    if key not in _digests:
+    found = _identity(path.stat())
+    if found not in _digests:
         with path.open("rb") as file:
-            _digests[key] = hashlib.file_digest(file, "sha256").hexdigest()
-    return _digests[key]
+            found = _identity(os.fstat(file.fileno()))  # another file may have taken its place
+            _digests[found] = hashlib.file_digest(file, "sha256").hexdigest()
+    return _digests[found]
+
+
+def _identity(stat: os.stat_result) -> tuple[int, int, int, int]:
+    return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns  # a file that was only moved keeps all four
 
 
 def unwritable(path: Path, reason: str) -> NotWritten:

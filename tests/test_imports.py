@@ -32,7 +32,11 @@ ROOM = {
     "__version__": "root",
     **dict.fromkeys(("types", "errors", "table", "assets", "extras", "processor"), "root"),
     **dict.fromkeys(
-        ("pictures", "formats", "raw", "video", "tones", "facts", "exif", "cache", "hub", "files", "threads"), "tools"
+        (
+            *("pictures", "formats", "raw", "video", "tones", "facts", "exif", "cache", "hub", "files", "shipped"),
+            "threads",
+        ),
+        "tools",
     ),
     "__main__": "cli",
 }

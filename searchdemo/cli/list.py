@@ -14,14 +14,15 @@ from pathlib import Path
 
 from searchdemo.cli.answer import Answer, table
 from searchdemo.cli.options import add_places
-from searchdemo.collection.store import Store
+from searchdemo.collection.store import Store, read_manifest
 from searchdemo.encoders.base import EncoderSpec
 from searchdemo.encoders.table import ENCODERS, is_here
-from searchdemo.errors import SearchDemoError
+from searchdemo.errors import BadArtifact, SearchDemoError
 from searchdemo.galleries.base import GallerySpec
 from searchdemo.galleries.table import GALLERIES, open_gallery
 from searchdemo.indexes.base import IndexSpec
 from searchdemo.indexes.table import INDEXES
+from searchdemo.shipped import check
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -77,12 +78,14 @@ def built(store: Store) -> list[dict]:
         places = [root / folder for root in store.roots]
         path = next(place for place in places if (place / "manifest.json").is_file())
         try:
-            manifest = json.loads((path / "manifest.json").read_text())
-            facts = {key: manifest[key] for key in ("gallery", "encoder", "transform", "metric", "vectors", "queries")}
-        except (ValueError, TypeError, KeyError):
+            manifest = read_manifest(check(path / "manifest.json"))
+        except (OSError, ValueError, TypeError, AttributeError, BadArtifact):
             continue
+        facts = {
+            key: getattr(manifest, key) for key in ("gallery", "encoder", "transform", "metric", "vectors", "queries")
+        }
         further = sorted({name for place in places for name in further_indexes(place)})
-        facts |= {"indexes": ["brute", "flat", "ivf", *further], "stand_in": manifest.get("stand_in", False)}
+        facts |= {"indexes": ["brute", "flat", "ivf", *further], "stand_in": manifest.stand_in}
         found.append(facts | {"folder": str(path)})
     return found
 

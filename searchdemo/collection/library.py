@@ -92,13 +92,14 @@ class Library:
         artifact = self.store.open(key)
         if self._is_to_be_reopened(opened, artifact):
             opened = self._reopened(gallery)  # another process may have built what a folder holds by now
-        try:
-            snapshot = self._snapshot(artifact, opened)
-        except BadArtifact:
-            if (latest := self.store.open(key)).manifest == artifact.manifest:
-                raise
-            artifact = latest  # it was replaced between the manifest and the files
-            snapshot = self._snapshot(artifact, opened)
+        while True:
+            try:
+                snapshot = self._snapshot(artifact, opened)
+                break
+            except BadArtifact:
+                if (latest := self.store.open(key)).manifest == artifact.manifest:
+                    raise
+                artifact = latest  # it was replaced between the manifest and the files, and may be again
         return Collection(opened, spec, artifact, snapshot, self._shelf, self._behind(opened, artifact, snapshot))
 
     def _snapshot(self, artifact: Artifact, gallery: Gallery) -> Snapshot:

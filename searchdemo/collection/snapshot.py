@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from searchdemo.collection.store import DIGESTS, QUERY_DIGESTS, VECTORS, Artifact
+from searchdemo.errors import BadArtifact
 from searchdemo.galleries.base import LivingPictures, Pictures
 from searchdemo.indexes.vectors import ArrayVectors, StoredVectors, Vectors, unit
 from searchdemo.types import MISSING
@@ -29,10 +30,16 @@ class Snapshot:
 
     @classmethod
     def load(cls, artifact: Artifact) -> Snapshot:
-        """Raises BadArtifact when a file is missing or damaged."""
+        """Raises BadArtifact when a file is missing or damaged, or was replaced while they were opened."""
 
         def array(name: str) -> np.ndarray | None:
-            return np.load(artifact.file(name)) if artifact.has(name) else None
+            try:
+                return np.load(artifact.file(name), allow_pickle=False) if artifact.has(name) else None
+            except (OSError, ValueError, EOFError) as error:  # replaced, or written so
+                raise BadArtifact(
+                    f"{artifact.folder / name} cannot be read ({error}); "
+                    f"mend it with `{artifact.key.build_command} --rebuild`."
+                ) from error
 
         vectors = StoredVectors(artifact.file(VECTORS))
         queries = array("queries.npy")
@@ -41,7 +48,10 @@ class Snapshot:
         queries = unit(queries.astype(np.float32))  # half floats are off by 1e-4
         queries.flags.writeable = False
         identity, rows, query_rows = artifact.vectors_sha256, array("rows.npy"), array("query_rows.npy")
-        return cls(identity, vectors, rows, queries, query_rows, array(DIGESTS), array(QUERY_DIGESTS))
+        loaded = cls(identity, vectors, rows, queries, query_rows, array(DIGESTS), array(QUERY_DIGESTS))
+        for name in artifact.manifest.files:  # what was put in its place after its checksum was compared has another
+            artifact.file(name)
+        return loaded
 
     def part(self, size: int) -> Snapshot:
         """The first `size` positions of a fixed shuffle; the held-out queries stay the same."""

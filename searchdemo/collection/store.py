@@ -23,11 +23,11 @@ import shlex
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TypeVar
 
-from searchdemo import assets
+from searchdemo import assets, shipped
 from searchdemo.errors import BadArtifact, NotBuilt, SearchDemoError
 from searchdemo.files import exclusive, make_folder, own_folder, sha256_of, write_json
 from searchdemo.indexes.base import IndexSpec, nodes_file
@@ -39,6 +39,9 @@ DIGESTS, QUERY_DIGESTS = "digests.npy", "query_digests.npy"
 BUILDING, TRAINING, OLD = ".building", ".training", ".old"  # suffixes of folders that are not in place
 SWAP_SECONDS = 1.0  # a reader waits at most this long for a folder that is being replaced
 NAME_BYTES = 60  # of the name of a person's folder that go into ours; file systems take 255 in all
+# A field's type as it is written -> what JSON makes of it
+KINDS: dict[str, type | tuple[type, ...]] = {"str": str, "int": int, "float": (int, float), "bool": bool, "dict": dict}
+KINDS |= {"dict[str, str]": dict}
 
 T = TypeVar("T")
 
@@ -116,9 +119,13 @@ class Artifact:
     def file(self, name: str) -> Path:
         """The path of a file whose checksum holds. Raises BadArtifact."""
         path = self.folder / name
-        if not path.is_file():
-            raise BadArtifact(f"{path} is missing; build it again with `{self.key.build_command} --rebuild`.")
-        if sha256_of(path) != self.manifest.files.get(name):
+        try:
+            digest = sha256_of(shipped.check(path))
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise BadArtifact(
+                f"{path} is missing; build it again with `{self.key.build_command} --rebuild`."
+            ) from error
+        if digest != self.manifest.files.get(name):
             raise BadArtifact(f"{path} does not match its checksum; mend it with `{self.key.build_command} --rebuild`.")
         return path
 
@@ -184,7 +191,7 @@ class Store:
         for root in self.roots:
             path = root / key.folder / "manifest.json"
             try:
-                return Artifact(key, path.parent, read_manifest(path, key))
+                return Artifact(key, path.parent, read_manifest(shipped.check(path), key))
             except (FileNotFoundError, NotADirectoryError):
                 continue
             except (ValueError, TypeError, AttributeError) as error:
@@ -272,10 +279,13 @@ class Store:
     def extra(self, artifact: Artifact, name: str) -> Extra | None:
         """A verified further file over these very vectors, or None when there is none.
 
-        One that is damaged, or made from other vectors, is none.
+        One that is damaged, or made from other vectors, is none. Raises BadArtifact for a damaged one that ships,
+        because it is not made again.
         """
         for root in self.roots:
             path = root / artifact.key.folder / name
+            for file in (card_file(path), path):
+                shipped.check(file)
             with contextlib.suppress(OSError, ValueError, TypeError, AttributeError):  # no card, or none that is whole
                 card = json.loads(card_file(path).read_text())
                 files = digests(artifact.vectors_sha256, path)
@@ -292,13 +302,16 @@ class Store:
         write_card(path, made | digests(artifact.vectors_sha256, path) | {"build_seconds": build_seconds})
 
 
-def read_manifest(path: Path, key: Key) -> Manifest:
-    """Raises ValueError, TypeError or AttributeError when it is not one, or not one of this key."""
-    content = json.loads(path.read_text())
+def read_manifest(path: Path, key: Key | None = None) -> Manifest:
+    """Raises ValueError, TypeError or AttributeError when it is not one, or not one of this key, where one is given."""
+    content = json.loads(path.read_text(encoding="utf-8"))
     if content.get("format") != FORMAT:
         raise ValueError(f"format {content.get('format')}, wanted {FORMAT}")
     manifest = Manifest(**content)
-    for name, wanted in (("transform", key.transform), ("metric", key.metric)):
+    for each in fields(Manifest):
+        if not isinstance(value := getattr(manifest, each.name), KINDS[str(each.type)]):
+            raise ValueError(f"{each.name} {value!r}, wanted {each.type}")
+    for name, wanted in (("transform", key.transform), ("metric", key.metric)) if key else ():
         if wanted and getattr(manifest, name) != wanted:
             raise ValueError(f"{name} {getattr(manifest, name)!r}, wanted {wanted!r}")
     if VECTORS not in manifest.files:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from searchdemo.errors import BadArtifact
 from searchdemo.files import sha256_of
+from searchdemo.shipped import check
 
 if TYPE_CHECKING:
     import torch
@@ -52,14 +53,16 @@ def read_weights(path: Path, framework: str = "pt") -> Weights:
 
     Raises BadArtifact when the file is missing, damaged, or a pickle, because unpickling a checkpoint runs its code.
     """
-    from safetensors import SafetensorError, safe_open
+    from safetensors import safe_open
 
     if not path.is_file():
         raise BadArtifact(f"There is no weights file {str(path)!r}; give the path of a .safetensors file.")
     try:
-        with safe_open(path, framework=framework) as file:
+        with safe_open(check(path), framework=framework) as file:
             metadata = file.metadata() or {}
-    except SafetensorError as error:
+    except BadArtifact:
+        raise
+    except Exception as error:  # SafetensorError, and what a damaged header makes the binding raise: UnicodeDecodeError
         raise BadArtifact(
             f"{str(path)!r} is not a whole safetensors file ({error}); pickled checkpoints (.pt, .pth, .bin) are "
             "refused because reading one runs code: save yours with safetensors.torch.save_file."

@@ -6,6 +6,7 @@ evanw.github.io/thumbhash, 2023).
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +17,10 @@ from PIL import Image
 from searchdemo.errors import BadArtifact
 from searchdemo.files import replacing
 from searchdemo.pictures import open_picture
+from searchdemo.shipped import check
 from searchdemo.types import Blur
+
+log = logging.getLogger(__name__)
 
 BLUR_BYTES = 24  # of a square picture without transparency
 
@@ -44,17 +48,30 @@ class Blurs:
 
     def __init__(self, path: Path, fingerprint: str):
         """fingerprint: of the gallery. A file that was made from another gallery is refused."""
-        self._path, self._fingerprint = path, fingerprint
+        self._path, self._fingerprint, self._failed = path, fingerprint, False
 
     def __getitem__(self, row: int) -> Blur:
         """Raises BadArtifact when the file is missing, damaged (its zip has checksums) or of another gallery."""
         return Blur(self._rows[row].tobytes())
 
+    def get(self, row: int) -> Blur | None:
+        """None, a grey tile, where the file is missing or damaged, which is logged once: a search goes on without."""
+        if self._failed:
+            return None
+        try:
+            return self[row]
+        except BadArtifact as error:
+            self._failed = True
+            log.warning("%s Until then, pictures that are not here are shown as grey tiles.", error)
+            return None
+
     @cached_property
     def _rows(self) -> np.ndarray:  # (n, BLUR_BYTES) uint8
         try:
-            with np.load(self._path, allow_pickle=False) as file:
+            with np.load(check(self._path), allow_pickle=False) as file:
                 rows, fingerprint = file["blurs"], str(file["fingerprint"])
+        except BadArtifact:
+            raise
         except Exception as error:  # zipfile, zlib, numpy and the file system each raise their own
             raise BadArtifact(
                 f"{self._path} is missing or damaged ({error}); get it again with `git checkout`."

@@ -9,4 +9,6 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-CLASS_NAMES: dict[str, str] = json.loads(Path(__file__).with_suffix(".json").read_text())
+from searchdemo.shipped import check
+
+CLASS_NAMES: dict[str, str] = json.loads(check(Path(__file__).with_suffix(".json")).read_text())

@@ -18,6 +18,7 @@ from PIL import Image
 
 from searchdemo.errors import BadArtifact
 from searchdemo.files import replacing
+from searchdemo.shipped import check
 
 ABSENT = -1  # a position in a copy that stands for "this row's picture is not in it"
 MAX_BITS = 6  # by which two looks of one picture differ; see match_looks
@@ -46,8 +47,10 @@ def save_rows(rows: Rows, path: Path) -> None:
 def load_rows(path: Path) -> Rows:
     """Raises BadArtifact when the file is missing, damaged or of another shape."""
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with np.load(check(path), allow_pickle=False) as file:
             rows = Rows(file["labels"], file["keys"], file["looks"], int(file["gallery_size"]))
+    except BadArtifact:
+        raise
     except Exception as error:  # zipfile, zlib, numpy and the file system each raise their own
         raise BadArtifact(f"{path} is missing or damaged ({error}); get it again with `git checkout`.") from error
     if not len(rows.labels) == len(rows.keys) == len(rows.looks) >= rows.gallery_size > 0:

@@ -26,6 +26,7 @@ from searchdemo.galleries.base import Gallery, Pictures, content_digest
 from searchdemo.galleries.drawing.captions import describe
 from searchdemo.galleries.drawing.picture import draw
 from searchdemo.galleries.drawing.scene import THINGS, Scene, random_scene, sample
+from searchdemo.shipped import check
 
 FILE = assets.INDEXES / "scenes" / "scenes.zip"
 GALLERY_SEED, GALLERY_SIZE, COPIES = 44, 2000, 6  # the seed is one of 60 whose scenes answer EXAMPLES
@@ -59,7 +60,7 @@ class PackedPictures(Pictures):
         try:
             with self._lock:  # ZipFile is not safe for several threads
                 return self._archive.read(_member(self._split, row))
-        except (KeyError, zipfile.BadZipFile) as error:
+        except Exception as error:  # zipfile and zlib raise nearly anything for damaged bytes
             raise _damaged(self._archive.filename, error) from error
 
     def key(self, row: int) -> bytes:
@@ -75,7 +76,7 @@ def open_packed(path: Path) -> Gallery:
     """The gallery from a file that `write` made. Raises NoPictures, BadArtifact."""
     if not path.is_file():
         raise NoPictures(f"{path} is not there; draw it with: python -m searchdemo.galleries.scenes --write {path}")
-    content = path.read_bytes()
+    content = check(path).read_bytes()
     scenes, queries = load_scenes("gallery", path), load_scenes("queries", path)
     archive, lock = zipfile.ZipFile(path), threading.Lock()
     return Gallery(
@@ -96,7 +97,7 @@ def load_scenes(split: str = "gallery", path: Path = FILE) -> list[Scene]:
         with zipfile.ZipFile(path) as archive:
             lines = archive.read(f"{split}.jsonl").decode().splitlines()
         return [Scene(**json.loads(line)) for line in lines]
-    except (KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
+    except Exception as error:  # as in `encoded`, and json for what was in it
         raise _damaged(path, error) from error
 
 

@@ -107,7 +107,7 @@ class MatchedPictures(Pictures):
         return int(self._keys[row]).to_bytes(8, "little")  # as content_key made a number of them
 
     def blur(self, row: int) -> Blur | None:
-        return self._blurs[row] if self._blurs else None
+        return self._blurs.get(row) if self._blurs else None
 
     def _checked(self, row: int) -> int:
         if not 0 <= row < len(self):

@@ -10,6 +10,7 @@ There are two roots: `cards/` beside the package, which ships, and the user's ow
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -18,6 +19,9 @@ from searchdemo import assets
 from searchdemo.collection.store import Key
 from searchdemo.errors import BadArtifact
 from searchdemo.files import make_folder, own_folder, sha256_of, write_json
+from searchdemo.shipped import check
+
+log = logging.getLogger(__name__)
 
 FORMAT = 1
 KEY_PARTS = ("transform", "metric", "limit")  # fields of store.Key; the settings of a card hold the unusual ones
@@ -135,7 +139,7 @@ class RunCard:
     def from_json(cls, content: dict) -> RunCard:
         """Raises TypeError, ValueError or AttributeError for content that is no card of this format."""
         if content.get("format") != FORMAT:
-            raise ValueError(f"format {content.get('format')}, wanted {FORMAT}")
+            raise OtherFormat(f"format {content.get('format')}, wanted {FORMAT}")
         facts = {name: value for name, value in content.items() if name != "floors"}
         floors = [
             {name: value for name, value in floor.items() if name != "holds"} for floor in content.get("floors", [])
@@ -180,32 +184,58 @@ def save(card: RunCard, root: Path) -> Path:
     return path
 
 
+class OtherFormat(ValueError):
+    """A card of another version, which is passed over."""
+
+
 def load(path: Path) -> RunCard:
     """Raises BadArtifact for a file that is missing, damaged or of another format."""
     try:
-        return RunCard.from_json(json.loads(path.read_text()))
-    except (OSError, ValueError, TypeError, AttributeError) as error:
+        return RunCard.from_json(json.loads(check(path).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
         raise BadArtifact(
             f"{path} is not a run card that this version reads ({error}): measure again, or delete it."
         ) from error
 
 
 def cards(*roots: Path, benchmark: str | None = None) -> Iterator[RunCard]:
-    """All cards that can be read, those of the first root first, by path. Cards of other versions are passed over."""
+    """All cards that can be read, those of the first root first, by path.
+
+    Cards of other versions are passed over, and so are damaged ones, which are logged; see `damaged`.
+    """
+    for found in _read(roots, benchmark):
+        if isinstance(found, RunCard):
+            yield found
+        else:
+            log.warning("%s", found)
+
+
+def damaged(*roots: Path, benchmark: str | None = None) -> list[BadArtifact]:
+    """What is wrong with those that cannot be read, where another version did not write them."""
+    return [found for found in _read(roots, benchmark) if isinstance(found, BadArtifact)]
+
+
+def _read(roots: Sequence[Path], benchmark: str | None) -> Iterator[RunCard | BadArtifact]:
     for root in roots or (own_cards(), assets.CARDS):
         for path in sorted(root.glob("*/*/*.json")):
             if benchmark is None or path.stem.removesuffix("-quick") == benchmark:
                 try:
                     yield load(path)
-                except BadArtifact:
-                    continue
+                except BadArtifact as error:
+                    if not isinstance(error.__cause__, OtherFormat):
+                        yield error
 
 
 def find(benchmark: str, key: Key, *roots: Path, variant: dict | None = None) -> RunCard | None:
-    """The newest full run, else the newest quick one, of the first root that has any. variant: see `variant_of`."""
+    """The newest full run, else the newest quick one, of the first root that has any. variant: see `variant_of`.
+
+    Raises BadArtifact where there is none, and one of this benchmark is damaged.
+    """
     wanted = (key.gallery, key.encoder, variant_of(key) if variant is None else variant)
     for root in roots:
         found = [c for c in cards(root, benchmark=benchmark) if (c.gallery, c.encoder, c.variant) == wanted]
         if found:
             return max(found, key=lambda card: (not card.quick, card.at))
+    for error in damaged(*roots, benchmark=benchmark):
+        raise error
     return None

@@ -7,7 +7,9 @@ import random
 from collections.abc import Mapping
 from pathlib import Path
 
-_WORDS = json.loads(Path(__file__).with_name("words.json").read_text())
+from searchdemo.shipped import check
+
+_WORDS = json.loads(check(Path(__file__).with_name("words.json")).read_text())
 WHERE: dict[str, str] = _WORDS["where"]  # by setting
 WHEN: dict[str, str] = _WORDS["when"]  # by time
 PLACE: dict[str, str] = _WORDS["place"]

@@ -75,6 +75,11 @@ def listed(benchmark: str = BENCHMARK) -> list[Listed]:
     return [*(Listed(card, False) for card in own), *(Listed(card, True) for card in shipped)]
 
 
+def damaged() -> str:
+    """What is wrong with the cards that cannot be offered; "" where nothing is."""
+    return " ".join(map(str, run_card.damaged(run_card.own_cards(), assets.CARDS, benchmark=BENCHMARK)))
+
+
 def first_of(there: Sequence[Listed], pair: Pair) -> str | None:
     """The key of the card to show for this pair.
 
@@ -97,7 +102,11 @@ def chosen(key: str | None) -> RunCard:
 
 
 def warning(card: RunCard, pair: Pair, there: Sequence[Listed]) -> str:
-    """Whose figures these are, where they are not those of the sidebar's vectors; else ""."""
+    """Whose figures these are, where they are not those of the sidebar's vectors, and damaged cards; else ""."""
+    return " ".join(filter(None, [_not_of(card, pair, there), damaged()]))
+
+
+def _not_of(card: RunCard, pair: Pair, there: Sequence[Listed]) -> str:
     subject = card.subject
     vectors = f"{subject.get('vectors', 0):,} vectors of {subject.get('dim', 0)} dimensions"
     if not pair.owns(card):

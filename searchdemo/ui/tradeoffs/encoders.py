@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -13,11 +14,15 @@ from searchdemo.collection.library import Library
 from searchdemo.collection.store import Key
 from searchdemo.encoders.base import EncoderSpec
 from searchdemo.encoders.table import ENCODERS, weights_path
+from searchdemo.errors import BadArtifact
 from searchdemo.files import sha256_of
 from searchdemo.measure import cards as run_card
 from searchdemo.measure.cards import RunCard
 from searchdemo.measure.machine import machine
+from searchdemo.shipped import check
 from searchdemo.ui.components.templates import render
+
+log = logging.getLogger(__name__)
 
 HALF_FLOAT = 2  # bytes per dimension of a stored vector
 BENCHMARKS = ("knn", "tradeoff", "classnames", "latency")  # whose cards have figures for the table
@@ -135,9 +140,13 @@ def ms_of_latency(card: RunCard) -> Figure | None:
 
 
 def model_card() -> dict:
-    """What the training of the bundled encoder measured; {} where its file is missing."""
+    """What the training of the bundled encoder measured; {} where its file is missing or damaged, which is logged."""
     path = assets.WEIGHTS / "run-card.json"
-    return json.loads(path.read_text()) if path.is_file() else {}
+    try:
+        return json.loads(check(path).read_text()) if path.is_file() else {}
+    except BadArtifact as error:
+        log.warning("%s", error)
+        return {}
 
 
 def encoders_html(gallery: str, pictures: int, chosen: str, table: list[Line]) -> str:

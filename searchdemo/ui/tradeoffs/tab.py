@@ -88,7 +88,7 @@ def add(page: Page) -> None:
         asked = Asked(*values)
         pair = pair_of(asked.gallery, asked.encoder)
         if not asked.key:
-            return "", hint(NO_CARD), "", others_of([]), *updates(Setting("")), ""
+            return warning_html(tradeoff_cards.damaged()), hint(NO_CARD), "", others_of([]), *updates(Setting("")), ""
         card = tradeoff_cards.chosen(asked.key)
         shown, warned = asked.drawn(card), tradeoff_cards.warning(card, pair, tradeoff_cards.listed())
         setting = recommended(card, asked, pair)
