@@ -57,19 +57,11 @@ KINDS = (  # (place, first bytes there, kind) of files that are no pictures to u
     (0, b"\0\0\0\x0cJXL ", JPEG_XL),
     (0, b"%PDF", "PDF"),
     (0, b"%!PS", "PostScript"),
-    (8, b"M4A ", "audio"),
+    *((8, brand, "audio") for brand in video.SOUND_BRANDS),
     (8, b"WAVE", "audio"),
     (0, b"ID3", "audio"),
     (0, b"fLaC", "audio"),
     (0, b"OggS", "audio"),
-    (4, b"ftyp", VIDEO),
-    (4, b"moov", VIDEO),
-    (8, b"AVI ", VIDEO),
-    (0, b"\x1aE\xdf\xa3", VIDEO),  # Matroska, WebM
-    (0, b"\0\0\x01\xba", VIDEO),
-    (0, b"\0\0\x01\xb3", VIDEO),
-    (0, b"0&\xb2u", VIDEO),  # ASF, WMV
-    (0, b"FLV", VIDEO),
     (0, b"PK\x03\x04", "archive or document"),
     (0, b"Rar!", "archive or document"),
     (0, b"7z\xbc\xaf", "archive or document"),
@@ -116,12 +108,13 @@ def kind_of(file: IO[bytes], name: str) -> str:
     """ "" where a file is to be opened as a picture, else its kind: "video", ".txt", "no suffix".
 
     file: read from its beginning; name: with its suffix. It is to be opened where its content or its name is a
-    picture's, so that damaged pictures are told of.
+    picture's, so that damaged pictures are told of. What is a video is one under any name.
     """
     start, suffix = file.read(START_BYTES), PurePath(name).suffix.lower()
-    if suffix in suffixes() or _is_heif(start):
-        return ""
     formats = _possible(start[:16])
+    is_video = WEAK.issuperset(formats) and bool(video.media_type(start))
+    if suffix in suffixes() or _is_heif(start):
+        return VIDEO if is_video else ""
     begins_as_tiff = {"TIFF", *WEAK}.issuperset(formats)  # as many do, whose first picture is of the size of a stamp
     if (suffix in RAW_SUFFIXES and begins_as_tiff) or raw.is_raw(start):
         return "" if is_installed(raw.PACKAGE) else RAW
@@ -131,6 +124,8 @@ def kind_of(file: IO[bytes], name: str) -> str:
         with contextlib.suppress(BadPicture):
             lazy_image(file, "It")
             return ""
+    if is_video:
+        return VIDEO
     for place, wanted, kind in KINDS:
         if start[place:].startswith(wanted):
             return kind

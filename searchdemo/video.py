@@ -4,18 +4,28 @@ from __future__ import annotations
 
 import importlib
 import re
-from io import BytesIO
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
-from PIL import Image
 
 from searchdemo.errors import BadPicture
-from searchdemo.extras import is_installed
+from searchdemo.jpeg import smaller_jpeg
 
 PACKAGE = "av"
-SUFFIXES = {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".wmv", ".flv", ".3gp", ".mts", ".m2ts"}
+STARTS = {  # first bytes -> the MIME type of the container
+    b"\x1aE\xdf\xa3": "video/x-matroska",
+    b"\0\0\x01\xba": "video/mpeg",  # MPEG's program stream, as on a DVD
+    b"\0\0\x01\xb3": "video/mpeg",
+    b"0&\xb2u\x8ef\xcf\x11": "video/x-ms-asf",  # WMV
+    b"FLV\x01": "video/x-flv",
+    b".RMF": "application/vnd.rn-realmedia",
+}
+BOXES = (b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")  # that a QuickTime file may begin with
+# Brands of the same container whose files are no videos: pictures, camera RAW and sound
+STILL_BRANDS = (b"avif", b"avis", b"crx ", b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+SOUND_BRANDS = (b"M4A ", b"M4B ", b"M4P ", b"F4A ", b"F4B ")
+PACKETS = ((0, 188), (4, 192))  # where packets of MPEG's transport stream begin, and how far apart: broadcasts, cameras
 LONGEST_S = 10.0  # a scene that goes on gets a frame so often
 SHORTEST_S = 1.0  # between two frames
 CHANGE = 24.0  # of 255: the mean difference of two frames of 16 x 16 pixels that is a change of scene
@@ -23,12 +33,30 @@ MOST_FRAMES = 2000  # of one video; those of a longer one are further apart
 MAX_PIXELS = 50_000_000  # of a frame, which takes three times as many bytes
 SIDE = 1280  # the longer side of a frame, pixels
 QUALITY = 92
-AT = re.compile(r"(.+)#t=(\d+\.\d+)")
 
 
-def is_video(name: str) -> bool:
-    """Whether a file of this name is taken as a video here: by its suffix, and with the package alone."""
-    return PurePath(name).suffix.lower() in SUFFIXES and is_installed(PACKAGE)
+def media_type(start: bytes) -> str:
+    """The MIME type of a video by its first 512 bytes; "" of any other file, whatever its name is.
+
+    Containers that hold sound alone cannot be told apart so; `scenes` refuses them.
+    """
+    box, brand = start[4:8], start[8:12]
+    if box == b"ftyp":
+        still = brand in STILL_BRANDS or brand in SOUND_BRANDS
+        return "" if still else "video/quicktime" if brand == b"qt  " else "video/mp4"
+    if box in BOXES and start[0] < 9:  # their length comes first, and no text begins with such a character
+        return "video/quicktime"
+    if start.startswith(b"\x1aE\xdf\xa3") and b"webm" in start[:64]:
+        return "video/webm"
+    if start.startswith(b"RIFF"):
+        return "video/x-msvideo" if brand == b"AVI " else ""
+    if start.startswith(b"OggS"):
+        return "video/ogg" if b"\x80theora" in start or b"\x01video" in start else ""
+    for first, apart in PACKETS:
+        places = range(first, min(len(start), 512), apart)
+        if len(places) > 2 and all(start[place] == ord("G") for place in places):
+            return "video/mp2t"
+    return next((kind for wanted, kind in STARTS.items() if start.startswith(wanted)), "")
 
 
 def named(path: str, seconds: float) -> str:
@@ -36,12 +64,8 @@ def named(path: str, seconds: float) -> str:
     return f"{path}#t={seconds:.3f}"
 
 
-def split(path: str) -> tuple[str, float | None]:
-    """The video and the time in seconds of a frame; any other path as it is, and None."""
-    found = AT.fullmatch(path)
-    if found and PurePath(found[1]).suffix.lower() in SUFFIXES:
-        return found[1], float(found[2])
-    return path, None
+def is_named_as_frame(path: str) -> bool:
+    return re.search(r"#t=\d+\.\d{3}$", path) is not None
 
 
 def scenes(source: Path | IO[bytes]) -> list[float]:
@@ -66,16 +90,17 @@ def scenes(source: Path | IO[bytes]) -> list[float]:
 
 def frame_at(source: Path | IO[bytes], seconds: float) -> bytes:
     """The frame at this time as a JPEG of at most SIDE x SIDE pixels. Raises BadPicture."""
-    with _opened(source) as (container, stream):
-        container.seek(int(seconds * 1e6), backward=True)
-        stream.codec_context.skip_frame = "NONKEY"
-        for frame in container.decode(stream):
-            if frame.time is not None and frame.time >= seconds - 0.002:
-                image: Image.Image = frame.to_image()
-                image.thumbnail((SIDE, SIDE))
-                buffer = BytesIO()
-                image.save(buffer, "JPEG", quality=QUALITY)
-                return buffer.getvalue()
+    for start in (seconds, 0.0):  # a transport stream may be entered too late: then it is read from its beginning
+        with _opened(source) as (container, stream):
+            if start:
+                container.seek(int(start * 1e6), backward=True)
+            stream.codec_context.skip_frame = "NONKEY"
+            for frame in container.decode(stream):
+                if frame.time is None or max(frame.time, 0.0) < seconds - 0.002:
+                    continue
+                if frame.time < seconds + 0.002:
+                    return smaller_jpeg(frame.to_image(), SIDE, QUALITY)
+                break
     raise BadPicture(f"This video has no frame at {seconds:.1f} s any more.")
 
 
@@ -88,6 +113,8 @@ class _opened:  # noqa: N801 a context, as a function would be
     def __enter__(self) -> tuple[Any, Any]:
         av = importlib.import_module(PACKAGE)
         self._errors = av.error.FFmpegError, OSError, ValueError, IndexError
+        if not isinstance(self._source, Path):
+            self._source.seek(0)
         try:
             self._container = av.open(str(self._source) if isinstance(self._source, Path) else self._source)
         except self._errors as error:

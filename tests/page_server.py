@@ -43,10 +43,10 @@ def page_url() -> str:
 
 
 def serve(library: Library, gallery: str | None = "scenes") -> str:
-    from searchdemo.ui.demo import LAUNCH, build_demo
+    from searchdemo.ui.demo import build_demo
 
     port = free_port()  # two runs of tests at once would choose the same one of gradio's
-    _, url, _ = build_demo(library, gallery).launch(**LAUNCH, server_port=port, prevent_thread_lock=True, quiet=True)
+    _, url, _ = build_demo(library, gallery).launch(server_port=port, prevent_thread_lock=True, quiet=True)
     return url.rstrip("/")
 
 

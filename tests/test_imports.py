@@ -33,7 +33,8 @@ ROOM = {
     **dict.fromkeys(("types", "errors", "table", "assets", "extras", "processor"), "root"),
     **dict.fromkeys(
         (
-            *("pictures", "formats", "raw", "video", "tones", "facts", "exif", "cache", "hub", "files", "shipped"),
+            *("pictures", "formats", "raw", "video", "jpeg", "tones", "facts", "exif", "cache", "hub", "files"),
+            "shipped",
             "threads",
         ),
         "tools",

@@ -9,17 +9,21 @@ import page_server
 import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
 
-from searchdemo.collection.store import Key
+from searchdemo.collection.library import Library
+from searchdemo.collection.store import Key, Store
 from searchdemo.errors import BadQuery, SearchDemoError, UnknownName
 from searchdemo.galleries.uploaded import open_uploaded
-from searchdemo.ui.mine import galleries
+from searchdemo.ui.mine import galleries, played
 from searchdemo.ui.mine.galleries import OwnGalleries
 from searchdemo.ui.mine.panel import folders_in
 from searchdemo.ui.mine.place import at_this_machine, is_loopback
 from searchdemo.ui.tradeoffs.measuring import Measuring
 from tests.conftest import png
 from tests.test_uploaded import zipped
+from tests.test_video import made
 
 COLOURS = {"red.png": png((255, 0, 0)), "green.png": png((0, 255, 0)), "blue.png": png((0, 0, 255))}
 
@@ -86,6 +90,61 @@ def test_folders_are_listed_step_by_step(tmp_path):
     assert folders_in(str(here)) == [above, ("a", str(here / "a")), ("b", str(here / "b"))]
     assert folders_in(str(here / "nowhere")) == []
     assert ("↑ /", "/") not in folders_in("/")
+
+
+# A video of a folder, served to its owner alone
+
+
+@pytest.fixture
+def film(tmp_path):
+    """(a page on which a folder with a picture and a film is open, the rows of a frame and of the picture)."""
+    made(tmp_path / "film", {"red": 2}, format="mp4")
+    (tmp_path / "red.png").write_bytes(COLOURS["red.png"])
+    name, library = f"folder:{tmp_path}", Library(Store(own=tmp_path / "own", shipped=tmp_path / "nothing"))
+    pictures = library.gallery(name).pictures
+    own = SimpleNamespace(folders=[name])
+    page = SimpleNamespace(demo=served(), library=library, galleries=("scenes",), own=own)
+    rows = {pictures.file(row): row for row in range(len(pictures))}
+    return page, name, rows["film#t=0.000"], rows["red.png"]
+
+
+def play(page, gallery: str, row: object, **headers: str):
+    query = {"gallery": gallery, "row": str(row)}
+    return played.answer(page, SimpleNamespace(**vars(asks(**headers)), query_params=query))
+
+
+def test_a_video_is_served_to_its_owner_by_row_and_in_ranges(film, tmp_path):
+    page, name, row, _ = film
+    whole = (tmp_path / "film").read_bytes()
+    page.demo.server_name = "testserver.localhost"
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(played, "at_this_machine", lambda demo, request: True)
+        client = TestClient(Starlette(routes=[played.route(page)]))
+        address = played.address(name, row, page.library.gallery(name).pictures.frame(row))
+        answer = client.get(f"/{address}")
+        assert address.endswith("#t=0.000") and answer.content == whole
+        assert answer.headers["content-type"] == "video/mp4" and answer.headers["accept-ranges"] == "bytes"
+        part = client.get(f"/{address}", headers={"Range": "bytes=10-19"})
+        assert (part.status_code, part.content) == (206, whole[10:20])
+        assert part.headers["content-range"] == f"bytes 10-19/{len(whole)}"
+
+
+def test_a_video_is_served_to_nobody_else_and_nothing_else_is(film, tmp_path, monkeypatch):
+    monkeypatch.delenv("SPACE_ID", raising=False)
+    page, name, row, picture = film
+    assert play(page, name, row).status_code == 200
+    for headers in ({"x_forwarded_for": "8.8.8.8"}, {"sec_fetch_site": "cross-site"}, {"sec_fetch_site": "same-site"}):
+        assert play(page, name, row, **headers).status_code == 403
+    for wrong in (picture, len(page.library.gallery(name).pictures), -1, "", "x", "1.5", "²", f"{tmp_path}/film"):
+        assert play(page, name, wrong).status_code == 404
+    for gallery in (f"folder:{tmp_path.parent}", "scenes", str(tmp_path / "film"), ""):
+        assert play(page, gallery, row).status_code == 404
+    (tmp_path / "film").write_text("a letter now")
+    assert play(page, name, row).status_code == 404
+    (tmp_path / "film").unlink()
+    assert play(page, name, row).status_code == 404
+    page.own.folders.clear()
+    assert play(page, name, row).status_code == 404
 
 
 # What visitors brought

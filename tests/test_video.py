@@ -16,6 +16,8 @@ from searchdemo.collection.library import Library
 from searchdemo.collection.query import Query
 from searchdemo.collection.store import Key, Store
 from searchdemo.errors import BadPicture
+from searchdemo.formats import kind_of
+from searchdemo.galleries.base import Frame
 from searchdemo.galleries.table import open_gallery
 from searchdemo.galleries.uploaded import open_uploaded
 from searchdemo.pictures import open_picture
@@ -24,11 +26,11 @@ from tests.test_pictures import near
 SCENES = {"red": 4, "lime": 3, "blue": 25}  # colour -> seconds
 
 
-def made(path: Path, scenes: dict[str, int] = SCENES, rate: int = 4) -> Path:
-    """A video of plain colours, with a key frame each second."""
+def made(path: Path, scenes: dict[str, int] = SCENES, rate: int = 4, codec: str = "mpeg4", format: str = "") -> Path:
+    """A video of plain colours, with a key frame each second. format: of the container, else by the suffix."""
     av = pytest.importorskip("av")
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("mpeg4", rate=rate)
+    with av.open(str(path), "w", format=format or None) as container:
+        stream = container.add_stream(codec, rate=rate)
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
         stream.codec_context.gop_size = rate
         for colour, seconds in scenes.items():
@@ -61,10 +63,69 @@ def test_a_long_video_has_a_bounded_number_of_frames(clip, monkeypatch):
     assert len(found) == 2 and found[1] >= 16
 
 
-def test_names_of_frames_and_of_files_are_told_apart():
-    assert video.split(video.named("a/clip.MP4", 12.5)) == ("a/clip.MP4", 12.5)
-    for file in ("clip.mp4", "photo#t=1.500", "clip.mp4#t=2", "clip.mp4#t=1.5.jpg"):
-        assert video.split(file) == (file, None)
+CONTAINERS = {  # format -> codec, and the MIME type by the first bytes
+    "mp4": ("mpeg4", "video/mp4"),
+    "3gp": ("mpeg4", "video/mp4"),
+    "mov": ("mpeg4", "video/quicktime"),
+    "matroska": ("mpeg4", "video/x-matroska"),
+    "webm": ("libvpx", "video/webm"),
+    "avi": ("mpeg4", "video/x-msvideo"),
+    "mpegts": ("mpeg2video", "video/mp2t"),
+    "vob": ("mpeg2video", "video/mpeg"),
+    "mpeg2video": ("mpeg2video", "video/mpeg"),
+    "flv": ("flv", "video/x-flv"),
+    "asf": ("mpeg4", "video/x-ms-asf"),
+}
+
+
+@pytest.mark.parametrize("format", CONTAINERS)
+def test_a_video_is_known_by_its_content_under_any_name(tmp_path, format):
+    codec, kind = CONTAINERS[format]
+    rate = 25 if codec == "mpeg2video" else 4  # of the few that it knows
+    data = made(tmp_path / "clip", {"red": 1}, rate, codec, format).read_bytes()
+    assert video.media_type(data[:512]) == kind
+    for name in ("clip", "clip.dat", "clip.jpg"):
+        assert kind_of(io.BytesIO(data), name) == "video"
+    gallery = open_uploaded("upload:x", [tmp_path / "clip"])
+    assert gallery.file(0).startswith("clip#t=") and colour_of(gallery.pictures.encoded(0)) == "red"
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        b"\0\0\0\x1cftypavif" + bytes(16),
+        b"\0\0\0\x18ftypcrx " + bytes(16),
+        b"\0\0\0\x1cftypM4A " + bytes(16),
+        b"OggS\0\x02" + bytes(22) + b"\x01vorbis",
+        b"RIFF\x24\0\0\0WAVEfmt ",
+        b"The wide road, which is free to skip",
+        b"GIF89a" + b"G" * 400,
+        b"",
+    ],
+)
+def test_what_only_looks_like_a_video_is_none(start):
+    assert kind_of(io.BytesIO(start), "file") != "video"
+
+
+def test_a_picture_that_is_named_like_a_video_is_a_picture_and_the_reverse(clip, tmp_path):
+    Image.new("RGB", (64, 48), "lime").save(tmp_path / "photo.mp4", "PNG")
+    shutil.copy(clip, tmp_path / "film.jpg")
+    shutil.copy(clip, tmp_path / "film")
+    (tmp_path / "film#t=4.000").write_bytes((tmp_path / "photo.mp4").read_bytes())  # named as a frame of it
+    pictures = open_gallery(f"folder:{tmp_path}").pictures
+    frames = {pictures.file(row): pictures.frame(row) for row in range(len(pictures))}
+    assert sum(name.startswith("film.jpg#t=") for name in frames) == 5 and len(frames) == 11
+    assert frames["photo.mp4"] is None and frames["film#t=4.000"] is None
+    assert frames["film#t=7.000"] == Frame("film", 7.0, tmp_path / "film")
+
+
+def test_a_moved_folder_of_one_long_video_is_found(clip, tmp_path):
+    (tmp_path / "old").mkdir()
+    shutil.copy(clip, tmp_path / "old" / "clip")
+    library = OneEncoder(Store(own=tmp_path / "own", shipped=tmp_path / "nothing"))
+    library.build(Key(f"folder:{tmp_path / 'old'}", "bundled"))
+    (tmp_path / "old").rename(tmp_path / "new")
+    assert open_gallery(f"folder:{tmp_path / 'new'}").former == f"folder:{tmp_path / 'old'}"
 
 
 def test_what_is_no_video_is_told(tmp_path, clip):
@@ -114,6 +175,7 @@ def test_frames_are_pictures_of_their_folder_and_looked_for_once(clip, tmp_path,
 def test_frames_of_a_video_that_was_brought(clip):
     gallery = open_uploaded("upload:x", [clip])
     files = [gallery.file(row) for row in range(len(gallery.pictures))]
+    assert gallery.pictures.frame(1) == Frame("clip.mp4", 4.0)
     assert files == [f"clip.mp4#t={at}.000" for at in (0, 4, 7, 17, 27)]
     assert np.asarray(open_picture(gallery.pictures.encoded(0))).shape == (48, 64, 3)
 
@@ -121,7 +183,7 @@ def test_frames_of_a_video_that_was_brought(clip):
 def test_without_the_package_videos_are_counted_with_the_command_that_takes_them(tmp_path, monkeypatch):
     (tmp_path / "clip.mp4").write_bytes(b"\0\0\0\x18ftypmp42" + bytes(8))
     Image.new("RGB", (8, 8)).save(tmp_path / "d.png")
-    for module in ("video", "galleries.report", "formats"):
+    for module in ("galleries.looked", "galleries.report", "formats"):
         monkeypatch.setattr(f"searchdemo.{module}.is_installed", lambda package: False)
     report = open_gallery(f"folder:{tmp_path}").report
     assert report.skipped == {"video": ("clip.mp4",)}

@@ -19,6 +19,15 @@ from searchdemo.types import SEVERAL, Blur
 DIGEST_BYTES = 16  # of a SHA-256: two of a billion pictures are alike by chance in one of 10^20 cases
 
 
+@dataclass(frozen=True)
+class Frame:
+    """Where in a video a picture is."""
+
+    video: str  # the readable path within the folder
+    seconds: float
+    path: Path | None = None  # of the video on the disk, where it is a person's own file
+
+
 class Pictures(ABC):
     """Pictures by row. They are read one at a time, so memory does not grow with their number.
 
@@ -91,6 +100,10 @@ class Pictures(ABC):
 
     def path(self, row: int) -> Path | None:
         """The file that the picture is, where the pictures are a person's own files."""
+        return None
+
+    def frame(self, row: int) -> Frame | None:
+        """Of a video, where the picture is taken from one."""
         return None
 
     def blur(self, row: int) -> Blur | None:

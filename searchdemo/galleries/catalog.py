@@ -19,8 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from searchdemo.files import own_folder
-from searchdemo.formats import reader_version
+from searchdemo.formats import VIDEO, reader_version
 from searchdemo.galleries.walk import File
+from searchdemo.video import is_named_as_frame
 
 log = logging.getLogger(__name__)
 
@@ -216,12 +217,17 @@ def _signed(inode: tuple[int, int]) -> tuple[int, ...]:
 def _moved(db: sqlite3.Connection, files: list[File]) -> tuple[int, bytes] | None:
     """The number and the path of a folder that is no more, most of whose files are these."""
     here = {(os.fsencode(file.path), file.size, file.mtime_ns) for file in files}
+    # Not of frames of videos, which are no files.
     for number, root in db.execute("SELECT id, root FROM folders").fetchall():
         if Path(os.fsdecode(root)).is_dir():
             continue
-        held = set(
-            db.execute("SELECT path, size, mtime_ns FROM files WHERE folder = ? AND kind = ''", (number,)).fetchall()
-        )
+        held = {
+            found
+            for found in db.execute(
+                "SELECT path, size, mtime_ns FROM files WHERE folder = ? AND kind IN ('', ?)", (number, VIDEO)
+            )
+            if not is_named_as_frame(os.fsdecode(found[0]))
+        }
         if held and len(held & here) > MOVED * len(held):
             return number, root
     return None

@@ -19,7 +19,6 @@ from searchdemo.galleries.base import Gallery, Pictures
 from searchdemo.galleries.catalog import Catalog
 from searchdemo.galleries.described import described
 from searchdemo.galleries.folder_pictures import FolderPictures
-from searchdemo.galleries.frames import with_frames
 from searchdemo.galleries.looked import Looked, numbered
 from searchdemo.galleries.report import GalleryReport
 from searchdemo.galleries.walk import walk
@@ -38,13 +37,14 @@ def open_folder(argument: str, progress: Count | None = None, **options: object)
     started = time.monotonic()
     catalog, place = Catalog(), root.resolve()
     patterns = catalog.excluded(place)
-    listing, damaged = with_frames(root, walk(root, patterns), progress)
+    listing = walk(root, patterns)
     folder, former = catalog.folder(place, listing.files)
     if patterns != catalog.excluded(place):  # of the folder that was moved here
-        listing, damaged = with_frames(root, walk(root, catalog.excluded(place)), progress)
-    looked = Looked(root, listing, catalog.known(folder, listing.files), closed=damaged)
+        listing = walk(root, catalog.excluded(place))
+    looked = Looked(root, listing, catalog.known(folder, listing.files))
     catalog.remember(folder, looked.look(progress))
-    catalog.forget_others(folder, listing.files)
+    looked.take_frames(lambda frames: catalog.known(folder, frames), progress)
+    catalog.forget_others(folder, [*listing.files, *looked.listing.files])
     train, held_out = looked.keep_splits()
     rows = numbered(catalog, folder, looked)
     said = described(root, listing.files)

@@ -12,7 +12,7 @@ from typing import BinaryIO
 import numpy as np
 
 from searchdemo.errors import BadPicture
-from searchdemo.galleries.base import DIGEST_BYTES, LivingPictures, Pictures, content_digest, printable
+from searchdemo.galleries.base import DIGEST_BYTES, Frame, LivingPictures, Pictures, content_digest, printable
 from searchdemo.galleries.catalog import Catalog, Known, Row
 from searchdemo.galleries.described import Described
 from searchdemo.galleries.looked import Looked
@@ -20,7 +20,7 @@ from searchdemo.galleries.report import GalleryReport, files, named
 from searchdemo.galleries.thumbnails import SHOWN_BYTES, Thumbnails, shown_as_it_is
 from searchdemo.galleries.walk import File, changed_at
 from searchdemo.types import MISSING
-from searchdemo.video import frame_at, split
+from searchdemo.video import frame_at
 
 REMEMBER_EVERY_S = 1.0  # between two writes of what a build found out
 LOOK_EVERY_S = 5.0  # a folder that is kept open is looked through again after so long,
@@ -61,6 +61,7 @@ class FolderPictures(LivingPictures):
         files = {file.path: file for file in looked.listing.files}
         sizes = [(files[path].size, files[path].mtime_ns) if path else (-1, -1) for path in self.paths]
         self._sizes_and_times = np.array(sizes, np.int64).reshape(-1, 2)
+        self._frames = {file.path: file.frame for file in looked.listing.files if file.frame}
         self._found: dict[int, tuple[File, bytes]] = {}  # unread rows that were read: the file then, its digest
         self._pending: list[tuple[File, Known]] = []  # what is to be remembered of them
         self._remembered_at = time.monotonic()
@@ -108,9 +109,9 @@ class FolderPictures(LivingPictures):
         return self._missing
 
     def encoded(self, row: int) -> bytes | None:
-        path, seconds = split(self.paths[row])
+        seconds = self._frame(row)[1]
         try:
-            with (self._root / path).open("rb") as file:
+            with self._on_disk(row).open("rb") as file:
                 data = file.read() if seconds is None else frame_at(file, seconds)
                 if row in self.unread:
                     now = os.fstat(file.fileno())
@@ -125,9 +126,8 @@ class FolderPictures(LivingPictures):
 
     def shown(self, row: int) -> bytes | None:
         """A file of up to SHOWN_BYTES that a browser knows as it is, of any other a thumbnail."""
-        path = self._root / split(self.paths[row])[0]
         try:
-            small = self.paths[row] and path.stat().st_size <= SHOWN_BYTES
+            small = self.paths[row] and self._on_disk(row).stat().st_size <= SHOWN_BYTES
         except OSError:
             return None
         encoded = self.encoded(row) if small or row in self.unread else None
@@ -137,11 +137,23 @@ class FolderPictures(LivingPictures):
         return Thumbnails().get(digest, lambda: self.encoded(row)) if digest else None
 
     def has(self, row: int) -> bool:
-        return bool(self.paths[row]) and (self._root / split(self.paths[row])[0]).is_file()
+        return bool(self.paths[row]) and self._on_disk(row).is_file()
+
+    def _frame(self, row: int) -> tuple[str, float | None]:
+        """The file that a row's picture lies in, and the time in seconds where that is a video."""
+        path = self.paths[row]
+        return self._frames.get(path, (path, None))
+
+    def _on_disk(self, row: int) -> Path:
+        return self._root / self._frame(row)[0]
+
+    def frame(self, row: int) -> Frame | None:
+        path, seconds = self._frame(row)
+        return None if seconds is None else Frame(printable(path), seconds, self._on_disk(row))
 
     def opened(self, row: int) -> BinaryIO | None:
         try:
-            return (self._root / self.paths[row]).open("rb") if self.paths[row] else None
+            return self._on_disk(row).open("rb") if self.paths[row] else None
         except OSError:
             return None
 
@@ -162,7 +174,7 @@ class FolderPictures(LivingPictures):
         return printable(self.paths[row])
 
     def path(self, row: int) -> Path | None:
-        path, seconds = split(self.paths[row])
+        path, seconds = self._frame(row)
         return self._root / path if path and seconds is None else None  # a frame of a video is no file
 
     def digest(self, row: int) -> bytes:

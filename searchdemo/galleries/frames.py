@@ -6,40 +6,40 @@ import contextlib
 import json
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from searchdemo.errors import BadPicture
 from searchdemo.files import own_folder
-from searchdemo.galleries.walk import File, Listing
+from searchdemo.galleries.walk import File
 from searchdemo.types import Count
-from searchdemo.video import is_video, named, scenes
+from searchdemo.video import named, scenes
 
 TABLE = """CREATE TABLE IF NOT EXISTS videos (place TEXT, size INTEGER, mtime_ns INTEGER, frames TEXT, problem TEXT,
                                                PRIMARY KEY (place, size, mtime_ns))"""
 
 
-def with_frames(root: Path, listing: Listing, progress: Count | None = None) -> tuple[Listing, dict[str, str]]:
-    """The listing with the frames of each video in its place, and video -> why it cannot be read.
+def frames_of(
+    root: Path, videos: Sequence[File], progress: Count | None = None
+) -> tuple[dict[str, list[File]], dict[str, str]]:
+    """Video -> its frames in order of time, and video -> why it cannot be read.
 
     progress: (videos, in all). A frame has the size and the time of change of its video, and no inode.
     """
-    videos = [file for file in listing.files if is_video(file.path)]
-    if not videos:
-        return listing, {}
     frames: dict[str, list[File]] = {}
     problems: dict[str, str] = {}
-    with _remembered() as known:
+    with _remembered() if videos else contextlib.nullcontext(_Known(None)) as known:
         for number, file in enumerate(videos, start=1):
             times, problem = known.of(root, file)
-            frames[file.path] = [replace(file, path=named(file.path, time), inode=None) for time in times]
+            frames[file.path] = [
+                replace(file, path=named(file.path, time), inode=None, frame=(file.path, time)) for time in times
+            ]
             if problem:
                 problems[file.path] = problem
             if progress is not None:
                 progress(number, len(videos))
-    files = [one for file in listing.files for one in frames.get(file.path, [file])]
-    return replace(listing, files=files), problems
+    return frames, problems
 
 
 class _Known:

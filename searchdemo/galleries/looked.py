@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from searchdemo.formats import kind_of
+from searchdemo.extras import is_installed
+from searchdemo.formats import PACKAGES, VIDEO, kind_of
 from searchdemo.galleries.base import printable
 from searchdemo.galleries.catalog import Catalog, Known, Row
+from searchdemo.galleries.frames import frames_of
 from searchdemo.galleries.report import GalleryReport
 from searchdemo.galleries.walk import File, Listing
 from searchdemo.types import Count
-from searchdemo.video import split
 
 MAX_FILE_BYTES = 500 * 10**6  # a file is read whole, by several threads at once
 TRAIN, HELD_OUT = "train", ("val", "valid", "validation", "test")  # names of folders that hold a split each
@@ -33,9 +34,7 @@ class Looked:
         """Looks at the first bytes of files that are not known. Returns what is to be remembered."""
         found, total = [], len(self.listing.files)
         for number, file in enumerate(self.listing.files, start=1):
-            if file.path not in self.known and split(file.path)[1] is not None:
-                self.unread[file.path] = file  # a frame of a video
-            elif file.path not in self.known:
+            if file.path not in self.known:
                 try:
                     with (self.root / file.path).open("rb", buffering=0) as opened:
                         kind = kind_of(opened, file.path)
@@ -52,6 +51,24 @@ class Looked:
             if progress is not None:
                 progress(number, total)
         return found
+
+    def take_frames(self, known: Callable[[list[File]], dict[str, Known]], progress: Count | None) -> None:
+        """Puts the frames of each video in its place, where the package that reads videos is installed.
+
+        known: tells what is remembered of files
+        """
+        if not is_installed(PACKAGES[VIDEO]):
+            return
+        kinds = ((file, self.known.get(file.path)) for file in self.listing.files)
+        videos = [file for file, known in kinds if known and known.kind == VIDEO]
+        frames, problems = frames_of(self.root, videos, progress)
+        self.closed |= problems
+        names = {file.path for file in self.listing.files}  # a file that is named like a frame goes first
+        fresh = [frame for those in frames.values() for frame in those if frame.path not in names]
+        self.known |= known(fresh)
+        self.unread |= {frame.path: frame for frame in fresh if frame.path not in self.known}
+        files = [file for file in self.listing.files if file.path not in frames]
+        self.listing = replace(self.listing, files=sorted([*files, *fresh], key=lambda file: file.path))
 
     @property
     def taken(self) -> dict[str, bytes]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import sqlite3
 import time
 from collections.abc import Callable
@@ -11,12 +10,12 @@ from pathlib import Path
 
 from searchdemo.errors import BadPicture
 from searchdemo.files import own_folder
+from searchdemo.jpeg import smaller_jpeg
 from searchdemo.pictures import open_picture
 
 SHOWN_BYTES = 64 * 1024  # of a file that is shown as it is
 SHOWN_STARTS = (b"\xff\xd8", b"\x89PNG", b"RIFF", b"GIF8")  # of what every browser shows
-SIDE = 384  # the longer side, pixels
-QUALITY = 85  # of the JPEG; about 25 KB
+SIDE = 384  # the longer side, pixels: about 25 KB
 MAX_BYTES = 256 * 2**20  # of all of them, about 10,000
 KEPT = 0.9  # of MAX_BYTES, after those that were shown longest ago were dropped
 
@@ -77,7 +76,4 @@ def shown_as_it_is(picture: bytes) -> bool:
 
 def smaller(picture: bytes) -> bytes:
     """Raises BadPicture."""
-    image, buffer = open_picture(picture), io.BytesIO()
-    image.thumbnail((SIDE, SIDE))
-    image.save(buffer, "JPEG", quality=QUALITY)
-    return buffer.getvalue()
+    return smaller_jpeg(open_picture(picture), SIDE)

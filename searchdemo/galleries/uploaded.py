@@ -15,16 +15,18 @@ from pathlib import Path
 import numpy as np
 
 from searchdemo.errors import BadPicture, NoPictures
+from searchdemo.extras import is_installed
 from searchdemo.facts import facts_of
-from searchdemo.formats import kind_of
+from searchdemo.formats import PACKAGES, VIDEO, kind_of
 from searchdemo.galleries.archive import Unread, is_zip, members
-from searchdemo.galleries.base import Gallery, Pictures, content_digest
+from searchdemo.galleries.base import Frame, Gallery, Pictures, content_digest
 from searchdemo.galleries.folder import NoQueries
 from searchdemo.galleries.report import GalleryReport
 from searchdemo.galleries.thumbnails import shown_as_it_is, smaller
+from searchdemo.jpeg import smaller_jpeg
 from searchdemo.pictures import check_whole, open_picture
 from searchdemo.types import Count
-from searchdemo.video import frame_at, is_video, named, scenes
+from searchdemo.video import frame_at, named, scenes
 
 MAX_PICTURES = 2000
 MAX_FILE_BYTES = 50 * 10**6  # of one picture
@@ -42,6 +44,7 @@ class Brought:
     kept: bytes  # what encoders read: the file itself, or a smaller JPEG of it
     shown: bytes  # the file itself, or a thumbnail
     facts: dict[str, str]  # of the file itself
+    frame: Frame | None = None  # where it is of a video, which is not kept
 
     @property
     def size(self) -> int:
@@ -74,6 +77,9 @@ class UploadedPictures(Pictures):
 
     def facts(self, row: int) -> dict[str, str]:
         return self._brought[row].facts
+
+    def frame(self, row: int) -> Frame | None:
+        return self._brought[row].frame
 
     def fingerprint(self) -> str:
         return content_digest(b"".join(content_digest(one.kept) for one in self._brought)).hex()
@@ -132,16 +138,16 @@ class _Reading:
     unreadable: dict[str, str] = field(default_factory=dict)
     left_out: Counter[str] = field(default_factory=Counter)
 
-    def take(self, name: str, data: bytes | Unread) -> None:
+    def take(self, name: str, data: bytes | Unread, frame: Frame | None = None) -> None:
         if isinstance(data, Unread) and data.counted:
             self.left_out[data.reason] += data.count
             return
         name = self._unique(name)
         if isinstance(data, Unread):
             self.unreadable[name] = data.reason
-        elif is_video(name):
+        elif (kind := kind_of(io.BytesIO(data), name)) == VIDEO and is_installed(PACKAGES[VIDEO]):
             self._take_frames(name, data)
-        elif kind := kind_of(io.BytesIO(data), name):
+        elif kind:
             self.skipped[kind].append(name)
         elif len(data) > MAX_FILE_BYTES:
             self.unreadable[name] = too_large()
@@ -151,7 +157,7 @@ class _Reading:
             self.left_out[f"picture beyond the {MAX_KEPT_BYTES // 10**6} MB that are kept"] += 1
         else:
             try:
-                brought = kept(name, data)
+                brought = kept(name, data, frame)
             except BadPicture as error:
                 self.unreadable[name] = str(error).removeprefix("This file ")
             else:
@@ -161,7 +167,7 @@ class _Reading:
     def _take_frames(self, name: str, data: bytes) -> None:
         try:
             for seconds in scenes(io.BytesIO(data)):
-                self.take(named(name, seconds), frame_at(io.BytesIO(data), seconds))
+                self.take(named(name, seconds), frame_at(io.BytesIO(data), seconds), Frame(name, seconds))
         except BadPicture as error:
             self.unreadable[name] = str(error).removeprefix("This video ").removeprefix("This file ")
 
@@ -179,18 +185,15 @@ class _Reading:
         return GalleryReport(len(self.taken), skipped=skipped, unreadable=self.unreadable, left_out=dict(self.left_out))
 
 
-def kept(name: str, data: bytes) -> Brought:
+def kept(name: str, data: bytes, frame: Frame | None = None) -> Brought:
     """Raises BadPicture."""
     check_whole(data)
     image = open_picture(data)
     facts = facts_of(data)
     if len(data) > AS_IT_IS_BYTES:
-        image.thumbnail((KEPT_SIDE, KEPT_SIDE))
-        buffer = io.BytesIO()
-        image.save(buffer, "JPEG", quality=QUALITY)
-        data = buffer.getvalue()
+        data = smaller_jpeg(image, KEPT_SIDE, QUALITY)
     shown = data if shown_as_it_is(data) else smaller(data)
-    return Brought(name, data, shown, facts)
+    return Brought(name, data, shown, facts, frame)
 
 
 def _classes(names: Sequence[str]) -> list[str]:

@@ -36,6 +36,7 @@ class File:
     mtime_ns: int
     inode: tuple[int, int] | None  # (device, number), which a renamed or moved file keeps; None where unknown
     ctime_ns: int = 0  # when content, name or rights changed, which no program can set back; 0 where unknown
+    frame: tuple[str, float] | None = None  # of a video: its path and the time in seconds; then `path` is made of both
 
 
 @dataclass(frozen=True)

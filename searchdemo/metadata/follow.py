@@ -14,7 +14,6 @@ from searchdemo.galleries.base import Gallery
 from searchdemo.metadata.database import Database, Entry
 from searchdemo.metadata.grammar import Condition, columns_of
 from searchdemo.types import Count
-from searchdemo.video import split
 
 AT_ONCE = 200  # headers between two writes: what a kill loses
 
@@ -76,10 +75,9 @@ def entries(gallery: Gallery) -> Iterator[Entry]:
         if pictures.listed(row):
             size, mtime_ns = pictures.size_and_time(row)
             caption = gallery.caption(row) or None
-            file, seconds = split(pictures.file(row))
-            video = file if seconds is not None else None
-            name = pictures.file(row) or None
-            yield Entry(row, pictures.key(row) or None, name, size, mtime_ns, caption, video, seconds)
+            frame, name = pictures.frame(row), pictures.file(row) or None
+            of_video = (frame.video, frame.seconds) if frame else (None, None)
+            yield Entry(row, pictures.key(row) or None, name, size, mtime_ns, caption, *of_video)
 
 
 def header(gallery: Gallery, row: int) -> Taken:

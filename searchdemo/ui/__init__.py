@@ -28,7 +28,7 @@ def launch(
     check_port(address(host), port)
     from searchdemo.collection.library import Library
     from searchdemo.collection.store import Store
-    from searchdemo.ui.demo import LAUNCH, build_demo
+    from searchdemo.ui.demo import build_demo
 
     demo = build_demo(Library(Store(own=out_dir), data_dir=data_dir), gallery)
-    demo.launch(**LAUNCH, server_name=address(host), server_port=port, share=share)
+    demo.launch(server_name=address(host), server_port=port, share=share)

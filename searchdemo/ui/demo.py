@@ -6,8 +6,10 @@ import logging
 import os
 import threading
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
+from starlette.routing import Route
 
 from searchdemo.collection.jobs import Builds
 from searchdemo.collection.library import Library
@@ -18,6 +20,7 @@ from searchdemo.ui.components.templates import render
 from searchdemo.ui.enlarged import Enlarged
 from searchdemo.ui.latency import tab as tab_latency
 from searchdemo.ui.map import tab as tab_map
+from searchdemo.ui.mine import played
 from searchdemo.ui.mine.panel import MinePanel
 from searchdemo.ui.page import Page
 from searchdemo.ui.query import CurrentQuery
@@ -53,7 +56,18 @@ LAUNCH = {
 log = logging.getLogger(__name__)
 
 
-def build_demo(library: Library, gallery: str | None = None) -> gr.Blocks:
+class Demo(gr.Blocks):
+    """gradio's page with one more address, that of the videos of the person at this machine."""
+
+    is_template = True  # it uses the browser code of gr.Blocks
+    videos: Route
+
+    def launch(self, *args: Any, **options: Any) -> Any:
+        routes = {"app_kwargs": {"routes": [self.videos]}}
+        return super().launch(*args, **LAUNCH | routes | options)
+
+
+def build_demo(library: Library, gallery: str | None = None) -> Demo:
     """gallery: the one to start with; visitors may choose among it and the galleries that the table offers to pages.
 
     Raises UnknownName, NoPictures.
@@ -62,10 +76,11 @@ def build_demo(library: Library, gallery: str | None = None) -> gr.Blocks:
     log.info("starting the page on the gallery %s; builds go to %s", first, library.store.own)
     library.gallery(first)  # a wrong name or folder is refused before the page is there
     galleries = dict.fromkeys([*(name for name, spec in GALLERIES.items() if spec.on_page), first])
-    with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(600, 3600), fill_width=True) as demo:
+    with Demo(title=TITLE, analytics_enabled=False, delete_cache=(600, 3600), fill_width=True) as demo:
         with gr.Sidebar(width=300, elem_id="sidebar"):
             page = Page(library, Builds(library), tuple(galleries), first, demo)
             link_box = gr.Column()
+        demo.videos = played.route(page)
         gr.HTML(f"<h1>{TITLE}</h1><p>Similarity search on pictures</p>", elem_id="title")
         gr.HTML(render("doors.html"), js_on_load=render("doors.js"), elem_id="doors")
         mine = MinePanel(page)
@@ -88,4 +103,5 @@ def build_demo(library: Library, gallery: str | None = None) -> gr.Blocks:
         if event.api_name not in api.NAMES:
             event.api_visibility = "private"
     threading.Thread(target=start.warm_up, args=(page, first), daemon=True).start()
-    return demo.queue(max_size=32, default_concurrency_limit=2)
+    demo.queue(max_size=32, default_concurrency_limit=2)
+    return demo

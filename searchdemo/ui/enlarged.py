@@ -1,15 +1,20 @@
-"""One picture of a tile, large, with what its file says of itself: a dialog over the page."""
+"""One picture of a tile, large, with what its file says of itself: a dialog over the page.
+
+A frame of a video is that video at its second, for the person whose folder it is; for others it is the still frame.
+"""
 
 from __future__ import annotations
 
 import gradio as gr
 
+from searchdemo.collection.progress import clock
 from searchdemo.errors import BadPicture
 from searchdemo.galleries.base import Gallery
 from searchdemo.ui.components.messages import sentence_errors
 from searchdemo.ui.components.templates import render
 from searchdemo.ui.components.thumbnails import picture_data, picture_url
 from searchdemo.ui.components.tiles import Tiles, file_name
+from searchdemo.ui.mine import played
 from searchdemo.ui.page import Page
 
 SIDE = 1600  # of the longer side at most, pixels
@@ -50,4 +55,10 @@ def enlarged_html(gallery: Gallery, row: int, own: bool) -> str:
     label = gallery.class_name(row)
     if label and label != name:
         facts = {"class": label} | facts
-    return render("enlarged.html", name=name, address=address, facts=facts)
+    video, frame = "", gallery.pictures.frame(row)
+    if frame is not None:
+        name = file_name(frame.video)
+        facts = {"at": clock(frame.seconds)} | facts
+        if own and frame.path is not None:
+            video = played.address(gallery.name, row, frame)
+    return render("enlarged.html", name=name, address=address, video=video, facts=facts)

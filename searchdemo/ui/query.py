@@ -19,13 +19,14 @@ from searchdemo.encoders.table import ENCODERS
 from searchdemo.errors import BadPicture, BadQuery, Cancelled, NoPictures, NotBuilt, NoWeights, SearchDemoError
 from searchdemo.formats import suffixes
 from searchdemo.galleries.base import Gallery
+from searchdemo.jpeg import smaller_jpeg
 from searchdemo.pictures import open_picture
 from searchdemo.types import Blur
 from searchdemo.ui.components.answer import Answer
 from searchdemo.ui.components.messages import refusal_html, sentence_errors
 from searchdemo.ui.components.query_picture import FOREIGN, QueryPicture, foreign, opened_picture, readable
 from searchdemo.ui.components.templates import render
-from searchdemo.ui.components.thumbnails import jpeg, picture_data, row_tile
+from searchdemo.ui.components.thumbnails import picture_data, row_tile
 from searchdemo.ui.components.tiles import Tiles, file_name
 from searchdemo.ui.page import Choice, IndexMissing, NoQuery, Page, whole
 
@@ -294,7 +295,9 @@ class CurrentQuery:
             return None, strip_html()
         if isinstance(picture, BadPicture):
             return Origin(PICTURE), strip_html(None, "your picture", "it cannot be read")
-        return Origin(PICTURE), strip_html(jpeg(picture.copy(), STRIP_PX), "your picture", "it stays on this page")
+        return Origin(PICTURE), strip_html(
+            smaller_jpeg(picture.copy(), STRIP_PX), "your picture", "it stays on this page"
+        )
 
     def _uploaded(self, path: str) -> tuple:
         try:

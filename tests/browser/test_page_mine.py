@@ -9,6 +9,7 @@ from playwright.sync_api import expect
 from tests.browser.tools import results
 from tests.test_mine import COLOURS
 from tests.test_uploaded import zipped
+from tests.test_video import made
 
 
 def test_pictures_that_are_dropped_are_searched_and_enlarged(browser_page, library, tmp_path):
@@ -37,6 +38,7 @@ def test_pictures_that_are_dropped_are_searched_and_enlarged(browser_page, libra
 def test_a_folder_of_this_machine_is_opened_built_and_searched(browser_page, tmp_path):
     for name, data in COLOURS.items():
         (tmp_path / name).write_bytes(data)
+    made(tmp_path / "film", {"red": 4, "lime": 4}, codec="libvpx", format="webm")
     page = browser_page
     page.get_by_role("button", name="My pictures").click()
     page.get_by_label("Folder on this machine").fill(str(tmp_path / "nowhere"))
@@ -44,9 +46,17 @@ def test_a_folder_of_this_machine_is_opened_built_and_searched(browser_page, tmp
     expect(page.locator("#mine-line .refusal")).to_contain_text("There is no folder")
     page.get_by_label("Folder on this machine").fill(str(tmp_path))
     page.get_by_label("Folder on this machine").press("Enter")
-    expect(page.locator("#mine-line")).to_contain_text("3 pictures found")
-    expect(page.locator("#build-whole")).to_contain_text("Build all 3 pictures")
+    expect(page.locator("#mine-line")).to_contain_text("5 pictures found")
+    expect(page.locator("#build-whole")).to_contain_text("Build all 5 pictures")
     page.locator("#build-whole").click()
     expect(page.locator("#not-built")).to_be_hidden()
-    expect(page.locator("#image-results .tile")).to_have_count(2)
-    expect(page.locator("#image-results .tile").first).to_contain_text(".png")
+    expect(page.locator("#image-results .tile")).to_have_count(4)
+    frame = page.locator("#image-results li", has_text="film#t=4.000")
+    frame.hover()
+    frame.locator(".enlarge").click()
+    dialog = page.locator("#enlarged dialog")
+    expect(dialog).to_contain_text(re.compile(r"film.*at\s*0:04", re.S))
+    expect(dialog.locator("video")).to_have_js_property("currentTime", 4)
+    expect(dialog.locator("video")).to_have_js_property("videoWidth", 64)
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import base64
-import io
 
 from gradio.data_classes import ImageData
-from PIL import Image
 
 from searchdemo.collection.collection import Collection
 from searchdemo.errors import BadPicture
 from searchdemo.galleries.base import Gallery
+from searchdemo.jpeg import smaller_jpeg
 from searchdemo.pictures import open_picture
 from searchdemo.types import Blur
 from searchdemo.ui.components.placeholder import placeholder
@@ -51,13 +50,5 @@ def picture_url(picture: bytes, side: int) -> str:
     """
     kind = next((kind for start, kind in SIGNATURES if picture.startswith(start)), None)
     if kind is None or len(picture) > INLINE_BYTES:
-        picture, kind = jpeg(open_picture(picture), side), "jpeg"
+        picture, kind = smaller_jpeg(open_picture(picture), side), "jpeg"
     return f"data:image/{kind};base64,{base64.b64encode(picture).decode()}"
-
-
-def jpeg(picture: Image.Image, side: int) -> bytes:
-    """The picture as JPEG, at most `side` pixels wide and high. It is made smaller in place."""
-    picture.thumbnail((side, side))
-    buffer = io.BytesIO()
-    picture.save(buffer, "JPEG", quality=85)
-    return buffer.getvalue()

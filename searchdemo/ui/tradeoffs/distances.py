@@ -12,12 +12,13 @@ from PIL import Image
 from searchdemo.collection.collection import Collection
 from searchdemo.collection.query import Query
 from searchdemo.errors import BadPicture, BadQuery, SearchDemoError
+from searchdemo.jpeg import smaller_jpeg
 from searchdemo.measure.distances import Distances, pairwise
 from searchdemo.pictures import open_picture
 from searchdemo.ui.components.messages import hint, sentence_errors
 from searchdemo.ui.components.query_picture import QueryPicture, readable
 from searchdemo.ui.components.templates import render
-from searchdemo.ui.components.thumbnails import Tile, jpeg, picture_data, query_tile, row_tile
+from searchdemo.ui.components.thumbnails import Tile, picture_data, query_tile, row_tile
 from searchdemo.ui.page import Choice, Page, whole
 
 MAX_PICTURES = 5
@@ -129,7 +130,7 @@ def tile_of(collection: Collection, query: Query) -> Tile:
         name = collection.gallery.class_name(query.row) or "row"
         return row_tile(collection.gallery, query.row, f"{name} ({query.row})")
     if query.picture is not None:
-        return jpeg(open_picture(query.picture), UPLOAD_PX), "yours"
+        return smaller_jpeg(open_picture(query.picture), UPLOAD_PX), "yours"
     raise BadQuery("Words have no place in the grid: choose a picture.")
 
 
