@@ -38,6 +38,7 @@ class Hit:
     blur: Blur | None = field(default=None, repr=False, compare=False)  # of a picture that is not here, where one ships
     position: int = field(default=MISSING, repr=False, compare=False)  # of its vector in the collection
     more_labels: tuple[tuple[str, str], ...] = ()  # (label, class name) after the first, of a picture with several
+    shares: tuple[float, ...] = ()  # of a query of several terms: what each adds to the score, which is their sum
 
     @property
     def class_names(self) -> str:
@@ -48,7 +49,8 @@ class Hit:
         content: dict = {"rank": self.rank, "row": self.row, "label": self.label, "class_name": self.class_name}
         if self.more_labels:
             content["labels"] = [self.label, *(label for label, _ in self.more_labels)]
-        return content | {"score": self.score} | ({"file": self.file} if self.file else {})
+        content |= {"score": self.score} | ({"shares": list(self.shares)} if self.shares else {})
+        return content | ({"file": self.file} if self.file else {})
 
 
 @dataclass(frozen=True)
@@ -127,10 +129,15 @@ class SearchResult:
     vector: np.ndarray = field(default_factory=lambda: np.empty(0), repr=False, compare=False)  # the query (dim,)
     comparison: Comparison | None = None  # where it was asked for and the index is approximate
     matching: int | None = None  # pictures that meet the filter; None where there is none
+    terms: tuple[
+        tuple[str, float], ...
+    ] = ()  # (as it is written, weight) of a query of several, as Hit.shares has them
 
     def to_json(self) -> dict:
         """The JSON of the command line and of the API; pictures and the vector stay out."""
         content: dict = {"hits": [hit.to_json() for hit in self.hits], "timing": asdict(self.timing)}
+        if self.terms:
+            content["terms"] = [{"term": term, "weight": weight} for term, weight in self.terms]
         if self.comparison:
             content["missed"] = self.comparison.to_json()
         if self.matching is not None:

@@ -30,7 +30,7 @@ def test_five_endpoints_are_public_and_no_other(client):
     named = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
     assert set(named) == {f"/{name}" for name in api.NAMES}
     parameters = [parameter["parameter_name"] for parameter in named["/search_by_image"]["parameters"]]
-    assert parameters == ["image", "gallery", "encoder", "index", "k", "where"]
+    assert parameters == ["image", "gallery", "encoder", "index", "k", "where", "text", "box"]
 
 
 def test_text(client):
@@ -39,6 +39,25 @@ def test_text(client):
     for hit, same in zip(answer["hits"], expected["hits"], strict=True):
         assert hit == same | {"score": pytest.approx(same["score"])}
     assert set(answer["timing"]) == {"preprocess_ms", "encode_ms", "search_ms", "fetch_ms"}
+
+
+def test_a_query_of_several_terms_as_python_answers_it(client, picture):
+    text, where = "2: red - 0.5: boat + #12", "label in ('boat', 'house')"
+    answer = client.predict(text=text, **WHAT, where=where, api_name="/search_by_text")
+    collection = page_server.library().open("scenes", "bundled")
+    expected = collection.search(Query(text=text), "flat", 4, where=where).to_json()
+    assert answer | {"timing": 0} == expected | {"timing": 0}
+    assert answer["terms"] == [
+        {"term": "red", "weight": 2},
+        {"term": "boat", "weight": -0.5},
+        {"term": "#12", "weight": 1},
+    ]
+    for hit in answer["hits"]:
+        assert sum(hit["shares"]) == pytest.approx(hit["score"], abs=1e-6)
+    part = client.predict(image=picture, **WHAT, text="- red", box="0,0,0.5,0.5", api_name="/search_by_image")
+    assert [term["weight"] for term in part["terms"]] == [1, -1]
+    with pytest.raises(AppError, match="at character 6: there is no term after"):
+        client.predict(text="red -", **WHAT, api_name="/search_by_text")
 
 
 def test_a_filter(client, picture):

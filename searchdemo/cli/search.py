@@ -2,12 +2,20 @@
 
 Scores are cosine similarities, computed from the stored vectors.
 
+A text may have several terms, joined by + and - with a blank on both sides: "a beach + sunset - people". A number, a
+colon and a blank before a term weigh it, "2: dog". #12 is a picture of the gallery by its row, #held-out-3 a held-out
+one, #picture the one that --image or --row gives, which is the first term otherwise. Terms in double quotes, and all
+that has no such sign ("t-shirt", "C++", "16:9 view"), are plain text. The query is the weighted sum of the terms' unit
+vectors, made unit again, so each term's share of a score is exact, and the shares sum to the score.
+
 Example:
   python -m searchdemo search --gallery scenes --text "a red boat on the sea at night" -k 5
   python -m searchdemo search --image cat.jpg --index hnsw --ef-search 128 --json
   python -m searchdemo search --text "a red boat" --index ivf --nprobe 2 --compare
   python -m searchdemo search --text "a fish" --where "label in ('goldfish', 'bullfrog')"
   python -m searchdemo search --gallery folder:~/Pictures --text "a dog" --where "year >= 2020"
+  python -m searchdemo search --gallery scenes --text "a boat + 0.5: sunset - people"
+  python -m searchdemo search --gallery scenes --row 12 --box 0.5,0,0.5,1 --text "+ snow - #40"
 """
 
 from __future__ import annotations
@@ -17,14 +25,18 @@ from pathlib import Path
 
 from searchdemo.cli.answer import Answer, stand_in_notice, table
 from searchdemo.cli.options import add_choice, add_index, open_collection, search_params
+from searchdemo.collection.box import EXAMPLE as BOX
+from searchdemo.collection.box import Box, box_of
+from searchdemo.errors import BadQuery
 from searchdemo.metadata.columns import COLUMNS
 from searchdemo.metadata.tokens import EXAMPLE
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    query = parser.add_mutually_exclusive_group(required=True)
-    query.add_argument("--image", type=Path, metavar="FILE", help="a picture to search with")
-    query.add_argument("--text", nargs="+", metavar="WORDS", help="words to search with")
+    parser.add_argument("--image", type=Path, metavar="FILE", help="a picture to search with; --text adds to it")
+    parser.add_argument("--row", type=int, metavar="N", help="a picture of the gallery to search with")
+    parser.add_argument("--text", nargs="+", metavar="WORDS", help="words to search with, see above")
+    parser.add_argument("--box", type=box, metavar="X,Y,W,H", help=f"the part of the picture, such as {BOX}")
     parser.add_argument("-k", type=int, default=10, help="how many pictures (default %(default)s)")
     add_index(parser)
     parser.add_argument(
@@ -37,11 +49,24 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_choice(parser)
 
 
+def box(text: str) -> Box | None:
+    try:
+        return box_of(text)
+    except BadQuery as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
 def run(arguments: argparse.Namespace) -> Answer:
     from searchdemo.collection.query import Query, check_k
     from searchdemo.metadata.grammar import parse
 
-    query = Query(text=" ".join(arguments.text)) if arguments.text else Query(picture=arguments.image.expanduser())
+    query = Query(
+        arguments.image and arguments.image.expanduser(),
+        " ".join(arguments.text) if arguments.text else None,
+        row=arguments.row,
+        box=arguments.box,
+    )
+    query.counting  # noqa: B018 what is wrong with it is said before anything is opened
     check_k(arguments.k)
     if arguments.where:
         parse(arguments.where)  # before anything is opened
@@ -59,10 +84,14 @@ def run(arguments: argparse.Namespace) -> Answer:
     files = any(hit.file for hit in result.hits)  # a folder of the person's own: the file says more than its class
     several = any(hit.more_labels for hit in result.hits)
     said = [(hit.file, *[hit.class_names] * several) if files else (hit.label, hit.class_names) for hit in result.hits]
-    rows = [(hit.rank, hit.row, f"{hit.score:.4f}", *words) for hit, words in zip(result.hits, said, strict=True)]
+    rows = [
+        (hit.rank, hit.row, f"{hit.score:.4f}", *(f"{share:+.4f}" for share in hit.shares), *words)
+        for hit, words in zip(result.hits, said, strict=True)
+    ]
     names = ("file", *["labels"] * several) if files else ("label", "class")
+    terms = [f"{weight:g}: {term}" for term, weight in result.terms]
     lines = [
-        table(("rank", "row", "score", *names), rows, right="rank row score"),
+        table(("rank", "row", "score", *terms, *names), rows, [True] * (3 + len(terms)) + [False] * len(names)),
         "",
         f"{result.timing} (the first query of a process is the slowest)",
     ]

@@ -16,21 +16,22 @@ from searchdemo.collection.allowed import matching, without
 from searchdemo.collection.asked import labelled
 from searchdemo.collection.behind import UP_TO_DATE, Behind
 from searchdemo.collection.classify import GUESSES, Classification, Guess, ranked
+from searchdemo.collection.embedded import Embedded, embed
 from searchdemo.collection.labelled import all_labels
 from searchdemo.collection.maps import Map
 from searchdemo.collection.missed import compared
-from searchdemo.collection.query import Embedded, Query, check_k, checked_text
+from searchdemo.collection.query import Query, check_k
 from searchdemo.collection.scores import rescored
 from searchdemo.collection.shelf import Shelf
 from searchdemo.collection.snapshot import Snapshot
 from searchdemo.collection.store import Artifact
+from searchdemo.collection.terms import ROW, Term
 from searchdemo.encoders.base import Encoder, EncoderSpec
 from searchdemo.encoders.templates import class_rows
-from searchdemo.errors import BadQuery, NotHere
+from searchdemo.errors import BadQuery, NoPictures, NotHere
 from searchdemo.galleries.base import Gallery
 from searchdemo.indexes.base import Index, uncounted
 from searchdemo.indexes.vectors import Vectors
-from searchdemo.pictures import open_picture
 from searchdemo.types import MISSING, Comparison, Count, Hit, Missed, SearchResult, Timing
 
 FEW = 0.01  # share of the pictures: where a filter leaves no more, comparing all of them is faster, see `bench filter`
@@ -178,14 +179,25 @@ class Collection:
     # Answers
 
     def embed(self, query: Query) -> Embedded:
-        """Raises BadQuery, BadPicture, and what `encoder` does."""
-        if query.row is not None:
-            return Embedded(self.vectors.take(np.array([self.position(query.row)])))
-        if query.held_out is not None:
-            if not 0 <= query.held_out < len(self.queries):
-                raise BadQuery(f"There is no held-out query {query.held_out}: choose below {len(self.queries):,}.")
-            return Embedded(self.queries[query.held_out : query.held_out + 1])
-        return embed(query, self.encoder())
+        """Raises BadQuery, BadPicture, NoPictures, and what `encoder` does."""
+        return embed(self.with_picture(query), self.encoder, self.stored_row)
+
+    def stored_row(self, term: Term) -> np.ndarray:
+        """(1, dim) of a picture of the gallery or a held-out one. Raises BadQuery."""
+        number = int(term.value)
+        if term.kind == ROW:
+            return self.vectors.take(np.array([self.position(number)]))
+        if not 0 <= number < len(self.queries):
+            raise BadQuery(f"There is no held-out query {number}: choose below {len(self.queries):,}.")
+        return self.queries[number : number + 1]
+
+    def with_picture(self, query: Query) -> Query:
+        """A part of a stored picture as the part of the picture itself. Raises NoPictures where that is not here."""
+        if query.box is None or query.picture is not None:
+            return query
+        if (picture := self.stored_picture(query)) is None:
+            raise NoPictures("The picture that the box is a part of is not on this machine: search with all of it.")
+        return replace(query, picture=picture, row=None, held_out=None)
 
     def search(
         self,
@@ -220,7 +232,7 @@ class Collection:
             found = searched.search(embedded.vector, k, only, **params).positions
         search_ms = (time.perf_counter() - started) * 1000
         started = time.perf_counter()
-        hits = self.hits(embedded.vector, found[:, found[0] != MISSING], pictures)
+        hits = self.hits(embedded, found[:, found[0] != MISSING], pictures)
         fetch_ms = (time.perf_counter() - started) * 1000
         told = filter_notice(searched, wanted, few) if meeting is not None else ""
         short = shortfall(len(hits), wanted, searched)
@@ -228,13 +240,14 @@ class Collection:
         timing = Timing(embedded.preprocess_ms, embedded.encode_ms, search_ms, fetch_ms)
         comparison = None
         if compare and wanted and not searched.spec.exact and not few:
-            comparison = self._comparison(embedded.vector, index, wanted, found[0], only, pictures, params)
+            comparison = self._comparison(embedded, index, wanted, found[0], only, pictures, params)
         count = None if meeting is None else int(np.count_nonzero(meeting))
-        return SearchResult(hits, timing, notice, embedded.vector[0], comparison, count)
+        terms = tuple((str(term), term.weight) for term in embedded.terms) if query.composed else ()
+        return SearchResult(hits, timing, notice, embedded.vector[0], comparison, count, terms)
 
     def _comparison(
         self,
-        vector: np.ndarray,
+        embedded: Embedded,
         index: str,
         k: int,
         found: np.ndarray,
@@ -242,12 +255,12 @@ class Collection:
         pictures: bool,
         params: dict[str, int],
     ) -> Comparison:
-        started = time.perf_counter()
+        started, vector = time.perf_counter(), embedded.vector
         exact = self.exact(vector, k, only)
         exact_ms = (time.perf_counter() - started) * 1000
         missed = compared(exact, found, self.index(index), vector, self.vectors, params, only)
         lost = np.array([[position for position in exact if position in missed.missed]], np.int64)
-        return Comparison(missed, self.hits(vector, lost, pictures) if lost.size else (), exact_ms)
+        return Comparison(missed, self.hits(embedded, lost, pictures) if lost.size else (), exact_ms)
 
     def meeting(self, where: str) -> np.ndarray | None:
         """(n,) bool: the positions whose pictures meet a filter; None for "". Raises BadFilter, BadArtifact."""
@@ -259,28 +272,32 @@ class Collection:
         return self._left(query, self.meeting(where))
 
     def _left(self, query: Query | None, meeting: np.ndarray | None) -> np.ndarray | None:
-        itself = [] if query is None or query.row is None else [self.position(query.row)]
+        itself = [] if query is None else [self.position(row) for row in query.rows]
         return without(len(self), np.union1d(self.snapshot.gone, itself).astype(np.int64), meeting)
 
     def exact(self, vector: np.ndarray, k: int, only: np.ndarray | None = None) -> np.ndarray:
         """Positions (k,) of the nearest to a query (1, dim) among the allowed; fewer where there are not k."""
         return self.index(EXACT).search(vector, k, only).positions[0]
 
-    def hits(self, vector: np.ndarray, positions: np.ndarray, pictures: bool = True) -> tuple[Hit, ...]:
-        """What an index found (1, k) for a query (1, dim) as hits, best first by their true cosines."""
-        best = rescored(vector, self.vectors, positions)
-        there = best.positions[0] != MISSING
-        rows = self.gallery_rows(best.positions[0][there]).tolist()
-        scores = np.clip(best.scores[0][there], -1, 1).tolist()
-        ranked = zip(range(1, len(rows) + 1), rows, scores, best.positions[0][there].tolist(), strict=True)
-        return tuple(self._hit(*found, with_picture=pictures) for found in ranked)
+    def hits(self, embedded: Embedded, positions: np.ndarray, pictures: bool = True) -> tuple[Hit, ...]:
+        """What an index found (1, k) for a query as hits, best first by their true cosines."""
+        best = rescored(embedded.vector, self.vectors, positions)
+        found = best.positions[0][best.positions[0] != MISSING]
+        rows, scores = self.gallery_rows(found).tolist(), np.clip(best.scores[0][: len(found)], -1, 1).tolist()
+        shares: list[tuple[float, ...]] = [()] * len(found)
+        if len(embedded.terms) > 1:
+            shares = [tuple(each) for each in embedded.shares(self.vectors.take(found)).tolist()]
+        ranked = zip(range(1, len(rows) + 1), rows, scores, found.tolist(), shares, strict=True)
+        return tuple(self._hit(*each, with_picture=pictures) for each in ranked)
 
-    def _hit(self, rank: int, row: int, score: float, position: int, with_picture: bool) -> Hit:
+    def _hit(
+        self, rank: int, row: int, score: float, position: int, shares: tuple[float, ...], with_picture: bool
+    ) -> Hit:
         shown = self.gallery
         picture = shown.pictures.shown(row) if with_picture else None
         blur = shown.blur(row) if with_picture and picture is None else None
         label, name, file = shown.label(row), shown.class_name(row), shown.file(row)
-        return Hit(rank, row, label, name, score, file, picture, blur, position, shown.more_labels(row))
+        return Hit(rank, row, label, name, score, file, picture, blur, position, shown.more_labels(row), shares)
 
     def classify(
         self,
@@ -352,19 +369,6 @@ class Collection:
     def missed(self, vector: np.ndarray, index: str, found: np.ndarray, **params: int) -> Missed:
         """What an approximate index lost on a query (1, dim): the exact answer beside the positions (k,) it found."""
         return compared(self.exact(vector, len(found)), found, self.index(index), vector, self.vectors, params)
-
-
-def embed(query: Query, encoder: Encoder) -> Embedded:
-    """A picture or a text by an encoder. Raises BadQuery, BadPicture."""
-    started = time.perf_counter()
-    if query.picture is None:
-        text = checked_text(query.text or "")
-        vector = encoder.encode_texts([text])
-        return Embedded(vector, 0.0, (time.perf_counter() - started) * 1000, encoder.text_notice(text))
-    pixels = encoder.preprocess([open_picture(query.picture)])
-    preprocessed = time.perf_counter()
-    vector = encoder.encode_pixels(pixels)
-    return Embedded(vector, (preprocessed - started) * 1000, (time.perf_counter() - preprocessed) * 1000)
 
 
 def filter_notice(index: Index, wanted: int, few: bool) -> str:

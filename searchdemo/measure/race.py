@@ -9,7 +9,8 @@ from functools import partial
 import numpy as np
 
 from searchdemo.collection.asked import Asked, asked
-from searchdemo.collection.collection import Collection, embed
+from searchdemo.collection.collection import Collection
+from searchdemo.collection.embedded import embed
 from searchdemo.collection.query import Query, check_k
 from searchdemo.errors import BadQuery
 from searchdemo.indexes.base import Index
@@ -108,13 +109,16 @@ def encode(collection: Collection, query: Query, race: Race) -> tuple[np.ndarray
     vector = collection.embed(query).vector  # raises for a number that no stored query has
     shown = query
     if not query.needs_encoder:
-        picture = collection.stored_picture(query)
+        picture = None if query.composed else collection.stored_picture(query)
         if picture is None or not collection.has_weights():
             return vector, None
         shown = Query(picture=picture)
     encoder = collection.shelf.encoder(collection.encoder_spec.name)  # all weights take the same time
+    shown = collection.with_picture(shown)
     with thread_limit(race.threads):
-        return vector, latency(lambda: embed(shown, encoder), min(race.repeats, ENCODE_REPEATS), warm_up=1)
+        return vector, latency(
+            lambda: embed(shown, lambda: encoder, collection.stored_row), min(race.repeats, ENCODE_REPEATS), warm_up=1
+        )
 
 
 def run(collection: Collection, race: Race, query: np.ndarray) -> Iterator[Row]:

@@ -8,6 +8,7 @@ import gradio as gr
 import numpy as np
 from PIL import Image
 
+from searchdemo.collection.box import box_of
 from searchdemo.collection.knn import TEMPERATURE
 from searchdemo.collection.query import Query
 from searchdemo.encoders.table import ENCODERS
@@ -28,17 +29,26 @@ def add(page: Page) -> None:
     def search_by_text(text: str, gallery: str, encoder: str, index: str, k: int, where: str = "") -> dict:
         """The k pictures of a gallery that are nearest to a text, as {"hits": [...], "timing": {...}}.
 
+        text: words, or several terms such as "a beach + sunset - people" or "2: dog + #12", a row of the gallery
         where: a filter, such as "label in ('goldfish', 'bullfrog')"; "": all pictures
         """
-        if not isinstance(text, str):
-            raise BadQuery(f"text = {text!r} is not a text.")
         return found(Query(text=text), page.choice(gallery, encoder, index, k, where))
 
     def search_by_image(
-        image: Image.Image | None, gallery: str, encoder: str, index: str, k: int, where: str = ""
+        image: Image.Image | None,
+        gallery: str,
+        encoder: str,
+        index: str,
+        k: int,
+        where: str = "",
+        text: str = "",
+        box: str = "",
     ) -> dict:
-        """The k pictures of a gallery that are nearest to a picture, as {"hits": [...], "timing": {...}}."""
-        return found(picture_query(image), page.choice(gallery, encoder, index, k, where))
+        """The k pictures of a gallery that are nearest to a picture, as {"hits": [...], "timing": {...}}.
+
+        text: what is added and taken away, such as "+ snow - people"; box: "x,y,width,height", the part of the picture
+        """
+        return found(picture_query(image, text, box), page.choice(gallery, encoder, index, k, where))
 
     def found(query: Query, chosen: Choice) -> dict:
         return seen(chosen, chosen.search(page.open(chosen), query, pictures=False).to_json())
@@ -97,9 +107,10 @@ def add(page: Page) -> None:
         files, brought = OwnFiles(label="files"), gr.JSON()
         names = [gr.Textbox(value, label=name) for name, value in DEFAULTS.items()]
         k, where = gr.Number(10, label="k", precision=0), gr.Textbox("", label="where")
+        text, box = gr.Textbox("", label="text"), gr.Textbox("", label="box")
     inputs = [image, *names, k]
     gr.Button(visible=False).click(
-        sentence_errors(search_by_image), [*inputs, where], answer, api_name="search_by_image"
+        sentence_errors(search_by_image), [*inputs, where, text, box], answer, api_name="search_by_image"
     )
     gr.Button(visible=False).click(
         sentence_errors(classify_image), [*inputs, temperature, where], answer, api_name="classify"
@@ -109,11 +120,11 @@ def add(page: Page) -> None:
     bring(sentence_errors(bring_pictures), [files, names[1]], brought, api_name="bring_pictures", **turn)
 
 
-def picture_query(image: Image.Image | BadPicture | None) -> Query:
+def picture_query(image: Image.Image | BadPicture | None, text: str = "", box: str = "") -> Query:
     """Raises BadQuery, BadPicture."""
     if (picture := readable(image)) is None:
         raise BadQuery("There is no picture to search with: give one as `image`.")
-    return Query(picture=picture)
+    return Query(picture=picture, text=text or None, box=box_of(box or ""))
 
 
 DEFAULTS = {"gallery": "tiny-imagenet", "encoder": "bundled", "index": "ivf"}

@@ -31,6 +31,8 @@ class Results:
     def _show(self, query: Query, collection: Collection, chosen: Choice, truth: str) -> tuple:
         result = chosen.search(collection, query, compare=True)
         what = "picture" if query.picture is not None else "text" if query.text is not None else ""
+        if query.composed:
+            what = f"sum of {len(query.counting)} terms"
         searched = f"{len(collection):,} pictures"
         if result.matching is not None:
             searched = f"{result.matching:,} pictures that meet the filter (of {len(collection):,})"

@@ -10,7 +10,7 @@ from urllib.parse import urlparse
 
 from PIL import Image
 
-from searchdemo.collection.collection import embed
+from searchdemo.collection.embedded import embed
 from searchdemo.collection.library import Library
 from searchdemo.collection.query import Query
 from searchdemo.collection.store import Key
@@ -61,8 +61,8 @@ def warm_up(page: Page, gallery: str) -> None:
     page.device = str(choose(library.device, library.runtime))
     for load in (
         lambda: library.open(gallery, ENCODER).index(INDEX),
-        lambda: embed(Query(text="a picture"), library.encoder(ENCODER)),
-        lambda: embed(Query(picture=Image.new("RGB", (64, 64))), library.encoder(ENCODER)),
+        lambda: embed(Query(text="a picture"), lambda: library.encoder(ENCODER)),
+        lambda: embed(Query(picture=Image.new("RGB", (64, 64))), lambda: library.encoder(ENCODER)),
         lambda: library.gallery(gallery).pictures.encoded(0),
     ):
         with contextlib.suppress(SearchDemoError):  # a visitor who needs it gets the error

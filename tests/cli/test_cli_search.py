@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from searchdemo import cli
 from searchdemo.collection.build import balanced_rows
+from searchdemo.collection.library import Library
+from searchdemo.collection.query import Query
+from searchdemo.collection.store import Store
 from searchdemo.galleries.table import open_gallery
 from searchdemo.indexes.faiss_index import FaissIndex
 from searchdemo.indexes.table import find
@@ -66,6 +70,27 @@ def test_a_picture_of_the_gallery_finds_itself(run, built, tmp_path, monkeypatch
         "score": pytest.approx(1, abs=1e-3),
     }
     assert found["timing"] == pytest.approx({"preprocess_ms": 2, "encode_ms": 3, "search_ms": 5, "fetch_ms": 7})
+
+
+def test_a_query_of_several_terms_as_python_answers_it(run, built, capsys):
+    row = int(scene_rows()[3])
+    text = f"2: red - 0.5: blue + #{row}"
+    found = run("search", *built, "--text", *text.split(), "--index", "flat", "-k", "4")
+    library = Library(Store(own=Path(built[-1])), limit=LIMIT)
+    expected = library.open("scenes", "bundled").search(Query(text=text), "flat", 4).to_json()
+    assert found | {"timing": 0} == expected | {"timing": 0, "stand_in": True}
+    beside = run(
+        "search", *built, "--row", str(row), "--text", "+", "2: red", "- 0.5: blue", "--index", "flat", "-k", "4"
+    )
+    assert beside["hits"][0]["score"] == found["hits"][0]["score"]
+    part = ["--row", str(row), "--box", "0,0,0.5,1", "--text", "- red"]
+    assert cli.main(["search", *built, *part, "-k", "2"]) == 0
+    assert "1: #picture  -1: red" in capsys.readouterr().out.splitlines()[0]
+
+
+def test_what_is_wrong_with_terms(complaint, built):
+    assert "at character 6: there is no term after '-'" in complaint("search", *built, "--text", "red -")
+    assert "Give a picture, a row or a held-out query" in complaint("search", *built)
 
 
 def test_what_a_person_reads(built, capsys):

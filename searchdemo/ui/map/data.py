@@ -80,7 +80,8 @@ def overlay(collection: Collection, chosen: Choice, query: Query) -> dict:
     Raises as `mapped` and Collection.search do.
     """
     drawn, index, vector = mapped(collection), collection.index(chosen.index), collection.embed(query).vector
-    own = collection.position(query.row) if query.row is not None else MISSING
+    itself = query.row is not None and not query.composed and not query.needs_encoder
+    own = collection.position(query.rows[0]) if itself else MISSING
     only = collection.allowed(query, chosen.where)
     found = index.search(vector, chosen.k, only, **chosen.params).positions[0]
     found = found[found != MISSING]

@@ -1,0 +1,141 @@
+"""The query syntax, read here alone for the page, the API, the command line and Python.
+
+    a beach + sunset - people         terms are joined by + and -, with a blank on both sides of the sign
+    2: dog + 0.5: "rock - paper"      a number, a colon and a blank before a term are its weight; else it is 1
+    #12 - #held-out-3 + #picture      a picture of the gallery, a held-out one, and the one given beside the text
+
+What stands between straight or curly double quotes is plain text. So is everything else: `t-shirt`, `C++`,
+`16:9 view`, `2001: a space odyssey` (a whole number of four digits is a year, and no weight).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from searchdemo.errors import BadQuery
+
+MAX_TEXT = 1000  # characters; every text tower here stops reading long before
+MAX_TERMS = 16
+MAX_WEIGHT = 10.0  # only ratios count, and beyond this one term drowns the others
+TEXT, ROW, HELD_OUT, PICTURE = "text", "row", "held_out", "picture"
+EXAMPLE = "a beach + sunset - people"
+
+_MINUS = "-\u2212\uff0d"  # hyphen, minus sign, full-width form; dashes are punctuation
+_SIGNS = f"+\uff0b{_MINUS}"
+_OPERATOR = re.compile(rf"(?:^|(?<=\s))[{re.escape(_SIGNS)}](?=\s|$)")
+_WEIGHT = re.compile(r"([+\-\u2212]?(?:\d+(?:\.\d*)?|\.\d+)):(?=\s|$)\s*", re.ASCII)
+_YEAR = re.compile(r"\d{4}", re.ASCII)
+_QUOTED = re.compile(rf'["“”„]([^"“”„]*)["“”](?=\s*$|\s+[{re.escape(_SIGNS)}](?:\s|$))')
+_REFERENCE = re.compile(
+    r"#(?:(?P<picture>picture)|(?P<held_out>held-out-(\d+))|(?P<row>\d+))", re.ASCII | re.IGNORECASE
+)
+
+
+class BadTerms(BadQuery):
+    """Says the place in the text, from 1, and what is wrong there."""
+
+    def __init__(self, place: int, reason: str):
+        self.place = place
+        super().__init__(f"The query cannot be read, at character {place}: {reason}")
+
+
+@dataclass(frozen=True)
+class Term:
+    """One of the things that a query is the sum of."""
+
+    kind: str  # TEXT | ROW | HELD_OUT | PICTURE
+    value: str | int = ""  # the words, or the number; "" of a PICTURE
+    weight: float = 1.0
+    place: int = 1  # from 1: the character of the text that it begins with
+
+    def __str__(self) -> str:
+        """As it is written, without its weight."""
+        if self.kind == TEXT:
+            return f'"{self.value}"' if _reads_otherwise(str(self.value)) else str(self.value)
+        return {ROW: f"#{self.value}", HELD_OUT: f"#held-out-{self.value}", PICTURE: "#picture"}[self.kind]
+
+
+def parse(text: object) -> tuple[Term, ...]:
+    """The terms of a text, one at least. Raises BadTerms, and BadQuery for an empty or overlong text."""
+    if not isinstance(text, str):
+        raise BadQuery(f"text = {text!r} is not a text.")
+    if not text.strip():
+        raise BadQuery("The text is empty: type a few words, such as 'a red boat'.")
+    if (length := len(" ".join(text.split()))) > MAX_TEXT:
+        raise BadQuery(f"The text has {length:,} characters: shorten it to at most {MAX_TEXT:,}.")
+    found: list[Term] = []
+    sign, place = _sign(text, _blanks(text, 0))
+    while True:
+        term, place = _term(text, place, sign, found)
+        found.append(term)
+        if len(found) > MAX_TERMS:
+            raise BadTerms(term.place, f"it is term {len(found)}, and {MAX_TERMS} are allowed; leave some out.")
+        if (place := _blanks(text, place)) == len(text):
+            return tuple(found)
+        sign, place = _sign(text, place)
+
+
+def _term(text: str, place: int, sign: str, before: list[Term]) -> tuple[Term, int]:
+    """The term that begins at this index, and the index after it. sign: the one before it, or ""."""
+    weight, start = 1.0, place
+    written = _WEIGHT.match(text, place)
+    if written and not _YEAR.fullmatch(written[1]):
+        weight, start = float(written[1].replace("\u2212", "-")), written.end()
+        if abs(weight) > MAX_WEIGHT:
+            raise BadTerms(
+                place + 1,
+                f"the weight {written[1]} is out of bounds; choose from {-MAX_WEIGHT:g} to {MAX_WEIGHT:g}, or put "
+                "the term in double quotes where it is plain text.",
+            )
+    if quoted := _QUOTED.match(text, start):
+        value, end = quoted[1], quoted.end()
+    else:
+        following = _OPERATOR.search(text, start)
+        end = following.start() if following else len(text)
+        value = text[start:end]
+    value = " ".join(value.split())
+    if quoted and not value:
+        raise BadTerms(start + 1, "there is nothing between the quotes; write a word, or leave them out.")
+    if not value:
+        after = f"the weight {written[1]}" if start > place and written else f"'{sign}'"
+        raise BadTerms(start + 1, f"there is no term after {after}; write for example {EXAMPLE}, or quote plain text.")
+    signed = weight * (-1 if sign and sign in _MINUS else 1) + 0.0  # no -0
+    reference = None if quoted else _REFERENCE.fullmatch(value)
+    if reference is None:
+        return Term(TEXT, value, signed, place + 1), end
+    kind = next(name for name in (PICTURE, HELD_OUT, ROW) if reference[name])
+    digits = reference[3] if kind == HELD_OUT else reference[ROW]
+    if digits and len(digits) > 12:
+        raise BadTerms(start + 1, f"there is no picture {value}; write a smaller number.")
+    return Term(kind, int(digits) if digits else "", signed, place + 1), end
+
+
+def _sign(text: str, place: int) -> tuple[str, int]:
+    """The operator at this index, or "", and the index where its term begins."""
+    if match := _OPERATOR.match(text, place):
+        return match[0], _blanks(text, match.end())
+    return "", place
+
+
+def _blanks(text: str, place: int) -> int:
+    return len(text) - len(text[place:].lstrip())
+
+
+def _reads_otherwise(words: str) -> bool:
+    """Whether this plain text would be read as something else without quotes."""
+    if _REFERENCE.fullmatch(words) or _OPERATOR.search(words):
+        return True
+    weight = _WEIGHT.match(words)
+    return bool(weight and not _YEAR.fullmatch(weight[1]))
+
+
+def written(terms: Iterable[Term]) -> str:
+    """The text that `parse` reads as these terms. A double quote within one is lost where the term has to be quoted."""
+    text = ""
+    for term in terms:
+        minus, size = term.weight < 0, abs(term.weight)
+        sign = (" - " if minus else " + ") if text else ("- " if minus else "")
+        text += sign + (f"{size:g}: " if size != 1 else "") + str(term)
+    return text
