@@ -55,7 +55,7 @@ def test_a_newer_card_changes_its_table_alone():
 
 
 def test_a_mark_without_a_table_says_which_there_are():
-    with pytest.raises(BadArtifact, match=r"'table:knn-curve'.*latency-search-bundled, floors"):
+    with pytest.raises(BadArtifact, match=r"'table:knn-curve'.*latency-search-bundled, .*floors"):
         report.fill("<!-- table:knn-curve -->\n<!-- end -->", [CARD])
     with pytest.raises(BadArtifact, match="floors"):
         report.fill(DOCUMENT, [replace(CARD, requirements=[])])
@@ -87,7 +87,7 @@ def test_a_mark_without_its_end_takes_nothing_with_it():
 
 def test_cards_in_the_order_of_the_benchmarks():
     other = replace(CARD, benchmark="unheard of")
-    assert report.by_benchmark([other, CARD]) == {"latency": [CARD]}
+    assert report.by_benchmark([other, CARD]) == {"latency": [CARD], "table1": [CARD]}  # one table of its figures
 
 
 def test_plots_are_the_same_bytes_for_the_same_card(tmp_path):
@@ -129,3 +129,17 @@ def test_plots_without_matplotlib_say_what_to_install(monkeypatch, tmp_path):
     monkeypatch.setattr(report.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(NotHere, match=r"matplotlib.*requirements-bench\.txt"):
         report.draw_plots([CARD], tmp_path)
+
+
+def test_one_table_is_drawn_from_cards_of_the_longer_benchmark_too():
+    rows = [SEARCH | {"index": name, "p50_ms": ms} for name, ms in (("brute", 4.0), ("flat", 2.0), ("ivf", 0.05))]
+    parts = {"extraction": [{"threads": 1, "one_p50_ms": 6.0}], "search": rows}
+    card = replace(CARD, parts=parts)
+    other = replace(card, encoder="resnet18", subject=CARD.subject | {"synthetic": True})
+    again = replace(card, benchmark="table1", parts=parts | {"extraction": [{"threads": 1, "one_p50_ms": 8.0}]})
+    drawn = report.all_tables([card, other, again])["table1"]
+    assert [cells[:6] for cells in drawn.cells()] == [
+        ["bundled", "128", "8.00", "4.00", "2.00", "0.0500"],
+        ["resnet18", "128", "6.00", "4.00", "2.00", "0.0500"],
+    ]
+    assert [row["share"] for row in drawn.rows] == [80, 75] and "random vectors" in drawn.rows[1]["mark"]

@@ -4,40 +4,46 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from searchdemo.bench.tables import Column, Table, columns, encoder_of, fixed
+from searchdemo.bench.tables import Column, Table, encoder_of, fixed
 from searchdemo.measure.cards import RunCard, source_of
 
-TALK, PAPER = "a talk on kNN in place of a head", "Caron et al. 2021, arXiv:2104.14294, table 2"
-# Top-1 in percent. All of these embeddings were learned from ImageNet's pictures without labels.
-KNN: tuple[dict, ...] = (
-    {"encoder": "DINO ViT-S/16", "what": "kNN", "train": 81.66, "valid": 77.73, "on": "tiny-ImageNet", "by": TALK},
-    {"encoder": "DINO ViT-S/16", "what": "kNN", "valid": 74.5, "on": "ImageNet, 1,000 classes", "by": PAPER},
-    {"encoder": "DINO ViT-S/16", "what": "linear head", "valid": 77.0, "on": "ImageNet, 1,000 classes", "by": PAPER},
-    {"encoder": "DINO ViT-S/8", "what": "kNN", "valid": 78.3, "on": "ImageNet, 1,000 classes", "by": PAPER},
-    {"encoder": "DINO ViT-S/8", "what": "linear head", "valid": 79.7, "on": "ImageNet, 1,000 classes", "by": PAPER},
+TINY, LARGE = "tiny-ImageNet (talk)", "ImageNet-1k (paper)"
+# (network and method, pictures, top-1 on train, on valid), in percent. The talk: kNN in place of a head; train is
+# leave-one-out. The paper: Caron et al. 2021, arXiv:2104.14294, table 2. All of these embeddings were learned from
+# ImageNet's pictures without labels.
+PUBLISHED: tuple[tuple[str, str, float | None, float], ...] = (
+    ("DINO ViT-S/16, kNN", TINY, 81.66, 77.73),
+    ("DINO ViT-S/16, kNN", LARGE, None, 74.5),
+    ("DINO ViT-S/16, linear head", LARGE, None, 77.0),
+    ("DINO ViT-S/8, kNN", LARGE, None, 78.3),
+    ("DINO ViT-S/8, linear head", LARGE, None, 79.7),
 )
 
 
 def beside_ours(cards: Sequence[RunCard], k: int) -> Table:
-    """From cards of the benchmark knn: our rows first, then the published ones. k: neighbours that vote."""
-    rows: list[dict] = []
+    """From cards of the benchmark knn: a row for train and one for valid, ours in the first columns, then published
+    ones, whose heads say on what they were measured. k: neighbours that vote."""
+    rows: dict[str, dict] = {split: {"split": split} for split in ("train", "valid")}
+    heads = [Column("split", "top-1 %")]
     for card in cards:
+        most = min(k, max(each["k"] for each in card.parts["accuracy"]))
         weighted = {
             row["split"]: row["top1"]
             for row in card.parts["accuracy"]
-            if row["vote"] == "weighted" and row["k"] == min(k, max(each["k"] for each in card.parts["accuracy"]))
+            if row["vote"] == "weighted" and row["k"] == most
         }
-        head = card.parts["head"][0]
         trained = " (trained on train)" * card.settings["trained_on_gallery"]
-        ours = {"encoder": encoder_of(card) + trained, "on": card.gallery, "by": "measured here"}
-        rows.append(ours | {"what": "kNN", "train": weighted.get("train"), "valid": weighted.get("valid")})
-        rows.append(ours | {"what": "linear head", "train": head["train_top1"], "valid": head["valid_top1"]})
-    heads = [
-        *columns("encoder what"),
-        Column("train", "train top-1", fixed(2)),
-        Column("valid", "valid top-1", fixed(2)),
-        Column("on", "pictures"),
-        Column("by", "source"),
-    ]
-    title = "Ours beside what was published, top-1 in %; train by neighbours is leave-one-out"
-    return Table("knn-published", title, heads, [*rows, *KNN], source_of(cards))
+        for what, found in (
+            ("kNN", weighted),
+            ("linear head", {split: card.parts["head"][0].get(f"{split}_top1") for split in rows}),
+        ):
+            key = f"{encoder_of(card)}{trained}, {what}, {card.gallery}"
+            heads.append(Column(key, f"ours: {key}", fixed(2)))
+            for split, row in rows.items():
+                row[key] = found.get(split)
+    for what, pictures, train, valid in PUBLISHED:
+        key = f"{what}, {pictures}"
+        heads.append(Column(key, f"published: {key}", fixed(2)))
+        rows["train"][key], rows["valid"][key] = train, valid
+    title = f"Ours beside what was published; kNN votes with k = {k}, on train leave-one-out"
+    return Table("knn-published", title, heads, list(rows.values()), source_of(cards))

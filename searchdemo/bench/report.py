@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from searchdemo.bench.said.table import all_said
-from searchdemo.bench.table import BENCHMARKS
+from searchdemo.bench.table import BENCHMARKS, ONE_TABLE
 from searchdemo.bench.tables import Table, columns
 from searchdemo.errors import BadArtifact, NotHere
 from searchdemo.measure.cards import RunCard, source_of
@@ -29,6 +29,9 @@ MARK = re.compile(r"<!-- (table:|text:)?([\w.-]+)(\?)? -->\n(?:(?!<!--).)*<!-- e
 def by_benchmark(cards: Sequence[RunCard]) -> dict[str, list[RunCard]]:
     """The cards of each benchmark, in the order of the BENCHMARKS table."""
     grouped = {name: [card for card in cards if card.benchmark == name] for name in BENCHMARKS}
+    for name in ONE_TABLE.keys() & grouped.keys():
+        own = {card.encoder for card in grouped[name]}
+        grouped[name] += [card for card in grouped.get(ONE_TABLE[name].also, []) if card.encoder not in own]
     return {name: found for name, found in grouped.items() if found}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -21,6 +22,8 @@ from searchdemo.bench.suite import (
     reduce,
     requirements,
     scale,
+    table1,
+    table51,
     tradeoff,
 )
 from searchdemo.bench.workload import Bench
@@ -59,8 +62,26 @@ BENCHMARKS: Table[Benchmark] = Table(
         "filter": filters,
         "map": frames,
         "floors": requirements,
+        "table1": table1,
+        "table51": table51,
     }.items(),
 )
+
+
+@dataclass(frozen=True)
+class OneTable:
+    """A benchmark that puts many encoders into one table."""
+
+    also: str  # the benchmark that measures the same and more, whose cards are drawn too; `--all` runs that one
+    encoders: tuple[str, ...]  # where none is named; those that cannot run here are skipped, and that is said
+
+
+ONE_TABLE = {
+    "table1": OneTable("latency", ("bundled", "resnet18", "mobilenetv3-large", "clip-vit-b32")),
+    "table51": OneTable(
+        "classnames", ("bundled", "clip-rn50", "clip-rn50x4", "clip-vit-b32", "clip-vit-b16", "clip-vit-l14")
+    ),
+}
 
 
 def measure(name: str, bench: Bench) -> RunCard:

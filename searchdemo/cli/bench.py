@@ -1,13 +1,15 @@
 """Run benchmarks on this machine, and write a run card for each.
 
-Benchmarks: latency, tradeoff, index, knn, classnames, reduce, scale, embed, peers, filter, map, floors. Each writes a
-run card (JSON: figures, machine, threads, versions, digests, seed), and all tables and plots are drawn from cards.
+Benchmarks: latency, tradeoff, index, knn, classnames, reduce, scale, embed, peers, filter, map, floors, table1,
+table51. Each writes a run card (JSON: figures, machine, threads, versions, digests, seed), and all tables and plots are
+drawn from cards. `table1` and `table51` have one row for each encoder, by default for several of them.
 `latency` asks each index for 10 results by the inner product, or for what -k, --metric and the search parameters say;
 the others sweep these by themselves.
 
 Example:
   python -m searchdemo bench latency --quick
   python -m searchdemo bench --all --quick
+  python -m searchdemo bench table1 --stand-in --synthetic --quick
   python -m searchdemo bench latency --encoders bundled resnet18 --stand-in --synthetic --threads 1 2
   python -m searchdemo bench latency -k 1000 --metric l2 --index flat hnsw --ef-search 1000
   python -m searchdemo bench --recommend "recall>=0.95,ms<=1,mb<=60"
@@ -67,7 +69,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> Answer:
-    from searchdemo.bench.table import BENCHMARKS, measure
+    from searchdemo.bench.table import BENCHMARKS, ONE_TABLE, measure
     from searchdemo.bench.workload import Asked, Bench
     from searchdemo.cli.progress import ProgressLine
     from searchdemo.encoders.table import ENCODERS
@@ -76,8 +78,9 @@ def run(arguments: argparse.Namespace) -> Answer:
     from searchdemo.measure import cards as run_card
     from searchdemo.measure.recommend import parse
 
-    names = list(BENCHMARKS) if arguments.all else arguments.benchmarks
-    encoders = arguments.encoders or [arguments.encoder]
+    names = [name for name in BENCHMARKS if name not in ONE_TABLE] if arguments.all else arguments.benchmarks
+    plan = planned(arguments, names)
+    encoders = list(plan)
     for look_up, wanted in ((BENCHMARKS.find, names), (ENCODERS.find, encoders), (find_index, arguments.index)):
         for name in wanted:  # a wrong name is refused before an hour of work
             look_up(name)
@@ -94,7 +97,7 @@ def run(arguments: argparse.Namespace) -> Answer:
         raise BadQuery(f"Name a benchmark, or --all: {', '.join(BENCHMARKS)}.")
     cards: list[RunCard] = []
     written: list[Path] = []
-    failures = Failures(arguments.all)
+    failures = Failures()
     with tempfile.TemporaryDirectory() as scratch, ProgressLine() as progress:
         for encoder in encoders:
             bench = Bench(
@@ -109,8 +112,8 @@ def run(arguments: argparse.Namespace) -> Answer:
                 report=progress,
                 asked=asked,
             )
-            for name in names:
-                with failures.kept(f"{name} of {encoder} was skipped"):
+            for name, wanted in plan[encoder].items():
+                with failures.kept(f"{name} of {encoder} was skipped", wanted):
                     card = measure(name, bench)
                     written.append(run_card.save(card, root))
                     cards.append(card)
@@ -124,26 +127,45 @@ def run(arguments: argparse.Namespace) -> Answer:
     return Answer(measured.content | found.content, f"{measured.text}\n\n{found.text}", measured.error)
 
 
+def planned(arguments: argparse.Namespace, names: list[str]) -> dict[str, dict[str, bool]]:
+    """Encoder -> what is measured with it -> whether somebody asked for this very pair: then it must not be skipped.
+
+    Raises UnknownName.
+    """
+    from searchdemo.bench.table import BENCHMARKS, ONE_TABLE
+    from searchdemo.cli.options import USUAL_ENCODER
+
+    named = arguments.encoders or [arguments.encoder] * (arguments.encoder != USUAL_ENCODER)
+    plan: dict[str, dict[str, bool]] = {encoder: {} for encoder in named or [arguments.encoder] * (not names)}
+    for name in names:
+        BENCHMARKS.find(name)
+        several = () if named or name not in ONE_TABLE else ONE_TABLE[name].encoders
+        for encoder in several or named or [arguments.encoder]:
+            plan.setdefault(encoder, {})[name] = not several and not arguments.all
+    return plan
+
+
 class Failures:
     """What went wrong in some benchmarks, while the others went on. It is said, and it decides the exit code.
 
-    With --all, what cannot run here (a SearchDemoError) is skipped and no error. What nobody foresaw is always one.
+    What nobody asked for by name and cannot run here (a SearchDemoError) is skipped and no error. What nobody foresaw
+    is always one.
     """
 
-    def __init__(self, skipping: bool):
-        self.skipping = skipping
+    def __init__(self) -> None:
         self.said: list[str] = []
         self.error: Exception | None = None  # the first that nobody foresaw, else the first of the others
 
     @contextlib.contextmanager
-    def kept(self, what: str) -> Iterator[None]:
+    def kept(self, what: str, wanted: bool = True) -> Iterator[None]:
+        """wanted: whether it was asked for by name."""
         from searchdemo.errors import SearchDemoError
 
         try:
             yield
         except SearchDemoError as error:
             self.said.append(f"{what}: {error}")
-            if not self.skipping:
+            if wanted:
                 self.error = self.error or error
         except Exception as error:
             self.said.append(f"{what}: {type(error).__name__}: {error}")
@@ -230,13 +252,17 @@ def answer(cards: list[RunCard], written: list[Path], failures: Failures) -> Ans
     from searchdemo.bench.table import BENCHMARKS
 
     blocks = []
-    for card, path in zip(cards, written, strict=True):
-        with failures.kept(f"the tables of {card.benchmark} of {card.encoder} cannot be drawn"):
-            for drawn in BENCHMARKS[card.benchmark].tables([card]):
+    for name in dict.fromkeys(card.benchmark for card in cards):  # a table has the rows of all encoders
+        mine = [card for card in cards if card.benchmark == name]
+        with failures.kept(f"the tables of {name} of {', '.join(card.encoder for card in mine)} cannot be drawn"):
+            for drawn in BENCHMARKS[name].tables(mine):
                 heads = [column.head for column in drawn.columns]
                 right = [column.numeric for column in drawn.columns]
                 blocks.append(f"{drawn.title}\n{drawn.source}\n\n{table(heads, drawn.cells(), right)}")
-        blocks.append("\n".join([*card.notes, *map(str, card.requirements), f"{card.seconds:.1f} s. Run card: {path}"]))
+        for card, path in zip(cards, written, strict=True):
+            if card.benchmark == name:
+                told = [*card.notes, *map(str, card.requirements), f"{card.seconds:.1f} s. Run card: {path}"]
+                blocks.append("\n".join(told))
     content = {"cards": [card.to_json() for card in cards], "files": [str(path) for path in written]}
     text = "\n\n".join([*blocks, *failures.said])
     return Answer(content | {"skipped": failures.said}, text, failures.error)

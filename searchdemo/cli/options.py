@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from searchdemo.collection.store import Key
 
 
+USUAL_ENCODER = "bundled"
+
+
 def add_places(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data",
@@ -36,7 +39,7 @@ def add_choice(parser: argparse.ArgumentParser, gallery: bool = True) -> None:
     said = "see `list`, or folder:PATH (default %(default)s)"
     if gallery:
         parser.add_argument("--gallery", type=gallery_name, default="tiny-imagenet", metavar="G", help=said)
-    parser.add_argument("--encoder", default="bundled", metavar="E", help="see `list` (default %(default)s)")
+    parser.add_argument("--encoder", default=USUAL_ENCODER, metavar="E", help="see `list` (default %(default)s)")
     parser.add_argument("--transform", choices=TRANSFORMS, default="own", help="full: without cropping (default own)")
     parser.add_argument("--metric", choices=METRICS, default="ip", help="of the indexes (default %(default)s)")
     parser.add_argument("--limit", type=whole_number, metavar="N", help="only N pictures, balanced over the classes")

@@ -10,6 +10,7 @@ import pytest
 
 from searchdemo import assets, cli
 from searchdemo.bench import extraction, table
+from searchdemo.bench.suite import table1
 from searchdemo.errors import BadArtifact, NoWeights, SearchDemoError
 from searchdemo.galleries.drawing.scene import THINGS
 from searchdemo.indexes.table import INDEXES
@@ -40,10 +41,10 @@ class Measuring:
 
 @pytest.fixture
 def few(monkeypatch):
-    """Only latency is measured, of two indexes and the chosen runtime. Afterwards all are back, in their order."""
+    """Only latency is measured (table1 is of it), of two indexes and the chosen runtime. Afterwards all are back, in their order."""
     monkeypatch.setattr(extraction, "contestants", lambda chosen: [chosen])
     monkeypatch.setattr(extraction, "starting", lambda bench, how: {"start_s": 1.0, "resident_bytes": 1})
-    kept = {"brute", "flat", "latency"}
+    kept = {"brute", "flat", "latency", "table1"}
     whole = [(entries, dict(entries)) for entries in (INDEXES, table.BENCHMARKS)]
     for entries, every in whole:
         for name in every.keys() - kept:
@@ -113,6 +114,24 @@ def test_several_encoders_one_after_the_other(run, built, few, tmp_path):
     subjects = {card["encoder"]: card["subject"] for card in content["cards"]}
     assert not subjects["bundled"]["synthetic"] and subjects["resnet18"]["synthetic"]
     assert subjects["resnet18"]["dim"] == 512
+
+
+def test_one_table_over_several_encoders(run, built, few, tmp_path, capsys, monkeypatch):
+    """Drawn once over all cards. Encoders that nobody named and that cannot run here are skipped, and that is said."""
+    monkeypatch.setattr(table1, "INDEXES", ("brute", "flat"))
+    options = [*built, "--quick", "--cards", str(tmp_path)]
+    both = ["--encoders", "bundled", "resnet18", "--synthetic"]
+    assert cli.main(["bench", "table1", *options, *both]) == 0
+    printed = capsys.readouterr().out
+    assert printed.count(" by encoder, one query at a time") == 1
+    rows = {line.split()[0]: line for line in printed.splitlines() if line.startswith(("bundled ", "resnet18 "))}
+    assert len(rows) == 2 and "stand-in weights" in rows["bundled"] and "–" in rows["bundled"]  # no ivf here
+    assert "random vectors, recall says nothing" in rows["resnet18"]
+    usual = run("bench", "table1", *options)
+    assert [card["encoder"] for card in usual["cards"]] == ["bundled"]
+    assert [said.split(" was ")[0] for said in usual["skipped"]] == [
+        f"table1 of {name}" for name in table.ONE_TABLE["table1"].encoders[1:]
+    ]
 
 
 def test_all_goes_on_past_what_cannot_run(run, built, few, monkeypatch):

@@ -253,12 +253,13 @@ def tables(cards: Sequence[RunCard]) -> list[Table]:
         "encoder set top1 top5 auc pr_auc f1 f1_degrees texts texts_s text_ms pictures pictures_s model_bytes dim mark"
     )
     title = "Classes by words: accuracy in %; areas, best F1 and its angle over pairs of query and class"
-    rows = [row | {"mark": _mark(card, row)} for card in cards for row in rows_of([card], "sets")]
+    rows = [row | {"mark": mark(card, row)} for card in cards for row in rows_of([card], "sets")]
     summary = Table("classnames-accuracy", title, heads, rows, source_of(cards))
     return [summary, *map(_failing_table, cards)]
 
 
-def _mark(card: RunCard, row: dict) -> str:
+def mark(card: RunCard, row: dict) -> str:
+    """What a reader has to know of a row of the part `sets`."""
     labels = "these labels" * card.settings["trained_on_gallery"] or "ImageNet's labels" * (row["set"] == OWN_HEAD)
     marks = [f"trained on {labels}, not zero-shot" * bool(labels), *card.made_up]
     if row.get("pictures_timed", 0) < row.get("pictures", 0):
