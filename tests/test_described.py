@@ -122,8 +122,8 @@ def test_a_file_too_large_is_said(folder, monkeypatch):
 
 
 def test_a_file_is_read_again_only_when_it_changed(folder, monkeypatch):
-    reads, really = [], module._csv
-    monkeypatch.setattr(module, "_csv", lambda *given: reads.append(1) or really(*given))
+    reads, really = [], module.csv_lines
+    monkeypatch.setattr(module, "csv_lines", lambda *given: reads.append(1) or really(*given))
     path = folder / "metadata.csv"
     path.write_text("file_name,text\na.png,red\n")
     first = read(folder)

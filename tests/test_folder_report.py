@@ -40,7 +40,9 @@ def png_of(stream: bytes) -> bytes:
 
 
 def test_everything_that_can_be_opened_is_taken_and_the_rest_is_listed_by_kind(tmp_path, monkeypatch):
-    monkeypatch.setattr("searchdemo.galleries.looked.is_installed", lambda package: False)  # else these are damaged videos
+    monkeypatch.setattr(
+        "searchdemo.galleries.looked.is_installed", lambda package: False
+    )  # else these are damaged videos
     pictures = {
         "a.jfif": saved("JPEG"),
         "b.jpe": saved("JPEG", 1),

@@ -26,7 +26,9 @@ def test_the_commands_and_benchmarks_are_there():
     for experiment, commands, cards, _ in ROWS:
         for words in (command.split() for command in re.findall(r"`([^`]+)`", commands)):
             if words[0] == "bench":
-                named = [word for word in words[1:] if re.fullmatch(r"[a-z]+\d*", word) and not words[1].startswith("-")]
+                named = [
+                    word for word in words[1:] if re.fullmatch(r"[a-z]+\d*", word) and not words[1].startswith("-")
+                ]
                 assert named[0] in BENCHMARKS, experiment
             elif not words[0].startswith(("-", "searchdemo/")) and len(words) > 1:
                 assert words[0] in COMMANDS, experiment

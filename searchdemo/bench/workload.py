@@ -15,7 +15,7 @@ from searchdemo.collection.library import Library
 from searchdemo.collection.progress import Progress
 from searchdemo.collection.store import Key
 from searchdemo.encoders.base import Encoder, EncoderSpec
-from searchdemo.encoders.table import ENCODERS
+from searchdemo.encoders.table import find
 from searchdemo.encoders.templates import class_rows
 from searchdemo.errors import NotBuilt, SearchDemoError
 from searchdemo.indexes.table import INDEXES
@@ -158,7 +158,7 @@ class Bench:
     @property
     def encoder_spec(self) -> EncoderSpec:
         """Raises UnknownName."""
-        return ENCODERS.find(self.key.encoder)
+        return find(self.key.encoder)
 
     def encoder(self) -> Encoder:
         """Raises NoWeights, NotInstalled, BadArtifact."""

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from searchdemo import __version__
-from searchdemo.cli import app, audit, bench, build, knn, search, watch
+from searchdemo.cli import app, audit, bench, build, export, knn, search, take_in, watch
 from searchdemo.cli import list as list_all
 from searchdemo.errors import SearchDemoError
 
@@ -33,6 +33,8 @@ COMMANDS = {
     "search": search,
     "knn": knn,
     "audit": audit,
+    "import": take_in,
+    "export": export,
     "bench": bench,
     "app": app,
 }

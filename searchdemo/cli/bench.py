@@ -28,7 +28,15 @@ from typing import TYPE_CHECKING
 
 from searchdemo import assets
 from searchdemo.cli.answer import Answer, table
-from searchdemo.cli.options import add_choice, add_search_params, make_key, make_library, search_params, whole_number
+from searchdemo.cli.options import (
+    add_choice,
+    add_search_params,
+    make_key,
+    make_library,
+    search_params,
+    settle_encoder,
+    whole_number,
+)
 
 if TYPE_CHECKING:
     from searchdemo.collection.library import Library
@@ -72,16 +80,17 @@ def run(arguments: argparse.Namespace) -> Answer:
     from searchdemo.bench.table import BENCHMARKS, ONE_TABLE, measure
     from searchdemo.bench.workload import Asked, Bench
     from searchdemo.cli.progress import ProgressLine
-    from searchdemo.encoders.table import ENCODERS
+    from searchdemo.encoders.table import find as find_encoder
     from searchdemo.errors import BadQuery
     from searchdemo.indexes.table import find as find_index
     from searchdemo.measure import cards as run_card
     from searchdemo.measure.recommend import parse
 
     names = [name for name in BENCHMARKS if name not in ONE_TABLE] if arguments.all else arguments.benchmarks
+    settle_encoder(arguments, make_library(arguments))
     plan = planned(arguments, names)
     encoders = list(plan)
-    for look_up, wanted in ((BENCHMARKS.find, names), (ENCODERS.find, encoders), (find_index, arguments.index)):
+    for look_up, wanted in ((BENCHMARKS.find, names), (find_encoder, encoders), (find_index, arguments.index)):
         for name in wanted:  # a wrong name is refused before an hour of work
             look_up(name)
     check_together(arguments, names)

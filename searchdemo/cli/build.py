@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from searchdemo.cli.answer import Answer, stand_in_notice, table
-from searchdemo.cli.options import add_choice, make_key, make_library, whole_number
+from searchdemo.cli.options import add_choice, make_key, make_library, settle_encoder, whole_number
 
 if TYPE_CHECKING:
     from searchdemo.cli.progress import ProgressLine
@@ -57,14 +57,15 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> Answer:
     from searchdemo.cli.progress import ProgressLine
-    from searchdemo.encoders.table import ENCODERS
+    from searchdemo.encoders.table import find as find_encoder
     from searchdemo.galleries.catalog import Catalog
     from searchdemo.indexes.table import find
 
-    ENCODERS.find(arguments.encoder)  # a wrong name is refused before hours of work
+    find_encoder(arguments.encoder)  # a wrong name is refused before hours of work
     for index in arguments.index:
         find(index)
     library = make_library(arguments)
+    settle_encoder(arguments, library)
     if arguments.exclude is not None:
         Catalog().exclude(folder_of(arguments, "--exclude leaves out files"), arguments.exclude)
     if arguments.class_level is not None:

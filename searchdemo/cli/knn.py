@@ -49,7 +49,7 @@ def run(arguments: argparse.Namespace) -> Answer:
     content["seconds"] = {"embed": manifest.embed_seconds, "search": round(found.search_seconds, 3)}
     asking = "pictures that were left out one by one" if found.leave_one_out else "held-out queries"
     lines = [
-        f"kNN accuracy of {arguments.encoder}{f' ({note})' if note else ''} on {arguments.gallery}",
+        f"kNN accuracy of {collection.encoder_spec.name}{f' ({note})' if note else ''} on {arguments.gallery}",
         f"{found.queries:,} {asking}, {manifest.vectors:,} vectors, index {arguments.index}, "
         f"temperature {arguments.temperature:g}; percent",
         "",

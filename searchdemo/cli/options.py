@@ -86,6 +86,15 @@ def make_library(arguments: argparse.Namespace) -> Library:
     )
 
 
+def settle_encoder(arguments: argparse.Namespace, library: Library) -> None:
+    """A gallery that lies beside its vectors was seen by one encoder, whichever was chosen."""
+    from searchdemo.galleries.table import GALLERIES
+
+    spec = GALLERIES.get(arguments.gallery.partition(":")[0])
+    if spec is not None and spec.in_store:
+        arguments.encoder = library.gallery(arguments.gallery).encoder or arguments.encoder
+
+
 def open_collection(arguments: argparse.Namespace) -> Collection:
     """Raises UnknownName, NotBuilt, NoPictures, BadArtifact."""
     return make_library(arguments).open(arguments.gallery, arguments.encoder)

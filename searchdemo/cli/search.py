@@ -15,6 +15,7 @@ Example:
   python -m searchdemo search --text "a fish" --where "label in ('goldfish', 'bullfrog')"
   python -m searchdemo search --gallery folder:~/Pictures --text "a dog" --where "year >= 2020"
   python -m searchdemo search --gallery scenes --text "a boat + 0.5: sunset - people"
+  python -m searchdemo search --gallery vectors:mine --row 17 --index hnsw --compare
   python -m searchdemo search --gallery scenes --row 12 --box 0.5,0,0.5,1 --text "+ snow - #40"
 """
 

@@ -21,7 +21,7 @@ from searchdemo.collection.snapshot import Snapshot
 from searchdemo.collection.store import DIGESTS, Artifact, Key, Store
 from searchdemo.encoders import table as encoders
 from searchdemo.encoders.base import Encoder
-from searchdemo.errors import BadArtifact, NotBuilt
+from searchdemo.errors import BadArtifact, NoPictures, NotBuilt
 from searchdemo.galleries.base import Gallery, LivingPictures
 from searchdemo.galleries.table import open_gallery
 from searchdemo.types import Count
@@ -81,10 +81,14 @@ class Library:
         Raises UnknownName, NoPictures (a folder that is not there), NotBuilt, and BadArtifact when it is damaged or
         belongs to other pictures.
         """
-        spec, wanted = encoders.ENCODERS.find(encoder), Key(gallery, encoder, self.transform, self.metric, self.limit)
         if held := self._held.get(gallery):
-            return held.open(spec, wanted)
-        opened, key = self.gallery(gallery), self.built(wanted)
+            wanted = Key(gallery, encoder, self.transform, self.metric, self.limit)
+            return held.open(encoders.find(encoder), wanted)
+        encoders.find(encoder)  # a wrong name is refused even where the gallery has its own
+        opened = self.gallery(gallery)
+        encoder = opened.encoder or encoder
+        spec, wanted = encoders.find(encoder), Key(gallery, encoder, self.transform, self.metric, self.limit)
+        key = self.built(wanted)
         if key is None:
             raise NotBuilt(f"{encoder!r} is not built for this gallery ({gallery}) yet: run `{wanted.build_command}`.")
 
@@ -142,7 +146,7 @@ class Library:
         return opened
 
     def _open_gallery(self, name: str, download: bool = False, progress: Count | None = None) -> Gallery:
-        opened = open_gallery(name, self.data_dir, download, progress)
+        opened = open_gallery(name, self.data_dir, download, progress, self.store.own)
         if opened.former:
             self.store.adopt(opened.former, opened.name)
         return opened
@@ -207,6 +211,8 @@ class Library:
         if held := self._held.get(key.gallery):
             return held.build(self.encoder(key.encoder), key, report, batch_size)
         gallery = self.gallery(key.gallery)
+        if gallery.encoder:
+            raise NoPictures(f"The vectors of {key.gallery} came without pictures, so they cannot be made again here.")
         if isinstance(gallery.pictures, LivingPictures):
             gallery = self._reopened(key.gallery)
 

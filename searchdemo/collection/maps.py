@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from searchdemo.collection.layout import layout
+from searchdemo.collection.layout import Search, layout
 from searchdemo.collection.progress import Report
 from searchdemo.errors import BadArtifact
 from searchdemo.files import replacing
@@ -50,7 +50,14 @@ class Map:
 
 def build_map(collection: Collection, report: Report = lambda progress: None) -> Map:
     """Makes the map of a collection and keeps it beside the vectors. Raises NotInstalled; see `layout`."""
-    exact, started = collection.index("flat"), time.perf_counter()
+    started = time.perf_counter()
+    points, made = layout(collection.vectors.all(), nearest(collection), report)
+    return keep(collection, points, made, round(time.perf_counter() - started, 1))
+
+
+def nearest(collection: Collection) -> Search:
+    """Searches exactly among up to EXACT_UP_TO vectors, nearly so among more. None that it finds is MISSING."""
+    exact = collection.index("flat")
     near = collection.index("ivf") if len(collection) > EXACT_UP_TO else exact
 
     def search(queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
@@ -61,8 +68,7 @@ def build_map(collection: Collection, report: Report = lambda progress: None) ->
             found.positions[short], found.scores[short] = again.positions, again.scores
         return found.positions, found.scores
 
-    points, made = layout(collection.vectors.all(), search, report)
-    return keep(collection, points, made, round(time.perf_counter() - started, 1))
+    return search
 
 
 def keep(collection: Collection, points: np.ndarray, made: str, build_seconds: float = 0.0) -> Map:

@@ -30,6 +30,7 @@ from typing import TypeVar
 from searchdemo import assets, shipped
 from searchdemo.errors import BadArtifact, NotBuilt, SearchDemoError
 from searchdemo.files import exclusive, make_folder, own_folder, sha256_of, write_json
+from searchdemo.galleries.imported import folder_of
 from searchdemo.indexes.base import IndexSpec, nodes_file
 
 FORMAT = 1
@@ -72,6 +73,8 @@ class Key:
         elif gallery.startswith("hf:"):
             # no path, unless the command line made it whole
             gallery = name_for("hf", Path(gallery.removeprefix("hf:")))
+        elif gallery.startswith("vectors:"):
+            gallery = folder_of(gallery.removeprefix("vectors:"))
         return Path(gallery) / "-".join([self.encoder, *unusual])
 
     @property
@@ -80,6 +83,8 @@ class Key:
 
     @property
     def build_command(self) -> str:
+        if self.gallery.startswith("vectors:"):  # "--rebuild" and "--map" may follow
+            return f"python -m searchdemo import --name {self.gallery.removeprefix('vectors:')} --vectors FILE"
         words = ["python -m searchdemo build", f"--gallery {shlex.quote(self.gallery)}", f"--encoder {self.encoder}"]
         words += [f"--transform {self.transform}"] * (self.transform != "own")
         words += [f"--metric {self.metric}"] * (self.metric != "ip")

@@ -21,7 +21,7 @@ from searchdemo.encoders import packaged
 from searchdemo.encoders.base import Encoder, EncoderSpec, WeightsPackage
 from searchdemo.encoders.runtime.table import choose
 from searchdemo.encoders.transforms import TRANSFORMS
-from searchdemo.errors import NoWeights, UnknownName
+from searchdemo.errors import BadQuery, NoWeights, UnknownName
 from searchdemo.extras import imported, pip_command, require
 from searchdemo.table import Table
 from searchdemo.types import Count
@@ -196,7 +196,27 @@ _SPECS = (
     ),
 )
 
+# In the place of an encoder whose vectors were made elsewhere. It is not offered: a gallery that has it has no other.
+IMPORTED = EncoderSpec(
+    name="imported",
+    module="",
+    model="unknown",
+    weights="",
+    parameters=0,
+    dim=0,
+    input_px=0,
+    text=False,
+    download_bytes=0,
+    licence="unknown",
+    note="made elsewhere",
+)
+
 ENCODERS: Table[EncoderSpec] = Table("encoder", ((spec.name, spec) for spec in _SPECS))
+
+
+def find(name: object) -> EncoderSpec:
+    """The entry of this name, or IMPORTED. Raises UnknownName."""
+    return IMPORTED if name == IMPORTED.name else ENCODERS.find(name)
 
 
 def weights_path(name: str) -> Path | None:
@@ -205,7 +225,9 @@ def weights_path(name: str) -> Path | None:
     What was converted from a package goes before the hub's file: vectors belong to one file, and stay usable when the
     other comes later.
     """
-    spec = ENCODERS.find(name)
+    spec = find(name)
+    if spec is IMPORTED:
+        return None
     if spec.shipped:
         path = assets.WEIGHTS / spec.shipped
         return path if path.is_file() else None
@@ -214,7 +236,7 @@ def weights_path(name: str) -> Path | None:
 
 def is_here(name: str) -> bool:
     """Whether an encoder loads without a request: from a file or an installed package. Raises UnknownName."""
-    package = ENCODERS.find(name).package
+    package = find(name).package
     return weights_path(name) is not None or (package is not None and packaged.installed(package) is not None)
 
 
@@ -237,9 +259,15 @@ def load(
     runtime: a name in RUNTIMES (see runtime/table.py) or "auto"; None reads SEARCHDEMO_RUNTIME, else takes "auto"
     progress: called with (bytes here, bytes in all) while the weights are downloaded
 
-    Raises UnknownName, NotInstalled, NoWeights (neither here nor within reach), BadArtifact (a file that does not fit).
+    Raises UnknownName, NotInstalled, NoWeights (neither here nor within reach), BadArtifact (a file that does not fit),
+    BadQuery for IMPORTED.
     """
-    spec = ENCODERS.find(name)
+    spec = find(name)
+    if spec is IMPORTED:
+        raise BadQuery(
+            "These vectors were made elsewhere, so nothing here reads a picture or words as their maker did: search "
+            "with a row of the gallery (`--row N`, or a click on a result)."
+        )
     if transform not in TRANSFORMS:
         raise UnknownName("transform", transform, TRANSFORMS)
     module, how = module_of(spec), choose(device, runtime, precision)  # first, so that nothing is downloaded in vain

@@ -164,6 +164,7 @@ class Gallery:
     former: str = ""  # the name that a person's folder had before it was moved
     reopen: Callable[[], Gallery] | None = None  # opens a person's folder again, as it is by then
     private: bool = False  # one visitor's, in memory: nothing of it is kept
+    encoder: str = ""  # that alone has seen it, where the vectors came without what they were made of; "": any
 
     @property
     def source(self) -> str:
@@ -226,6 +227,7 @@ class GallerySpec:
     title: str  # one line for people
     size: int | None  # pictures; None when they are counted only on opening
     open: Callable[..., Gallery]  # open(argument="", data_dir=None, download=False, progress=None), see table.py
+    in_store: bool = False  # whether it lies beside its vectors: `open` is told the root of the `store` too
     accepts_argument: bool = False  # "folder:PATH": the words after the colon go to `open`
     on_page: bool = True  # False hides it from the page, the command line has it
     terms: str = ""  # the origin of the pictures, and what people may do with them

@@ -108,17 +108,17 @@ def _lines(root: Path, file: File) -> Lines:
         return Lines("", problems=Counter({f"the file cannot be read ({error.strerror})": 1}))
     lines = Lines(hashlib.sha256(content).hexdigest())
     text = content.decode("utf-8-sig", errors="replace")
-    read = _csv if file.path.endswith(".csv") else _jsonl
+    read = csv_lines if file.path.endswith(".csv") else json_lines
     for line in read(text, lines.problems):
         name = line.get(FILE_NAME)
         if not isinstance(name, str) or not name:
             lines.problems[f"they have no {FILE_NAME}"] += 1
         else:
-            lines.found.append((name, _caption(line), _labels(line)))
+            lines.found.append((name, caption_of(line), labels_of(line)))
     return lines
 
 
-def _csv(text: str, problems: Counter[str]) -> Iterator[dict]:
+def csv_lines(text: str, problems: Counter[str]) -> Iterator[dict]:
     reader = csv.DictReader(io.StringIO(text, newline=""))
     try:
         yield from reader
@@ -126,7 +126,7 @@ def _csv(text: str, problems: Counter[str]) -> Iterator[dict]:
         problems[f"the rest after line {reader.line_num} is no CSV ({error})"] += 1
 
 
-def _jsonl(text: str, problems: Counter[str]) -> Iterator[dict]:
+def json_lines(text: str, problems: Counter[str]) -> Iterator[dict]:
     for line in text.split("\n"):
         if not line.strip():
             continue
@@ -140,7 +140,7 @@ def _jsonl(text: str, problems: Counter[str]) -> Iterator[dict]:
             problems["they are no JSON objects"] += 1
 
 
-def _caption(line: dict) -> str | None:
+def caption_of(line: dict) -> str | None:
     for column in CAPTIONS:
         value = line.get(column)
         if isinstance(value, list):
@@ -150,7 +150,7 @@ def _caption(line: dict) -> str | None:
     return None
 
 
-def _labels(line: dict) -> tuple[str, ...] | None:
+def labels_of(line: dict) -> tuple[str, ...] | None:
     """Each once, in order; None where the line has no such column."""
     for column in LABELS:
         if line.get(column) is not None:

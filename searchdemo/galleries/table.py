@@ -50,22 +50,41 @@ _SPECS = (
         on_page=False,  # a name typed into a page would make the server download it
         terms="Those of the data set; its page on the hub names them.",
     ),
+    GallerySpec(
+        name="vectors",
+        title="Vectors that were made elsewhere: vectors:NAME, which `import` takes in",
+        size=None,
+        open=_opener("imported", "open_vectors"),
+        accepts_argument=True,
+        on_page=False,  # a person's own
+        in_store=True,
+        terms="Yours.",
+    ),
 )
 
 GALLERIES: Table[GallerySpec] = Table("gallery", ((spec.name, spec) for spec in _SPECS))
 
 
 def open_gallery(
-    name: str, data_dir: Path | None = None, download: bool = False, progress: Count | None = None
+    name: str,
+    data_dir: Path | None = None,
+    download: bool = False,
+    progress: Count | None = None,
+    store: Path | None = None,
 ) -> Gallery:
     """name: as in GALLERIES, or "folder:PATH". data_dir: a copy of the data set; download: fetch missing pictures.
 
-    progress: called with (done, in all), which are bytes of a download or files of a folder.
+    progress: called with (done, in all), which are bytes of a download or files of a folder. store: the root of
+    what is built; None: the person's own.
     Raises UnknownName; NoPictures or BadArtifact when the gallery cannot be opened.
     """
     base, _, argument = name.partition(":")
     spec = GALLERIES.get(base)
     if spec is None or (argument and not spec.accepts_argument):
-        known = [f"{key}:PATH" if spec.accepts_argument else key for key, spec in GALLERIES.items()]
+        known = [
+            f"{key}:{'NAME' if spec.in_store else 'PATH'}" if spec.accepts_argument else key
+            for key, spec in GALLERIES.items()
+        ]
         raise UnknownName(GALLERIES.kind, name, known)
-    return spec.open(argument=argument, data_dir=data_dir, download=download, progress=progress)
+    placed = {"store": store} if spec.in_store else {}
+    return spec.open(argument=argument, data_dir=data_dir, download=download, progress=progress, **placed)

@@ -23,6 +23,7 @@ import numpy as np
 
 from searchdemo.errors import BadArtifact, BadQuery
 from searchdemo.exif import Taken
+from searchdemo.metadata.columns import COLUMNS
 from searchdemo.metadata.grammar import Condition
 from searchdemo.metadata.sql import folded, where
 
@@ -155,6 +156,14 @@ class Database:
             finally:
                 db.set_progress_handler(None, 0)
         return np.array([row for (row,) in found], dtype=np.int64)
+
+    def facts(self, columns: Sequence[str]) -> dict[str, dict[int, str | int | float]]:
+        """Column of filters, other than labels -> row -> value, where the row has one."""
+        with self.open() as db:
+            return {
+                name: dict(db.execute(f"SELECT row, {sql} FROM pictures WHERE {sql} NOT NULL AND {sql} != ''"))
+                for name, sql in ((name, COLUMNS[name].sql) for name in columns)
+            }
 
 
 def _state(db: sqlite3.Connection) -> str:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from searchdemo.exif import Taken, taken
 from searchdemo.galleries.base import Gallery
+from searchdemo.metadata.columns import COLUMNS
 from searchdemo.metadata.database import Database, Entry
 from searchdemo.metadata.grammar import Condition, columns_of
 from searchdemo.types import Count
@@ -36,6 +37,11 @@ class Metadata:
         meeting = np.zeros(len(gallery.pictures), dtype=bool)
         meeting[rows[rows < len(meeting)]] = True
         return meeting
+
+    def facts(self, gallery: Gallery, columns: Sequence[str]) -> dict[str, dict[int, str | int | float]]:
+        """Column -> row -> value, where the row has one. Headers of files are read as for `matching`."""
+        self.follow(gallery, any(COLUMNS[name].from_file for name in columns))
+        return self._database.facts(columns)
 
     def follow(self, gallery: Gallery, headers: bool = True, progress: Count | None = None) -> None:
         """Writes what changed in the gallery since it was written last.

@@ -16,6 +16,7 @@ from searchdemo.collection.library import Library
 from searchdemo.collection.query import Query
 from searchdemo.collection.store import Key
 from searchdemo.encoders.table import ENCODERS
+from searchdemo.encoders.table import find as find_encoder
 from searchdemo.errors import BadQuery, Cancelled, SearchDemoError, UnknownName
 from searchdemo.indexes.base import SEARCH_PARAMS, checked_params
 from searchdemo.indexes.table import INDEXES
@@ -101,7 +102,7 @@ class Page:
         self.linked_checks: dict[str, Callable[[str], None]] = {}  # of free texts; each raises ValueError, a sentence
         self.map_view = gr.Textbox(visible="hidden")  # "x,y,zoom" of the map, as a link brings it
         self.gallery = gr.Dropdown(list(galleries), value=gallery, label="Gallery", elem_id="gallery")
-        self.encoder = gr.Dropdown(list(ENCODERS), value="bundled", label="Encoder", elem_id="encoder")
+        self.encoder = gr.Dropdown(**self._encoders(gallery), label="Encoder", elem_id="encoder")
         self.badge = gr.HTML(elem_id="badge")
         self.index = gr.Dropdown(list(INDEXES), value=INDEX, label="Index", info=about(INDEX), elem_id="index")
         self.k = gr.Slider(1, MOST_K, K, step=1, label="k: how many results", elem_id="k")
@@ -122,7 +123,23 @@ class Page:
         self._endings: dict[str | None, threading.Event] = {}  # session -> ends the build that its visitor waits for
         self._meanwhile: set[str | None] = set()  # sessions that asked for more during their build
         self.device = "starting"  # "bfloat16 by openvino on cpu" once that is known
+        self.gallery.change(self._fit_encoder, [self.gallery, self.encoder], self.encoder, **LAST, queue=False)
         self.index.change(_fit_index, self.index, [self.index, *sliders], **LAST, queue=False)
+
+    def _encoders(self, gallery: str, chosen: str = "bundled") -> dict[str, Any]:
+        """Choices and value of the choice of an encoder. A gallery that came with its vectors has one."""
+        names = self.encoder_names(gallery)
+        return {"choices": names, "value": chosen if chosen in names else names[0]}
+
+    def encoder_names(self, gallery: str) -> list[str]:
+        """Those that may be chosen for it."""
+        only = self.library.gallery(gallery).encoder
+        return [only] if only else list(ENCODERS)
+
+    def _fit_encoder(self, gallery: str, chosen: str) -> dict:
+        if not self.offers(gallery):
+            return gr.skip()
+        return gr.update(**self._encoders(gallery, chosen))
 
     def on_gallery(self, fill: Callable, component: gr.components.Component) -> None:
         """Have fill(gallery) give the component its value when the page opens and when another gallery is chosen."""
@@ -251,7 +268,7 @@ class Page:
             if str(gallery).startswith(UPLOAD):
                 raise BadQuery("These pictures were kept for another session, which may have ended: bring them again.")
             raise UnknownName("gallery", gallery, self.galleries)
-        return gallery, ENCODERS.find(encoder).name
+        return gallery, find_encoder(self.library.gallery(gallery).encoder or encoder).name
 
     def offers(self, gallery: object) -> bool:
         """Whether the visitor who is being answered may see this gallery."""

@@ -15,7 +15,7 @@ from PIL import Image
 
 from searchdemo.collection.collection import Collection
 from searchdemo.collection.query import Query
-from searchdemo.encoders.table import ENCODERS
+from searchdemo.encoders.table import find
 from searchdemo.errors import BadPicture, BadQuery, Cancelled, NoPictures, NotBuilt, NoWeights, SearchDemoError
 from searchdemo.formats import suffixes
 from searchdemo.galleries.base import Gallery
@@ -77,7 +77,7 @@ class CurrentQuery:
             label="Words", placeholder="a red boat on the sea", elem_id="words", scale=4, max_lines=1, render=False
         )
         self.template = gr.Textbox(
-            ENCODERS.find(FALLBACK).prompt, label="Prompt template", elem_id="template", scale=2, render=False
+            find(FALLBACK).prompt, label="Prompt template", elem_id="template", scale=2, render=False
         )
         self.origin = gr.State(None)
         with gr.Row(elem_id="query-strip"):
@@ -334,7 +334,7 @@ def query_of(
     if origin is None or (origin.kind == PICTURE and picture is None):
         raise NoQuery("There is no query yet: bring a picture, type words, click an example, or press “Surprise me”.")
     if origin.kind == WORDS:
-        if not ENCODERS.find(chosen.encoder).text:
+        if not find(chosen.encoder).text:
             raise NoQuery(f"{chosen.encoder} reads no words: choose an encoder that does, such as {FALLBACK}.")
         return Query(text=filled(template, words))
     here = origin.gallery == chosen.gallery

@@ -11,7 +11,7 @@ import gradio as gr
 from searchdemo.collection.behind import UP_TO_DATE, Behind
 from searchdemo.collection.jobs import Job
 from searchdemo.collection.store import Key
-from searchdemo.encoders.table import ENCODERS, is_here
+from searchdemo.encoders.table import ENCODERS, find, is_here
 from searchdemo.errors import SearchDemoError
 from searchdemo.galleries.base import Gallery
 from searchdemo.ui.components.messages import hint, sentence_errors
@@ -39,7 +39,7 @@ def add(page: Page) -> None:
 
     def look(gallery: str, encoder: str) -> list:
         """Values of `shown`."""
-        if not page.offers(gallery) or encoder not in ENCODERS:
+        if not page.offers(gallery) or encoder not in (*ENCODERS, page.library.gallery(gallery).encoder):
             return [gr.skip()] * len(shown)
         here, wanted = page.library.gallery(gallery), page.key(gallery, encoder)
         built, count = page.library.built(wanted), here.pictures.count
@@ -56,7 +56,7 @@ def add(page: Page) -> None:
             return build_label(encoder, pictures, count, rates.estimate(gallery, encoder, pictures) if asked else "")
 
         return [
-            render("badge.html", device=page.device, spec=ENCODERS[encoder], here=is_here(encoder)),
+            render("badge.html", device=page.device, spec=find(encoder), here=is_here(encoder)),
             hint(missing_sentence(here)),
             gr.update(visible=bool(here.missing)),
             gr.update(visible=not own_copy),
@@ -111,7 +111,7 @@ def missing_sentence(gallery: Gallery) -> str:
 def build_label(encoder: str, pictures: int, count: int, estimate: str) -> str:
     """ "Build all 100,000 pictures (about 12:40)", "Build 2,000 balanced pictures (605 MB to fetch first)"."""
     what = f"all {pictures:,} pictures" if pictures == count else f"{pictures:,} balanced pictures"
-    fetched = ENCODERS[encoder].download_bytes
+    fetched = find(encoder).download_bytes
     first = f"{fetched / 1e6:,.0f} MB to fetch first" if fetched and not is_here(encoder) else ""
     costs = ", ".join(filter(None, (estimate, first)))
     return f"Build {what}" + (f" ({costs})" if costs else "")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gradio as gr
 
-from searchdemo.encoders.table import ENCODERS
+from searchdemo.encoders.table import ENCODERS, find
 from searchdemo.ui.components.templates import render
 from searchdemo.ui.page import LAST, Page
 from searchdemo.ui.query import FALLBACK, QUIET
@@ -38,8 +38,8 @@ def add(page: Page) -> None:
 
     def fit_encoder(encoder: str) -> tuple:
         """Values of the template, and of what is shown with and without a text tower."""
-        reads = ENCODERS.find(encoder).text
-        return ENCODERS.find(encoder).prompt, gr.update(visible=reads), gr.update(visible=not reads)
+        reads = find(encoder).text
+        return find(encoder).prompt, gr.update(visible=reads), gr.update(visible=not reads)
 
     clicked = examples.click(example, [examples, page.gallery], query.words, **QUIET)
     for event in (run.click, query.words.submit, query.template.submit, clicked.success):

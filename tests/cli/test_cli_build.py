@@ -125,7 +125,9 @@ def test_a_map_that_cannot_be_made_is_refused_before_embedding(complaint, monkey
 
 
 def test_the_report_is_whole_in_json_and_bounded_on_the_terminal(run, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("searchdemo.galleries.looked.is_installed", lambda package: False)  # else the clip is a damaged video
+    monkeypatch.setattr(
+        "searchdemo.galleries.looked.is_installed", lambda package: False
+    )  # else the clip is a damaged video
     gallery = folder_of({"a.png": "red", "b/c.png": "blue", "@eaDir/a.png": "red"}, tmp_path / "mine")
     for number in range(20):
         (tmp_path / "mine" / f"bad {number:02}.jpg").write_bytes(b"hello")

@@ -13,7 +13,7 @@ from searchdemo.collection.classify import training_note
 from searchdemo.collection.library import Library
 from searchdemo.collection.store import Key
 from searchdemo.encoders.base import EncoderSpec
-from searchdemo.encoders.table import ENCODERS, weights_path
+from searchdemo.encoders.table import find, weights_path
 from searchdemo.errors import BadArtifact
 from searchdemo.files import sha256_of
 from searchdemo.measure import cards as run_card
@@ -51,10 +51,10 @@ class Line:
 
 
 def lines(library: Library, keys: dict[str, Key]) -> list[Line]:
-    """One per entry of the ENCODERS table, in its order. keys: encoder -> the build that the page would search in."""
+    """One per encoder, in the order of keys. keys: encoder -> the build that the page would search in."""
     roots = run_card.own_cards(), assets.CARDS
     cards = [card for benchmark in BENCHMARKS for card in run_card.cards(*roots, benchmark=benchmark)]
-    return [line(library, ENCODERS[name], key, cards) for name, key in keys.items()]
+    return [line(library, find(name), key, cards) for name, key in keys.items()]
 
 
 def line(library: Library, spec: EncoderSpec, key: Key, cards: list[RunCard]) -> Line:

@@ -11,7 +11,7 @@ from typing import Any
 
 import gradio as gr
 
-from searchdemo.encoders.table import ENCODERS
+from searchdemo.encoders.table import find
 from searchdemo.errors import BadQuery, SearchDemoError
 from searchdemo.ui.components.messages import hint, sentence_errors
 from searchdemo.ui.components.scatter import SCRIPT
@@ -137,14 +137,14 @@ def add(page: Page) -> None:
         offered = gr.update(
             choices=[(entry.label, entry.key) for entry in there], value=tradeoff_cards.first_of(own or there, pair)
         )
-        keys = {name: page.key(gallery, name) for name in ENCODERS}
+        keys = {name: page.key(gallery, name) for name in page.encoder_names(gallery)}
         pictures = len(page.library.gallery(gallery).pictures)
         table = side_by_side.lines(page.library, keys)
         return offered, side_by_side.encoders_html(gallery, pictures, encoder, table)
 
     def use(event: gr.EventData) -> str:
         """The value of the sidebar's encoder."""
-        return ENCODERS.find(event.encoder).name
+        return find(event.encoder).name
 
     def measure(plan: str, gallery: str, encoder: str) -> Iterator[tuple]:
         """Values of status and cancel."""

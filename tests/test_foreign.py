@@ -1,0 +1,219 @@
+"""Vectors that were made elsewhere: taken in, refused with a reason, searched like any others, and written out."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from searchdemo import cli
+from searchdemo.collection.asked import asked
+from searchdemo.collection.foreign import checked
+from searchdemo.collection.library import Library
+from searchdemo.collection.query import Query
+from searchdemo.collection.store import Store
+from searchdemo.collection.taken_in import take_in
+from searchdemo.errors import BadQuery, NoPictures
+from searchdemo.measure import race
+from tests.conftest import exact_rows, unit
+
+parquet = pytest.importorskip("pyarrow.parquet", reason="Parquet needs pyarrow, which requirements.txt brings")
+pyarrow = pytest.importorskip("pyarrow")
+
+
+@pytest.fixture
+def store(tmp_path) -> Store:
+    return Store(own=tmp_path / "own", shipped=tmp_path / "shipped")
+
+
+@pytest.fixture
+def long(clustered) -> np.ndarray:
+    """(300, 32) float64 rows of lengths from 1 to 4."""
+    rows = clustered[0][:300].astype(np.float64)
+    return rows * np.linspace(1, 4, 300)[:, None]
+
+
+def npy(tmp_path, array) -> str:
+    np.save(tmp_path / "a.npy", array)
+    return tmp_path / "a.npy"
+
+
+def test_vectors_of_any_length_become_unit_rows_and_it_is_said(long, clustered):
+    rows, said = checked(long, "a.npy")
+    np.testing.assert_allclose(rows, clustered[0][:300], atol=1e-6)
+    assert rows.dtype == np.float32
+    assert said == "The vectors had lengths from 1 to 4: each was divided by its own, so all have 1 now."
+    assert checked(clustered[0].astype(np.float16), "a.npy")[1] == ""
+
+
+def test_lengths_whose_squares_no_float_holds():
+    rows, _ = checked(np.array([[3e200, 4e200], [3e-200, 4e-200]]), "a.npy")
+    np.testing.assert_allclose(rows, [[0.6, 0.8]] * 2, atol=1e-6)
+    rows, _ = checked(np.array([[3, 4], [-128, 0]], np.int8), "a.npy")
+    np.testing.assert_allclose(rows, [[0.6, 0.8], [-1, 0]], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("array", "said"),
+    [
+        (np.ones(4), "shape (4,)"),
+        (np.ones((2, 3, 4)), "shape (2, 3, 4)"),
+        (np.ones((0, 4)), "holds no vectors"),
+        (np.ones((4, 0)), "holds no vectors"),
+        (np.array([["a", "b"]]), "holds <U1"),
+        (np.ones((2, 2), bool), "holds bool"),
+        (np.ones((2, 2), complex), "holds complex128"),
+        (np.array([[1, 2], [np.nan, 1], [1, np.inf]]), "2 vectors that are not finite, row 1 first"),
+        (np.array([[1, 2], [1, 1], [0, 0]]), "1 vectors of zeros, row 2 first"),
+    ],
+)
+def test_what_cannot_be_vectors_is_refused(array, said):
+    with pytest.raises(BadQuery) as error:
+        checked(array, "a.npy")
+    assert said in str(error.value)
+
+
+def test_a_pickle_is_not_read(tmp_path, store):
+    np.save(tmp_path / "a.npy", np.array([{"a": 1}]), allow_pickle=True)
+    with pytest.raises(BadQuery, match="cannot be read as a NumPy array"):
+        take_in(store, "a", tmp_path / "a.npy")
+
+
+@pytest.fixture
+def mine(tmp_path, store, long) -> Library:
+    """300 rows in 5 classes by turns, with ids and captions of a CSV file."""
+    lines = ["id,label,caption,weight", *(f"p{n},c{n % 5},number {n},{n}" for n in range(300))]
+    (tmp_path / "b.csv").write_text("\n".join(lines))
+    done = take_in(store, "mine", npy(tmp_path, long), tmp_path / "b.csv")
+    assert done.labels == 5
+    assert "Not kept: weight" in done.notes[1]
+    return Library(store)
+
+
+def test_a_row_searches_with_any_name_of_an_encoder(mine, clustered):
+    collection = mine.open("vectors:mine", "bundled")
+    result = collection.search(Query(row=7), "flat", 5)
+    vectors = clustered[0][:300]
+    assert [hit.row for hit in result.hits] == exact_rows(vectors[7:8], vectors, 6)[0, 1:].tolist()
+    assert [hit.file for hit in result.hits] == [f"p{hit.row}" for hit in result.hits]
+    assert all(hit.label == f"c{hit.row % 5}" and hit.picture is None for hit in result.hits)
+    hits = collection.search(Query(row=7), "ivf", 5, where="label = 'c2' and caption like 'number 1%'").hits
+    assert {hit.label for hit in hits} == {"c2"} and all(str(hit.row).startswith("1") for hit in hits)
+
+
+@pytest.mark.parametrize("query", [Query(text="a dog"), Query(picture=b"GIF89a")])
+def test_words_and_pictures_are_refused_with_the_way_out(mine, query):
+    with pytest.raises(BadQuery, match=r"made elsewhere.*--row"):
+        mine.open("vectors:mine", "imported").search(query)
+
+
+def test_race_missed_and_knn_run(mine):
+    collection = mine.open("vectors:mine", "imported")
+    rows = [*race.run(collection, race.Race(("brute", "ivf", "hnsw"), repeats=1), asked(collection).vectors[:1])]
+    assert [row.index for row in rows] == ["brute", "ivf", "hnsw"] and rows[0].mean_recall == 1
+    assert collection.search(Query(row=1), "ivf", 10, compare=True, nprobe=1).comparison is not None
+    assert collection.evaluate("brute", (1,)).leave_one_out
+
+
+def test_names(store, tmp_path, long):
+    for name in ("", ".", "../x", "a/b", "ä", "x" * 61):
+        with pytest.raises(BadQuery, match="cannot name vectors"):
+            take_in(store, name, npy(tmp_path, long))
+    take_in(store, "a", npy(tmp_path, long))
+    with pytest.raises(BadQuery, match="There are vectors 'a' already"):
+        take_in(store, "a", npy(tmp_path, long))
+    library = Library(store)
+    assert len(library.open("vectors:a", "imported")) == 300
+    take_in(store, "a", npy(tmp_path, long[:10]), replace=True)
+    assert len(library.open("vectors:a", "imported")) == 10  # of the process that had the others open, too
+    with pytest.raises(NoPictures, match=r"no vectors 'b' here.*import --vectors FILE --name b"):
+        library.open("vectors:b", "imported")
+
+
+def test_metadata_is_matched_by_an_id_that_both_have(store, tmp_path, clustered):
+    vectors = pyarrow.array(clustered[0][:3].tolist())
+    parquet.write_table(pyarrow.table({"id": ["x", "y", "z"], "emb": vectors}), tmp_path / "v.parquet")
+    lines = [{"id": "z", "label": ["b", "a"]}, {"id": "x", "label": "a"}, {"id": "q"}, {"id": "y"}]
+    (tmp_path / "m.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    take_in(store, "m", tmp_path / "v.parquet", tmp_path / "m.jsonl")
+    gallery = Library(store).gallery("vectors:m")
+    assert [gallery.pictures.all_labels(row) for row in range(3)] == [(0,), (), (1, 0)]
+    assert [gallery.file(row) for row in range(3)] == ["x", "y", "z"]
+    (tmp_path / "m.jsonl").write_text(json.dumps({"id": "z"}))
+    with pytest.raises(BadQuery, match="no line for 2 of 3 vectors, such as id 'x'"):
+        take_in(store, "n", tmp_path / "v.parquet", tmp_path / "m.jsonl")
+
+
+def test_lines_that_do_not_fit_the_vectors(store, tmp_path, long):
+    (tmp_path / "b.csv").write_text("label\na\nb\n")
+    with pytest.raises(BadQuery, match="2 lines for 300 vectors"):
+        take_in(store, "n", npy(tmp_path, long), tmp_path / "b.csv")
+
+
+@pytest.mark.parametrize(
+    ("columns", "column", "said"),
+    [
+        ({"a": [[1.0, 2.0], [1.0]]}, "", "row 0 has 2 numbers, row 1 has 1"),
+        ({"a": [[1.0], None]}, "", "1 rows of the column 'a' of"),
+        ({"a": ["x"]}, "", "no column of vectors (a)"),
+        ({"a": ["x"]}, "a", "holds string, and no vectors"),
+        ({"a": [[1.0]], "b": [[1.0]]}, "", "several columns of vectors (a, b)"),
+        ({"a": [[1.0]]}, "c", "has no column 'c'"),
+    ],
+)
+def test_columns_that_hold_no_vectors(store, tmp_path, columns, column, said):
+    parquet.write_table(pyarrow.table(columns), tmp_path / "v.parquet")
+    with pytest.raises(BadQuery) as error:
+        take_in(store, "n", tmp_path / "v.parquet", column=column)
+    assert said in str(error.value)
+
+
+def test_the_command_line_takes_in_searches_exports_and_takes_in_again(tmp_path, long, clustered, capsys):
+    own, out = str(tmp_path / "own"), str(tmp_path / "e.parquet")
+    (tmp_path / "b.csv").write_text("\n".join(["file,label", *(f"f{n},{n % 3}" for n in range(300))]))
+    words = ["--vectors", str(npy(tmp_path, long)), "--metadata", str(tmp_path / "b.csv"), "--name", "x"]
+    assert cli.main(["import", *words, "--out-dir", own]) == 0
+    assert "lengths from 1 to 4" in capsys.readouterr().out
+    assert cli.main(["search", "--gallery", "vectors:x", "--row", "7", "--out-dir", own, "--json"]) == 0
+    first = json.loads(capsys.readouterr().out)["hits"]
+    assert cli.main(["export", "--gallery", "vectors:x", "--out", out, "--neighbours", "10", "--out-dir", own]) == 0
+    assert "No map is stored" in capsys.readouterr().out
+
+    table = parquet.read_table(out)
+    assert table.column_names == ["row", "label", "labels", "class_name", "file", "neighbors", "vector"]
+    line = table.slice(7, 1).to_pylist()[0]
+    assert (line["row"], line["label"], line["labels"], line["file"]) == (7, "1", ["1"], "f7")
+    assert line["neighbors"]["ids"] == [hit["row"] for hit in first]
+    np.testing.assert_allclose(line["neighbors"]["distances"], [1 - hit["score"] for hit in first], atol=1e-5)
+    np.testing.assert_allclose(line["vector"], clustered[0][7], atol=1e-3)
+    datasets = pytest.importorskip("datasets")
+    opened = datasets.Dataset.from_parquet(out, cache_dir=str(tmp_path / "cache"))
+    assert len(opened) == 300 and len(opened[0]["vector"]) == 32
+
+    assert cli.main(["import", "--vectors", out, "--name", "y", "--out-dir", own]) == 0
+    capsys.readouterr()
+    assert cli.main(["search", "--gallery", "vectors:y", "--row", "7", "--out-dir", own, "--json"]) == 0
+    again = json.loads(capsys.readouterr().out)["hits"]
+    assert [hit["row"] for hit in again] == [hit["row"] for hit in first]
+    assert [hit["label"] for hit in again] == [hit["label"] for hit in first]
+
+
+def test_export_has_places_of_the_map_and_leaves_out_what_is_gone(world, tmp_path):
+    from searchdemo.collection.export import export_parquet
+    from searchdemo.collection.maps import keep
+
+    collection = world.built().open("colours", "mean-colour")
+    points = np.random.default_rng(0).random((300, 2))
+    keep(collection, points, "by hand")
+    done = export_parquet(collection, tmp_path / "e.parquet", vectors=False, neighbours=3)
+    table = parquet.read_table(done.path)
+    assert "vector" not in table.column_names and not done.notes
+    np.testing.assert_allclose(np.stack([table["x"], table["y"]], 1), points, atol=1e-4)
+    vectors = world.gallery.pictures.rows_of()
+    best = exact_rows(unit(vectors), vectors, 4)
+    found = np.array([line["ids"] for line in table["neighbors"].to_pylist()])
+    assert (found[:, 0] == best[:, 1]).mean() > 0.95  # stored as half floats
+    assert set(table["class_name"].to_pylist()) == {"reddish", "greenish", "bluish"}
+    with pytest.raises(BadQuery, match="neighbours = 300"):
+        export_parquet(collection, tmp_path / "e.parquet", neighbours=300)
