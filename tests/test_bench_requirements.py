@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from searchdemo.bench import child
+from searchdemo.bench import child, shaping
 from searchdemo.bench.copied import copied
 from searchdemo.bench.shaping import shaping_ms
 from searchdemo.bench.suite import requirements
@@ -29,7 +29,19 @@ SHAPING = {"pictures": 0.5, "blurs": 3.5, "plain tiles": 0.25}
 
 
 @pytest.fixture
-def bench(world, monkeypatch) -> Bench:
+def in_this_process(monkeypatch, capsys):
+    """The page's share is measured without another process, which does not know the toys of these tests."""
+
+    def run_python(code: str, *arguments: str, what: str) -> str:
+        monkeypatch.setattr(sys, "argv", ["-c", *arguments])
+        exec(code, {})
+        return capsys.readouterr().out
+
+    monkeypatch.setattr(shaping, "run_python", run_python)
+
+
+@pytest.fixture
+def bench(world, monkeypatch, in_this_process) -> Bench:
     monkeypatch.setattr(requirements, "python_seconds", SECONDS.__getitem__)
     monkeypatch.setattr(requirements, "app_seconds", lambda *places: 2.5)
     monkeypatch.setattr(requirements, "shaping_ms", lambda shown, repeats: SHAPING)
@@ -68,6 +80,12 @@ def test_every_bound_with_the_figures_it_comes_from(bench, tmp_path):
         "plain tiles for the page": (0.25, 3, "ms", True),
     }
     assert rows["shaping results for the page", "24 blurs", None] == 3.5
+    share = {name: ms for (stage, name, _), ms in rows.items() if stage == "the page's own share of a query"}
+    parts = ("open and resize", "fetch", "compare with exact search", "shape", "in all")
+    asked = ("a new query", "the same query, nprobe dragged")
+    assert share.keys() == {f"{query}: {part}" for query in asked for part in parts} and min(share.values()) > 0
+    (held,) = [held for held in card.requirements if "own share" in held.name]
+    assert (held.measured, held.bound, held.unit) == (share["a new query: in all"], 3, "ms")
     assert rows["encoding one", "one picture by mean-colour", 1] > 0
     assert not [name for name in measured if name.startswith("encode")]  # those bounds are the bundled encoder's
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from searchdemo.indexes import bf16_index, numpy_index
-from searchdemo.indexes.bf16_index import ExactBfloat16, candidates
-from searchdemo.indexes.numpy_index import Brute, best
+from searchdemo.indexes.bf16_index import ExactBfloat16
+from searchdemo.indexes.numpy_index import Brute, best, candidates
 from searchdemo.indexes.table import find
 from tests.conftest import exact_rows, unit
 

@@ -10,7 +10,6 @@ from searchdemo.collection.examples import instructive
 from searchdemo.collection.missed import compared
 from searchdemo.collection.query import Query
 from searchdemo.indexes.table import INDEXES, find
-from searchdemo.indexes.vectors import ArrayVectors
 from searchdemo.types import Missed
 from tests.conftest import colour_gallery, exact_rows, unit
 
@@ -69,7 +68,7 @@ def test_the_remedy_of_each_index_is_one_of_its_parameters_and_finds_what_it_say
     def answer(number: int, params: dict[str, int]) -> Missed:
         query = queries[number : number + 1]
         found = index.search(query, 10, **params).positions[0]
-        return compared(exact[number], found, index, query, ArrayVectors(vectors), params)
+        return compared(exact[number], found, index, query, params)
 
     seen = 0
     for number in range(len(queries)):

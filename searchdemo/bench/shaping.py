@@ -1,4 +1,5 @@
-"""The page's own share of a query: from a result to the message for the browser, measured in a process of its own.
+"""The page's own share of a query: all but encoding and searching, and from a result to the message for the browser.
+Both are measured in a process of their own.
 
 The page lies above this room, so this file must not import it.
 """
@@ -6,8 +7,10 @@ The page lies above this room, so this file must not import it.
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 from searchdemo.bench.child import run_python
+from searchdemo.collection.store import Key
 
 CODE = """
 import io, json, sys
@@ -52,3 +55,60 @@ def shaping_ms(shown: int, repeats: int) -> dict[str, float]:
     Raises SearchDemoError when the process fails.
     """
     return json.loads(run_python(CODE, str(shown), str(repeats)).splitlines()[-1])
+
+
+SHARE = """
+import dataclasses, json, statistics, sys, time
+from pathlib import Path
+
+gallery, encoder, data_dir, own, repeats = sys.argv[1:]
+
+import numpy as np
+
+from searchdemo.collection.library import Library
+from searchdemo.collection.query import Query
+from searchdemo.collection.store import Store
+from searchdemo.errors import NoPictures
+from searchdemo.ui.components.answer import answer_html
+from searchdemo.ui.components.lesson import lesson_html
+from searchdemo.ui.components.tiles import Tiles, result_tiles
+from searchdemo.ui.page import INDEX, K
+
+library = Library(Store(own=Path(own)), Path(data_dir) if data_dir else None)
+collection, grid, parts, warm_up = library.open(gallery, encoder), Tiles(), {}, 5
+held_out = len(collection.queries)
+for turn in range(int(repeats) + warm_up):  # another picture at each turn: nothing of the answer before can be used
+    number = turn * 7919 % (held_out or len(collection))
+    query = Query(held_out=number) if held_out else Query(row=int(collection.gallery_rows(np.array(number))))
+    if (picture := collection.stored_picture(query)) is None:
+        raise NoPictures(f"The pictures of {gallery!r} are not on this machine, so no query can be decoded.")
+    for asked, effort in (("a new query", {}), ("the same query, nprobe dragged", {"nprobe": 24})):
+        started = time.perf_counter()
+        result = collection.search(Query(picture=picture), INDEX, K, compare=True, **effort)
+        searched = time.perf_counter()
+        line = answer_html(result, f"{len(collection):,} pictures", "picture", INDEX, False)
+        nearest = collection.vectors.take(np.array([result.hits[0].position]))[0]
+        lesson = lesson_html(result.vector, nearest, "the nearest")
+        json.dumps([line, grid.postprocess(result_tiles(result)), lesson])
+        shaped, timing = (time.perf_counter() - searched) * 1000, result.timing
+        outside = (searched - started) * 1000 - sum(dataclasses.astuple(timing))
+        own = {
+            "open and resize": timing.preprocess_ms,
+            "fetch": timing.fetch_ms,
+            "compare with exact search": outside,
+            "shape": shaped,
+        }
+        for part, ms in (own | {"in all": sum(own.values())}).items():
+            parts.setdefault(f"{asked}: {part}", []).append(ms)
+print(json.dumps({part: statistics.median(times[warm_up:]) for part, times in parts.items()}))
+"""
+NEW = "a new query: in all"  # the figure that is held to a bound
+
+
+def own_share_ms(key: Key, data_dir: Path | None, own: Path, repeats: int) -> dict[str, float]:
+    """{"a new query: fetch": ms, ...}: medians of what the page adds to encoding and searching, compared with exact.
+
+    own: the folder of the person's builds. Raises SearchDemoError when the process fails.
+    """
+    given = (key.gallery, key.encoder, str(Path(data_dir).absolute()) if data_dir else "", str(Path(own).absolute()))
+    return json.loads(run_python(SHARE, *given, str(repeats), what="The page's share").splitlines()[-1])

@@ -17,6 +17,7 @@ from searchdemo.collection.asked import labelled
 from searchdemo.collection.behind import UP_TO_DATE, Behind
 from searchdemo.collection.classify import GUESSES, Classification, Guess, ranked
 from searchdemo.collection.embedded import Embedded, embed
+from searchdemo.collection.exact import exact_once
 from searchdemo.collection.labelled import all_labels
 from searchdemo.collection.maps import Map
 from searchdemo.collection.missed import compared
@@ -255,10 +256,8 @@ class Collection:
         pictures: bool,
         params: dict[str, int],
     ) -> Comparison:
-        started, vector = time.perf_counter(), embedded.vector
-        exact = self.exact(vector, k, only)
-        exact_ms = (time.perf_counter() - started) * 1000
-        missed = compared(exact, found, self.index(index), vector, self.vectors, params, only)
+        exact, exact_ms = exact_once(self, embedded.vector, k, only)
+        missed = compared(exact, found, self.index(index), embedded.vector, params, only)
         lost = np.array([[position for position in exact if position in missed.missed]], np.int64)
         return Comparison(missed, self.hits(embedded, lost, pictures) if lost.size else (), exact_ms)
 
@@ -368,7 +367,7 @@ class Collection:
 
     def missed(self, vector: np.ndarray, index: str, found: np.ndarray, **params: int) -> Missed:
         """What an approximate index lost on a query (1, dim): the exact answer beside the positions (k,) it found."""
-        return compared(self.exact(vector, len(found)), found, self.index(index), vector, self.vectors, params)
+        return compared(exact_once(self, vector, len(found)).positions, found, self.index(index), vector, params)
 
 
 def filter_notice(index: Index, wanted: int, few: bool) -> str:

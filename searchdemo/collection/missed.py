@@ -7,7 +7,6 @@ from collections.abc import Iterator
 import numpy as np
 
 from searchdemo.indexes.base import Index, SearchParam
-from searchdemo.indexes.vectors import Vectors
 from searchdemo.types import Missed, Remedy
 
 DOUBLINGS = 12
@@ -18,7 +17,6 @@ def compared(
     found: np.ndarray,
     index: Index,
     query: np.ndarray,
-    vectors: Vectors,
     params: dict[str, int],
     only: np.ndarray | None = None,
 ) -> Missed:
@@ -27,7 +25,7 @@ def compared(
     only: (n,) bool, the positions that an answer may hold; None: all
     """
     missed = frozenset(exact.tolist()) - frozenset(found.tolist())
-    ranks = index.cell_ranks(query[0], vectors.take(exact))
+    ranks = index.cell_ranks(query[0], exact)
     by_position = None if ranks is None else dict(zip(exact.tolist(), ranks.tolist(), strict=True))
     remedy = _remedy(index, query, exact, len(exact) - len(missed), by_position, params, only) if missed else None
     return Missed(exact, found, missed, by_position, remedy)

@@ -11,6 +11,7 @@ import numpy as np
 
 from searchdemo.cache import Cache
 from searchdemo.collection import maps
+from searchdemo.collection.exact import Exact
 from searchdemo.collection.maps import Map
 from searchdemo.collection.snapshot import Snapshot
 from searchdemo.collection.store import METADATA, Artifact, Key, Store, index_file
@@ -38,6 +39,7 @@ class Shelf:
     maps: Cache[Map] = field(default_factory=lambda: Cache(8))
     class_rows: Cache[np.ndarray] = field(default_factory=lambda: Cache(8))
     databases: Cache[Metadata] = field(default_factory=lambda: Cache(32))  # of facts, one for each gallery
+    exact: Cache[Exact] = field(default_factory=lambda: Cache(64))
     matching: Cache[np.ndarray] = field(default_factory=lambda: Cache(32))  # masks of filters
 
     def metadata(self, key: Key) -> Metadata:

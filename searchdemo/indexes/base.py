@@ -312,12 +312,13 @@ class Index(ABC):
     def size_bytes(self, value: int) -> None:
         self._size_bytes = value
 
-    def cell_ranks(self, query: np.ndarray, vectors: np.ndarray) -> np.ndarray | None:
-        """For inverted files: at which nprobe each vector's cell is first visited, (m,) from 1. None for others.
+    def cell_ranks(self, query: np.ndarray, positions: np.ndarray) -> np.ndarray | None:
+        """For inverted files: at which nprobe each position's cell is first visited, (m,) from 1. None for others.
 
-        query (dim,), vectors (m, dim): stored vectors, whose cell is that of their nearest centroid.
+        query: (dim,); positions: (m,)
         """
-        return None
+        ranks, cells = self.visit_ranks(query), self.cells()
+        return None if ranks is None or cells is None else ranks[cells[positions]]
 
     def cells(self) -> np.ndarray | None:
         """For inverted files: the cell that holds each position, (n,) int32 from 0. None for others. It is kept."""

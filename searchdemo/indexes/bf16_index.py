@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 
 import numpy as np
 import torch
 
 from searchdemo.indexes.base import IndexSpec
-from searchdemo.indexes.numpy_index import Brute, best
+from searchdemo.indexes.numpy_index import Brute, best, candidates
 from searchdemo.processor import multiplies_bfloat16
 
-BLOCK = 32  # scores of which only the maximum is looked at first
 BFLOAT16_ERROR = 2.0**-8  # at most, of a number in [-1, 1] that is rounded to bfloat16
 
 
@@ -65,24 +63,3 @@ def rounded(rows: np.ndarray) -> tuple[torch.Tensor, float]:
     exact = torch.tensor(rows)
     nearly = exact.bfloat16()
     return nearly, (exact - nearly).norm(dim=1).max().item() if len(rows) else 0.0
-
-
-def candidates(scores: np.ndarray, k: int, error: float = 0.0) -> Iterator[np.ndarray]:
-    """Of each row of scores (q, n): columns, ascending, the k highest among them, 1 <= k <= n.
-
-    error: how far a score may be from the true one; the columns of the k highest true scores are among those returned.
-
-    The k-th highest of the maxima of disjoint blocks is a threshold that k scores or more reach, so only the blocks
-    whose maximum reaches it are looked into: a third of the time of a partition (n = 100,000, k = 10).
-    """
-    n = scores.shape[1]
-    width = min(BLOCK, max(1, n // (4 * k)))  # several times as many blocks as wanted, or most of them would be kept
-    blocks = n // width
-    # Columns j, j + blocks, j + 2 blocks ... are block j: a maximum over axis 1 goes through memory in order.
-    starts = np.arange(0, width * blocks, blocks)[:, None]
-    rest = np.arange(width * blocks, n)  # fewer than a block
-    maxima = scores[:, : width * blocks].reshape(-1, width, blocks).max(axis=1)
-    thresholds = np.partition(maxima, blocks - k, axis=1)[:, blocks - k] - 2 * error
-    for row, highest, threshold in zip(scores, maxima, thresholds, strict=True):
-        columns = np.append(starts + np.flatnonzero(~(highest < threshold)), rest)
-        yield columns[~(row[columns] < threshold)]  # not >=, which a NaN would fail

@@ -246,14 +246,6 @@ class FaissIndex(Index):
             scores[rows == MISSING] = -np.inf
         return rows, scores
 
-    def cell_ranks(self, query: np.ndarray, vectors: np.ndarray) -> np.ndarray | None:
-        ranks = self.visit_ranks(query)
-        if ranks is None:
-            return None
-        ivf, vectors = faiss.try_extract_index_ivf(self.owner), transformed(self.owner, vectors)
-        _, cells = ivf.quantizer.search(np.ascontiguousarray(vectors), 1)
-        return ranks[cells[:, 0]]
-
     def visit_ranks(self, query: np.ndarray) -> np.ndarray | None:
         ivf = faiss.try_extract_index_ivf(self.owner)  # not the one on a GPU, whose centroids are out of reach
         if ivf is None:

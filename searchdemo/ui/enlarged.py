@@ -12,7 +12,7 @@ from searchdemo.errors import BadPicture
 from searchdemo.galleries.base import Gallery
 from searchdemo.ui.components.messages import sentence_errors
 from searchdemo.ui.components.templates import render
-from searchdemo.ui.components.thumbnails import picture_data, picture_url
+from searchdemo.ui.components.thumbnails import picture_url, shown_url
 from searchdemo.ui.components.tiles import Tiles, file_name
 from searchdemo.ui.mine import played
 from searchdemo.ui.page import Page
@@ -43,7 +43,7 @@ class Enlarged:
 def enlarged_html(gallery: Gallery, row: int, own: bool) -> str:
     """own: whether the visitor may see the path of the file."""
     encoded, file, facts = gallery.pictures.encoded(row), gallery.file(row), gallery.pictures.facts(row)
-    address = picture_data(gallery.blur(row)).url
+    address = shown_url(gallery.blur(row))
     if encoded is not None:
         try:
             address = picture_url(encoded, SIDE)

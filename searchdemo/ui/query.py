@@ -26,7 +26,7 @@ from searchdemo.ui.components.answer import Answer
 from searchdemo.ui.components.messages import refusal_html, sentence_errors
 from searchdemo.ui.components.query_picture import FOREIGN, QueryPicture, foreign, opened_picture, readable
 from searchdemo.ui.components.templates import render
-from searchdemo.ui.components.thumbnails import picture_data, row_tile
+from searchdemo.ui.components.thumbnails import row_tile, shown_url
 from searchdemo.ui.components.tiles import Tiles, file_name
 from searchdemo.ui.page import Choice, IndexMissing, NoQuery, Page, whole
 
@@ -358,5 +358,5 @@ def filled(template: str | None, words: str | None) -> str:
 
 def strip_html(picture: bytes | Blur | None = None, name: str = "", what: str = "") -> str:
     """What the page searches with, in one line. Without `what`: that there is nothing yet."""
-    address = picture_data(picture).url if picture else ""
+    address = shown_url(picture) if picture else ""
     return render("query.html", address=address, name=name, what=what)

@@ -50,6 +50,10 @@ def test_it_opens_on_an_example_that_is_searched_already_and_says_what_happened(
     lesson = page.locator("#lesson details")
     expect(lesson).to_contain_text("The products sum to the cosine")
     assert lesson.locator("svg").count() == 3
+    drawn = page.locator("#lesson svg, #image-answer svg").evaluate_all(
+        "svgs => svgs.map(svg => svg.innerHTML.split('M').length - 1)"
+    )
+    assert drawn[0] == drawn[1] and 24 < min(drawn) <= max(drawn) <= 48  # a bar for each number that is not 0
 
 
 def test_a_slider_that_is_dragged_changes_what_is_marked_as_missed(browser_page, library):

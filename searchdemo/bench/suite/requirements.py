@@ -22,7 +22,7 @@ from searchdemo.bench import plots
 from searchdemo.bench.child import app_seconds, python_seconds
 from searchdemo.bench.copied import copied
 from searchdemo.bench.points import Search, in_turns, query_latency, ratio, search_of
-from searchdemo.bench.shaping import shaping_ms
+from searchdemo.bench.shaping import NEW, own_share_ms, shaping_ms
 from searchdemo.bench.tables import Column, Table, columns, rows_of
 from searchdemo.bench.workload import Bench, Workload
 from searchdemo.collection.query import Query
@@ -211,6 +211,14 @@ def shape(bench: Bench) -> Outcome:
     return rows, [Requirement(f"shaping {SHOWN} {kind} for the page", ms, 3, unit="ms") for kind, ms in times.items()]
 
 
+def own_share(bench: Bench) -> Outcome:
+    """All that the page adds to encoding and searching: decoding, the comparison with exact search, tiles and lines."""
+    library = bench.library
+    times = own_share_ms(bench.key, library.data_dir, library.store.own, 20 if bench.quick else 200)
+    rows = [{"contestant": part, "p50_ms": ms} for part, ms in times.items()]
+    return rows, [Requirement("the page's own share of a query, compared with exact search", times[NEW], 3, unit="ms")]
+
+
 STEPS: dict[str, Callable[[Bench], Outcome]] = {
     "one exact query": exact_query,
     "outside encoding and searching": outside,
@@ -220,6 +228,7 @@ STEPS: dict[str, Callable[[Bench], Outcome]] = {
     "opening the stored vectors": open_stored,
     "opening the gallery": open_rows,
     "shaping results for the page": shape,
+    "the page's own share of a query": own_share,
 }
 
 

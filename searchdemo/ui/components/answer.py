@@ -7,6 +7,7 @@ from typing import Any
 import gradio as gr
 
 from searchdemo.types import SearchResult
+from searchdemo.ui.components.lesson import MOST_BARS, drawn_numbers
 from searchdemo.ui.components.templates import render
 
 
@@ -32,6 +33,8 @@ def answer_html(result: SearchResult, searched: str, what: str, index: str, exac
         "answer.html",
         result=result,
         dim=len(result.vector),
+        numbers=drawn_numbers(result.vector[None, :MOST_BARS])[0],
+        drawn=min(len(result.vector), MOST_BARS),
         what=what,
         searched=searched,
         index=index,

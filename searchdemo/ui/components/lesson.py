@@ -8,19 +8,14 @@ from searchdemo.measure.distances import pairwise
 from searchdemo.ui.components.templates import render
 
 MOST_BARS = 128  # longer vectors are drawn by their first numbers; the sum is over all
+HIGHEST = 127  # of the numbers that the browser draws, which stand for those of the vectors
 
 
 def lesson_html(query: np.ndarray, nearest: np.ndarray, name: str) -> str:
-    """query, nearest: unit rows (dim,); name: of the nearest picture."""
-    found = pairwise(np.stack([query, nearest]))
-    shown = min(len(query), MOST_BARS)
-    highest = float(max(np.abs(query[:shown]).max(), np.abs(nearest[:shown]).max(), 1e-9))
-    products = query * nearest
-    rows = [
-        ("the query", bars(query[:shown] / highest)),
-        (name or "the nearest picture", bars(nearest[:shown] / highest)),
-        ("each pair multiplied", bars(products[:shown] / float(np.abs(products[:shown]).max() or 1))),
-    ]
+    """query, nearest: unit rows (dim,); name: of the nearest picture. It goes into a gr.HTML with lesson.js."""
+    found, shown = pairwise(np.stack([query, nearest])), min(len(query), MOST_BARS)
+    drawn = drawn_numbers(np.stack([query, nearest])[:, :shown])
+    rows = [("the query", drawn[0]), (name or "the nearest picture", drawn[1]), ("each pair multiplied", "")]
     return render(
         "lesson.html",
         rows=rows,
@@ -32,7 +27,7 @@ def lesson_html(query: np.ndarray, nearest: np.ndarray, name: str) -> str:
     )
 
 
-def bars(values: np.ndarray) -> tuple[str, str]:
-    """SVG paths of the positive and of the negative values (n,) in [-1, 1]: an element per bar took the page longer."""
-    drawn = [(value, f"M{place} 0h.8v{-value:.3f}h-.8z") for place, value in enumerate(values.tolist())]
-    return "".join(bar for value, bar in drawn if value >= 0), "".join(bar for value, bar in drawn if value < 0)
+def drawn_numbers(rows: np.ndarray) -> list[str]:
+    """Vectors (n, dim) as templates/bars.js reads them: "12,-127,3", on one scale for all."""
+    scaled = np.rint(rows * (HIGHEST / max(float(np.abs(rows).max()), 1e-9))).astype(int)
+    return [",".join(map(str, row)) for row in scaled.tolist()]

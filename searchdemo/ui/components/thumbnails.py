@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 
 from gradio.data_classes import ImageData
 
@@ -33,15 +34,20 @@ def query_tile(collection: Collection, number: int, kind: str = "query") -> Tile
     return collection.query_picture(number), f"{name} ({kind} {number})"
 
 
-def picture_data(picture: bytes | Blur | None, caption: str = "") -> ImageData:
+def shown_url(picture: bytes | Blur | None, caption: str = "") -> str:
     """What the browser shows: the stored bytes, a thumbnail of a large picture, or a drawn tile with the caption."""
     if picture is None or isinstance(picture, Blur):
-        return ImageData(url=placeholder(caption, picture), mime_type="image/svg+xml")
+        return placeholder(caption, picture)
     try:
-        url = picture_url(picture, THUMBNAIL_PX)
+        return picture_url(picture, THUMBNAIL_PX)
     except BadPicture:
-        return picture_data(None, caption)
-    return ImageData(url=url, mime_type=url[len("data:") : url.index(";")])
+        return placeholder(caption)
+
+
+def picture_data(picture: bytes | Blur | None, caption: str = "") -> ImageData:
+    """As `shown_url`, for gradio's own picture."""
+    url = shown_url(picture, caption)
+    return ImageData(url=url, mime_type=re.split("[;,]", url.removeprefix("data:"), maxsplit=1)[0])
 
 
 def picture_url(picture: bytes, side: int) -> str:

@@ -11,7 +11,7 @@ import gradio as gr
 
 from searchdemo.types import Blur, Hit, SearchResult
 from searchdemo.ui.components.templates import render
-from searchdemo.ui.components.thumbnails import picture_data
+from searchdemo.ui.components.thumbnails import shown_url
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Tile:
 
     @property
     def address(self) -> str:
-        return picture_data(self.picture).url  # without a caption: the name stands below the picture
+        return shown_url(self.picture)  # without a caption: the name stands below the picture
 
     @property
     def spoken(self) -> str:

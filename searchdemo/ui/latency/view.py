@@ -17,7 +17,7 @@ from searchdemo.measure.race import Race, Row
 from searchdemo.types import MISSING, Blur
 from searchdemo.ui.components.plots import Time, time_bars
 from searchdemo.ui.components.templates import render
-from searchdemo.ui.components.thumbnails import picture_data, row_tile
+from searchdemo.ui.components.thumbnails import row_tile, shown_url
 
 
 def status_html(doing: str, failures: Sequence[str] = ()) -> str:
@@ -55,7 +55,7 @@ class MarkedTile:
 
     @property
     def address(self) -> str:
-        return picture_data(self.picture).url  # without a caption: the class stands below the picture
+        return shown_url(self.picture)  # without a caption: the class stands below the picture
 
 
 NOTHING = MarkedTile(None, "nothing", None, mark="nothing")

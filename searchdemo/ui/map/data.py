@@ -8,6 +8,7 @@ import zlib
 import numpy as np
 
 from searchdemo.collection.collection import Collection
+from searchdemo.collection.exact import exact_once
 from searchdemo.collection.maps import Map
 from searchdemo.collection.query import Query
 from searchdemo.errors import NotBuilt
@@ -85,8 +86,8 @@ def overlay(collection: Collection, chosen: Choice, query: Query) -> dict:
     only = collection.allowed(query, chosen.where)
     found = index.search(vector, chosen.k, only, **chosen.params).positions[0]
     found = found[found != MISSING]
-    exact = collection.exact(vector, chosen.k, only)
-    around = collection.exact(vector, PLACED_BY, collection.allowed(query))
+    exact = exact_once(collection, vector, chosen.k, only).positions
+    around = exact_once(collection, vector, PLACED_BY, collection.allowed(query)).positions
     if own == MISSING:
         at = drawn.place(around, collection.vectors.take(around) @ vector[0])
     else:

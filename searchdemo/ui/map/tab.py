@@ -12,7 +12,7 @@ from searchdemo.types import Blur
 from searchdemo.ui.components.answer import Answer
 from searchdemo.ui.components.messages import hint, refusal_html
 from searchdemo.ui.components.templates import render
-from searchdemo.ui.components.thumbnails import picture_data, row_tile
+from searchdemo.ui.components.thumbnails import row_tile, shown_url
 from searchdemo.ui.map import data
 from searchdemo.ui.page import INDEX, Choice, IndexMissing, Page, whole
 
@@ -92,7 +92,7 @@ def picture_of(page: Page, chosen: Choice, row: int) -> dict:
     name = gallery.class_name(row) or gallery.file(row) or f"row {row}"
     tile = row_tile(gallery, row, "")
     here = isinstance(tile[0], bytes) and not isinstance(tile[0], Blur)
-    return {"url": picture_data(*tile).url, "alt": name, "here": here}
+    return {"url": shown_url(*tile), "alt": name, "here": here}
 
 
 def sentence(chosen: Choice, drawn: dict) -> str:

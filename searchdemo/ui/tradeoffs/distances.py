@@ -18,7 +18,7 @@ from searchdemo.pictures import open_picture
 from searchdemo.ui.components.messages import hint, sentence_errors
 from searchdemo.ui.components.query_picture import QueryPicture, readable
 from searchdemo.ui.components.templates import render
-from searchdemo.ui.components.thumbnails import Tile, picture_data, query_tile, row_tile
+from searchdemo.ui.components.thumbnails import Tile, query_tile, row_tile, shown_url
 from searchdemo.ui.page import Choice, Page, whole
 
 MAX_PICTURES = 5
@@ -138,5 +138,5 @@ def grid_html(tiles: Sequence[Tile], found: Distances) -> str:
     """One row and one column per picture. The nearer a pair, the stronger the colour of its cell."""
     if not tiles:
         return hint("Add two pictures or more, up to five, or press “Surprise me”.")
-    addressed = [(picture_data(picture).url, name) for picture, name in tiles]  # the name stands below the picture
+    addressed = [(shown_url(picture), name) for picture, name in tiles]  # the name stands below the picture
     return render("distances.html", tiles=addressed, found=found)
