@@ -19,6 +19,7 @@ from searchdemo.ui.components.query_picture import QueryPicture, readable
 from searchdemo.ui.components.tiles import file_name
 from searchdemo.ui.mine.files import OwnFiles
 from searchdemo.ui.page import Choice, Page, whole
+from searchdemo.ui.serving.limits import MINE, PICTURE, RACE, TEXT
 
 NAMES = ("search_by_text", "search_by_image", "classify", "compare_latency", "bring_pictures")
 
@@ -100,8 +101,8 @@ def add(page: Page) -> None:
         page.library.build(page.key(gallery.name, encoder))
         return {"gallery": gallery.name, "report": gallery.report.to_json()}
 
-    gr.api(sentence_errors(search_by_text), api_name="search_by_text")
-    gr.api(sentence_errors(compare_latency), api_name="compare_latency", concurrency_limit=1)
+    gr.api(sentence_errors(search_by_text), api_name="search_by_text", concurrency_id=TEXT)
+    gr.api(sentence_errors(compare_latency), api_name="compare_latency", concurrency_id=RACE)
     with gr.Row(visible=False):  # gr.api takes no pictures, so hidden components check them
         image, temperature, answer = QueryPicture(label="image"), gr.Number(TEMPERATURE, label="temperature"), gr.JSON()
         files, brought = OwnFiles(label="files"), gr.JSON()
@@ -110,14 +111,21 @@ def add(page: Page) -> None:
         text, box = gr.Textbox("", label="text"), gr.Textbox("", label="box")
     inputs = [image, *names, k]
     gr.Button(visible=False).click(
-        sentence_errors(search_by_image), [*inputs, where, text, box], answer, api_name="search_by_image"
+        sentence_errors(search_by_image),
+        [*inputs, where, text, box],
+        answer,
+        api_name="search_by_image",
+        concurrency_id=PICTURE,
     )
     gr.Button(visible=False).click(
-        sentence_errors(classify_image), [*inputs, temperature, where], answer, api_name="classify"
+        sentence_errors(classify_image),
+        [*inputs, temperature, where],
+        answer,
+        api_name="classify",
+        concurrency_id=PICTURE,
     )
     bring = gr.Button(visible=False).click
-    turn = {"concurrency_id": "mine", "concurrency_limit": 2}  # as the page's own field
-    bring(sentence_errors(bring_pictures), [files, names[1]], brought, api_name="bring_pictures", **turn)
+    bring(sentence_errors(bring_pictures), [files, names[1]], brought, api_name="bring_pictures", concurrency_id=MINE)
 
 
 def picture_query(image: Image.Image | BadPicture | None, text: str = "", box: str = "") -> Query:

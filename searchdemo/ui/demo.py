@@ -24,6 +24,7 @@ from searchdemo.ui.mine import played
 from searchdemo.ui.mine.panel import MinePanel
 from searchdemo.ui.page import Page
 from searchdemo.ui.query import CurrentQuery
+from searchdemo.ui.serving.blocks import Served
 from searchdemo.ui.style import CSS, THEME
 from searchdemo.ui.tradeoffs import tab as tab_tradeoffs
 
@@ -56,7 +57,7 @@ LAUNCH = {
 log = logging.getLogger(__name__)
 
 
-class Demo(gr.Blocks):
+class Demo(Served):
     """gradio's page with one more address, that of the videos of the person at this machine."""
 
     is_template = True  # it uses the browser code of gr.Blocks
@@ -103,5 +104,5 @@ def build_demo(library: Library, gallery: str | None = None) -> Demo:
         if event.api_name not in api.NAMES:
             event.api_visibility = "private"
     threading.Thread(target=start.warm_up, args=(page, first), daemon=True).start()
-    demo.queue(max_size=32, default_concurrency_limit=2)
+    demo.queue()
     return demo

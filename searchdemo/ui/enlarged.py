@@ -16,6 +16,7 @@ from searchdemo.ui.components.thumbnails import picture_url, shown_url
 from searchdemo.ui.components.tiles import Tiles, file_name
 from searchdemo.ui.mine import played
 from searchdemo.ui.page import Page
+from searchdemo.ui.serving.arguments import event_value, nth
 
 SIDE = 1600  # of the longer side at most, pixels
 
@@ -31,7 +32,7 @@ class Enlarged:
         """rows: (gallery, row) of each tile."""
 
         def show(event: gr.EventData, rows: tuple) -> str:
-            gallery, row = rows[event.number]
+            gallery, row = nth(rows, event_value(event, "number"), "picture")
             self._page.names(gallery, "bundled")  # another session's pictures are refused
             return enlarged_html(self._page.library.gallery(gallery), row, self._page.is_own(gallery))
 

@@ -29,6 +29,7 @@ from searchdemo.ui.components.answer import Answer
 from searchdemo.ui.components.templates import render
 from searchdemo.ui.mine.galleries import UPLOAD, OwnGalleries
 from searchdemo.ui.mine.place import at_this_machine, session, visitor
+from searchdemo.ui.serving.arguments import event_value
 from searchdemo.ui.waiting import waiting
 
 if TYPE_CHECKING:
@@ -169,7 +170,8 @@ class Page:
         """A click on the remedy in a line sets the search parameter that it names. refresh: a script to run then."""
 
         def apply(event: gr.EventData) -> list:
-            return self.set_params({str(event.param): whole(str(event.param), event.value)})
+            name = str(event_value(event, "param"))
+            return self.set_params({name: whole(name, event_value(event, "value"))})
 
         sliders = [*self.params.values()]
         line.apply(apply, None, sliders, show_progress="hidden", queue=False).success(None, js=refresh)
@@ -323,6 +325,6 @@ def whole(name: str, value: object) -> int:
     """A number that came over the wire. Raises BadQuery when it is missing or not whole."""
     if value is None:
         raise BadQuery(f"{name} is empty: give a whole number.")
-    if isinstance(value, int) or (isinstance(value, float) and value.is_integer()):
+    if not isinstance(value, bool) and isinstance(value, (int, float)) and value == value // 1:
         return int(value)
     raise BadQuery(f"{name} = {value!r} is not a whole number.")

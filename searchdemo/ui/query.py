@@ -29,6 +29,8 @@ from searchdemo.ui.components.templates import render
 from searchdemo.ui.components.thumbnails import row_tile, shown_url
 from searchdemo.ui.components.tiles import Tiles, file_name
 from searchdemo.ui.page import Choice, IndexMissing, NoQuery, Page, whole
+from searchdemo.ui.serving.arguments import nth
+from searchdemo.ui.serving.limits import BUILD
 
 PICTURE, WORDS, ROW, HELD_OUT = "picture", "words", "row", "held_out"
 FALLBACK = "bundled"  # an encoder that reads words and comes with searchdemo
@@ -130,7 +132,7 @@ class CurrentQuery:
         """A click on a tile searches with its picture, one on its corner enlarges it. rows: (gallery, row) of each."""
 
         def pick(clicked: dict, rows: tuple) -> tuple:
-            gallery, row = rows[whole("number", clicked.get("number"))]
+            gallery, row = nth(rows, clicked.get("number"), "picture")
             return self.row(self.page.library.gallery(gallery), row)
 
         self.picked(tiles, pick, [rows], tab)
@@ -229,7 +231,7 @@ class CurrentQuery:
         progress: dict[str, Any] = {"show_progress": "minimal", "show_progress_on": line}
         for event in (button.click, *events):
             self._flown(event, ask, read, [*outputs], tab, **progress)
-        line.build(build, read, outputs, trigger_mode="once", **QUIET)
+        line.build(build, read, outputs, trigger_mode="once", concurrency_id=BUILD, **QUIET)
         line.built(None, js=self.refresh)
         line.stop(page.cancel, queue=False, **QUIET)
 
@@ -273,7 +275,9 @@ class CurrentQuery:
         return (picture, truth), Origin(HELD_OUT, opened.name, number, truth), strip_html(picture, truth, what)
 
     def row(self, opened: Gallery, row: int) -> tuple:
-        """A picture of the gallery, which is left out of its own results."""
+        """A picture of the gallery, left out of its own results. Raises BadQuery where there is no such row."""
+        if not 0 <= row < len(opened.pictures):
+            raise BadQuery(f"There is no row {row:,}: choose from 0 to {len(opened.pictures) - 1:,}.")
         picture, name = row_tile(opened, row, opened.class_name(row))
         file = opened.file(row)
         what = (file if self.page.is_own(opened.name) else file_name(file)) or f"picture {row:,} of {opened.name}"
@@ -299,7 +303,9 @@ class CurrentQuery:
             smaller_jpeg(picture.copy(), STRIP_PX), "your picture", "it stays on this page"
         )
 
-    def _uploaded(self, path: str) -> tuple:
+    def _uploaded(self, path: str | None) -> tuple:
+        if path is None:
+            raise BadPicture("No picture arrived; bring a JPEG, PNG, WebP or GIF.")
         try:
             picture = open_picture(Path(path))
         except BadPicture as error:

@@ -18,6 +18,8 @@ from searchdemo.ui.components.messages import hint, sentence_errors
 from searchdemo.ui.components.templates import render
 from searchdemo.ui.page import LAST, Page
 from searchdemo.ui.rates import Rates
+from searchdemo.ui.serving.arguments import event_value
+from searchdemo.ui.serving.limits import FETCH
 
 PART = 2000  # pictures of the quick build
 POLL_SECONDS = 2.0
@@ -80,7 +82,7 @@ def add(page: Page) -> None:
         """Ends a build of the visitor's own pictures; one that all visitors share goes on."""
         for job in page.builds.running():
             key = job.key
-            if str(key.folder) == event.build and page.is_own(key.gallery) and page.offers(key.gallery):
+            if str(key.folder) == event_value(event, "build") and page.is_own(key.gallery) and page.offers(key.gallery):
                 page.builds.cancel(key)
         return look(gallery, encoder)
 
@@ -99,7 +101,7 @@ def add(page: Page) -> None:
     running.cancel(cancel, chosen, shown, **quiet)
     part.click(start(PART), chosen, shown, **quiet)
     whole.click(start(None), chosen, shown, **quiet)
-    get_pictures.click(sentence_errors(fetch), chosen, shown, concurrency_limit=1, show_progress_on=missing)
+    get_pictures.click(sentence_errors(fetch), chosen, shown, concurrency_id=FETCH, show_progress_on=missing)
 
 
 def missing_sentence(gallery: Gallery) -> str:

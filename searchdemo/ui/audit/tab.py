@@ -14,7 +14,9 @@ from searchdemo.ui.audit.view import TITLES, choices, shown, summary
 from searchdemo.ui.components.answer import Answer
 from searchdemo.ui.components.messages import hint, refusal_html
 from searchdemo.ui.components.tiles import Tiles
-from searchdemo.ui.page import Page, whole
+from searchdemo.ui.page import Page
+from searchdemo.ui.serving.arguments import nth
+from searchdemo.ui.serving.limits import WATCH
 
 TITLE = "Audit"
 NOT_YET = (
@@ -76,14 +78,14 @@ def add(page: Page) -> None:
             yield from watched(run)
 
     def pick(clicked: dict, origins: tuple, gallery: str) -> tuple:
-        part, row = origins[whole("number", clicked.get("number"))]
+        part, row = nth(origins, clicked.get("number"), "picture")
         opened = page.library.gallery(page.names(gallery, "bundled")[0])
         return page.query.held_out(opened, row) if part == QUERIES else page.query.row(opened, row)
 
     quiet = {"show_progress": "hidden"}
     page.query.fill("audit", show, [what], outputs, line, [what.input])
     page.query.picked(tiles, pick, [origins, page.gallery], "audit")
-    done = go.click(run, page.inputs, [status, cancel], **quiet)
+    done = go.click(run, page.inputs, [status, cancel], concurrency_id=WATCH, **quiet)
     done.success(None, js=page.query.refresh)
-    page.demo.load(watch, None, [status, cancel], **quiet).success(None, js=page.query.refresh)
+    page.demo.load(watch, None, [status, cancel], concurrency_id=WATCH, **quiet).success(None, js=page.query.refresh)
     cancel.click(AUDITING.cancel, None, None, queue=False, **quiet)

@@ -18,6 +18,7 @@ from searchdemo.ui.latency import form as race_form
 from searchdemo.ui.latency import view as race_view
 from searchdemo.ui.latency.steps import steps
 from searchdemo.ui.page import LAST, Page
+from searchdemo.ui.serving.limits import RACE
 
 TITLE = "Latency"
 STARTERS = ["brute", "flat", "ivf"]
@@ -108,8 +109,7 @@ def add(page: Page) -> None:
         compare,
         [*page.query.inputs, indexes, size, batch, repeats, threads],
         answers,
-        concurrency_limit=1,  # two races at once would slow each other
-        concurrency_id="race",
+        concurrency_id=RACE,  # one at a time: two would slow each other
         show_progress_on=status,
         show_progress="minimal",
     )

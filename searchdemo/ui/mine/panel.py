@@ -20,6 +20,7 @@ from searchdemo.ui.mine.files import OwnFiles
 from searchdemo.ui.mine.place import at_this_machine
 from searchdemo.ui.page import Page
 from searchdemo.ui.query import QUIET
+from searchdemo.ui.serving.limits import MINE
 from searchdemo.ui.waiting import waiting
 
 MOST_LISTED = 500  # folders
@@ -52,7 +53,7 @@ class MinePanel:
     def connect(self) -> None:
         page = self.page
         self.outputs = [self.line, page.gallery, *page.query.shown, self.files]
-        options: dict[str, Any] = {"show_progress": "hidden", "concurrency_id": "mine", "concurrency_limit": 2}
+        options: dict[str, Any] = {"show_progress": "hidden", "concurrency_id": MINE}
         path, refresh = [self.path, page.encoder], page.query.refresh
         gr.on([self.open.click, self.path.submit], self._open, path, self.outputs, **options).success(None, js=refresh)
         brought = self.files.upload(self._bring, [self.files, page.encoder], self.outputs, **options)

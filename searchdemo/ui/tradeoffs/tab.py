@@ -17,6 +17,8 @@ from searchdemo.ui.components.messages import hint, sentence_errors
 from searchdemo.ui.components.scatter import SCRIPT
 from searchdemo.ui.components.templates import render
 from searchdemo.ui.page import Page
+from searchdemo.ui.serving.arguments import event_value
+from searchdemo.ui.serving.limits import WATCH
 from searchdemo.ui.tradeoffs import cards as tradeoff_cards
 from searchdemo.ui.tradeoffs import distances
 from searchdemo.ui.tradeoffs import encoders as side_by_side
@@ -97,7 +99,8 @@ def add(page: Page) -> None:
 
     def pick(event: gr.EventData, *values: Any) -> tuple:
         """Values of `told` and the dot, of the dot that was chosen."""
-        return *tell(event.dot, *values), event.dot
+        dot = str(event_value(event, "dot"))
+        return *tell(dot, *values), dot
 
     def tell(dot: str, *values: Any) -> tuple:
         """Values of `told`."""
@@ -144,7 +147,7 @@ def add(page: Page) -> None:
 
     def use(event: gr.EventData) -> str:
         """The value of the sidebar's encoder."""
-        return find(event.encoder).name
+        return find(event_value(event, "encoder")).name
 
     def measure(plan: str, gallery: str, encoder: str) -> Iterator[tuple]:
         """Values of status and cancel."""
@@ -189,9 +192,9 @@ def add(page: Page) -> None:
     tried = attempt.click(sentence_errors(try_it), [dot, *asked], sidebar, **quiet)
     tried.success(None, None, None, js=render("first_tab.js"))
     encoders.select(sentence_errors(use), None, page.encoder, **quiet)
-    measured = go.click(measure, [plan, *subject], [status, cancel], **quiet)
+    measured = go.click(measure, [plan, *subject], [status, cancel], concurrency_id=WATCH, **quiet)
     measured.success(**following).success(**drawing)  # measured again, a card has the same key, which is no change
-    page.demo.load(watch, None, [status, cancel], **quiet)
+    page.demo.load(watch, None, [status, cancel], concurrency_id=WATCH, **quiet)
     # Without an output: it could arrive after the last word of the run, and take its place.
     cancel.click(MEASURING.cancel, None, None, queue=False, **quiet)
 

@@ -1,0 +1,96 @@
+"""Every endpoint of the running page, public and private, with arguments that are wrong: a sentence, and no work."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from urllib.parse import urlsplit
+
+import page_server
+import pytest
+
+from searchdemo.bench.hold import arguments
+from searchdemo.bench.hold.client import Refused, Visitor
+from searchdemo.ui.serving import limits
+
+TRIES = 500
+WORKING = ("build", "measure", "audit")  # names of threads that work on after the answer
+
+
+@pytest.fixture(scope="module")
+def port() -> int:
+    return urlsplit(page_server.page_url()).port
+
+
+@pytest.fixture
+def visitor(port):
+    visitor = Visitor(port)
+    yield visitor
+    visitor.close()
+
+
+def test_nonsense_gets_sentences_no_trace_and_starts_nothing(port, caplog, capfd):
+    with caplog.at_level(logging.ERROR):
+        found = arguments.attack(port, TRIES, seed=0)
+    assert found.unforeseen == [] and found.silent == []
+    assert found.asked > TRIES + 200
+    assert [record.getMessage() for record in caplog.records] == []
+    assert "Traceback" not in capfd.readouterr().err
+    working = [thread.name for thread in threading.enumerate() if thread.name.startswith(WORKING)]
+    assert working == []
+
+
+GOOD = {"text": "red", "gallery": "scenes", "encoder": "bundled", "index": "flat", "k": 4, "where": ""}
+PICTURE = {"image": None} | {name: GOOD[name] for name in ("gallery", "encoder", "index", "k", "where")}
+RACE = {"gallery": "scenes", "encoder": "bundled", "indexes": ["flat"], "k": 4, "repeats": 1}
+HUGE = 10**30
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        ({"text": 12}, "text = 12 is not a text"),
+        ({"text": None}, "text = None is not a text"),
+        ({"gallery": ["scenes"]}, r"gallery = list \['scenes'\] is not a text"),
+        ({"k": 1.5}, "k = 1.5 is not a whole number"),
+        ({"k": True}, "k = True is not a whole number"),
+        ({"k": "12"}, "k = '12' is not a whole number"),
+        ({"k": float("nan")}, "k = nan is not a whole number"),
+        ({"k": HUGE}, f"k = {HUGE} is not a whole number"),
+        ({"k": None}, "k is empty: give a whole number"),
+        ({"where": 7}, "where = 7 is not a text"),
+    ],
+)
+def test_each_sentence_names_the_argument_the_value_and_what_is_allowed(visitor, wrong, sentence):
+    with pytest.raises(Refused, match=sentence):
+        visitor.call("search_by_text", **GOOD | wrong)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        ({"image": "x.png"}, "image = 'x.png' is no file: upload one"),
+        ({"image": {"path": "/etc/hostname"}}, "is no file: upload one"),  # gradio would hand it to us unchecked
+        ({"image": {"path": "/etc/hostname", "meta": {"_type": "gradio.FileData"}}}, "Only files that were uploaded"),
+        ({"k": 1.5}, "k = 1.5 is not a whole number"),
+        ({"k": True}, "k = True is not a whole number"),
+        ({}, "There is no picture to search with"),
+    ],
+)
+def test_endpoints_of_pictures_are_checked_in_the_same_way(visitor, wrong, sentence):
+    with pytest.raises(Refused, match=sentence):
+        visitor.call("search_by_image", **PICTURE | wrong)
+
+
+@pytest.mark.parametrize("count", [0, 4, 7])
+def test_too_few_and_too_many_arguments_are_counted(visitor, count):
+    with pytest.raises(Refused, match=f"search_by_text takes 6 arguments: text, gallery, .*; {count} came"):
+        visitor.call_with("search_by_text", *[*GOOD.values(), 7][:count])
+
+
+def test_searches_past_the_limits_of_their_kind_are_refused_in_a_sentence(visitor, monkeypatch):
+    visitor.call("search_by_text", **GOOD)
+    monkeypatch.setitem(limits.LIMITS, limits.TEXT, limits.Limit(1, 0, 0, "searches by text"))
+    with pytest.raises(Refused, match="searches by text"):
+        visitor.call("search_by_text", **GOOD)
+    assert len(visitor.call("compare_latency", **RACE)) == 1  # another kind goes on
