@@ -24,11 +24,12 @@ from safetensors.torch import load_file, save_file
 
 from searchdemo.encoders import table
 from searchdemo.encoders.device import pick_device
-from searchdemo.encoders.stand_in import build_net, write_stand_in
+from searchdemo.encoders.stand_in import build_net
 from searchdemo.encoders.table import ENCODERS
 from searchdemo.encoders.timm_encoder import folded
 from searchdemo.encoders.transforms import LONGEST, centre, transform_of
 from searchdemo.errors import BadArtifact, BadQuery, UnknownName
+from tests.small_clip import small_clip
 from tests.stand_in import stand_in
 
 FROM_LIBRARIES = [name for name, spec in ENCODERS.items() if not spec.shipped]
@@ -278,17 +279,8 @@ def test_words_and_pictures_share_a_space(mobileclip):
 
 @pytest.mark.parametrize("runtime", ["openvino", "onnxruntime"])
 def test_both_towers_run_in_the_other_runtimes(monkeypatch, tmp_path, runtime):
-    """A CLIP of the same build, with two small layers per tower."""
     pytest.importorskip(runtime)
-    towers = {
-        "embed_dim": 32,
-        "quick_gelu": True,
-        "vision_cfg": {"image_size": 32, "layers": 2, "width": 64, "head_width": 32, "patch_size": 8},
-        "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 64, "heads": 2, "layers": 2},
-    }
-    monkeypatch.setattr(open_clip, "get_model_config", lambda model: dict(towers))
-    monkeypatch.setitem(ENCODERS, "clip-vit-b32", replace(ENCODERS["clip-vit-b32"], dim=32, input_px=32))
-    weights = write_stand_in("clip-vit-b32", tmp_path / "small.safetensors")
+    weights = small_clip("clip-vit-b32", tmp_path, monkeypatch)
     ours, theirs = (
         table.load("clip-vit-b32", weights=weights, device="cpu", precision="float32", runtime=name)
         for name in (runtime, "torch")

@@ -17,6 +17,7 @@ from searchdemo import hub as hub_module
 from searchdemo.encoders import table
 from searchdemo.errors import NoWeights
 from tests.loopback_hub import nobody, serve
+from tests.small_clip import small_clip
 from tests.stand_in import stand_in
 
 SIZE = 3_500_000  # bytes: more than three chunks
@@ -50,19 +51,20 @@ def fetch(progress=None):
 
 
 @pytest.mark.parametrize("name", ["resnet18", "mobileclip2-s0"])
-def test_a_full_size_encoder_comes_from_the_hub_once(name, monkeypatch):
+def test_an_encoder_of_each_library_comes_from_the_hub_once(name, monkeypatch, tmp_path):
+    held = stand_in(name) if name == "resnet18" else small_clip(name, tmp_path, monkeypatch)
     spec = table.ENCODERS[name]
     seen = []
-    with serve({spec.weights: {spec.hub_file: stand_in(name)}}, monkeypatch) as hub:
+    with serve({spec.weights: {spec.hub_file: held}}, monkeypatch) as hub:
         assert table.weights_path(name) is None
         fetched = table.load(name, device="cpu", progress=lambda done, total: seen.append((done, total)))
         asked = len(hub.requests)
         cached = table.load(name, device="cpu", progress=lambda done, total: pytest.fail("fetched twice"))
         assert len(hub.requests) == asked  # the second load asked the hub for nothing
-    size = stand_in(name).stat().st_size
+    size = held.stat().st_size
     assert seen == sorted(seen) and seen[-1] == (size, size) and len(seen) > 10
-    assert table.weights_path(name).read_bytes() == stand_in(name).read_bytes()
-    assert fetched.weights_sha256 == cached.weights_sha256 == hashlib.sha256(stand_in(name).read_bytes()).hexdigest()
+    assert table.weights_path(name).read_bytes() == held.read_bytes()
+    assert fetched.weights_sha256 == cached.weights_sha256 == hashlib.sha256(held.read_bytes()).hexdigest()
     assert fetched.stand_in and cached.stand_in
     picture = [Image.linear_gradient("L").convert("RGB")]
     np.testing.assert_array_equal(fetched.encode_images(picture), cached.encode_images(picture))
