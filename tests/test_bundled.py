@@ -6,9 +6,9 @@ import io
 import json
 import subprocess
 import sys
-import threading
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -76,22 +76,34 @@ def test_a_row_of_zeros_stays_zero():
 
 
 WITHOUT_TORCH = """
-import sys
+import contextlib, io, json, sys
 sys.modules |= dict.fromkeys(["torch", "torchvision", "timm", "open_clip"])
 from searchdemo import cli
-sys.exit(cli.main(sys.argv[1:]))
+done = []
+for words in json.loads(sys.argv[1]):
+    with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.redirect_stderr(io.StringIO()) as err:
+        done.append([cli.main(words)])
+    done[-1] += out.getvalue(), err.getvalue()
+print(json.dumps(done))
 """
 
 
-def without_torch(*words: str) -> subprocess.CompletedProcess:
-    """A command of searchdemo where the libraries of the encoders are not installed."""
-    command = [sys.executable, "-c", WITHOUT_TORCH, *words]
-    return subprocess.run(command, cwd=Path(__file__).parents[1], capture_output=True, text=True)
+class Said(NamedTuple):
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def without_torch(*commands: Sequence[str]) -> list[Said]:
+    """Commands of searchdemo, one after the other where the libraries of the encoders are not installed."""
+    command = [sys.executable, "-c", WITHOUT_TORCH, json.dumps(commands)]
+    done = subprocess.run(command, cwd=Path(__file__).parents[1], capture_output=True, text=True, check=True)
+    return [Said(*one) for one in json.loads(done.stdout)]
 
 
 @shipped
 def test_words_need_no_torch(encoder):
-    said = without_torch("search", "--gallery", "scenes", "--text", "a red boat", "--index", "flat", "--json")
+    (said,) = without_torch(("search", "--gallery", "scenes", "--text", "a red boat", "--index", "flat", "--json"))
     vectors = StoredVectors(assets.INDEXES / "scenes" / "bundled" / VECTORS).all()
     nearest = np.argsort(-(vectors @ encoder.encode_texts(["a red boat"])[0]))[:10]
     assert [hit["row"] for hit in json.loads(said.stdout)["hits"]] == nearest.tolist()
@@ -101,14 +113,15 @@ def test_words_need_no_torch(encoder):
 def test_a_picture_needs_no_torch_and_the_rest_names_the_command_that_brings_it(tmp_path):
     Image.new("RGB", (64, 64), "red").save(tmp_path / "red.png")
     search = ("search", "--gallery", "scenes", "--image", str(tmp_path / "red.png"))
-    assert len(json.loads(without_torch(*search, "--json").stdout)["hits"]) == 10
-    for words, part in [
+    refused = [
         ((*search, "--device", "cuda"), "The device 'cuda'"),
         ((*search, "--runtime", "torch"), "The runtime 'torch'"),
         (("build", "--gallery", "scenes", "--encoder", "resnet18"), "The encoder 'resnet18'"),
         (("build", "--gallery", "scenes", "--encoder", "clip-vit-b32"), "The encoder 'clip-vit-b32'"),
-    ]:
-        said = without_torch(*words)
+    ]
+    found, *others = without_torch((*search, "--json"), *(words for words, _ in refused))
+    assert len(json.loads(found.stdout)["hits"]) == 10
+    for said, (_, part) in zip(others, refused, strict=True):
         assert said.returncode == 2 and said.stdout == ""
         assert said.stderr.startswith(f"searchdemo: {part} needs the Python package ")
         assert "which is not installed: run `pip install " in said.stderr
@@ -223,28 +236,6 @@ def test_both_precisions_agree_on_scenes():
     cosines = (rows[0] * rows[1]).sum(axis=1)
     # Drawings are the worst pictures for its edge filters. How their sums are rounded depends on the processor.
     assert cosines.mean() >= 0.999 and cosines.min() >= 0.995
-
-
-def test_visitors_leave_the_number_of_threads_as_it_is(random_file):
-    """A thread that first touches torch while another computes on one core must not take that for the usual."""
-    small = load("bundled", device="cpu", weights=random_file[0], runtime="torch")
-    before, together = torch.get_num_threads(), threading.Barrier(4)
-    torch.set_num_threads(2)
-
-    def visit() -> None:
-        together.wait()
-        for _ in range(20):
-            small.encode_images([Image.new("RGB", (64, 64))])
-
-    try:
-        for _ in range(5):
-            visitors = [threading.Thread(target=visit) for _ in range(4)]
-            [visitor.start() for visitor in visitors]
-            [visitor.join() for visitor in visitors]
-            with ThreadPoolExecutor(1) as new:
-                assert new.submit(torch.get_num_threads).result() == 2
-    finally:
-        torch.set_num_threads(before)
 
 
 @shipped

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -184,6 +185,28 @@ def test_converting_reports_to_nobody(cache, monkeypatch):
     assert reports == []
     openvino.convert_model(Small(), example_input=torch.zeros(1, 3, PX, PX))
     assert reports != []  # so that this test can fail
+
+
+def test_visitors_leave_the_number_of_threads_as_it_is():
+    """A thread that first touches torch while another computes on one core must not take that for the usual."""
+    run, one = start(small(), How("cpu", "torch", "float32")), pixels(1)
+    before, together = torch.get_num_threads(), threading.Barrier(4)
+    torch.set_num_threads(2)
+
+    def visit() -> None:
+        together.wait()
+        for _ in range(20):
+            run(one)
+
+    try:
+        for _ in range(5):
+            visitors = [threading.Thread(target=visit) for _ in range(4)]
+            [visitor.start() for visitor in visitors]
+            [visitor.join() for visitor in visitors]
+            with ThreadPoolExecutor(1) as new:
+                assert new.submit(torch.get_num_threads).result() == 2
+    finally:
+        torch.set_num_threads(before)
 
 
 # The choice
