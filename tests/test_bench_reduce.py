@@ -10,6 +10,7 @@ from searchdemo.bench.suite import reduce
 from searchdemo.bench.table import measure
 from searchdemo.bench.workload import Bench, Workload
 from searchdemo.collection.store import Key
+from searchdemo.measure.cards import RunCard
 from tests.conftest import unit
 
 
@@ -28,23 +29,21 @@ def flat_world() -> Workload:
     return workload(*(unit(rng.standard_normal((n, 8)) @ basis.T) for n in (600, 40)))
 
 
-@pytest.fixture(autouse=True)
-def few_codes(monkeypatch):
-    monkeypatch.setattr(codes, "PARTS", (4,))
-    monkeypatch.setattr(codes, "kinds", lambda *given, whole=codes.kinds: [*whole(*given)][:1])
-
-
-@pytest.fixture
-def bench(world, flat_world) -> Bench:
-    return Bench(world.library(), Key("colours", "mean-colour"), _workload=flat_world)
+@pytest.fixture(scope="module")
+def card(flat_world) -> RunCard:
+    """Of one run, with few codes."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(codes, "PARTS", (4,))
+        patch.setattr(codes, "kinds", lambda *given, whole=codes.kinds: [*whole(*given)][:1])
+        return measure("reduce", Bench(None, Key("colours", "mean-colour"), _workload=flat_world))
 
 
 def of(points: list[dict], method: str) -> dict[int, dict]:
     return {point["dim"]: point for point in points if point["method"] == method}
 
 
-def test_principal_axes_keep_all_of_a_subspace(bench):
-    points = reduce.run(bench).parts["points"]
+def test_principal_axes_keep_all_of_a_subspace(card):
+    points = card.parts["points"]
     full, pca = of(points, "float32")[48], of(points, "PCA")
     assert full["recall_10"] == 1 and full["saved_percent"] == 0
     assert list(pca) == [8, 16, 32, 48]
@@ -82,16 +81,16 @@ def test_the_cosine_of_hamming_distances():
     assert found.scores[0] == pytest.approx([1, 0, -1], abs=0.15)  # 1 / sqrt(1024) of pi, three times
 
 
-def test_bits_and_their_bytes(bench):
-    points = reduce.run(bench).parts["points"]
+def test_bits_and_their_bytes(card):
+    points = card.parts["points"]
     assert list(of(points, "LSH")) == [32]  # without a rotation there are no more bits than dimensions
     rotated = of(points, "LSH, rotated")
     assert {bits: point["bytes"] for bits, point in rotated.items()} == {b: b // 8 for b in reduce.BITS}
     assert rotated[1024]["recall_10"] > rotated[32]["recall_10"]
 
 
-def test_random_projection_is_the_mean_over_seeds(bench, flat_world):
-    point = of(reduce.run(bench).parts["points"], "random projection")[16]
+def test_random_projection_is_the_mean_over_seeds(card, flat_world):
+    point = of(card.parts["points"], "random projection")[16]
     each = []
     for seed in range(reduce.SEEDS):
         drawn = np.random.default_rng(seed).standard_normal((48, 16), dtype=np.float32)
@@ -101,8 +100,8 @@ def test_random_projection_is_the_mean_over_seeds(bench, flat_world):
     assert point["recall_10_spread"] == pytest.approx(np.std(each, ddof=1))
 
 
-def test_hashing_is_drawn_several_times_too(bench, flat_world):
-    points = reduce.run(bench).parts["points"]
+def test_hashing_is_drawn_several_times_too(card, flat_world):
+    points = card.parts["points"]
     for method in ("LSH, rotated", "LSH, rotated, thresholds"):
         assert of(points, method)[64]["knn_top1_spread"] >= 0 and of(points, method)[64]["recall_10_spread"] > 0
     assert "recall_10_spread" not in of(points, "LSH")[32] and "recall_10_spread" not in of(points, "PCA")[8]
@@ -114,8 +113,7 @@ def test_a_random_rotation_keeps_every_cosine(flat_world):
     assert other.queries @ other.vectors.T == pytest.approx(flat_world.queries @ flat_world.vectors.T, abs=1e-5)
 
 
-def test_tables_and_charts(bench):
-    card = measure("reduce", bench)
+def test_tables_and_charts(card):
     table, kept = reduce.tables([card])
     assert kept.name == "codes-mean-colour" and len(kept.rows) == len(card.parts["codes"]) > 0
     assert len(table.rows) == len(card.parts["points"]) and "48 dimensions" in table.title

@@ -154,7 +154,8 @@ def bench(world, **options) -> Bench:
     return Bench(world.library(), Key("colours", "mean-colour"), **options)
 
 
-def test_a_fifth_all_and_all_augmentations(world):
+def test_a_fifth_all_and_all_augmentations(world, monkeypatch):
+    monkeypatch.setattr(scale, "MEASURED", ("brute", "flat", "ivf", "ivfpq"))
     world.built()
     figures = scale.run(bench(world))
     assert figures.subject["vectors"] == 3000 and not figures.subject["synthetic"]
@@ -184,6 +185,7 @@ def test_quick_embeds_nothing(world, monkeypatch):
 
 def test_synthetic_says_so_until_the_pictures_are_embedded(world, monkeypatch):
     monkeypatch.setattr(scale, "SYNTHETIC_SIZES", (300, 600, 1200))
+    monkeypatch.setattr(scale, "MEASURED", ("flat", "ivf"))
     for _ in range(2):  # neither built, then built but not augmented
         figures = scale.run(bench(world, synthetic=True))
         assert figures.subject["synthetic"] and "augmentations" not in figures.settings

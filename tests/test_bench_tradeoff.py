@@ -232,7 +232,8 @@ def test_votes_are_paired_with_those_of_the_exact_answer():
 def test_accuracy_is_of_all_queries_and_recall_of_a_part(monkeypatch):
     monkeypatch.setattr(tradeoff, "QUERIES", 20)
     monkeypatch.setattr(tradeoff, "FULL", (Grid("flat", "exact", "Flat"),))
-    monkeypatch.setattr(tradeoff.Sweep, "by_shards", lambda self, numbers: [])
+    for part in ("by_k", "by_shards", "by_metric"):
+        monkeypatch.setattr(tradeoff.Sweep, part, lambda self, *numbers: [])
     figures = tradeoff.run(Bench(None, None, _workload=synthetic(600, 90, 16)))
     assert figures.subject["queries"] == 20
     assert {row["knn_queries"] for row in figures.parts["points"]} == {90}

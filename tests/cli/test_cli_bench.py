@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from searchdemo import assets, cli
-from searchdemo.bench import extraction, table
+from searchdemo.bench import extraction, table, workload
 from searchdemo.bench.suite import table1
+from searchdemo.bench.workload import synthetic
 from searchdemo.errors import BadArtifact, NoWeights, SearchDemoError
 from searchdemo.galleries.drawing.scene import THINGS
 from searchdemo.indexes.table import INDEXES
@@ -42,6 +43,7 @@ class Measuring:
 @pytest.fixture
 def few(monkeypatch):
     """Only latency is measured (table1 is of it), of two indexes and one runtime. Afterwards all are back, in order."""
+    monkeypatch.setattr(extraction, "SECONDS_QUICK", 0)
     monkeypatch.setattr(extraction, "contestants", lambda chosen: [chosen])
     monkeypatch.setattr(extraction, "starting", lambda bench, how: {"start_s": 1.0, "resident_bytes": 1})
     kept = {"brute", "flat", "latency", "table1"}
@@ -106,7 +108,8 @@ def test_latency_asks_for_what_the_options_say(run, complaint, built, few, tmp_p
     assert "ef_search" in complaint("bench", "latency", *built, "--index", "flat", "--ef-search", "9")
 
 
-def test_several_encoders_one_after_the_other(run, built, few, tmp_path):
+def test_several_encoders_one_after_the_other(run, built, few, monkeypatch, tmp_path):
+    monkeypatch.setattr(workload, "synthetic", lambda number, *given: synthetic(1000, *given))
     content = run(
         *("bench", "latency", *built, "--quick", "--synthetic", "--cards", str(tmp_path)),
         *("--encoders", "bundled", "resnet18"),
