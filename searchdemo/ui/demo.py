@@ -99,7 +99,7 @@ def build_demo(library: Library, gallery: str | None = None) -> Demo:
         with link_box:
             link.add(page, tabs, [tab.TITLE for tab in TABS], notice)
         api.add(page)
-        demo.load(None, None, None, js=render("fold_sidebar.js"))  # on a mobile phone it would lie over the page
+        demo.load(None, None, None, js=render("menus.js"))
     for event in demo.fns.values():
         if event.api_name not in api.NAMES:
             event.api_visibility = "private"

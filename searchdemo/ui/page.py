@@ -25,7 +25,6 @@ from searchdemo.metadata.grammar import parse
 from searchdemo.metadata.tokens import EXAMPLE
 from searchdemo.types import SearchResult
 from searchdemo.ui.components import search_params
-from searchdemo.ui.components.answer import Answer
 from searchdemo.ui.components.templates import render
 from searchdemo.ui.mine.galleries import UPLOAD, OwnGalleries
 from searchdemo.ui.mine.place import at_this_machine, session, visitor
@@ -166,8 +165,11 @@ class Page:
             for name, slider in self.params.items()
         ]
 
-    def on_remedy(self, line: Answer, refresh: str) -> None:
-        """A click on the remedy in a line sets the search parameter that it names. refresh: a script to run then."""
+    def on_remedy(self, line: gr.HTML, refresh: str) -> None:
+        """A remedy in a line that is clicked, or the slider of the map, sets a search parameter of the sidebar.
+
+        refresh: a script to run then
+        """
 
         def apply(event: gr.EventData) -> list:
             name = str(event_value(event, "param"))

@@ -31,7 +31,7 @@ def test_one_click_races_the_three_and_shows_what_was_lost(tab):
     set_slider(tab, "nprobe", 1)
     set_slider(tab, "k", 10)
     race(tab)
-    expect(tab.locator("#latency-missed h4")).to_contain_text(re.compile(r"ivf: (all 10 found|\d+ of 10 missed)"))
+    expect(tab.locator("#latency-missed h2")).to_contain_text(re.compile(r"ivf: (all 10 found|\d+ of 10 missed)"))
     assert first_cells(tab) == ["brute", "flat", "ivf"]
     plot = tab.locator("#latency-plot")
     expect(plot.locator(".name").filter(has_text=re.compile("^(brute|flat|ivf)$"))).to_have_count(3)
@@ -44,7 +44,7 @@ def test_one_click_races_the_three_and_shows_what_was_lost(tab):
 
 def test_bars_compare_with_brute_and_change_their_scale_without_the_server(tab):
     race(tab)
-    expect(tab.locator("#latency-missed h4")).to_be_visible()
+    expect(tab.locator("#latency-missed h2")).to_be_visible()
     plot = tab.locator("#latency-plot")
     flat = plot.locator(".entry", has=tab.get_by_text("flat", exact=True))
     expect(flat.locator(".value")).to_contain_text(re.compile("(times (faster|slower) than|as fast as) brute"))
@@ -64,7 +64,7 @@ def test_bars_compare_with_brute_and_change_their_scale_without_the_server(tab):
     tab.remove_listener("request", note)
     assert [url for url in asked if "/queue/join" in url] == []
     race(tab)
-    expect(tab.locator("#latency-missed h4")).to_be_visible()
+    expect(tab.locator("#latency-missed h2")).to_be_visible()
     expect(flat.locator(".track.log")).to_be_visible()  # the next race keeps the scale
     plot.get_by_role("button", name="Show on a linear scale").click()
     expect(flat.locator(".track.linear")).to_be_visible()
@@ -106,7 +106,7 @@ def test_a_smaller_gallery_and_another_index(tab):
     assert first_cells(tab) == ["brute", "ivf", "lsh"]
     tab.locator("#latency-missed-index input").click()
     tab.get_by_role("option", name="lsh").click()
-    expect(tab.locator("#latency-missed h4")).to_contain_text("lsh:")
+    expect(tab.locator("#latency-missed h2")).to_contain_text("lsh:")
 
 
 def test_parameters_of_ticked_indexes_stand_in_the_sidebar(tab):
@@ -139,7 +139,7 @@ def test_on_a_phone_nothing_sticks_out(visit, page_url):
     else:
         tab.first.click()
     race(page)
-    page.locator("#latency-missed h4").wait_for()
+    page.locator("#latency-missed h2").wait_for()
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     bar, value = (page.locator(f"#latency-plot .{name}").first.bounding_box() for name in ("track", "value"))
     assert bar["width"] > 250 and bar["y"] >= value["y"] + value["height"]  # a line of its own under name and value
@@ -149,5 +149,5 @@ def test_an_index_without_its_library_is_left_out_with_a_sentence(tab, without_u
     tab.get_by_label("usearch", exact=True).check()
     race(tab)
     expect(tab.locator("#latency-status")).to_contain_text("run `pip install usearch`")
-    expect(tab.locator("#latency-missed h4")).to_be_visible()
+    expect(tab.locator("#latency-missed h2")).to_be_visible()
     assert first_cells(tab) == ["brute", "flat", "ivf"]

@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from searchdemo.collection.maps import STEPS
+from tests.browser.tools import set_slider
 
 NUMBER = re.compile(r"held-out picture ([\d,]+)")
 
@@ -115,6 +116,18 @@ def test_a_higher_nprobe_lights_more_cells_and_finds_more(tab, collection):
             f"{lit[-1]:,} of 2,000 vectors are compared, and {fact(tab, 'found')} of the 12 nearest found"
         )
     assert lit == sorted(set(lit)) and lit[-1] == 2000 and fact(tab, "missed") == "0"
+
+
+def test_the_sliders_of_the_map_and_of_the_sidebar_are_one(tab, collection):
+    surprise(tab)
+    on_map, in_sidebar = tab.locator(".map-effort input"), tab.locator("#nprobe input[type=range]")
+    on_map.fill("0")
+    expect(in_sidebar).to_have_value("1")
+    expect(tab.locator("#map-line")).to_contain_text("ivf with nprobe 1:")
+    on_map.press("End")  # by the keyboard
+    expect(in_sidebar).to_have_value(str(len(collection.index("ivf").visit_ranks(collection.queries[0]))))
+    set_slider(tab, "nprobe", 5)
+    expect(board(tab)).to_have_attribute("data-nprobe", "5")
 
 
 def test_the_walk_of_a_graph_is_replayed(tab):

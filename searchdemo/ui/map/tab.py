@@ -74,6 +74,7 @@ def add(page: Page) -> None:
 
     page.query.fill("map", show, [page.map_view], [canvas, line], line)
     page.query.picked(canvas, selected, [], "map")
+    page.on_remedy(canvas, page.query.refresh)
 
 
 def or_note(answer: Callable[[], dict]) -> dict:

@@ -13,7 +13,7 @@ let value = {}, coming = {}, points = null, index = null, places = [], cells = n
 let colours = {}, kindColours = null, greys = null;
 let width = 0, height = 0, ratio = 1, density = 1, image = null, view = { x: SIDE / 2, y: SIDE / 2, scale: 0.01 }, smallest = 0.01;
 let goal = { ...view }; // where the map will be when it has come to rest: what follows starts from there
-let hovered = -1, effort = 0, frames = 0, dirty = false, movedAt = 0, settle = 0;
+let hovered = -1, effort = 0, wanted = 0, telling = 0, frames = 0, dirty = false, movedAt = 0, settle = 0;
 
 const say = facts => Object.entries(facts).forEach(([name, fact]) => { root.dataset[name] = fact; });
 const grouped = number => number.toLocaleString("en");
@@ -93,7 +93,11 @@ async function fetchCells(key) {
 
 function showQuery() {
   const asked = query(), steps = asked?.walk ? asked.walk.descent.length + asked.walk.expanded.length - 2 : 0;
-  if (asked?.visits) [range.max, effort] = [asked.efforts.length - 1, asked.efforts.indexOf(asked.nprobe)];
+  if (asked?.visits) {
+    if (asked.nprobe === wanted) wanted = 0;
+    range.max = asked.efforts.length - 1;
+    effort = asked.efforts.findLastIndex(one => one <= (wanted || asked.nprobe)); // a hand on the slider goes before an older answer
+  }
   if (asked?.walk) [range.max, effort] = [steps, steps];
   range.value = effort;
   say({ at: asked ? asked.at.join(" ") : "" });
@@ -306,6 +310,13 @@ function select(slot) {
 const under = (left, top, reach) =>
   nearest(points, index, view.x + (left - width / 2) / view.scale, view.y + (top - height / 2) / view.scale, reach / view.scale);
 
+// The slider is that of the sidebar: the search follows once it rests.
+function tell(value) {
+  wanted = value;
+  clearTimeout(telling);
+  telling = setTimeout(() => trigger("apply", { param: "nprobe", value }), 250);
+}
+
 // Controls
 
 let playing = 0;
@@ -330,7 +341,7 @@ const DO = {
   replay,
 };
 root.addEventListener("click", event => { const button = event.target.closest("[data-do]"); if (button && points) DO[button.dataset.do](!still); });
-range.addEventListener("input", () => { clearInterval(playing); effort = +range.value; light(); });
+range.addEventListener("input", () => { clearInterval(playing); effort = +range.value; light(); if (query()?.visits) tell(nprobe()); });
 listen(stage, { ready: () => !!points, pan: (dx, dy) => show(goal.x - dx / goal.scale, goal.y - dy / goal.scale, goal.scale, false), zoomAt, under, hover, select, size: () => [width, height], go: name => query() || name !== "query" ? DO[name](!still) : 0 });
 
 new ResizeObserver(() => {

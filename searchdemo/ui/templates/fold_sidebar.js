@@ -1,3 +1,0 @@
-() => {
-  if (innerWidth < 1024) document.querySelector('#sidebar.open .toggle-button')?.click();
-}
