@@ -15,7 +15,7 @@ from searchdemo.audit import proposal
 from searchdemo.audit.audit import audit
 from searchdemo.audit.facts import Facts, facts_of
 from searchdemo.audit.judge import same_bytes
-from searchdemo.audit.pixels import agreement, look
+from searchdemo.audit.pixels import FINE, Grid, agreement, look
 from searchdemo.audit.side import keys_of
 from searchdemo.collection.store import Key
 from searchdemo.errors import BadQuery, Cancelled
@@ -245,6 +245,17 @@ def test_agreement_of_changed_copies(change, least):
     else:
         assert found.min() >= least
     assert agreement(first, np.roll(second, 1, axis=0)).max() < 0.5
+
+
+def test_pairs_that_share_a_picture_agree_as_they_do_alone():
+    looks = np.stack([look(photograph(seed))[0] for seed in (1, 2, 3)] + [look(brighter(photograph(1)))[0]])
+    one, other = np.array([0, 1, 2, 3, 0, 2]), np.array([3, 3, 0, 0, 2, 2])
+    together = agreement(looks[one], looks[other], FINE, other)
+    alone = [agreement(looks[[a]], looks[[b]])[0] for a, b in zip(one.tolist(), other.tolist(), strict=True)]
+    assert np.allclose(together, alone, atol=1e-6) and together[0] > 0.99 > 0.3 > abs(together[1])
+    middle = looks[:, 3:-3, 3:-3].reshape(4, -1)  # one scale and no shift: the correlation as books have it
+    by_hand = [np.corrcoef(middle[a], middle[b])[0, 1] for a, b in zip(one.tolist(), other.tolist(), strict=True)]
+    assert np.allclose(agreement(looks[one], looks[other], Grid(26, (1.0,), (0.0,)), other), by_hand, atol=1e-5)
 
 
 def test_colours_count():

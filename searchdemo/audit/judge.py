@@ -27,7 +27,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from searchdemo.audit.pixels import QUICK, ROUGH, WIDE, agreement, halved
+from searchdemo.audit.pixels import FINE, QUICK, ROUGH, WIDE, agreement, halved
 from searchdemo.audit.side import Side, blocks
 from searchdemo.collection.asked import without_themselves
 from searchdemo.collection.progress import Progress, Report
@@ -136,7 +136,7 @@ def _candidates(
     one: Side, other: Side, by_embedding: Nearest, report: Report
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Pairs (p, 2), the cosines (p,) of their embeddings where they were found by these, and whether (p,) they may be
-    of one scene."""
+    of one scene. Those of one picture of the other side follow each other, as `agreement` wishes."""
     own = one is other
     found = [_pairs(by_embedding, -1.0, PROPOSED_SCENES, other, own)]
     if one.seen.any() and other.seen.any():
@@ -146,6 +146,7 @@ def _candidates(
         found.append((pairs, np.full(len(pairs), -1, np.float32), scenes))
     pairs, cosines, scenes = (np.concatenate(parts) for parts in zip(*found, strict=True))
     _, first = np.unique(_ids(pairs[:, 0], pairs[:, 1], other), return_index=True)  # by embeddings before by colours
+    first = first[np.argsort(pairs[first, 1], kind="stable")]
     return pairs[first], cosines[first], scenes[first]
 
 
@@ -181,9 +182,10 @@ def _kinds(
     twins = (first == second).all(axis=(1, 2, 3))
     bare = ~first.any(axis=(1, 2, 3))  # without details: only all their pixels tell them apart
 
+    numbers = theirs[places]
     quick = np.flatnonzero(alike & ~twins)
-    quick = quick[agreement(first[quick], second[quick], QUICK) >= QUICK_FROM]
-    score[places[quick]] = agreement(first[quick], second[quick])
+    quick = quick[agreement(first[quick], second[quick], QUICK, numbers[quick]) >= QUICK_FROM]
+    score[places[quick]] = agreement(first[quick], second[quick], FINE, numbers[quick])
     score[places[twins & alike & ~bare]] = 1
     kind[places[score[places] >= NEAR_FROM]] = KINDS.index(NEAR)
     same = (score[places] >= SAME_PIXELS_FROM) | (twins & (alike | plain))
@@ -192,8 +194,8 @@ def _kinds(
             kind[place], score[place] = KINDS.index(EXACT), 1
 
     rough = np.flatnonzero((kind[places] < 0) & meant)
-    rough = rough[agreement(halved(first[rough]), halved(second[rough]), ROUGH) >= ROUGH_FROM]
-    wide = agreement(first[rough], second[rough], WIDE)
+    rough = rough[agreement(halved(first[rough]), halved(second[rough]), ROUGH, numbers[rough]) >= ROUGH_FROM]
+    wide = agreement(first[rough], second[rough], WIDE, numbers[rough])
     scenes = places[rough[wide >= SCENE_FROM]]
     kind[scenes], score[scenes] = KINDS.index(SCENE), wide[wide >= SCENE_FROM]
     return kind, score

@@ -55,42 +55,50 @@ def look(picture: Image.Image) -> tuple[np.ndarray, np.ndarray]:
     return details, coarse / length if length > FLAT * coarse.size**0.5 else np.zeros_like(coarse)
 
 
-def agreement(one: np.ndarray, other: np.ndarray, grid: Grid = FINE) -> np.ndarray:
+def agreement(one: np.ndarray, other: np.ndarray, grid: Grid = FINE, numbers: np.ndarray | None = None) -> np.ndarray:
     """(p,) float32 in [-1, 1] of p pairs of looks (p, side, side, 3): the highest correlation of the middle of one with
     the other, over all scales and shifts. Brightness and contrast do not count, colours do.
 
     Normalised cross-correlation over all three channels at once (Lewis, "Fast Normalized Cross-Correlation", 1995). A
     look without details agrees with nothing: 0.
+    numbers: (p,) of the other looks. Where one number follows itself, its windows, which are most of the work, are made
+    once. None: all differ.
     """
-    found = np.zeros(len(one), np.float32)
+    found = np.full(len(one), -1, np.float32)
+    starts = np.arange(len(one)) if numbers is None else np.flatnonzero(np.diff(numbers, prepend=-1))
+    ends = np.append(starts[1:], len(one))
     step = max(1, FLOATS_AT_ONCE // (len(grid.shifts) ** 2 * grid.inner**2 * 3))
-    for start in range(0, len(one), step):
-        some = slice(start, start + step)
-        middle = _windows(one[some], grid.inner, 1.0, (0.0,)).transpose(0, 2, 1)
-        best = [
-            (_windows(other[some], grid.inner, scale, grid.shifts) @ middle).max(axis=(1, 2)) for scale in grid.scales
-        ]
-        found[some] = np.max(best, axis=0)
+    for first in range(0, len(starts), step):
+        some = slice(first, first + step)
+        pairs = slice(starts[some][0], ends[some][-1])
+        middle, scale_of_middle = _windows(one[pairs], grid.inner, 1.0, (0.0,))
+        middle = (middle - middle.mean(axis=2, keepdims=True))[:, 0] * scale_of_middle
+        for scale in grid.scales:
+            windows, lengths = _windows(other[starts[some]], grid.inner, scale, grid.shifts)
+            for window, length, start, end in zip(windows, lengths, starts[some], ends[some], strict=True):
+                best = ((window @ middle[start - pairs.start : end - pairs.start].T) * length[:, None]).max(axis=0)
+                np.maximum(found[start:end], best, out=found[start:end])
     return found
 
 
 def halved(looks: np.ndarray) -> np.ndarray:
-    """(p, side, side, 3) -> (p, side / 2, side / 2, 3) float32."""
-    p, side = looks.shape[:2]
-    return looks.reshape(p, side // 2, 2, side // 2, 2, 3).mean(axis=(2, 4), dtype=np.float32)
+    """(p, side, side, 3) int8 -> (p, side / 2, side / 2, 3) float32, the means of four."""
+    wide = looks.astype(np.int16)
+    rows = wide[:, ::2] + wide[:, 1::2]
+    return (rows[:, :, ::2] + rows[:, :, 1::2]).astype(np.float32) / 4
 
 
-def _windows(looks: np.ndarray, inner: int, scale: float, shifts: tuple[float, ...]) -> np.ndarray:
-    """Looks (p, side, side, 3) -> their windows at all pairs of shifts (p, w, n), each of mean 0 and length 1."""
+def _windows(looks: np.ndarray, inner: int, scale: float, shifts: tuple[float, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Looks (p, side, side, 3) -> their windows at all pairs of shifts (p, w, n), and (p, w) one over the length of each
+    without its mean, 0 where it has no details."""
     p, side, s = *looks.shape[:2], len(shifts)
     weights = _weights(side, inner, scale, shifts)
     rows = weights @ looks.reshape(p, side, side * 3).astype(np.float32)
     rows = rows.reshape(p, s, inner, side, 3).transpose(0, 1, 2, 4, 3)
     both = (rows @ weights.T).reshape(p, s, inner, 3, s, inner).transpose(0, 1, 4, 2, 3, 5).reshape(p, s * s, -1)
-    both -= both.mean(axis=2, keepdims=True)
-    length = np.linalg.norm(both, axis=2, keepdims=True)
-    both /= np.where(length < FLAT * np.sqrt(both.shape[2]), np.inf, length)
-    return both
+    n = both.shape[2]
+    squares = np.einsum("pwn,pwn->pw", both, both) - n * both.mean(axis=2) ** 2
+    return both, np.where(squares < FLAT**2 * n, 0, 1 / np.sqrt(np.maximum(squares, FLAT)))
 
 
 @cache
