@@ -93,6 +93,23 @@ def fetch(repo: str, filename: str, progress: Count | None = None, kind: str = "
         raise OSError(f"tried {url}, {reason(error)}") from error
 
 
+def part_of(repo: str, filename: str, revision: str, start: int, end: int, kind: str = "dataset") -> bytes:
+    """The bytes from start to end of a file of the hub. Raises OSError with the reason in words."""
+    from huggingface_hub import hf_hub_url
+    from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_status
+
+    url = hf_hub_url(repo, filename, repo_type=kind, revision=revision, endpoint=endpoint())
+    headers = build_hf_headers() | {"Range": f"bytes={start}-{end - 1}", "Accept-Encoding": "identity"}
+    try:
+        with get_session().stream("GET", url, headers=headers, timeout=STALL_S) as response:
+            hf_raise_for_status(response)
+            if response.status_code != 206:
+                raise OSError("it sends no parts of files")
+            return b"".join(response.iter_bytes())
+    except Exception as error:  # as in `fetch`
+        raise OSError(f"tried {url}, {reason(error)}") from error
+
+
 def within(seconds: float, ask: Callable[[], T]) -> T:
     """The result of ask(), or its error. Raises TimeoutError when ask() takes longer.
 

@@ -13,10 +13,12 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import unquote
 
 from searchdemo.files import sha256_of
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
+BRANCH_COMMIT = "89abcdef0123456789abcdef0123456789abcdef"
 
 
 @contextlib.contextmanager
@@ -37,7 +39,10 @@ def serve(files: dict[str, dict[str, Path]], monkeypatch) -> Iterator[LoopbackHu
 
 
 class LoopbackHub:
-    """Serves {repo: {filename: path}}, data sets as "datasets/org/name"; `requests` lists what was asked for."""
+    """Serves {repo: {filename: path}}, data sets as "datasets/org/name"; `requests` lists what was asked for.
+
+    "datasets/org/name@refs/convert/parquet" is a branch of a data set.
+    """
 
     def __init__(self, files: dict[str, dict[str, Path]]):
         self.files = files
@@ -63,21 +68,32 @@ class LoopbackHub:
     def starts(self) -> list[int]:
         """The first byte of each request for bytes, in order."""
         ranges = [wanted for method, path, wanted in self.requests if method == "GET" and path.startswith("/bytes/")]
-        return [int(wanted.removeprefix("bytes=").removesuffix("-") or 0) for wanted in ranges]
+        return [int(wanted.removeprefix("bytes=").partition("-")[0] or 0) for wanted in ranges]
+
+    @property
+    def downloads(self) -> list[str]:
+        """The files that were fetched whole, in order."""
+        asked = [path for method, path, wanted in self.requests if method == "GET" and wanted.endswith("-")]
+        return [path.partition("/resolve/")[2].partition("/")[2] for path in asked if path.startswith("/bytes/")]
 
     def find(self, path: str) -> Path | None:
         """/org/name/resolve/revision/file, or /bytes/org/name/resolve/revision/file -> the file on this disk."""
         repo, _, rest = path.removeprefix("/bytes").strip("/").partition("/resolve/")
         revision, _, filename = rest.partition("/")
-        return self.files.get(repo, {}).get(filename) if revision in ("main", COMMIT) else None
+        held = self.files.get(repo, {})
+        if revision == BRANCH_COMMIT:
+            held = next((files for name, files in self.files.items() if name.startswith(f"{repo}@")), {})
+        return held.get(filename) if revision in ("main", COMMIT, BRANCH_COMMIT) else None
 
     def about(self, path: str) -> bytes | None:
         """/api/datasets/org/name... -> what the hub says of a repository, as JSON."""
-        repo = path.removeprefix("/api/").partition("?")[0].partition("/revision/")[0]
-        if not path.startswith("/api/") or repo not in self.files:
+        repo, _, revision = unquote(path.removeprefix("/api/").partition("?")[0]).partition("/revision/")
+        held = self.files.get(f"{repo}@{revision}" if revision.startswith("refs/") else repo)
+        if not path.startswith("/api/") or held is None:
             return None
-        siblings = [{"rfilename": name, "size": file.stat().st_size} for name, file in self.files[repo].items()]
-        return json.dumps({"id": repo, "sha": COMMIT, "siblings": siblings, "tags": []}).encode()
+        siblings = [{"rfilename": name, "size": file.stat().st_size} for name, file in held.items()]
+        commit = BRANCH_COMMIT if revision.startswith("refs/") else COMMIT
+        return json.dumps({"id": repo, "sha": commit, "siblings": siblings, "tags": []}).encode()
 
 
 def _handler(hub: LoopbackHub) -> type[BaseHTTPRequestHandler]:
@@ -108,25 +124,27 @@ def _handler(hub: LoopbackHub) -> type[BaseHTTPRequestHandler]:
             elif not self.path.startswith("/bytes/"):
                 linked = {"X-Linked-Etag": f'"{sha256_of(path)}"', "X-Linked-Size": path.stat().st_size}
                 location = {"Location": f"{hub.elsewhere}/bytes{self.path}", "Content-Length": 0}
-                self._head(302, linked | location | {"X-Repo-Commit": COMMIT})
+                commit = BRANCH_COMMIT if BRANCH_COMMIT in self.path else COMMIT
+                self._head(302, linked | location | {"X-Repo-Commit": commit})
             else:
                 self._bytes(path, wanted)
 
         def _bytes(self, path: Path, wanted: str) -> None:
             size = path.stat().st_size
-            start = int(wanted.removeprefix("bytes=").removesuffix("-") or 0)
-            reach = {"Content-Range": f"bytes {start}-{size - 1}/{size}"} if wanted else {}
-            self._head(206 if wanted else 200, {"Content-Length": size - start, **reach})
+            first, _, last = wanted.removeprefix("bytes=").partition("-")
+            start, stop = int(first or 0), min(size, int(last) + 1) if last else size
+            reach = {"Content-Range": f"bytes {start}-{stop - 1}/{size}"} if wanted else {}
+            self._head(206 if wanted else 200, {"Content-Length": stop - start, **reach})
             if self.command == "HEAD":
                 return
-            end = size if hub.drop_after is None else min(size, start + hub.drop_after)
+            end = stop if hub.drop_after is None else min(stop, start + hub.drop_after)
             with path.open("rb") as file:
                 file.seek(start)
                 while start < end:
                     chunk = file.read(min(1 << 20, end - start))
                     self.wfile.write(bytes(len(chunk)) if hub.corrupt else chunk)
                     start += len(chunk)
-            self.close_connection = end < size  # fewer bytes than were promised
+            self.close_connection = end < stop  # fewer bytes than were promised
 
         def _head(self, status: int, headers: dict) -> None:
             self.send_response(status)

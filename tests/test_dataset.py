@@ -7,16 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from datasets import ClassLabel, Dataset, DatasetDict, Features, Image, Sequence, Value
+from datasets import ClassLabel, Dataset, DatasetDict, Features, Image, List, Sequence, Value
 
 from searchdemo.cli.options import gallery_name
 from searchdemo.collection.query import Query
 from searchdemo.collection.store import Key
 from searchdemo.errors import BadQuery, NoPictures
-from searchdemo.galleries.dataset import open_dataset, parse
+from searchdemo.galleries.dataset import open_dataset
+from searchdemo.galleries.dataset_columns import parse
 from searchdemo.galleries.table import open_gallery
 from tests.conftest import png
-from tests.loopback_hub import COMMIT, nobody, serve
 
 RED, GREEN, BLUE, WHITE = png((255, 0, 0)), png((0, 255, 0)), png((0, 0, 255)), png((255, 255, 255))
 CLASSES = Features({"picture": Image(), "label": ClassLabel(names=["big_cat", "boat"]), "text": Value("string")})
@@ -79,6 +79,36 @@ def test_several_labels_per_picture(tmp_path):
     assert gallery.pictures.all_labels(0) == (2, 0) and gallery.more_labels(0) == (("cat", "cat"),)
 
 
+def test_labels_of_boxes_are_those_of_their_picture(tmp_path):
+    """As detection sets have them: each picture with its boxes, each box with its category."""
+    names = ClassLabel(names=["cat", "dog", "car"])
+    boxes = {"bbox": Sequence(Value("float32")), "category": names}
+    found = [{"bbox": [[0, 0, 1, 1]] * 3, "category": [2, 0, 2]}, {"bbox": [], "category": []}]
+    for shape, objects in (
+        (Sequence(boxes), found),
+        (List(boxes), [[{"bbox": [0, 0, 1, 1], "category": one} for one in each["category"]] for each in found]),
+    ):
+        features = Features({"picture": Image(), "objects": shape})
+        folder = parquet(tmp_path / type(shape).__name__, features, train=rows([RED, GREEN], objects=objects))
+        pictures = open_gallery(f"hf:{folder}").pictures
+        assert pictures.all_labels(0) == (2, 0) and pictures.all_labels(1) == () and pictures.several_labels
+
+
+@pytest.mark.parametrize(
+    ("part", "wanted"),
+    [("[:10%]", [0]), ("[50%:]", [5, 6, 7, 8, 9]), ("[2:4]", [2, 3]), ("[-2:]", [8, 9]), ("", list(range(10)))],
+)
+def test_a_part_of_a_split(tmp_path, part, wanted):
+    pictures = [png((20 * row, 0, 0)) for row in range(10)]
+    folder = parquet(tmp_path, CLASSES, train=rows(pictures, label=[0, 1] * 5, text=[str(row) for row in range(10)]))
+    gallery = open_gallery(f"hf:{folder}:train{part}")
+    assert [gallery.pictures.encoded(row) for row in range(len(gallery.pictures))] == [pictures[row] for row in wanted]
+    assert gallery.pictures.labels.tolist() == [row % 2 for row in wanted] and gallery.captions[0] == str(wanted[0])
+    for wrong, error in (("train[:x]", BadQuery), ("[:10]", BadQuery), ("train[99:]", NoPictures)):
+        with pytest.raises(error):
+            open_gallery(f"hf:{folder}:{wrong}")
+
+
 def test_labels_in_words_are_numbered_by_the_alphabet(tmp_path):
     features = Features({"picture": Image(), "kind": Value("string"), "class": Value("string")})
     columns = rows([RED, GREEN, BLUE], kind=["x", "y", "x"], **{"class": ["dog", "cat", None]})
@@ -129,39 +159,14 @@ def test_it_is_built_and_searched(pets, world):
     assert np.isfinite(collection.vectors.all()).all() and len(collection.queries) == 1
 
 
-def test_it_comes_from_the_hub_once_and_then_without_it(pets, monkeypatch):
-    files = {path.relative_to(pets).as_posix(): path for path in pets.rglob("*.parquet")}
-    with serve({"datasets/org/pets": files}, monkeypatch) as hub:
-        gallery = open_dataset("org/pets", download=True)
-        assert gallery.revision == COMMIT and len(gallery.pictures) == 3 and len(gallery.queries) == 1
-        fetched = len(hub.starts)
-        assert fetched == 2
-    with nobody() as endpoint:
-        monkeypatch.setenv("HF_ENDPOINT", endpoint)
-        again = open_dataset("org/pets")
-    assert again.fingerprint == gallery.fingerprint and again.pictures.encoded(0) == RED
-
-
-def test_of_a_split_only_its_files_are_fetched(pets, monkeypatch):
-    files = {path.relative_to(pets).as_posix(): path for path in pets.rglob("*.parquet")}
-    with serve({"datasets/org/pets": files}, monkeypatch) as hub:
-        assert len(open_dataset("org/pets:test", download=True).pictures) == 1
-        assert len(hub.starts) == 1
-
-
-def test_without_parquet_nothing_is_run(tmp_path, monkeypatch):
-    script = tmp_path / "pets.py"
-    script.write_text("raise SystemExit('must not run')")
-    with serve({"datasets/org/pets": {"pets.py": script}}, monkeypatch), pytest.raises(NoPictures, match="no Parquet"):
-        open_dataset("org/pets", download=True)
-
-
 def test_a_path_is_made_whole_and_a_name_is_left(pets, monkeypatch):
     monkeypatch.chdir(pets.parent)
     assert gallery_name("hf:pets") == f"hf:{pets}" and gallery_name("hf:pets?label=text") == f"hf:{pets}?label=text"
     assert gallery_name("hf:food101:train") == "hf:food101:train"
+    assert gallery_name("hf:pets:train[:10%]") == f"hf:{pets}:train[:10%]"
     here = Key("hf:food101:train", "bundled").folder
     monkeypatch.chdir("/")
     assert Key("hf:food101:train", "bundled").folder == here != Key("hf:food101", "bundled").folder
     shutil.rmtree(pets)
     assert parse("org/pets:validation?caption=title").split == "validation"
+    assert parse("org/pets:train[:10%]").part == ("", "10%")

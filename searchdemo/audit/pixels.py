@@ -89,8 +89,8 @@ def halved(looks: np.ndarray) -> np.ndarray:
 
 
 def _windows(looks: np.ndarray, inner: int, scale: float, shifts: tuple[float, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """Looks (p, side, side, 3) -> their windows at all pairs of shifts (p, w, n), and (p, w) one over the length of each
-    without its mean, 0 where it has no details."""
+    """Looks (p, side, side, 3) -> their windows at all pairs of shifts (p, w, n), and (p, w) one over the length of
+    each without its mean, 0 where it has no details."""
     p, side, s = *looks.shape[:2], len(shifts)
     weights = _weights(side, inner, scale, shifts)
     rows = weights @ looks.reshape(p, side, side * 3).astype(np.float32)

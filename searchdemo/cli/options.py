@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -111,7 +112,7 @@ def gallery_name(text: str) -> str:
     base, _, place = text.partition(":")
     if base == "folder" and place:
         return f"{base}:{Path(place).expanduser().resolve()}"
-    path = place.partition("?")[0]
+    path = re.sub(r"(:[^:/\[]*(\[.*\])?)?(\?.*)?$", "", place)  # without the split and what is asked for
     if base == "hf" and path and Path(path).expanduser().is_dir():
         return f"{base}:{Path(path).expanduser().resolve()}{place[len(path) :]}"
     return text

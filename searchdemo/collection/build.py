@@ -130,11 +130,14 @@ class _Build:
         rows = chosen(pictures, self.key.limit)
         if not len(rows):
             return rows, Made(np.empty((0, self.encoder.dim), np.float32), 0.0, 0, 0)
-        scratch = self.work / f"{name}.partial"
-        made = embed(
-            pictures, rows, self.encoder, scratch, self.report, stage, self.batch_size, gallery.fingerprint, stored
-        )
-        return rows, made
+        scratch, size, identity = self.work / f"{name}.partial", self.batch_size, gallery.fingerprint
+        coming = pictures.arriving(rows)
+        try:
+            return rows, embed(
+                pictures, rows, self.encoder, scratch, self.report, stage, size, identity, stored, coming
+            )
+        finally:
+            coming.end()
 
     def removed(self, digests: np.ndarray) -> int:
         """How many of the pictures that were stored so far are not among these (n, DIGEST_BYTES)."""
@@ -212,7 +215,8 @@ def chosen(pictures: Pictures, limit: int | None) -> np.ndarray:
     if isinstance(pictures, LivingPictures):
         here = np.flatnonzero(pictures.present)
         return here[balanced_rows(pictures.labels[here], limit)]
-    return available(pictures, balanced_rows(pictures.labels, limit))
+    labels = pictures.labels if limit is None else pictures.labels[: pictures.within(limit)]
+    return available(pictures, balanced_rows(labels, limit))
 
 
 def available(pictures: Pictures, rows: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,13 +19,14 @@ from searchdemo.collection.journal import KEY_BYTES, Journal
 from searchdemo.collection.progress import Progress, Report
 from searchdemo.encoders.base import Encoder
 from searchdemo.errors import BadPicture
-from searchdemo.galleries.base import LivingPictures, Pictures, content_digest
+from searchdemo.galleries.base import Arriving, LivingPictures, Pictures, content_digest
 from searchdemo.pictures import check_whole, open_picture
 
 BATCH_SIZE = 64
 MAX_WORKERS = 8  # threads that open pictures; each holds a batch
 # No batch takes longer, as far as the one before it tells. Several are on their way at once, and a kill loses those.
 PASS_SECONDS = 0.25
+TELL_S = 1.0
 FIRST_BATCH = 8  # pictures, as long as nothing was measured
 
 Stored = Callable[[bytes], "np.ndarray | None"]  # the vector (dim,) that is stored for a content, or None
@@ -80,12 +81,13 @@ def embed(
     batch_size: int,
     fingerprint: str = "",
     stored: Stored = lambda key: None,
+    coming: Arriving | None = None,
 ) -> Made:
     """Unit rows of these rows of a gallery. After a kill the next run goes on from what the file `scratch` holds.
     Without one, nothing is written.
 
     Living pictures are known by their content, and those that `stored` has are not embedded again. Others are known by
-    the fingerprint of their gallery and by their row.
+    the fingerprint of their gallery and by their row. coming: what is on its way here meanwhile.
     """
     identity = {"weights": encoder.weights_sha256, "how": str(encoder.how), "transform": encoder.transform}
     with Journal(scratch, identity, encoder.dim) as journal:
@@ -101,8 +103,13 @@ def embed(
                 reused += key not in journal.vectors
         done = first = len(rows) - len(items)
         started = before = time.perf_counter()
-        pace = Pace(batch_size)
-        for batch in ahead(work.prepare, items, pace):
+        pace, coming = Pace(batch_size), coming or Arriving()
+
+        def tell() -> None:
+            rate = (done - first) / max(time.perf_counter() - started, 1e-9)
+            report(Progress(stage, done, len(rows), rate, coming.said()))
+
+        for batch in ahead(work.prepare, items, pace, tell, coming.end):
             made = work.encode(batch)
             now = time.perf_counter()
             reused += sum(key not in journal.vectors for _, key in batch.known)
@@ -115,7 +122,7 @@ def embed(
             embedded, done = embedded + sum(batch.readable), done + batch.asked
             pace.told(batch.asked, now - before)
             before = now
-            report(Progress(stage, done, len(rows), (done - first) / max(now - started, 1e-9)))
+            tell()
         return Made(vectors, journal.seconds, embedded, reused)
 
 
@@ -189,9 +196,16 @@ class Pace:
 
 
 def ahead(
-    prepare: Callable[[list[tuple[int, int]]], Prepared], items: list[tuple[int, int]], pace: Pace
+    prepare: Callable[[list[tuple[int, int]]], Prepared],
+    items: list[tuple[int, int]],
+    pace: Pace,
+    waits: Callable[[], None] = lambda: None,
+    end: Callable[[], None] = lambda: None,
 ) -> Iterator[Prepared]:
     """Batches in order. Threads prepare the next ones meanwhile, each as large as the pace is by then.
+
+    waits: called every TELL_S while one is waited for, as pictures are that come from elsewhere; end: lets threads go
+    that wait for those
 
     Where threads and network want the same cores, the system shares them out: the runtime gives each core pieces of
     its own, so that nothing waits for a core that opens pictures.
@@ -204,6 +218,10 @@ def ahead(
                 part = items[start : start + pace.size]
                 waiting.append(pool.submit(prepare, part))
                 start += len(part)
-            yield waiting.popleft().result()
+            upcoming = waiting.popleft()
+            while not wait([upcoming], TELL_S).done:
+                waits()
+            yield upcoming.result()
     finally:
+        end()
         pool.shutdown(cancel_futures=True)

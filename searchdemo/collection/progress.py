@@ -12,16 +12,18 @@ class Progress:
     done: int
     total: int
     rate: float  # per second; 0 when unknown
+    note: str = ""  # what goes on meanwhile: "file 2 of 30 is coming, 120 of 410 MB"
 
     @property
     def seconds_left(self) -> float:
         return (self.total - self.done) / self.rate if self.rate else float("nan")
 
     def __str__(self) -> str:
+        note = f"; {self.note}" if self.note else ""
         if not self.rate:
-            return self.stage
+            return self.stage + note
         left = clock(self.seconds_left)
-        return f"{self.stage}: {self.done:,} of {self.total:,}, {self.rate:.0f} per second, {left} left"
+        return f"{self.stage}: {self.done:,} of {self.total:,}, {self.rate:.0f} per second, {left} left{note}"
 
 
 def clock(seconds: float) -> str:

@@ -28,6 +28,17 @@ class Frame:
     path: Path | None = None  # of the video on the disk, where it is a person's own file
 
 
+class Arriving:
+    """What is on its way to this machine: nothing, where all pictures are here."""
+
+    def said(self) -> str:
+        """For people; "" for nothing."""
+        return ""
+
+    def end(self) -> None:
+        """Nobody needs it any more. It may be called several times."""
+
+
 class Pictures(ABC):
     """Pictures by row. They are read one at a time, so memory does not grow with their number.
 
@@ -101,6 +112,15 @@ class Pictures(ABC):
     def path(self, row: int) -> Path | None:
         """The file that the picture is, where the pictures are a person's own files."""
         return None
+
+    def within(self, limit: int) -> int:
+        """A balanced part of `limit` pictures is to be taken from so many first rows: all, where all are here."""
+        return len(self)
+
+    def arriving(self, rows: np.ndarray) -> Arriving:
+        """Has pictures of these rows that are elsewhere come one after the other, until it is ended. `encoded` waits
+        for them meanwhile."""
+        return Arriving()
 
     def frame(self, row: int) -> Frame | None:
         """Of a video, where the picture is taken from one."""
