@@ -2,7 +2,7 @@
 
 import sys
 
-from searchdemo.cli import main
+from searchdemo.__main__ import main
 
 if __name__ == "__main__":
     sys.exit(main(["app", *sys.argv[1:]]))

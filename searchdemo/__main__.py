@@ -1,3 +1,21 @@
-from searchdemo.cli import main
+"""`python -m searchdemo`, `python app.py` and an installed `searchdemo`: what ends them, loading too, is told."""
 
-raise SystemExit(main())
+import sys
+from collections.abc import Sequence
+
+from searchdemo.guard import DEBUG, guarded
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    words = sys.argv[1:] if argv is None else argv
+
+    def loaded() -> int:
+        from searchdemo.cli import main
+
+        return main(words)
+
+    return guarded(loaded, DEBUG in words)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

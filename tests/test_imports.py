@@ -30,12 +30,12 @@ BELOW["ui"] = {*BELOW}
 BELOW["cli"] = {*BELOW}
 ROOM = {
     "__version__": "root",
-    **dict.fromkeys(("types", "errors", "table", "assets", "extras", "processor"), "root"),
+    **dict.fromkeys(("types", "errors", "table", "assets", "extras", "processor", "told", "guard"), "root"),
     **dict.fromkeys(
         (
             *("pictures", "formats", "raw", "video", "jpeg", "tones", "facts", "exif", "cache", "hub", "files"),
             "shipped",
-            "threads",
+            *("threads", "temporary"),
         ),
         "tools",
     ),

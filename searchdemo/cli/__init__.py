@@ -14,15 +14,14 @@ import json
 import logging
 import os
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from searchdemo import __version__
+from searchdemo import __version__, temporary
 from searchdemo.cli import app, audit, bench, build, export, knn, search, take_in, watch
 from searchdemo.cli import list as list_all
-from searchdemo.errors import SearchDemoError
+from searchdemo.guard import DEBUG, guarded
 
 # One module per command: its docstring is its help, `add_options` adds its options, and `run` returns an Answer, or
 # None when there is nothing to print.
@@ -39,31 +38,24 @@ COMMANDS = {
     "app": app,
 }
 
-BAD_INPUT, INTERRUPTED, BROKEN_PIPE = 2, 130, 141  # exit codes; the last two are 128 + the number of the signal
-
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and return the exit code. An error that nobody foresaw keeps its traceback."""
+    """Run one command and return the exit code, see guard.py. An error that nobody foresaw keeps its traceback."""
+    words = sys.argv[1:] if argv is None else argv
+    return guarded(lambda: run(words), DEBUG in words)
+
+
+def run(words: Sequence[str]) -> int:
     settle()
-    arguments = make_parser().parse_args(argv)
+    arguments = make_parser().parse_args(words)
     if arguments.verbose:
         logging.basicConfig(format="%(asctime)s %(name)s: %(message)s", stream=sys.stderr)
         logging.getLogger("searchdemo").setLevel(logging.INFO)
-    try:
-        answer = COMMANDS[arguments.command].run(arguments)
-        if answer is not None:
-            print(json.dumps(answer.content, indent=1) if arguments.json else answer.text, flush=True)
-            if answer.error:
-                raise answer.error
-    except (SearchDemoError, PermissionError) as error:
-        print("searchdemo:", " ".join(str(error).split()), file=sys.stderr)
-        return BAD_INPUT
-    except KeyboardInterrupt:
-        print("searchdemo: stopped", file=sys.stderr)
-        return INTERRUPTED
-    except BrokenPipeError:  # `... | head` has read enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python complains when it flushes at exit
-        return BROKEN_PIPE
+    answer = COMMANDS[arguments.command].run(arguments)
+    if answer is not None:
+        print(json.dumps(answer.content, indent=1) if arguments.json else answer.text, flush=True)
+        if answer.error:
+            raise answer.error
     return 0
 
 
@@ -78,7 +70,7 @@ def settle() -> None:
     try:
         Path.home()
     except RuntimeError:
-        os.environ["HOME"] = os.environ.get("SEARCHDEMO_HOME") or tempfile.mkdtemp(prefix="searchdemo-home-")
+        os.environ["HOME"] = os.environ.get("SEARCHDEMO_HOME") or str(temporary.folder())
     try:
         getpass.getuser()
     except (KeyError, OSError):
@@ -95,6 +87,7 @@ def make_parser() -> argparse.ArgumentParser:
         module.add_options(command)
         command.add_argument("--json", action="store_true", help="print JSON")
         command.add_argument("--verbose", action="store_true", help="write to stderr what is opened, built and fetched")
+        command.add_argument(DEBUG, action="store_true", help="show where an error happened, instead of one sentence")
     return parser
 
 

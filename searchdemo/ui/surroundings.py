@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import atexit
 import os
-import shutil
 import socket
 import tempfile
 from collections.abc import MutableMapping
-from pathlib import Path
 
+from searchdemo import temporary
 from searchdemo.errors import BadQuery
 
 HERE = ("localhost", "127.0.0.1", "::1")  # gradio asks its own page once, before it says that it is there
@@ -20,10 +18,9 @@ def prepare(environ: MutableMapping[str, str] = os.environ) -> None:
     for name in ("NO_PROXY", "no_proxy"):
         known = [host for host in environ.get(name, "").split(",") if host]
         environ[name] = ",".join([*known, *(host for host in HERE if host not in known)])
-    folder = Path(tempfile.gettempdir()) / "gradio"
-    if "GRADIO_TEMP_DIR" not in environ and folder.exists() and not os.access(folder, os.W_OK | os.X_OK):
-        environ["GRADIO_TEMP_DIR"] = own = tempfile.mkdtemp(prefix="searchdemo-")  # that of another user is in the way
-        atexit.register(shutil.rmtree, own, ignore_errors=True)
+    if "GRADIO_TEMP_DIR" not in environ:  # gradio's own is for all users of a machine, and stays
+        environ["GRADIO_TEMP_DIR"] = str(temporary.folder() / "gradio")
+        tempfile.tempdir = str(temporary.folder())  # parts of uploads, too
 
 
 def address(host: str | None) -> str | None:
@@ -36,8 +33,9 @@ def check_port(host: str | None, port: int | None) -> None:
     """host: of `address`. Raises BadQuery where the port is taken, or is none, or the address is not this machine's."""
     named = os.environ.get("GRADIO_SERVER_PORT", "")
     port = int(named) if port is None and named.isdecimal() else port
-    if port is None:
+    if port is None and host is None:
         return
+    port = port or 0  # any that is free, which tells whether the address is this machine's
     if not 0 <= port <= 65_535:
         raise BadQuery(f"{port:,} is no port: choose one from 1,024 to 65,535 with --port N.")
     try:
@@ -47,7 +45,7 @@ def check_port(host: str | None, port: int | None) -> None:
             trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, os.name == "posix")
             trial.bind(place)
     except OSError as error:
-        where = f"port {port} of {host or 'this machine'}"
+        where = f"port {port} of {host or 'this machine'}" if port else host
         raise BadQuery(
             f"The page cannot be served at {where} ({error.strerror}): choose another port with --port N, or another "
             "address with --host."

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from searchdemo import assets, cli
+from searchdemo import assets, cli, guard
 from searchdemo.bench import extraction, table, workload
 from searchdemo.bench.suite import table1
 from searchdemo.bench.workload import synthetic
@@ -152,7 +152,7 @@ def test_all_goes_on_past_what_cannot_run(run, built, few, monkeypatch):
 
 def test_all_is_stopped_by_the_person_and_by_what_no_one_foresaw(built, few, monkeypatch, capsys):
     monkeypatch.setitem(table.BENCHMARKS, "latency", Refusing(KeyboardInterrupt()))
-    assert cli.main(["bench", "--all", *built]) == cli.INTERRUPTED
+    assert cli.main(["bench", "--all", *built]) == guard.INTERRUPTED
     assert "skipped" not in capsys.readouterr().out
     monkeypatch.setitem(table.BENCHMARKS, "latency", Refusing(ZeroDivisionError()))
     with pytest.raises(ZeroDivisionError):
@@ -172,7 +172,7 @@ def test_what_fails_costs_the_others_nothing(built, few, monkeypatch, capsys):
     assert "the tables of undrawn of bundled cannot be drawn" in printed
     assert "weightless of bundled was skipped: No weights of it are here." in printed
     assert "flat" in printed and printed.count("Run card: ") == 2
-    assert cli.main(["bench", "weightless", "latency", *built, "--quick"]) == cli.BAD_INPUT
+    assert cli.main(["bench", "weightless", "latency", *built, "--quick"]) == guard.BAD_INPUT
     said = capsys.readouterr()
     assert "flat" in said.out and said.err.strip().endswith("searchdemo: No weights of it are here.")
 

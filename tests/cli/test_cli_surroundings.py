@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import os
 import pwd
 import socket
+import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
-from searchdemo import cli
+from searchdemo import cli, temporary
 from searchdemo.errors import BadQuery
 from searchdemo.files import own_folder
-from searchdemo.ui import surroundings
 from searchdemo.ui.surroundings import address, check_port, prepare
+from tests.cli_tools import ROOT
 
 
 def test_a_proxy_is_not_asked_for_this_machine():
@@ -36,18 +39,42 @@ def test_a_proxy_is_not_asked_for_this_machine():
         assert len(through) == 2
 
 
-def test_an_upload_folder_of_another_user_is_left_alone(tmp_path, monkeypatch):
+def test_uploads_go_to_a_folder_of_this_process(tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr(temporary, "folder", functools.cache(temporary.folder.__wrapped__))
+    (tmp_path / "gradio").mkdir(mode=0)  # of another user
     environ: dict[str, str] = {}
     prepare(environ)
-    assert "GRADIO_TEMP_DIR" not in environ  # gradio makes its own
-    (tmp_path / "gradio").mkdir()
-    monkeypatch.setattr(surroundings.os, "access", lambda path, how: False)
-    prepare(environ)
-    assert Path(environ["GRADIO_TEMP_DIR"]).is_dir() and Path(environ["GRADIO_TEMP_DIR"]).parent == tmp_path
+    own = Path(environ["GRADIO_TEMP_DIR"]).parent
+    assert own == temporary.folder() and own.parent == tmp_path and own.is_dir()
+    assert tempfile.gettempdir() == str(own)
     chosen = {"GRADIO_TEMP_DIR": "/chosen"}
     prepare(chosen)
     assert chosen["GRADIO_TEMP_DIR"] == "/chosen"
+
+
+def test_folders_of_processes_that_were_killed_are_removed_and_those_of_living_ones_stay(tmp_path):
+    environment = os.environ | {"TMPDIR": str(tmp_path)}
+    code = "from searchdemo import temporary; print(temporary.folder(), flush=True); input()"
+
+    def started() -> tuple[subprocess.Popen, Path]:
+        command = [sys.executable, "-c", code]
+        process = subprocess.Popen(
+            command, cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        return process, Path(process.stdout.readline().strip())
+
+    killed, left = started()
+    (left / "upload.png").write_bytes(b"x")
+    killed.kill()
+    killed.communicate()
+    (tmp_path / "searchdemo-somebody's").mkdir()
+    living, held = started()
+    assert not left.exists() and held.is_dir()
+    temporary.sweep(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {held.name, "searchdemo-somebody's"}
+    living.communicate("\n")
+    assert not held.exists()
 
 
 @pytest.mark.parametrize(
@@ -75,6 +102,9 @@ def test_a_port_that_is_taken_is_told_before_anything_is_loaded(complaint, monke
             check_port(None, None)
     check_port(None, port)
     check_port(None, None)
+    monkeypatch.delenv("GRADIO_SERVER_PORT")
+    with pytest.raises(BadQuery, match=r"served at no.such.host.invalid \(.*--host"):
+        check_port("no.such.host.invalid", None)
 
 
 def test_addresses_and_ports_that_are_none():
