@@ -21,7 +21,7 @@ def library(world):
     """Five pictures: two reddish, two greenish, one bluish; the classes are named by colours."""
     pictures = ColourPictures(COLOURS, [0, 0, 1, 2, 1])
     world.change(pictures=pictures, class_names=("red", "lime", "blue"))
-    return world.built()
+    return world.ready()
 
 
 @pytest.mark.parametrize("temperature", [0.07, 1.0, None])
@@ -89,7 +89,7 @@ def test_class_names_are_not_read_with_other_weights(world, library):
 
 def test_pictures_of_unknown_class_are_no_guess(world):
     world.change(pictures=ColourPictures(COLOURS, [0, -1, 1, 2, 1]), class_names=("red", "lime", "blue"))
-    found = world.built().open(*WHERE).classify(Query(row=0), "flat", k=4, temperature=None)
+    found = world.ready().open(*WHERE).classify(Query(row=0), "flat", k=4, temperature=None)
     assert {guess.label: guess.share for guess in found.guesses} == {"n1": 0.5, "n2": 0.25}
     assert found.shares == (0.25,) * 4
 
@@ -97,7 +97,7 @@ def test_pictures_of_unknown_class_are_no_guess(world):
 def test_a_gallery_without_classes(world):
     world.change(pictures=ColourPictures(COLOURS, [-1] * 5), label_names=(), class_names=())
     with pytest.raises(BadQuery, match="'colours' has no classes: put the pictures of each class in a folder"):
-        world.built().open(*WHERE).classify(Query(row=0), "flat")
+        world.ready().open(*WHERE).classify(Query(row=0), "flat")
 
 
 @pytest.mark.parametrize("temperature", [0, -0.07, float("nan")])

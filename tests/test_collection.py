@@ -29,7 +29,7 @@ class Held:
 
     def __init__(self, world):
         world.gallery = colour_gallery(400)
-        self.collection: Collection = world.built().open(*WHERE)
+        self.collection: Collection = world.ready().open(*WHERE)
         self.vectors = world.gallery.pictures.rows_of()
         self.queries = world.gallery.queries.rows_of()
         self.labels, self.truth = world.gallery.pictures.labels, world.gallery.queries.labels
@@ -132,7 +132,7 @@ def test_the_next_opening_sees_the_rebuild(world):
 
 def test_files_that_change_between_manifest_and_vectors_are_opened_again(world, monkeypatch):
     """The manifest is read, another process publishes, then the files are read."""
-    library, other = world.built(), world.library()
+    library, other = world.ready(), world.library()
     read = library.store.open
 
     def then_replaced(key):
@@ -152,7 +152,7 @@ def test_files_that_change_between_manifest_and_vectors_are_opened_again(world, 
 
 
 def test_a_damaged_file_is_no_replacement(world):
-    library = world.built()
+    library = world.ready()
     (world.folder / "ivf.faiss").write_bytes(b"x" * 100)
     with pytest.raises(BadArtifact, match="does not match its checksum"):
         world.library().open(*WHERE)
@@ -165,7 +165,7 @@ def all_in(world):
     pictures = colour_pictures(40, seed=0)
     pictures.colours[7] = pictures.colours[3]
     world.change(queries=colour_pictures(0, seed=1), pictures=pictures)
-    return world.built().open(*WHERE)
+    return world.ready().open(*WHERE)
 
 
 def test_without_held_out_queries_each_picture_asks_and_does_not_find_itself(all_in):
@@ -194,7 +194,7 @@ def test_a_part_of_a_large_gallery_asks_and_that_is_said(all_in):
 def test_a_single_picture_has_nobody_to_find(world):
     world.change(queries=colour_pictures(0, seed=1), pictures=colour_pictures(1, seed=0))
     with pytest.raises(NotHere, match="fewer than two pictures"):
-        world.built().open(*WHERE).evaluate("flat")
+        world.ready().open(*WHERE).evaluate("flat")
 
 
 # Scores

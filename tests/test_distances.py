@@ -55,7 +55,7 @@ def test_nearly_alike_rows_have_a_right_angle_still():
 
 @pytest.fixture
 def library(world):
-    return world.built()
+    return world.ready()
 
 
 def cells(html: str) -> list[str]:
@@ -94,7 +94,7 @@ def test_rows_held_out_pictures_and_ones_own_are_compared_by_their_vectors(libra
 
 
 def test_a_picture_that_is_not_on_the_machine_is_compared_all_the_same(world):
-    library = world.built()
+    library = world.ready()
     world.change(pictures=colour_pictures(300, seed=0, absent=[7]))
     tiles, found = looked_up(library.open(*WHERE), [Picked("colours", Query(row=row)) for row in (7, 8)])
     vectors = colour_gallery().pictures.rows_of()

@@ -22,7 +22,7 @@ class Scattered(MeanColour):
 @pytest.fixture
 def collection(world) -> Collection:
     world.gallery, world.encoder = colour_gallery(1200), Scattered()
-    return world.built().open("colours", "mean-colour")
+    return world.ready().open("colours", "mean-colour")
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def dense(world) -> Collection:
     """Colours lie so close that half floats leave in question which are the nearest."""
     colours = np.random.default_rng(0).integers(200, 210, (1200, 3)).astype(np.uint8)
     world.change(pictures=ColourPictures(colours, np.zeros(1200)))
-    return world.built().open("colours", "mean-colour")
+    return world.ready().open("colours", "mean-colour")
 
 
 def same(collection: Collection, vector: np.ndarray, found: np.ndarray, k: int, only: np.ndarray | None) -> bool:

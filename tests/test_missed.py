@@ -20,7 +20,7 @@ LOW = {"nprobe": 1, "ef_search": 1, "search_k": 1, "k_factor": 1}  # the least e
 @pytest.fixture
 def collection(world) -> Collection:
     world.gallery = colour_gallery(1200)
-    return world.built().open(*WHERE)
+    return world.ready().open(*WHERE)
 
 
 @pytest.fixture
@@ -111,5 +111,5 @@ def test_the_first_example_misses_something_and_all_are_answered_well(collection
 def test_examples_of_a_gallery_that_holds_nothing_out_are_its_own_rows(world):
     world.gallery = colour_gallery(60)
     world.change(queries=colour_gallery(0).pictures)
-    chosen = instructive(world.built().open(*WHERE), "ivf", 12, 6)
+    chosen = instructive(world.ready().open(*WHERE), "ivf", 12, 6)
     assert chosen and all(0 <= row < 60 for row in chosen)

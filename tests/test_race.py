@@ -19,7 +19,7 @@ RACE = Race(repeats=3, params=(("nprobe", 1), ("ef_search", 32)))
 @pytest.fixture
 def library(world):
     world.gallery = colour_gallery(1200)
-    return world.built()
+    return world.ready()
 
 
 @pytest.fixture
@@ -159,7 +159,7 @@ def test_json_of_a_row(library, query):
 
 def test_without_held_out_queries_the_mean_recall_is_leave_one_out(world):
     world.change(queries=colour_pictures(0, seed=1))
-    collection = world.built().open(*WHERE)
+    collection = world.ready().open(*WHERE)
     sample = recall_sample(collection)
     assert len(sample) == 200 and sample.own is not None
     (row,) = run(collection, Race(("flat",), k=5, repeats=1), collection.vectors.take(np.arange(1)))

@@ -8,7 +8,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from searchdemo.collection.library import Library
 from searchdemo.collection.query import Query
 from searchdemo.collection.store import Key
 from searchdemo.errors import BadPicture, BadQuery, NotBuilt, SearchDemoError, UnknownName
@@ -31,8 +30,7 @@ ORANGE = unit(np.array([255, 165, 0, 0, 0, 0, 0, 0.0]))
 @pytest.mark.parametrize("index", ["brute", "flat", "ivf", "hnsw", "sq8"])
 @pytest.mark.parametrize("query", [Query(picture=png((255, 165, 0))), Query(text="  orange ")])
 def test_hits_by_hand(world, index, metric, query):
-    library = Library(world.store, metric=metric)
-    library.build(Key(*WHERE, metric=metric))
+    library = world.ready(metric)
     params = {"nprobe": 64} if index == "ivf" else {}
     result = library.open(*WHERE).search(query, index, 10, **params)
     rows, cosines = by_hand(world, ORANGE, 10)
@@ -50,7 +48,7 @@ def test_hits_by_hand(world, index, metric, query):
 
 
 def test_json_of_a_result(world):
-    result = world.built().open(*WHERE).search(Query(text="orange"), "flat", 2)
+    result = world.ready().open(*WHERE).search(Query(text="orange"), "flat", 2)
     content = result.to_json()
     assert set(content) == {"hits", "timing"}
     assert set(content["hits"][0]) == {"rank", "row", "label", "class_name", "score"}
@@ -59,7 +57,7 @@ def test_json_of_a_result(world):
 
 @pytest.mark.parametrize("index", ["pq", "ivfpq", "lsh", "ivf-fastscan"])
 def test_scores_are_cosines_whatever_the_index_estimates(world, index):
-    result = world.built().open(*WHERE).search(Query(text="orange"), index, 20)
+    result = world.ready().open(*WHERE).search(Query(text="orange"), index, 20)
     colours = world.gallery.pictures.rows_of()
     assert len(result.hits) > 10
     scores = [hit.score for hit in result.hits]
@@ -72,7 +70,7 @@ def test_a_query_by_row_leaves_itself_out_even_among_duplicates(world, index):
     colours = world.gallery.pictures.colours.copy()
     colours[[3, 77, 150, 299]] = (200, 40, 90)
     world.change(pictures=ColourPictures(colours, colours.argmax(axis=1)))
-    library = world.built()
+    library = world.ready()
     for row in (3, 77, 150, 299):
         hits = library.open(*WHERE).search(Query(row=row), index, 5).hits
         assert {hit.row for hit in hits[:3]} == {3, 77, 150, 299} - {row}
@@ -81,7 +79,7 @@ def test_a_query_by_row_leaves_itself_out_even_among_duplicates(world, index):
 
 
 def test_a_query_by_row_and_a_held_out_one_by_hand(world):
-    library = world.built()
+    library = world.ready()
     pictures, queries = world.gallery.pictures, world.gallery.queries
     hits = library.open(*WHERE).search(Query(row=12), "flat", 5).hits
     assert [hit.row for hit in hits] == by_hand(world, pictures.rows_of()[12], 5, without=12)[0]
@@ -91,14 +89,14 @@ def test_a_query_by_row_and_a_held_out_one_by_hand(world):
 
 def test_all_but_itself_can_be_asked_for(world):
     world.gallery = colour_gallery(20)
-    result = world.built().open(*WHERE).search(Query(row=7), "brute", 1000)
+    result = world.ready().open(*WHERE).search(Query(row=7), "brute", 1000)
     assert sorted(hit.row for hit in result.hits) == [row for row in range(20) if row != 7]
     assert result.notice == ""
 
 
 def test_too_few_found_is_said(world):
     world.gallery = colour_gallery(1000)
-    result = world.built().open(*WHERE).search(Query(text="orange"), "ivf", 500, nprobe=1)
+    result = world.ready().open(*WHERE).search(Query(text="orange"), "ivf", 500, nprobe=1)
     assert 0 < len(result.hits) < 500
     assert result.notice == f"only {len(result.hits)} of 500 were found; raise nprobe"
     assert result.to_json()["notice"] == result.notice
@@ -107,7 +105,7 @@ def test_too_few_found_is_said(world):
 def test_what_the_encoder_could_not_read_is_said_before_what_was_not_found(world, monkeypatch):
     monkeypatch.setattr(world.encoder, "text_notice", lambda text: f'I do not know the word "{text}"')
     world.gallery = colour_gallery(1000)
-    collection = world.built().open(*WHERE)
+    collection = world.ready().open(*WHERE)
     assert collection.search(Query(text="orange"), "flat", 5).notice == 'I do not know the word "orange"'
     result = collection.search(Query(text="orange"), "ivf", 500, nprobe=1)
     assert result.notice == f'I do not know the word "orange"; only {len(result.hits)} of 500 were found; raise nprobe'
@@ -119,7 +117,7 @@ def test_what_the_encoder_could_not_read_is_said_before_what_was_not_found(world
 
 @pytest.mark.parametrize("k", [0, -1, 10**9, 1001])
 def test_k_out_of_bounds(world, k):
-    library = world.built()
+    library = world.ready()
     with pytest.raises(BadQuery, match=f"k = {k:,} is out of bounds: choose from 1 to 1,000"):
         library.open(*WHERE).search(Query(text="red"), "flat", k)
     assert len(library.open(*WHERE).search(Query(text="red"), "flat", 1000).hits) == 300
@@ -141,7 +139,7 @@ def test_k_out_of_bounds(world, k):
     ],
 )
 def test_bad_queries_get_one_sentence_and_the_next_one_works(world, query, sentence):
-    library = world.built()
+    library = world.ready()
     with pytest.raises(BadQuery, match=sentence) as error:
         library.open(*WHERE).search(Query(**query), "flat", 3)
     assert isinstance(error.value, BadPicture) == ("picture" in query)
@@ -164,11 +162,11 @@ def test_a_query_has_one_picture_at_most(fields):
 )
 def test_unknown_names(world, where, sentence):
     with pytest.raises(UnknownName, match=sentence):
-        world.built().open(*where[:2]).search(Query(text="red"), where[2], 3)
+        world.ready().open(*where[:2]).search(Query(text="red"), where[2], 3)
 
 
 def test_parameters_of_another_index(world):
-    library = world.built()
+    library = world.ready()
     for index in ("brute", "flat"):
         with pytest.raises(UnknownName, match=r"search parameter.*'nprobe'"):
             library.open(*WHERE).search(Query(text="red"), index, 3, nprobe=4)
@@ -196,7 +194,7 @@ def test_an_index_that_cannot_be_built_does_not_stop_the_others(world):
 
 @pytest.mark.parametrize("by_another", [False, True])
 def test_a_rebuild_is_noticed(world, by_another):
-    library = world.built()
+    library = world.ready()
     kept = {index: library.open(*WHERE).index(index) for index in ("brute", "flat", "ivf", "hnsw")}
     world.change(pictures=colour_pictures(200, seed=9))
     builder = world.library() if by_another else library
@@ -241,14 +239,14 @@ def test_a_folder_that_was_built_again_by_another_process_is_opened_again(world,
 
 
 def test_a_folder_is_not_opened_again_without_need(world, monkeypatch):
-    library = world.built()
+    library = world.ready()
     library.open(*WHERE).search(Query(text="red"), "flat", 3)
     monkeypatch.setattr("searchdemo.collection.library.open_gallery", lambda *args: pytest.fail("opened again"))
     assert len(library.open(*WHERE).search(Query(text="red"), "flat", 3).hits) == 3
 
 
 def test_indexes_are_loaded_once_by_many_visitors(world, monkeypatch):
-    library = world.built()
+    library = world.ready()
     loads = []
     vectors = library.open(*WHERE).vectors
     monkeypatch.setattr(vectors, "all", lambda whole=vectors.all: (loads.append(1), whole())[1])
@@ -260,7 +258,7 @@ def test_indexes_are_loaded_once_by_many_visitors(world, monkeypatch):
 
 def test_a_download_takes_the_place_of_the_gallery_without_pictures(world):
     whole = world.gallery
-    library = world.built()
+    library = world.ready()
     bare = replace(whole, pictures=colour_pictures(300, seed=0, absent=range(300), missing="Not here."))
     library = world.library()
     world.gallery = bare
@@ -275,7 +273,7 @@ def test_a_download_takes_the_place_of_the_gallery_without_pictures(world):
 
 
 def test_pictures_are_not_read_for_answers_that_show_none(world, monkeypatch):
-    library = world.built()
+    library = world.ready()
     shown = library.open(*WHERE).search(Query(text="orange"), "flat", 20)
     monkeypatch.setattr(world.gallery.pictures, "encoded", lambda row: pytest.fail(f"row {row} was read"))
     bare = library.open(*WHERE).search(Query(text="orange"), "flat", 20, pictures=False)
@@ -286,12 +284,12 @@ def test_pictures_are_not_read_for_answers_that_show_none(world, monkeypatch):
 def test_unlabelled_pictures_have_empty_names(world):
     pictures = world.gallery.pictures
     world.change(pictures=ColourPictures(pictures.colours, np.full(300, -1)))
-    hit = world.built().open(*WHERE).search(Query(text="orange"), "flat", 1).hits[0]
+    hit = world.ready().open(*WHERE).search(Query(text="orange"), "flat", 1).hits[0]
     assert (hit.label, hit.class_name) == ("", "")
 
 
 def test_every_error_is_one_of_ours(world):
-    library = world.built()
+    library = world.ready()
     for query, index, k in [(Query(text="no colour"), "flat", 3), (Query(row=10**30), "ivf", 3)]:
         with pytest.raises(SearchDemoError):
             library.open(*WHERE).search(query, index, k)

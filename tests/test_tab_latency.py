@@ -31,7 +31,7 @@ PARAMS = {"nprobe": 8, "ef_search": 64, "k_factor": 8, "search_k": 4000}
 @pytest.fixture
 def library(world):
     world.gallery = colour_gallery(1200)
-    return world.built()
+    return world.ready()
 
 
 def checked(indexes=("brute", "ivf"), params=(), k=10, **fields) -> Asked:

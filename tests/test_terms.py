@@ -102,7 +102,7 @@ def test_what_is_no_text(text):
 
 
 def search(world, query: Query, k: int = 6, **options):
-    return world.built().open(*WHERE).search(query, "flat", k, **options)
+    return world.ready().open(*WHERE).search(query, "flat", k, **options)
 
 
 def test_a_sum_by_hand(world):
@@ -123,7 +123,7 @@ def test_a_sum_by_hand(world):
 
 
 def test_the_order_of_terms_does_not_matter(world):
-    collection = world.built().open(*WHERE)
+    collection = world.ready().open(*WHERE)
     terms = ["0.3: red", "- 0.7: blue", "1.9: #7", "0.1: #held-out-2", "1.1: #picture"]
     seen = set()
     for order in itertools.permutations(terms):
@@ -133,7 +133,7 @@ def test_the_order_of_terms_does_not_matter(world):
 
 
 def test_a_weight_of_0_is_as_good_as_absent(world):
-    collection = world.built().open(*WHERE)
+    collection = world.ready().open(*WHERE)
 
     def answer(text, **more):
         content = collection.search(Query(text=text, **more), "flat", 5).to_json()
@@ -147,7 +147,7 @@ def test_a_weight_of_0_is_as_good_as_absent(world):
 
 
 def test_a_picture_and_words(world):
-    collection = world.built().open(*WHERE)
+    collection = world.ready().open(*WHERE)
     given = Query(picture=png((255, 0, 0)), text="+ 3: blue")
     assert [(str(term), term.weight) for term in given.terms] == [("#picture", 1), ("blue", 3)]
     assert collection.embed(given).vector[0] == pytest.approx(unit(np.array([1, 0, 3, 0, 0, 0, 0, 0.0])), abs=1e-6)
@@ -160,7 +160,7 @@ def test_a_picture_and_words(world):
 def test_a_box_of_a_picture(world):
     both = Image.new("RGB", (8, 4), (255, 0, 0))
     both.paste((0, 0, 255), (4, 0, 8, 4))
-    collection = world.built().open(*WHERE)
+    collection = world.ready().open(*WHERE)
     right = collection.embed(Query(picture=both, box=Box(0.5, 0, 0.5, 1))).vector[0]
     assert right == pytest.approx(np.eye(8)[2])
     stored = search(world, Query(row=7, box=box_of("0,0,0.5,0.5")))
