@@ -9,9 +9,12 @@ from urllib.parse import urlsplit
 import page_server
 import pytest
 
-from searchdemo.bench.hold import arguments
+from searchdemo.bench.hold import arguments, load
 from searchdemo.bench.hold.client import Refused, Visitor
-from searchdemo.ui.serving import limits
+from searchdemo.collection.store import Key
+from searchdemo.ui.serving import limits, permits
+from searchdemo.ui.tradeoffs import tab
+from searchdemo.ui.tradeoffs.measuring import PLANS, Run
 
 TRIES = 500
 WORKING = ("build", "measure", "audit")  # names of threads that work on after the answer
@@ -94,3 +97,41 @@ def test_searches_past_the_limits_of_their_kind_are_refused_in_a_sentence(visito
     with pytest.raises(Refused, match="searches by text"):
         visitor.call("search_by_text", **GOOD)
     assert len(visitor.call("compare_latency", **RACE)) == 1  # another kind goes on
+
+
+def far_away(port: int, address: str = "203.0.113.7") -> Visitor:
+    """As a proxy passes a visitor on."""
+    return Visitor(port, {"X-Forwarded-For": address})
+
+
+def test_what_is_built_is_not_built_again_by_any_button(port, visitor):
+    for asked in (visitor, far_away(port)):
+        for button in ("build-whole", "build-part"):
+            with pytest.raises(Refused, match="'scenes' by 'bundled' is built already: there is nothing to build"):
+                asked.press(button, "click", "scenes", "bundled")
+    with pytest.raises(Refused, match="All pictures of 'scenes' are here"):
+        visitor.queued("get-pictures", "click", "scenes", "bundled")
+
+
+def test_a_visitor_from_elsewhere_builds_measures_and_audits_within_bounds(port, monkeypatch):
+    monkeypatch.setattr(permits, "MOST_PICTURES", 100)
+    visitor = far_away(port)
+    with pytest.raises(Refused, match="Here a visitor builds at most 100 pictures, not all of 'scenes'"):
+        visitor.press("build-whole", "click", "scenes", "clip-rn50")
+    said = visitor.queued("tradeoffs-measure", "click", "indexes full", "scenes", "bundled")
+    assert "Here a visitor measures quickly" in said[0]
+    said = visitor.queued("audit-go", "click", "scenes", "bundled", "flat", 4, "", *load.PARAMS)
+    assert "Here a visitor audits at most 100 pictures, not 2,000" in said[0]
+
+
+def test_only_who_started_a_run_ends_it_or_the_person_at_the_machine(port, visitor, monkeypatch):
+    run = Run(Key("scenes", "bundled"), PLANS["indexes quick"], by="203.0.113.7")
+    monkeypatch.setattr(tab.MEASURING, "_run", run)
+    with pytest.raises(Refused, match="Another visitor started this measurement"):
+        far_away(port, "203.0.113.8").press("tradeoffs-cancel", "click")
+    assert not run.cancelled.is_set()
+    far_away(port).press("tradeoffs-cancel", "click")
+    assert run.cancelled.is_set()
+    run.cancelled.clear()
+    visitor.press("tradeoffs-cancel", "click")
+    assert run.cancelled.is_set()

@@ -13,6 +13,7 @@ from searchdemo.collection import jobs as jobs_module
 from searchdemo.collection.jobs import Builds, Job, counter
 from searchdemo.collection.query import Query
 from searchdemo.collection.store import Key
+from searchdemo.errors import BadQuery
 from tests.conftest import colour_gallery
 
 WHERE = ("colours", "mean-colour")
@@ -143,6 +144,7 @@ import threading
 from types import SimpleNamespace
 from searchdemo.collection.jobs import Builds
 from searchdemo.collection.store import Key
+from searchdemo.errors import BadQuery
 
 started = threading.Event()
 
@@ -183,3 +185,22 @@ def test_builds_and_their_failures_are_logged(world, caplog):
     assert said[0][1].startswith("loaded the encoder mean-colour, float32 by numpy on cpu, in ")
     assert said[1][1].startswith("built colours/mean-colour: 300 vectors in ")
     assert said[2][1].startswith("building colour/mean-colour stopped: There is no gallery 'colour'.")
+
+
+def test_a_visitor_has_one_build_at_a_time_and_all_of_them_so_many(world, gate, monkeypatch):
+    monkeypatch.setattr(jobs_module, "MOST_WAITING", 2)
+    builds, (first, second, third) = Builds(world.library()), (Key(*WHERE, limit=limit) for limit in (None, 10, 20))
+    job = builds.start(first, by="one")
+    assert builds.start(first, by="one").key == first  # it is the same build
+    assert builds.started_by(first) == "one"
+    with pytest.raises(BadQuery, match="A build that you started still runs"):
+        builds.start(second, by="one")
+    waiting = builds.start(second, by="another")
+    with pytest.raises(BadQuery, match="2 builds run or wait already"):
+        builds.start(third, by="a third")
+    own = builds.start(third)  # the person at the command line, so to say
+    for key in (second, third):
+        builds.cancel(key)
+    gate.set()
+    for started in (job, waiting, own):
+        finished(builds, started)

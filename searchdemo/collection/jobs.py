@@ -11,9 +11,10 @@ from searchdemo.collection.carry import sentences
 from searchdemo.collection.library import Library
 from searchdemo.collection.progress import Progress, Report
 from searchdemo.collection.store import Key
-from searchdemo.errors import Cancelled, SearchDemoError
+from searchdemo.errors import BadQuery, Cancelled, SearchDemoError
 from searchdemo.types import Count
 
+MOST_WAITING = 8  # builds of all visitors; each is minutes of all cores
 WAITING, STOPPED = Progress("waiting for its turn", 0, 0, 0), Progress("stopped", 0, 0, 0)
 CANCELLED = "The build was cancelled."
 
@@ -40,20 +41,35 @@ class Builds:
         self._library = library
         self._jobs: dict[Key, Job] = {}
         self._cancelled: dict[Key, threading.Event] = {}
+        self._started_by: dict[Key, str] = {}
         self._lock = threading.Lock()
         self._turn, self._short_turn = threading.Lock(), threading.Lock()
 
-    def start(self, key: Key) -> Job:
-        """The running build of this key, or a new one."""
+    def start(self, key: Key, by: str = "") -> Job:
+        """The running build of this key, or a new one.
+
+        by: a visitor, who has one at a time. Raises BadQuery where that one runs, or too many wait.
+        """
         with self._lock:
             job = self._jobs.get(key)
             if job is None or job.finished:
+                running = [one for one, other in self._jobs.items() if not other.finished]
+                if by and any(self._started_by.get(one) == by for one in running):
+                    raise BadQuery("A build that you started still runs: wait for its end, or cancel it.")
+                if by and len(running) >= MOST_WAITING:
+                    raise BadQuery(f"{len(running)} builds run or wait already, the most that may: try again later.")
+                self._started_by[key] = by
                 self._jobs.pop(key, None)  # a second try stands last again
                 job = self._jobs[key] = Job(key, WAITING)
                 self._cancelled[key] = threading.Event()
                 # A daemon: leaving the program does not wait for the end of a build, which is found again anyway.
                 threading.Thread(target=self._run, args=(key,), name=f"build {key.folder}", daemon=True).start()
             return job
+
+    def started_by(self, key: Key) -> str:
+        """The visitor who started this build; "" for the server itself."""
+        with self._lock:
+            return self._started_by.get(key, "")
 
     def jobs(self) -> list[Job]:
         """All of this process, the latest last."""
@@ -73,6 +89,7 @@ class Builds:
         with self._lock:
             for key in [key for key in self._jobs if key.gallery == gallery]:
                 self._cancelled.pop(key).set()
+                self._started_by.pop(key, None)
                 del self._jobs[key]
 
     def running(self) -> list[Job]:

@@ -12,7 +12,7 @@ from searchdemo.collection.behind import UP_TO_DATE, Behind
 from searchdemo.collection.jobs import Job
 from searchdemo.collection.store import Key
 from searchdemo.encoders.table import ENCODERS, find, is_here
-from searchdemo.errors import SearchDemoError
+from searchdemo.errors import BadQuery, SearchDemoError
 from searchdemo.galleries.base import Gallery
 from searchdemo.ui.components.messages import hint, sentence_errors
 from searchdemo.ui.components.templates import render
@@ -20,6 +20,7 @@ from searchdemo.ui.page import LAST, Page
 from searchdemo.ui.rates import Rates
 from searchdemo.ui.serving.arguments import event_value
 from searchdemo.ui.serving.limits import FETCH
+from searchdemo.ui.serving.permits import at_home, check_build, may_end, who
 
 PART = 2000  # pictures of the quick build
 POLL_SECONDS = 2.0
@@ -73,21 +74,25 @@ def add(page: Page) -> None:
     def start(limit: int | None) -> Callable:
         def begin(gallery: str, encoder: str) -> list:
             page.choice(gallery, encoder, "brute", 1)  # refuses names that are not offered
-            page.builds.start(page.key(gallery, encoder, limit))
+            key = page.key(gallery, encoder, limit)
+            check_build(page, key)
+            page.builds.start(key, by="" if at_home(page) else who())
             return look(gallery, encoder)
 
         return sentence_errors(begin)
 
     def cancel(event: gr.EventData, gallery: str, encoder: str) -> list:
-        """Ends a build of the visitor's own pictures; one that all visitors share goes on."""
+        """Ends a build that this visitor may end: of their own pictures, or that they started."""
         for job in page.builds.running():
             key = job.key
-            if str(key.folder) == event_value(event, "build") and page.is_own(key.gallery) and page.offers(key.gallery):
+            if str(key.folder) == event_value(event, "build") and page.offers(key.gallery) and is_own(page, job):
                 page.builds.cancel(key)
         return look(gallery, encoder)
 
     def fetch(gallery: str, encoder: str, progress: gr.Progress = gr.Progress()) -> list:  # noqa: B008 gradio's way
         page.choice(gallery, encoder, "brute", 1)
+        if not page.library.gallery(gallery).missing:
+            raise BadQuery(f"All pictures of {gallery!r} are here: there is nothing to fetch.")
         page.library.gallery(
             gallery, download=True, progress=lambda done, total: progress((done, total), "fetching", unit="bytes")
         )
@@ -128,8 +133,13 @@ def what_changed(page: Page, gallery: str, encoder: str) -> Behind:
 
 
 def builds_html(page: Page, jobs: list[Job], said: Sequence[str] = ()) -> str:
-    own = [job for job in jobs if page.is_own(job.key.gallery)]
+    own = [job for job in jobs if is_own(page, job)]
     return render("builds.html", jobs=jobs, own=own, labels=dict(labels(page)), said=said)
+
+
+def is_own(page: Page, job: Job) -> bool:
+    """Whether the visitor who is being answered may end this build."""
+    return page.is_own(job.key.gallery) or may_end(page, page.builds.started_by(job.key))
 
 
 def labels(page: Page) -> list[tuple[str, str]]:

@@ -25,9 +25,9 @@ class Refused(Exception):
 class Visitor:
     """One connection after the other to a page on this machine, and one session. For one thread."""
 
-    def __init__(self, port: int):
+    def __init__(self, port: int, headers: dict[str, str] | None = None):
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)
-        self._used_at = 0.0
+        self._used_at, self._headers = 0.0, headers or {}
         self.session = uuid.uuid4().hex
 
     def close(self) -> None:
@@ -39,7 +39,8 @@ class Visitor:
             self._connection.close()  # the next request opens another one
         self._used_at = time.monotonic()
         try:
-            self._connection.request(method, path, body, {"Content-Type": kind} if body is not None else {})
+            told = {"Content-Type": kind} if body is not None else {}
+            self._connection.request(method, path, body, self._headers | told)
             answer = self._connection.getresponse()
             return answer.status, answer.read()
         except (OSError, http.client.HTTPException):
@@ -70,6 +71,18 @@ class Visitor:
         """What the page does at an event of a component, by its elem_id, past the queue. Raises Refused."""
         body = {"data": values, "session_hash": self.session, "fn_index": self._endpoints[component, event]}
         return self.post("/run/predict", body)["data"]
+
+    def queued(self, component: str, event: str, *values: object) -> Any:
+        """As `press`, for an event that stands in a queue. Raises Refused."""
+        body = {"data": values, "session_hash": self.session, "fn_index": self._endpoints[component, event]}
+        self.post("/queue/join", body)
+        _, stream = self.request("GET", f"{API}/queue/data?session_hash={self.session}")
+        messages = [json.loads(line[6:]) for line in stream.decode().split("\n") if line.startswith("data: ")]
+        last = next(one for one in reversed(messages) if one["msg"] == "process_completed")
+        if not last["success"]:
+            raise Refused(200, sentence_of(last["output"]))
+        told = [one["output"]["data"] for one in messages if one["msg"] == "process_generating"]
+        return told[0] if told else last["output"]["data"]
 
     @cached_property
     def _described(self) -> dict[str, dict]:

@@ -20,6 +20,7 @@ class Run:
     """An audit that goes on, or has ended."""
 
     subject: str  # "tiny-imagenet × bundled"
+    by: str = ""  # the visitor who started it
     progress: Progress = field(default_factory=lambda: Progress("opening the vectors", 0, 0, 0))
     started: float = field(default_factory=time.perf_counter)
     cancelled: threading.Event = field(default_factory=threading.Event)
@@ -60,12 +61,12 @@ class Auditing:
         found = self._found
         return found[1] if found and found[0] == identity(collection) else None
 
-    def start(self, collection: Collection) -> Run:
+    def start(self, collection: Collection, by: str = "") -> Run:
         """It goes on when the visitor leaves. Raises BadQuery while another one goes on."""
         with self._lock:
             if other := self.running():
                 raise BadQuery(f"{other}. A second audit would slow it: wait for its end, or cancel it.")
-            run = self._run = Run(f"{collection.gallery.name} × {collection.encoder_spec.name}")
+            run = self._run = Run(f"{collection.gallery.name} × {collection.encoder_spec.name}", by)
         # A daemon: leaving the program does not wait for the end of an audit.
         threading.Thread(target=self._audit, args=(collection, run), name=f"audit {run.subject}", daemon=True).start()
         return run

@@ -8,15 +8,16 @@ from typing import Any
 import gradio as gr
 
 from searchdemo.audit.side import QUERIES
-from searchdemo.errors import SearchDemoError
+from searchdemo.errors import BadQuery, SearchDemoError
 from searchdemo.ui.audit.auditing import Auditing, Run
 from searchdemo.ui.audit.view import TITLES, choices, shown, summary
 from searchdemo.ui.components.answer import Answer
-from searchdemo.ui.components.messages import hint, refusal_html
+from searchdemo.ui.components.messages import hint, refusal_html, sentence_errors
 from searchdemo.ui.components.tiles import Tiles
 from searchdemo.ui.page import Page
 from searchdemo.ui.serving.arguments import nth
 from searchdemo.ui.serving.limits import WATCH
+from searchdemo.ui.serving.permits import check_audit, may_end, who
 
 TITLE = "Audit"
 NOT_YET = (
@@ -58,7 +59,9 @@ def add(page: Page) -> None:
     def run(*sidebar: Any) -> Iterator[tuple]:
         """Values of status and cancel."""
         try:
-            started = AUDITING.start(page.open(page.choice(*sidebar)))
+            collection = page.open(page.choice(*sidebar))
+            check_audit(page, len(collection))
+            started = AUDITING.start(collection, by=who())
         except SearchDemoError as error:
             yield hint(str(error)), gr.skip()
             return
@@ -71,6 +74,12 @@ def add(page: Page) -> None:
             yield "", gr.update(visible="hidden")
         except SearchDemoError as error:
             yield hint(str(error)), gr.update(visible="hidden")
+
+    def stop() -> None:
+        run = AUDITING.running()
+        if run and not may_end(page, run.by):
+            raise BadQuery("Another visitor started this audit: it goes on.")
+        AUDITING.cancel()
 
     def watch() -> Iterator[tuple]:
         """The audit that another visitor, or this one before the page was loaded again, has started."""
@@ -88,4 +97,4 @@ def add(page: Page) -> None:
     done = go.click(run, page.inputs, [status, cancel], concurrency_id=WATCH, **quiet)
     done.success(None, js=page.query.refresh)
     page.demo.load(watch, None, [status, cancel], concurrency_id=WATCH, **quiet).success(None, js=page.query.refresh)
-    cancel.click(AUDITING.cancel, None, None, queue=False, **quiet)
+    cancel.click(sentence_errors(stop), None, None, queue=False, **quiet)

@@ -99,5 +99,9 @@ def kind_of(function: Any) -> str:
 
 
 def address_of(scope: Any) -> str:
+    """Of the visitor; behind a proxy, as that on a Space, what the proxy saw: it is the last to add to the header."""
+    passed_on = [value for name, value in scope.get("headers", ()) if name == b"x-forwarded-for"]
+    if passed_on:
+        return passed_on[-1].decode("latin-1").rpartition(",")[2].strip()
     client = scope.get("client")
     return client[0] if client else ""

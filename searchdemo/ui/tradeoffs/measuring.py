@@ -40,6 +40,7 @@ class Run:
 
     key: Key
     plan: Plan
+    by: str = ""  # the visitor who started it
     progress: Progress = field(default_factory=lambda: Progress("opening the vectors", 0, 0, 0))
     failures: list[str] = field(default_factory=list)  # why a benchmark of several has no card
     started: float = field(default_factory=time.perf_counter)
@@ -80,7 +81,7 @@ class Measuring:
         run = self._run
         return run if run and not run.done.done() else None
 
-    def start(self, library: Library, key: Key, plan: str) -> Run:
+    def start(self, library: Library, key: Key, plan: str, by: str = "") -> Run:
         """The run goes on when the visitor leaves, and keeps its cards.
 
         Raises UnknownName for a plan, NotBuilt, and BadQuery while another run goes on.
@@ -94,7 +95,7 @@ class Measuring:
         with self._lock:
             if other := self.running():
                 raise BadQuery(f"{other}. A second run would slow it: wait for its end, or cancel it.")
-            run = self._run = Run(key, PLANS[plan])
+            run = self._run = Run(key, PLANS[plan], by)
         # A daemon: leaving the program does not wait for the end of a measurement.
         threading.Thread(target=_measure, args=(library, run), name=f"measure {key.folder}", daemon=True).start()
         return run

@@ -19,6 +19,7 @@ from searchdemo.ui.components.templates import render
 from searchdemo.ui.page import Page
 from searchdemo.ui.serving.arguments import event_value
 from searchdemo.ui.serving.limits import WATCH
+from searchdemo.ui.serving.permits import check_measurement, may_end, who
 from searchdemo.ui.tradeoffs import cards as tradeoff_cards
 from searchdemo.ui.tradeoffs import distances
 from searchdemo.ui.tradeoffs import encoders as side_by_side
@@ -153,7 +154,8 @@ def add(page: Page) -> None:
         """Values of status and cancel."""
         try:
             page.choice(gallery, encoder, "brute", 1)
-            run = MEASURING.start(page.library, page.key(gallery, encoder), plan)
+            check_measurement(page, plan in PLANS and PLANS[plan].quick)
+            run = MEASURING.start(page.library, page.key(gallery, encoder), plan, by=who())
         except SearchDemoError as error:
             yield hint(str(error)), gr.skip()
             return
@@ -168,6 +170,12 @@ def add(page: Page) -> None:
         except SearchDemoError as error:
             said = str(error)
         yield hint(said), gr.update(visible="hidden")
+
+    def stop() -> None:
+        run = MEASURING.running()
+        if run and not may_end(page, run.by):
+            raise BadQuery("Another visitor started this measurement: it goes on.")
+        MEASURING.cancel()
 
     def watch() -> Iterator[tuple]:
         """The run that another visitor, or this one before the page was loaded again, has started."""
@@ -196,7 +204,7 @@ def add(page: Page) -> None:
     measured.success(**following).success(**drawing)  # measured again, a card has the same key, which is no change
     page.demo.load(watch, None, [status, cancel], concurrency_id=WATCH, **quiet)
     # Without an output: it could arrive after the last word of the run, and take its place.
-    cancel.click(MEASURING.cancel, None, None, queue=False, **quiet)
+    cancel.click(sentence_errors(stop), None, None, queue=False, **quiet)
 
 
 def check_card(key: str) -> None:
