@@ -47,6 +47,11 @@ class Cache(Generic[T]):
         with self._lock:
             self._put(key, future)
 
+    def drop(self, key: Hashable) -> None:
+        """The next `get` makes it again."""
+        with self._lock:
+            self._values.pop(key, None)
+
     def _put(self, key: Hashable, future: Future[T]) -> Future[T]:
         self._values[key] = future
         self._values.move_to_end(key)

@@ -15,6 +15,7 @@ REQUIREMENTS = {
     "indexes": "requirements-bench.txt",
     "bench": "requirements-bench.txt",
     "map": "requirements-map.txt",
+    "milvus": "requirements-milvus.txt",
 }
 
 

@@ -9,9 +9,9 @@ import pytest
 
 from searchdemo.indexes.among import filtered_afterwards
 from searchdemo.indexes.nodes import Nodes
-from searchdemo.indexes.table import INDEXES, find
+from searchdemo.indexes.table import find
 from searchdemo.types import MISSING
-from tests.conftest import exact_rows
+from tests.conftest import LOCAL, exact_rows
 
 K = 5
 MOST = {"nprobe": 4096, "ef_search": 4096, "k_factor": 256, "search_k": 1_000_000}
@@ -19,7 +19,7 @@ MOST = {"nprobe": 4096, "ef_search": 4096, "k_factor": 256, "search_k": 1_000_00
 RECALL = {"sq8": 0.9, "pq": 0.6, "ivfpq": 0.6, "opq-ivfpq": 0.6, "lsh": 0.3, "faiss:PCA16,IVF8,SQ8": 0.3}
 RECALL |= {"usearch": 0.95}  # several threads build it, in any order; see test_indexes.py
 FILTERING = {"brute", "exact-bf16", "flat", "ivf", "hnsw", "sq8", "ivfpq", "opq-ivfpq", "ivf-fastscan", "hnswlib"}
-NAMES = [*INDEXES, "faiss:PCA16,IVF8,SQ8", "faiss:IVF8_HNSW32,Flat", "faiss:PQ16x4fs,Refine(SQfp16)"]
+NAMES = [*LOCAL, "faiss:PCA16,IVF8,SQ8", "faiss:IVF8_HNSW32,Flat", "faiss:PQ16x4fs,Refine(SQfp16)"]
 
 
 @pytest.fixture(scope="module")

@@ -20,15 +20,15 @@ from searchdemo.indexes.base import SEARCH_PARAMS, Index, IndexSpec, filled
 from searchdemo.indexes.table import INDEXES, find, nlist
 from searchdemo.measure.metrics import recall_at_k
 from searchdemo.types import MISSING
-from tests.conftest import exact_rows, unit
+from tests.conftest import LOCAL, exact_rows, unit
 
 K = 10
 # recall@10 that each must reach when its parameters are generous; measured, then rounded down by 0.05 or more.
 RECALL = {"sq8": 0.9, "pq": 0.6, "ivfpq": 0.6, "opq-ivfpq": 0.6, "lsh": 0.3}
 RECALL |= dict.fromkeys(("hnsw", "hnswlib", "usearch", "nmslib"), 0.95)  # several threads build them, in any order
-SAVED = [name for name, spec in INDEXES.items() if spec.saved]
-TUNED = [name for name, spec in INDEXES.items() if spec.params and "pq" not in name]  # which are slow to build
-CLASSES = list({spec.made_by: name for name, spec in INDEXES.items() if "pq" not in name}.values())  # one name each
+SAVED = [name for name in LOCAL if INDEXES[name].saved]
+TUNED = [name for name in LOCAL if INDEXES[name].params and "pq" not in name]  # which are slow to build
+CLASSES = list({INDEXES[name].made_by: name for name in LOCAL if "pq" not in name}.values())  # one name each
 
 
 @pytest.fixture(scope="module")
@@ -316,9 +316,9 @@ def test_a_library_that_is_missing_is_named_with_the_command_that_brings_it(name
 
 
 def test_the_kinds_of_the_table():
-    exact = {name for name, spec in INDEXES.items() if spec.exact}
+    exact = {name for name in LOCAL if INDEXES[name].exact}
     assert exact == {"brute", "exact-bf16", "flat", "kd-tree", "ball-tree"}
-    assert exact == {name for name, spec in INDEXES.items() if not spec.saved}
+    assert exact == {name for name in LOCAL if not INDEXES[name].saved}
     names = {name: [param.name for param in spec.params] for name, spec in INDEXES.items()}
     assert all(not names[name] for name in (*exact, "sq8", "pq", "lsh"))
     assert names["ivf"] == names["ivfpq"] == names["opq-ivfpq"] == ["nprobe"]

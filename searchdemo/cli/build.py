@@ -148,12 +148,16 @@ def embed(library: Library, arguments: argparse.Namespace, progress: ProgressLin
 
 def build_index(library: Library, arguments: argparse.Namespace, index: str, progress: ProgressLine) -> dict:
     from searchdemo.collection.progress import Progress
+    from searchdemo.errors import BadArtifact
 
     collection = library.open(arguments.gallery, arguments.encoder)
     known = collection.has_index(index)
     progress(Progress(f"{'loading' if known else 'building'} {index}", 0, 1, 0))
     started = time.perf_counter()
-    built = collection.index(index)
+    try:
+        built = collection.index(index)
+    except BadArtifact:  # of a database that holds other vectors by now: this command is what replaces them
+        known, built = False, collection.index(index, anew=True)
     seconds = round(time.perf_counter() - started, 2)
     return {"index": index, "built": not known, "seconds": seconds, "size_bytes": built.size_bytes}
 

@@ -11,7 +11,7 @@ import os
 import shutil
 from collections import defaultdict, deque
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -122,6 +122,8 @@ def carry(
             done.append(change.of(find(extra.card["index"]), extra.path, work))
             if done[-1].in_place:
                 write_card(work / extra.path.name, extra.card | digests(vectors_sha256, work / extra.path.name))
+    for index in change.changed:
+        index.belong(vectors_sha256)
     return [asdict(carried) for carried in done]
 
 
@@ -137,6 +139,7 @@ class Change:
     vectors: np.ndarray  # (n, dim)
     before: dict[str, Carried]
     report: Report
+    changed: list[Index] = field(default_factory=list)  # those that took the change in place
 
     def of(self, spec: IndexSpec, path: Path, work: Path) -> Carried:
         """Writes the index that is stored at `path`, with the change, into `work`. Raises what `IndexSpec.load` does
@@ -156,6 +159,7 @@ class Change:
             known = Carried.built(index, StoredVectors(self.old.file(VECTORS)).all())
         index.change(self.was, self.vectors)
         index.save(work / path.name)
+        self.changed.append(index)
         added = int((self.was == MISSING).sum())
         return known.changed(added, count - (len(self.was) - added), fitness(index, self.vectors))
 

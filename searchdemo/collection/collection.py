@@ -21,6 +21,7 @@ from searchdemo.collection.exact import exact_once
 from searchdemo.collection.labelled import all_labels
 from searchdemo.collection.maps import Map
 from searchdemo.collection.missed import compared
+from searchdemo.collection.pushed import described, positions
 from searchdemo.collection.query import Query, check_k
 from searchdemo.collection.scores import rescored
 from searchdemo.collection.shelf import Shelf
@@ -153,12 +154,16 @@ class Collection:
         """Whether `encoder` answers without going online."""
         return self.shelf.has_weights(self.encoder_spec.name)
 
-    def index(self, name: str, progress: Count = uncounted) -> Index:
+    def index(self, name: str, progress: Count = uncounted, anew: bool = False) -> Index:
         """Loaded, or built from the stored vectors. Raises UnknownName, BadQuery, NotInstalled.
+
+        anew: built though one is there, which goes away
 
         progress: told of a build, (vectors so far, in all); what it raises ends the build
         """
-        return self.shelf.index(name, self.artifact, self.snapshot, progress)
+        if anew:
+            self.shelf.forget(name, self.artifact, self.snapshot)
+        return self.shelf.index(name, self.artifact, self.snapshot, progress, lambda: described(self, anew))
 
     def has_index(self, name: str) -> bool:
         """Whether the index would answer without being built first. Raises UnknownName."""
@@ -230,7 +235,7 @@ class Collection:
         if few:
             found = self.exact(embedded.vector, k, only)[None]
         else:
-            found = searched.search(embedded.vector, k, only, **params).positions
+            found = positions(self, searched, embedded.vector, k, only, where, params)
         search_ms = (time.perf_counter() - started) * 1000
         started = time.perf_counter()
         hits = self.hits(embedded, found[:, found[0] != MISSING], pictures)

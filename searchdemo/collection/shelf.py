@@ -14,11 +14,12 @@ from searchdemo.collection import maps
 from searchdemo.collection.exact import Exact
 from searchdemo.collection.maps import Map
 from searchdemo.collection.snapshot import Snapshot
-from searchdemo.collection.store import METADATA, Artifact, Key, Store, index_file
+from searchdemo.collection.store import METADATA, Artifact, Key, Store, card_file, index_file
 from searchdemo.encoders.base import Encoder
 from searchdemo.errors import SearchDemoError
 from searchdemo.files import sha256_of
 from searchdemo.indexes.base import Index, IndexSpec, uncounted
+from searchdemo.indexes.described import Described
 from searchdemo.indexes.table import AT_ONCE, find
 from searchdemo.indexes.vectors import StoredVectors
 from searchdemo.metadata.follow import Metadata
@@ -52,21 +53,35 @@ class Shelf:
         identity = (artifact.key, *artifact.manifest.files.items())
         return self.snapshots.get(identity, lambda: Snapshot.load(artifact))
 
-    def index(self, name: str, artifact: Artifact, snapshot: Snapshot, progress: Count = uncounted) -> Index:
+    def index(
+        self,
+        name: str,
+        artifact: Artifact,
+        snapshot: Snapshot,
+        progress: Count = uncounted,
+        described: Callable[[], Described] | None = None,
+    ) -> Index:
         """Loaded, or built from the vectors and, where its kind is kept on disk, saved for the next time.
 
         progress: told of a build, see IndexSpec.build; what it raises ends the build for all who wait for it
+        described: what the vectors stand for, see IndexSpec.build
         Raises UnknownName, BadQuery (it cannot be built over these vectors), NotInstalled.
         """
         spec = find(name)
 
         def open_index() -> Index:
-            opened = self._opened(spec, artifact, snapshot, progress)
+            opened = self._opened(spec, artifact, snapshot, progress, described)
             if self.device is None or self.device.startswith("cuda"):
                 opened.to_gpu(self.device or "cuda:0")
             return opened
 
         return self.indexes.get(self._kept_as(name, artifact, snapshot), open_index)
+
+    def forget(self, name: str, artifact: Artifact, snapshot: Snapshot) -> None:
+        """The next `index` builds it."""
+        self.indexes.drop(self._kept_as(name, artifact, snapshot))
+        if stored := self.store.extra(artifact, index_file(find(name))):
+            card_file(stored.path).unlink(missing_ok=True)
 
     def has_index(self, name: str, artifact: Artifact, snapshot: Snapshot) -> bool:
         """Whether the index would answer without being built first. Raises UnknownName."""
@@ -86,15 +101,25 @@ class Shelf:
             return None
         return self.maps.get(sha256_of(drawn.path), lambda: maps.load(drawn.path, len(snapshot.vectors)))
 
-    def _opened(self, spec: IndexSpec, artifact: Artifact, snapshot: Snapshot, progress: Count) -> Index:
+    def _opened(
+        self,
+        spec: IndexSpec,
+        artifact: Artifact,
+        snapshot: Snapshot,
+        progress: Count,
+        described: Callable[[], Described] | None,
+    ) -> Index:
         vectors = snapshot.vectors
         if not isinstance(vectors, StoredVectors):  # a part of them, which no file belongs to
             return spec.build(vectors.all(), self.metric, progress)
         if spec.name == "ivf":
             return vectors.as_index(spec)
         if spec.saved and (path := self._file(spec, artifact, snapshot)):
-            return spec.load(path, len(vectors), vectors.dim)
-        built = spec.build(vectors.all(), self.metric, progress)
+            opened = spec.load(path, len(vectors), vectors.dim)
+            if described and opened.describes:
+                opened.follow(described(), vectors.all)
+            return opened
+        built = spec.build(vectors.all(), self.metric, progress, described)
         log.info("built the index %s over %s in %.1f s", spec.name, artifact.key.folder, built.load_ms / 1000)
         if not spec.saved:
             return built
@@ -102,6 +127,8 @@ class Shelf:
             path = self._saved(built, spec, artifact, len(vectors))
         except SearchDemoError as error:  # a full disk, a home that may not be written to: this process has it
             log.warning("%s The index %s is kept in memory until then.", error, spec.name)
+            return built
+        if built.describes:
             return built
         return spec.load(path, len(vectors), vectors.dim)  # mapped, it shares its memory with other processes
 

@@ -21,10 +21,12 @@ from searchdemo.errors import BadArtifact, BadQuery, SearchDemoError, UnknownNam
 from searchdemo.extras import imported, is_installed, pip_command
 from searchdemo.files import replacing, unwritable
 from searchdemo.indexes.among import filtered_afterwards
+from searchdemo.indexes.described import Described
 from searchdemo.indexes.nodes import Nodes, distinct
 from searchdemo.indexes.walk import Walk
 from searchdemo.types import MISSING, Count, Neighbors
 
+DESCRIBING = ("pymilvus",)  # libraries whose indexes keep facts beside vectors
 MAX_MADE = 256  # parameter objects that an index keeps for the next call
 METRICS = ("ip", "l2")  # inner product, squared Euclidean distance: on unit rows both order alike
 
@@ -86,8 +88,9 @@ class IndexSpec:
 
     @property
     def is_graph(self) -> bool:
-        """Whether a walk from vector to vector finds the nearest; not where only centroids lie in a graph."""
-        return EF_SEARCH in self.params and NPROBE not in self.params
+        """Whether a walk from vector to vector finds the nearest; not where only centroids lie in a graph, and not
+        where equal vectors cannot share a node, because each stands for facts of its own."""
+        return EF_SEARCH in self.params and NPROBE not in self.params and self.library not in DESCRIBING
 
     @property
     def pip_command(self) -> str:
@@ -104,10 +107,17 @@ class IndexSpec:
         """The same kind of index, built with these parameters instead."""
         return replace(self, build_params=tuple(build_params.items()))
 
-    def build(self, vectors: np.ndarray, metric: str = "ip", progress: Count = uncounted) -> Index:
+    def build(
+        self,
+        vectors: np.ndarray,
+        metric: str = "ip",
+        progress: Count = uncounted,
+        described: Callable[[], Described] | None = None,
+    ) -> Index:
         """An index over unit rows (n, dim) float32, whose positions it returns. All cores may build.
 
         progress: told of (vectors so far, in all) where the library takes them in parts; what it raises ends the build
+        described: what the vectors stand for, asked for where the index keeps that too
         Raises NotInstalled, UnknownName for a metric, BadQuery when these vectors cannot be indexed this way.
         """
         if metric not in METRICS:
@@ -121,7 +131,8 @@ class IndexSpec:
                 index = kind.from_vectors(self, some, metric, progress)
                 index.stand_for(Nodes(of, len(first)))
             else:
-                index = kind.from_vectors(self, vectors, metric, progress)
+                more = {"described": described()} if kind.describes and described else {}
+                index = kind.from_vectors(self, vectors, metric, progress, **more)
         index.load_ms = (time.perf_counter() - started) * 1000
         return index
 
@@ -188,6 +199,9 @@ class Index(ABC):
     """
 
     filters = False  # whether it leaves out while it searches; else more is asked for, and filtered afterwards
+    describes = False  # whether it keeps what the vectors stand for, too: see Described
+    state = ""  # of the facts that it keeps; "": none
+    columns: frozenset[str] = frozenset()  # of the facts that it keeps
     load_ms = 0.0  # from a verified file, or from vectors in memory, to ready
     nodes: Nodes | None = None  # of a graph, where they are not simply the positions
 
@@ -204,7 +218,7 @@ class Index(ABC):
     @classmethod
     @abstractmethod
     def from_vectors(cls, spec: IndexSpec, vectors: np.ndarray, metric: str, progress: Count) -> Index:
-        """Through IndexSpec.build, which tells time and errors."""
+        """Through IndexSpec.build, which tells time and errors. One that `describes` is given `described` as well."""
 
     @classmethod
     def from_file(cls, spec: IndexSpec, path: Path, vectors: int, dim: int) -> Index:
@@ -269,6 +283,21 @@ class Index(ABC):
         if nodes.count != self.count:
             raise ValueError(f"it has {self.count:,} nodes, not {nodes.count:,}")
         self.nodes, self.count = (None if nodes.plain else nodes), len(nodes.of)
+
+    def follow(self, described: Described, vectors: Callable[[], np.ndarray]) -> None:  # noqa: B027 most keep no facts
+        """Checks that it belongs to these (n, dim) vectors, and takes over what changed of their facts.
+
+        Raises BadArtifact where it belongs to others.
+        """
+
+    def belong(self, digest: str) -> None:  # noqa: B027 others have it in the card beside their file
+        """Told the digest of the vectors after a change."""
+
+    def search_where(
+        self, queries: np.ndarray, k: int, expression: str, without: np.ndarray, /, **params: int
+    ) -> np.ndarray:
+        """Positions (q, k) that meet an expression of its own language, without some. Of those that `describes`."""
+        raise NotImplementedError(f"the index {self.spec.name!r} knows no facts")
 
     def change(self, was: np.ndarray, vectors: np.ndarray) -> None:
         """Takes additions and removals, where `in_place` says that it can. Nobody may search it meanwhile.

@@ -109,6 +109,25 @@ _SPECS = (
     *(
         by_library(
             name,
+            family,
+            f"{title}, in Milvus: SEARCHDEMO_MILVUS=PATH.db or a server's URI",
+            "milvus_index.MilvusIndex",
+            "pymilvus milvus-lite",
+            {"kind": kind} | build,
+            *params,
+            library="pymilvus",
+            exact=not build and not params,
+        )
+        for name, kind, family, title, build, params in (
+            ("milvus", "HNSW", "graph", "a graph of near neighbours", GRAPH, (EF_SEARCH,)),
+            ("milvus-flat", "FLAT", "exact", "every vector", {}, ()),
+            ("milvus-ivf-flat", "IVF_FLAT", "ivf", "inverted file", {}, (NPROBE,)),
+            ("milvus-ivf-sq8", "IVF_SQ8", "ivf", "inverted file, one byte per dimension", {}, (NPROBE,)),
+        )
+    ),
+    *(
+        by_library(
+            name,
             "tree",
             f"exact search in a {title}, by scikit-learn: slow beyond some 20 dimensions",
             "sklearn_index.TreeIndex",
