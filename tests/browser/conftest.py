@@ -107,6 +107,28 @@ def visit(window) -> Iterator[Visit]:
     assert visit.wrong == []
 
 
+@pytest.fixture(scope="module")
+def long_visit(context) -> Iterator[Visit]:
+    window = context.new_page()
+    visit = Visit(window)
+    yield visit
+    visit.close()
+    window.close()
+
+
+@pytest.fixture(scope="module")
+def once_opened(long_visit, page_url):
+    return long_visit.open(page_url)
+
+
+@pytest.fixture
+def shared_page(once_opened, long_visit):
+    """The app's page, opened once for all tests of a file that take it: each sets what it needs otherwise."""
+    once_opened.bring_to_front()
+    yield once_opened
+    assert long_visit.wrong == []
+
+
 @pytest.fixture
 def without_usearch(monkeypatch):
     """The page's process cannot import the library, and none of its tests has opened the index before."""

@@ -8,7 +8,9 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from searchdemo.collection.maps import STEPS
-from tests.browser.tools import set_slider
+from searchdemo.indexes.base import NPROBE
+from searchdemo.ui.page import INDEX
+from tests.browser.tools import choose, set_slider
 
 NUMBER = re.compile(r"held-out picture ([\d,]+)")
 
@@ -21,8 +23,19 @@ def opened(page: Page) -> Page:
 
 
 @pytest.fixture
-def tab(browser_page) -> Page:
-    return opened(browser_page)
+def tab(shared_page) -> Page:
+    """All of the map, with nothing pointed at, the index that the page starts with, and whatever query there is."""
+    page, stage = shared_page, shared_page.locator(".map-stage")
+    page.mouse.move(2, 2)
+    if page.get_by_label("Index", exact=True).input_value() != INDEX:
+        choose(page, "Index", INDEX)
+    if page.locator("#nprobe input[type=range]").input_value() != str(NPROBE.default):
+        set_slider(page, "nprobe", NPROBE.default)
+    opened(page)
+    stage.press("Escape")
+    stage.press("0")
+    expect(board(page)).to_have_attribute("data-zoom", "1.00")
+    return page
 
 
 @pytest.fixture(scope="module")
@@ -146,6 +159,7 @@ def test_the_walk_of_a_graph_is_replayed(tab):
 
 
 def test_wheel_and_drag_move_the_map(tab):
+    surprise(tab)
     box = tab.locator(".map-stage").bounding_box()
     middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
     tab.mouse.move(*middle)
@@ -208,7 +222,8 @@ def test_two_fingers_zoom(tab):
     expect(tab.locator(".map-card")).to_be_hidden()
 
 
-def test_what_has_no_map_says_why(tab):
+def test_what_has_no_map_says_why(browser_page):
+    tab = opened(browser_page)
     tab.get_by_label("Encoder").click()
     tab.get_by_role("option", name="clip-rn50", exact=True).click()
     expect(tab.locator(".map-note")).to_contain_text("'clip-rn50' is not built for this gallery")

@@ -13,6 +13,8 @@ from tradeoff_card import tradeoff_card
 
 from searchdemo import assets
 from searchdemo.bench import table
+from searchdemo.bench.suite import tradeoff
+from searchdemo.bench.sweep import QUICK
 from searchdemo.collection.progress import Progress
 from searchdemo.encoders.table import ENCODERS
 from searchdemo.measure import cards as run_card
@@ -51,7 +53,7 @@ def winner(page: Page):
     return page.locator("#tradeoffs-winner b").first
 
 
-def test_the_first_open_shows_the_shipped_card(tab):
+def test_the_first_open_shows_the_shipped_card_with_each_point_where_its_figures_say(tab):
     expect(dots(tab)).to_have_count(5)
     expect(tab.locator("#tradeoffs-plot .dot.front")).to_have_count(4)
     expect(tab.locator("#tradeoffs-card input")).to_have_value(re.compile("The maker's CPU · 2026-01-02 · shipped"))
@@ -60,10 +62,6 @@ def test_the_first_open_shows_the_shipped_card(tab):
     expect(tab.locator("#tradeoffs-code")).to_contain_text("SearchParametersIVF(nprobe=8)")
     expect(tab.locator("#tradeoffs-others input")).to_be_disabled()
     expect(tab.locator("#tradeoffs-warning")).to_contain_text("These are figures of tiny-imagenet × bundled")
-
-
-def test_each_point_lies_where_its_figures_say(tab):
-    expect(dots(tab)).to_have_count(5)
     off = """() => [...document.querySelectorAll('#tradeoffs-plot .dot')].map(dot => {
       const area = dot.parentElement, [at, inside] = [dot, area].map(one => one.getBoundingClientRect());
       const x = inside.left + area.clientLeft + area.clientWidth * parseFloat(dot.style.left) / 100;
@@ -196,6 +194,9 @@ def test_encoders_stand_side_by_side_and_one_is_put_into_the_sidebar(tab):
 
 def test_without_a_card_a_sentence_says_so_and_measuring_adds_one(roots, visit, page_url, monkeypatch):
     seen, measure = threading.Event(), table.measure
+    monkeypatch.setattr(tradeoff, "QUICK", QUICK[:3])  # exact, inverted files, graphs
+    for part in ("by_k", "by_shards", "by_metric"):
+        monkeypatch.setattr(tradeoff.Sweep, part, lambda self, *numbers: [])
 
     def first_waits(name, bench):
         for point in range(10_000):
