@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-import os
 import threading
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from starlette.middleware import Middleware
 from starlette.routing import Route
 
 from searchdemo.collection.jobs import Builds
@@ -25,19 +25,13 @@ from searchdemo.ui.mine.panel import MinePanel
 from searchdemo.ui.page import Page
 from searchdemo.ui.query import CurrentQuery
 from searchdemo.ui.serving.blocks import Served
+from searchdemo.ui.serving.shared_link import TITLE, SharedLink
 from searchdemo.ui.style import CSS, THEME
 from searchdemo.ui.tradeoffs import tab as tab_tradeoffs
 
 # Each is a module with TITLE and add(page).
 TABS = (tab_image, tab_text, tab_classify, tab_map, tab_latency, tab_tradeoffs, tab_audit)
-TITLE = "searchdemo"
 ICON = Path(__file__).with_name("icon.png")  # in the browser's tab, and beside a link that was shared
-
-
-def icon_address() -> str:
-    """As others find it: with the host on a Space, whose name is known."""
-    host = os.environ.get("SPACE_HOST")
-    return f"https://{host}/favicon.ico" if host else "/favicon.ico"  # where gradio serves it
 
 
 # server_name stays unset: a Space sets it in the environment. ssr_mode would need Node; run_history would keep the
@@ -45,7 +39,6 @@ def icon_address() -> str:
 LAUNCH = {
     "theme": THEME,
     "css": CSS,
-    "head": render("head.html", title=TITLE, picture=icon_address()),
     "favicon_path": ICON,
     "max_file_size": "200mb",
     "show_error": False,
@@ -58,14 +51,14 @@ log = logging.getLogger(__name__)
 
 
 class Demo(Served):
-    """gradio's page with one more address, that of the videos of the person at this machine."""
+    """gradio's page with one more address, that of the videos of the person at this machine, and tags for previews."""
 
     is_template = True  # it uses the browser code of gr.Blocks
     videos: Route
 
     def launch(self, *args: Any, **options: Any) -> Any:
-        routes = {"app_kwargs": {"routes": [self.videos]}}
-        return super().launch(*args, **LAUNCH | routes | options)
+        served = {"app_kwargs": {"routes": [self.videos], "middleware": [Middleware(SharedLink)]}}
+        return super().launch(*args, **LAUNCH | served | options)
 
 
 def build_demo(library: Library, gallery: str | None = None) -> Demo:

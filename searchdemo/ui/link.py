@@ -11,14 +11,18 @@ from urllib.parse import urlencode
 import gradio as gr
 
 from searchdemo.errors import SearchDemoError
+from searchdemo.indexes.base import SEARCH_PARAMS
 from searchdemo.ui.components.messages import hint
 from searchdemo.ui.components.templates import render
 from searchdemo.ui.examples import chosen, example
 from searchdemo.ui.mine.galleries import UPLOAD
-from searchdemo.ui.page import Page
+from searchdemo.ui.page import Page, filter_text
 from searchdemo.ui.query import HELD_OUT, QUIET, ROW, WORDS, Origin
+from searchdemo.ui.serving.arguments import shown as shown_value
 
-VIEW = re.compile(r"[01]\.\d+,[01]\.\d+,\d+(\.\d+)?")  # of the map: its middle, from 0 to 1, and how much closer
+VIEW = re.compile(
+    r"(?:(?:0\.\d{1,9}|1\.0+),){2}(?!0+(\.0+)?$)\d{1,3}(\.\d{1,9})?"
+)  # of the map: its middle, and how much closer
 NUMBERED = {"row": ROW, "picture": HELD_OUT}  # in a link: a picture of the gallery, a held-out one
 
 
@@ -41,6 +45,7 @@ def add(page: Page, tabs: gr.Tabs, titles: Sequence[str], notice: gr.HTML) -> No
     carried |= {"where": page.where}
     carried |= page.params | page.linked
 
+    checks = {"where": filter_text} | page.linked_checks
     usual = {name: carried[name].value for name in (*page.params, *page.linked)}  # a link leaves these values out
 
     def write(*values: Any) -> str:
@@ -59,11 +64,16 @@ def add(page: Page, tabs: gr.Tabs, titles: Sequence[str], notice: gr.HTML) -> No
         values: list[object] = []
         for name, component in carried.items():
             try:
-                value = linked_value(name, component, asked.getlist(name))
-                if name in page.linked_checks and isinstance(value, str):
-                    page.linked_checks[name](value)
+                given = asked.getlist(name)
+                value = (
+                    linked_param(name, component, given)
+                    if name in page.params
+                    else linked_value(name, component, given)
+                )
+                if name in checks and isinstance(value, str):
+                    checks[name](value)
                 values.append(value)
-            except ValueError as error:
+            except (ValueError, SearchDemoError) as error:
                 values.append(gr.skip())
                 said.append(str(error))
         sidebar = [
@@ -77,13 +87,18 @@ def add(page: Page, tabs: gr.Tabs, titles: Sequence[str], notice: gr.HTML) -> No
             words, shown = gr.skip(), [gr.skip()] * len(query.shown)
         tab = asked.get("tab")
         if tab and tab not in titles:
-            said.append(f"There is no tab {tab!r}.")
+            said.append(f"There is no tab {shown_value(tab)}.")
         opened = gr.update(selected=titles.index(tab)) if tab in titles else gr.skip()
         view = asked.get("map", "")
         if view and not VIEW.fullmatch(view):
-            said.append(f"map = {view!r} is not x,y,zoom: all of it is shown.")
+            said.append(f"map = {shown_value(view)} is not x,y,zoom such as 0.5,0.5,2: all of it is shown.")
             view = ""
         template = asked.get("template") or gr.skip()
+        if isinstance(template, str) and "{}" not in template:
+            said.append(
+                f"template = {shown_value(template)} has no {{}} for the words, {query.template.value!r} is used."
+            )
+            template = gr.skip()
         sentence = gr.update(value=hint("From the link: " + " ".join(said)) if said else "", visible=bool(said))
         return [*values, words, template, *shown, view, opened, sentence]
 
@@ -115,8 +130,8 @@ def linked_query(page: Page, gallery: str, encoder: str, asked: Mapping[str, str
         ("picture", opened.queries, page.query.held_out),
     ):
         if (given := asked.get(name)) is not None:
-            if not given.isdecimal() or int(given) >= len(pictures):
-                raise ValueError(f"{name} = {given!r} is none of the {len(pictures):,} that {gallery} has.")
+            if not given.isdecimal() or len(given) > 15 or int(given) >= len(pictures):
+                raise ValueError(f"{name} = {shown_value(given)} is none of the {len(pictures):,} that {gallery} has.")
             return gr.skip(), made(opened, int(given))
     if not chosen(page, gallery, encoder):
         return gr.skip(), [gr.skip()] * len(page.query.shown)
@@ -129,27 +144,41 @@ def linked_value(name: str, component: gr.components.Component, asked: Sequence[
         return gr.skip()
     given = asked[-1]
     if isinstance(component, (gr.Slider, gr.Number)):
-        try:
-            value = float(given)
-        except ValueError:
-            value = math.nan
         low, high = component.minimum, component.maximum
         low, high = -math.inf if low is None else low, math.inf if high is None else high
         whole = component.step == 1 or getattr(component, "precision", None) == 0
-        if not math.isfinite(value) or not low <= value <= high or (whole and value != int(value)):
-            raise ValueError(f"{name} = {given!r} is out of bounds, {usual_of(component)} is used.")
-        return int(value) if whole else value
+        return linked_number(name, given, low, high, whole, usual_of(component))
     if isinstance(component, gr.CheckboxGroup):
         known = [value for _, value in component.choices]
         if wrong := [value for value in asked if value not in known]:
-            raise ValueError(f"{name} = {wrong[0]!r} is not offered, {usual_of(component)} is used.")
+            raise ValueError(f"{name} = {shown_value(wrong[0])} is not offered, {usual_of(component)} is used.")
         return list(asked)
     if isinstance(component, (gr.Dropdown, gr.Radio)):
         offered = {str(value): value for _, value in component.choices}
         if given not in offered:
-            raise ValueError(f"{name} = {given!r} is not offered, {usual_of(component)} is used.")
+            raise ValueError(f"{name} = {shown_value(given)} is not offered, {usual_of(component)} is used.")
         return offered[given]
     return given
+
+
+def linked_param(name: str, slider: gr.Slider, asked: Sequence[str]) -> object:
+    """As `linked_value`, of a search parameter: beyond the end of its slider, which then becomes longer, too."""
+    if not asked:
+        return gr.skip()
+    (param,) = [param for param in SEARCH_PARAMS if param.name == name]
+    value = linked_number(name, asked[-1], param.minimum, param.maximum, True, slider.value)
+    return gr.update(value=value, maximum=max(slider.maximum, value))
+
+
+def linked_number(name: str, given: str, low: float, high: float, whole: bool, instead: object) -> float:
+    """Raises ValueError."""
+    try:
+        value = float(given)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value) or not low <= value <= high or (whole and value != int(value)):
+        raise ValueError(f"{name} = {shown_value(given)} is out of bounds, {instead} is used.")
+    return int(value) if whole else value
 
 
 def usual_of(component: gr.components.Component) -> object:

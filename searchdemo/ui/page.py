@@ -99,7 +99,9 @@ class Page:
         self.library, self.builds, self.galleries, self.demo = library, builds, galleries, demo
         self.own = OwnGalleries(library, builds)
         self.linked: dict[str, gr.components.Component] = {}  # further values of a link: name in the URL -> component
-        self.linked_checks: dict[str, Callable[[str], None]] = {}  # of free texts; each raises ValueError, a sentence
+        self.linked_checks: dict[
+            str, Callable[[str], object]
+        ] = {}  # of free texts; each raises ValueError or our errors
         self.map_view = gr.Textbox(visible="hidden")  # "x,y,zoom" of the map, as a link brings it
         self.gallery = gr.Dropdown(list(galleries), value=gallery, label="Gallery", elem_id="gallery")
         self.encoder = gr.Dropdown(**self._encoders(gallery), label="Encoder", elem_id="encoder")

@@ -39,3 +39,11 @@ def results(page: Page, tab: str, mark: str = "") -> list[str]:
         "tiles => tiles.map(tile => ['.caption', '.score'].map(part => tile.querySelector(part).textContent).join(' '))"
     )
     return [" ".join(one.split()) for one in said]
+
+
+def copied_link(page: Page) -> str:
+    """The address of the page after "Copy link" was pressed."""
+    page.evaluate("history.replaceState(null, '', '?')")
+    page.locator("#copy-link").click()
+    page.wait_for_url("**gallery=**")
+    return page.url

@@ -8,24 +8,26 @@ from searchdemo.bench.said.words import NotMeasured, count, listed, measured, on
 from searchdemo.measure.cards import RunCard
 
 
-def knn(cards: Sequence[RunCard]) -> str:
+def summary(card: RunCard) -> dict:
     from searchdemo.bench.suite.knn import summary as measured_summary
 
-    def summary(card: RunCard) -> dict:
-        for name in ("accuracy", "temperature", "head"):
-            part(card, name)
-        return measured_summary(card)
+    for name in ("accuracy", "temperature", "head"):
+        part(card, name)
+    return measured_summary(card)
 
-    def against_head(card: RunCard) -> str:
-        row = summary(card)
-        return (
-            f"Neighbours name {row['top1']:.2f} % of the held-out pictures rightly and a linear head that is "
-            f"trained on the same "
-            f"embeddings {row['valid_top1']:.2f} %: {row['difference']:+.2f} points, without training, and new "
-            f"classes are taken "
-            "at once."
-        )
 
+def against_head(card: RunCard) -> str:
+    row = summary(card)
+    return (
+        f"Neighbours name {row['top1']:.2f} % of the held-out pictures rightly and a linear head that is "
+        f"trained on the same "
+        f"embeddings {row['valid_top1']:.2f} %: {row['difference']:+.2f} points, without training, and new "
+        f"classes are taken "
+        "at once."
+    )
+
+
+def knn(cards: Sequence[RunCard]) -> str:
     def seconds(card: RunCard) -> str:
         ours = one(part(card, "times"))
         head = next((row for row in part(card, "times") if row["what"].startswith("linear head")), None)
@@ -62,15 +64,16 @@ def knn(cards: Sequence[RunCard]) -> str:
     return paragraph(real(cards), against_head, seconds, protocol, votes, trained)
 
 
-def classnames(cards: Sequence[RunCard]) -> str:
-    def words(card: RunCard) -> str:
-        rows = part(card, "sets")
-        said = f"By {rows[0]['set']} alone {rows[0]['top1']:.2f} % of the pictures are named rightly"
-        if len(rows) > 1 and rows[1]["set"] != rows[0]["set"]:  # an encoder that knows one prompt has it twice
-            change = rows[1]["top1"] - rows[0]["top1"]
-            said += f"; {rows[1]['set']} around the name change that by {change:+.2f} points"
-        return f"{said}."
+def words(card: RunCard) -> str:
+    rows = part(card, "sets")
+    said = f"By {rows[0]['set']} alone {rows[0]['top1']:.2f} % of the pictures are named rightly"
+    if len(rows) > 1 and rows[1]["set"] != rows[0]["set"]:  # an encoder that knows one prompt has it twice
+        change = rows[1]["top1"] - rows[0]["top1"]
+        said += f"; {rows[1]['set']} around the name change that by {change:+.2f} points"
+    return f"{said}."
 
+
+def classnames(cards: Sequence[RunCard]) -> str:
     def threshold(card: RunCard) -> str:
         row = one(part(card, "sets"))
         return (
@@ -117,16 +120,17 @@ PUBLISHED = (
 )
 
 
-def reduce(cards: Sequence[RunCard]) -> str:
-    def fewer_bits(card: RunCard) -> str:
-        points = part(card, "points")
-        full, half, byte = (one(points, method=name) for name in ("float32", "float16", "int8"))
-        return (
-            f"Half floats change top-1 by {half['knn_top1'] - full['knn_top1']:+.2f} points and leave a recall@10 of "
-            f"{half['recall_10']:.3f}, a byte per dimension by {byte['knn_top1'] - full['knn_top1']:+.2f} and "
-            f"{byte['recall_10']:.3f}."
-        )
+def fewer_bits(card: RunCard) -> str:
+    points = part(card, "points")
+    full, half, byte = (one(points, method=name) for name in ("float32", "float16", "int8"))
+    return (
+        f"Half floats change top-1 by {half['knn_top1'] - full['knn_top1']:+.2f} points and leave a recall@10 of "
+        f"{half['recall_10']:.3f}, a byte per dimension by {byte['knn_top1'] - full['knn_top1']:+.2f} and "
+        f"{byte['recall_10']:.3f}."
+    )
 
+
+def reduce(cards: Sequence[RunCard]) -> str:
     def projections(card: RunCard) -> str:
         points, dim = part(card, "points"), card.subject["dim"]
         axes = [row for row in points if row["method"] == "PCA" and row["dim"] < dim]

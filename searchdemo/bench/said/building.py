@@ -8,22 +8,23 @@ from searchdemo.bench.said.words import NotMeasured, listed, one, paragraph, par
 from searchdemo.measure.cards import RunCard
 
 
+def links(card: RunCard) -> str:
+    rows = part(card, "hnsw_m")
+    few, many = rows[0], rows[-1]
+    best = max(row["recall_10"] for row in rows)
+    enough = next(row for row in rows if row["recall_10"] >= best - 0.003)
+    return (
+        f"From M {few['m']} to M {many['m']} a graph grows from {three(few['size_bytes'] / 1e6)} to "
+        f"{three(many['size_bytes'] / 1e6)} MB; from M {enough['m']} on its recall@10 is within 0.003 of the best, "
+        f"{best:.3f}, at ef_search {card.settings['ef_search']}."
+    )
+
+
 def index(cards: Sequence[RunCard]) -> str:
     def building(card: RunCard) -> str:
         ivf, hnsw = (one(part(card, "build"), index=name) for name in ("ivf", "hnsw"))
         seconds = [row["train_s"] + row["add_s"] for row in (ivf, hnsw)]
         return f"HNSW takes {three(seconds[1])} s to build where the inverted file takes {three(seconds[0])} s."
-
-    def links(card: RunCard) -> str:
-        rows = part(card, "hnsw_m")
-        few, many = rows[0], rows[-1]
-        best = max(row["recall_10"] for row in rows)
-        enough = next(row for row in rows if row["recall_10"] >= best - 0.003)
-        return (
-            f"From M {few['m']} to M {many['m']} a graph grows from {three(few['size_bytes'] / 1e6)} to "
-            f"{three(many['size_bytes'] / 1e6)} MB; from M {enough['m']} on its recall@10 is within 0.003 of the best, "
-            f"{best:.3f}, at ef_search {card.settings['ef_search']}."
-        )
 
     def results(card: RunCard) -> str:
         rows = part(card, "hnsw_efforts")

@@ -126,6 +126,14 @@ def peers(cards: Sequence[RunCard]) -> str:
     return paragraph(real(cards), fastest, graphs, trees, annoy)
 
 
+def exponents(card: RunCard) -> str:
+    said = []
+    for name, words in (("flat", "exact search"), ("ivf", "the inverted file"), ("hnsw", "the graph")):
+        (exponent,) = measured(one(part(card, "growth"), index=name), "p50_ms_exponent")
+        said.append(f"n^{exponent:.2f} by {words}")
+    return f"With the number n of vectors the time of a query grows as {listed(said)}."
+
+
 def scale(cards: Sequence[RunCard]) -> str:
     def pictures(card: RunCard) -> str:
         if "augmentations" not in card.settings:
@@ -134,13 +142,6 @@ def scale(cards: Sequence[RunCard]) -> str:
             f"The largest holds the same pictures under {len(card.settings['augmentations'])} named augmentations, "
             "embedded for real."
         )
-
-    def exponents(card: RunCard) -> str:
-        said = []
-        for name, words in (("flat", "exact search"), ("ivf", "the inverted file"), ("hnsw", "the graph")):
-            (exponent,) = measured(one(part(card, "growth"), index=name), "p50_ms_exponent")
-            said.append(f"n^{exponent:.2f} by {words}")
-        return f"With the number n of vectors the time of a query grows as {listed(said)}."
 
     def graph_against_cells(card: RunCard) -> str:
         rows = part(card, "scale")

@@ -30,7 +30,11 @@ def add(page: Page) -> None:
     indexes = gr.CheckboxGroup(list(INDEXES), value=STARTERS, label="Indexes", elem_id="latency-indexes")
     with gr.Row():
         size = gr.Dropdown(
-            race_form.sizes(0), value=race_form.ALL, label="Gallery size N", min_width=130, elem_id="latency-size"
+            race_form.sizes(max(race_form.SIZES) + 1),
+            value=race_form.ALL,
+            label="Gallery size N",
+            min_width=130,
+            elem_id="latency-size",
         )
         batch = gr.Number(1, label="Batch", precision=0, min_width=100, elem_id="latency-batch")
         repeats = gr.Number(50, label="Repeats", precision=0, min_width=100, elem_id="latency-repeats")
@@ -92,19 +96,27 @@ def add(page: Page) -> None:
         missed = collection.missed(done.query, index, done.found[index], **params)
         return race_view.missed_html(index, str(missed), *race_view.missed_tiles(collection, done.query, missed))
 
-    def fit(gallery: str, encoder: str) -> tuple:
-        """What is raced: the sidebar's vectors, all or so many of them."""
+    def fit(gallery: str, encoder: str, size: int) -> tuple:
+        """What is raced: the sidebar's vectors, all or so many of them. A size that they have stays."""
         try:
             count = len(library.open(*page.names(gallery, encoder)))
         except SearchDemoError as error:
             return gr.update(choices=race_form.sizes(0), value=race_form.ALL), hint(str(error))
+        offered = race_form.sizes(count)
+        stays = {} if size in dict(offered).values() else {"value": race_form.ALL}
         said = f"{count:,} vectors of {gallery} by {encoder}; k and the search parameters are those of the sidebar."
-        return gr.update(choices=race_form.sizes(count), value=race_form.ALL), hint(said)
+        return gr.update(choices=offered, **stays), hint(said)
 
     names = [page.gallery, page.encoder]
     page.show_params_of(indexes)
     missed_index.input(sentence_errors(show_missed), [missed_index, finished], missed)
-    gr.on([page.demo.load, page.built.change, *(name.change for name in names)], fit, names, [size, subject], **LAST)
+    gr.on(
+        [page.demo.load, page.built.change, *(name.change for name in names)],
+        fit,
+        [*names, size],
+        [size, subject],
+        **LAST,
+    )
     go.click(
         compare,
         [*page.query.inputs, indexes, size, batch, repeats, threads],

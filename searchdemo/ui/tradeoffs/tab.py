@@ -1,12 +1,13 @@
 """The Trade-offs tab: encoders side by side, then recall against latency or memory from a run card.
 
-A visitor gives bounds, or chooses a dot; the setting has its code, and can be tried in the sidebar. Below it,
-distances.py shows the meaning of distance on a few pictures.
+A visitor gives bounds, or chooses a dot; the setting has its code, and can be tried in the sidebar. Below it, found.py
+shows what other benchmarks found, and distances.py the meaning of distance on a few pictures.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import gradio as gr
@@ -21,11 +22,11 @@ from searchdemo.ui.serving.arguments import event_value
 from searchdemo.ui.serving.limits import WATCH
 from searchdemo.ui.serving.permits import check_measurement, may_end, who
 from searchdemo.ui.tradeoffs import cards as tradeoff_cards
-from searchdemo.ui.tradeoffs import distances
+from searchdemo.ui.tradeoffs import distances, found
 from searchdemo.ui.tradeoffs import encoders as side_by_side
 from searchdemo.ui.tradeoffs.cards import Pair
 from searchdemo.ui.tradeoffs.measuring import PLANS, Measuring, Run, finished
-from searchdemo.ui.tradeoffs.setting import CODE_FOR, MAX_MB, MAX_MS, STORED, Asked, Setting, chosen, recommended
+from searchdemo.ui.tradeoffs.setting import CODE_FOR, MAX_MB, MAX_MS, STORED, Asked, Setting, bound, chosen, recommended
 from searchdemo.ui.tradeoffs.view import COSTS, TIME, code_html, plot_html, source_html, warning_html
 
 TITLE = "Trade-offs"
@@ -74,11 +75,16 @@ def add(page: Page) -> None:
             attempted = gr.HTML(elem_id="tradeoffs-try-note", padding=False)
     code_for = gr.Radio(list(CODE_FOR), value=STORED, label="Code for", elem_id="tradeoffs-code-for")
     code = gr.HTML(elem_id="tradeoffs-code", padding=False)
+    found.add(page)
     distances.add(page)
     dot = gr.State("")  # the id of the dot that the visitor chose; "": the recommended setting is shown
     linked_card = gr.Textbox(visible="hidden")  # the card that the visitor, or a link, chose
     page.linked |= {"least_recall": recall, "most_ms": ms, "most_mb": mb, "against": against, "card": linked_card}
-    page.linked_checks["card"] = check_card
+    page.linked_checks |= {
+        "card": check_card,
+        "most_ms": partial(bound, "most_ms"),
+        "most_mb": partial(bound, "most_mb"),
+    }
 
     def pair_of(gallery: str, encoder: str) -> Pair:
         page.choice(gallery, encoder, "brute", 1)  # refuses names that are not offered

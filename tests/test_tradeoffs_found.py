@@ -1,0 +1,83 @@
+"""What the benchmarks found, on the page: the card of the sidebar's pair, or whose it is, or what makes one."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from searchdemo import assets
+from searchdemo.measure import cards as run_card
+from searchdemo.ui.components.curves import Curve, Level, around, curves_html, ticked
+from searchdemo.ui.tradeoffs import found
+from searchdemo.ui.tradeoffs.cards import Pair
+from searchdemo.ui.tradeoffs.found import PICTURES, found_html
+
+SHIPPED = Pair("tiny-imagenet", "bundled")
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("SEARCHDEMO_HOME", str(tmp_path))
+
+
+def sections(html: str) -> list[str]:
+    return html.split("<section>")[1:]
+
+
+def test_each_card_is_a_picture_with_its_sentence():
+    shown = sections(found_html(SHIPPED))
+    assert [re.search("<h3>(.*?)</h3>", one)[1] for one in shown] == [one.title for one in PICTURES.values()]
+    for one, benchmark in zip(shown, PICTURES, strict=True):
+        card = run_card.find(benchmark, run_card.Key("tiny-imagenet", "bundled"), assets.CARDS)
+        assert PICTURES[benchmark].said(card) and PICTURES[benchmark].said(card).split("[")[0] in one
+        assert "<polyline" in one and f"{card.subject['vectors']:,} × {card.subject['dim']}" in one
+        assert "These are figures of" not in one and "not measured" not in one.lower()
+    top1 = {row["k"]: row["top1"] for row in rows_of("knn", "accuracy", split="valid", vote="weighted")}
+    assert f"weighted from {top1[1]:.4g} at 1 to {top1[200]:.4g} at 200" in shown[0]
+
+
+def rows_of(benchmark: str, part: str, **wanted) -> list[dict]:
+    card = run_card.find(benchmark, run_card.Key("tiny-imagenet", "bundled"), assets.CARDS)
+    return [row for row in card.parts[part] if all(row[key] == value for key, value in wanted.items())]
+
+
+def test_figures_of_another_pair_say_so_and_name_the_command():
+    for one, benchmark in zip(sections(found_html(Pair("folder:my pictures", "bundled"))), PICTURES, strict=True):
+        assert "These are figures of tiny-imagenet × bundled: folder:my pictures × bundled was not measured yet." in one
+        options = "--gallery &#39;folder:my pictures&#39; --encoder bundled"
+        assert f"python -m searchdemo bench {benchmark} {options}" in one
+    assert "searchdemo bench" not in found_html(Pair("upload:x", "bundled"), private=True)
+    assert found_html(Pair("tiny-imagenet", "bundled", 10, 128, "other")).count("measured on earlier vectors") == 5
+
+
+def test_what_was_never_measured_names_the_command(monkeypatch):
+    monkeypatch.setattr(found, "listed", lambda benchmark: [])
+    shown = found_html(SHIPPED)
+    assert shown.count("Not measured yet") == len(PICTURES) and "<polyline" not in shown
+    assert "in memory alone are not measured" in found_html(SHIPPED, private=True)
+
+
+def test_a_card_that_lacks_what_is_drawn_counts_as_missing(monkeypatch):
+    listed = found.listed
+
+    def without_parts(benchmark: str):
+        entries = listed(benchmark)
+        for entry in entries:
+            entry.card.parts.clear()
+        return entries
+
+    monkeypatch.setattr(found, "listed", without_parts)
+    assert found_html(SHIPPED).count("Not measured yet") == len(PICTURES)
+
+
+def test_axes_and_lines_worked_out_by_hand():
+    x, y = ticked([1, 10, 100], (10, 1000)), around([68.0, 72.2])
+    assert [x.place(value) for value in (1, 10, 100)] == [0, 50, 100] and x.ticks == [(10, "10")]
+    assert (y.low, y.high) == (68, 73) and [label for _, label in y.ticks] == ["68", "69", "70", "71", "72", "73"]
+    assert [around(values).ticks[-1][0] for values in ([0, 1], [5, 5], [0.882, 1])] == pytest.approx(
+        [1, 5, 1], abs=1e-4
+    )
+    html = curves_html("n", "ms", x, y, [Curve("<a>", [(1, 68), (100, 73)])], Level("exact", 70.5))
+    assert 'points="0.00,100.00 100.00,0.00 "' in html and "bottom:50.00%" in html
+    assert "&lt;a&gt; from 68 at 1 to 73 at 100" in html
