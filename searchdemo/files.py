@@ -7,6 +7,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +25,20 @@ def own_folder() -> Path:
     if home := os.environ.get("SEARCHDEMO_HOME"):
         return Path(home)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "searchdemo"
+
+
+def printable(name: str) -> str:
+    """A file's name as valid Unicode. Bytes that are not UTF-8 become escapes, so two names stay different."""
+    return os.fsencode(name).decode(errors="backslashreplace")
+
+
+def folder_named(text: str) -> Path:
+    """The folder of a path, also of one that `printable` made."""
+    path = Path(text).expanduser()
+    if path.is_dir() or "\\x" not in text:
+        return path
+    raw = re.sub(rb"\\x([0-9a-f]{2})", lambda found: bytes.fromhex(found[1].decode()), os.fsencode(path))
+    return Path(os.fsdecode(raw))
 
 
 def sha256_of(path: Path) -> str:

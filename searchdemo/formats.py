@@ -65,6 +65,10 @@ KINDS = (  # (place, first bytes there, kind) of files that are no pictures to u
     (0, b"PK\x03\x04", "archive or document"),
     (0, b"Rar!", "archive or document"),
     (0, b"7z\xbc\xaf", "archive or document"),
+    (257, b"ustar", "archive or document"),
+    (0, b"BZh", "archive or document"),
+    (0, b"\xfd7zXZ", "archive or document"),
+    (0, b"(\xb5/\xfd", "archive or document"),
     (0, b"\x1f\x8b", "archive or document"),
 )
 HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}

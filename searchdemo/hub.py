@@ -21,14 +21,30 @@ from searchdemo.types import Count
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
-REACH_S = 2.0  # the hub answers within this, or counts as out of reach
-STALL_S = 10.0  # a connection that brings no byte for so long counts as lost
+REACH_S = 2.0  # the hub answers within this, or counts as out of reach; HF_HUB_ETAG_TIMEOUT sets another
+STALL_S = 10.0  # a connection that brings no byte for so long counts as lost; HF_HUB_DOWNLOAD_TIMEOUT sets another
 CHUNK_BYTES = 1 << 20
 
 
 def endpoint() -> str:
     """The hub's address, as the environment sets it now."""
     return os.environ.get("HF_ENDPOINT", "https://huggingface.co").rstrip("/")
+
+
+def reach_s() -> float:
+    return _seconds("HF_HUB_ETAG_TIMEOUT", REACH_S)
+
+
+def stall_s() -> float:
+    return _seconds("HF_HUB_DOWNLOAD_TIMEOUT", STALL_S)
+
+
+def _seconds(variable: str, default: float) -> float:
+    """What the hub's own library is set to by the environment, which knows how slow the way there is."""
+    try:
+        return float(os.environ.get(variable) or default)
+    except ValueError:
+        return default
 
 
 def home(variable: str, name: str) -> Path:
@@ -67,7 +83,7 @@ def fetch(repo: str, filename: str, progress: Count | None = None, kind: str = "
 
     url = hf_hub_url(repo, filename, repo_type=kind, revision=revision, endpoint=endpoint())
     try:
-        metadata = within(REACH_S, lambda: get_hf_file_metadata(url, timeout=REACH_S, endpoint=endpoint()))
+        metadata = within(reach_s(), lambda: get_hf_file_metadata(url, timeout=reach_s(), endpoint=endpoint()))
         if not (metadata.etag and metadata.commit_hash and metadata.size is not None):
             raise OSError("it does not answer as a hub does")
         blobs = repo_folder(repo, kind) / "blobs"
@@ -101,7 +117,7 @@ def part_of(repo: str, filename: str, revision: str, start: int, end: int, kind:
     url = hf_hub_url(repo, filename, repo_type=kind, revision=revision, endpoint=endpoint())
     headers = build_hf_headers() | {"Range": f"bytes={start}-{end - 1}", "Accept-Encoding": "identity"}
     try:
-        with get_session().stream("GET", url, headers=headers, timeout=STALL_S) as response:
+        with get_session().stream("GET", url, headers=headers, timeout=stall_s()) as response:
             hf_raise_for_status(response)
             if response.status_code != 206:
                 raise OSError("it sends no parts of files")
@@ -153,7 +169,7 @@ def _append(partial: Path, url: str, total: int, progress: Count) -> None:
 
     done = partial.stat().st_size
     headers = build_hf_headers() | {"Range": f"bytes={done}-", "Accept-Encoding": "identity"}
-    with get_session().stream("GET", url, headers=headers, timeout=STALL_S) as response, partial.open("ab") as file:
+    with get_session().stream("GET", url, headers=headers, timeout=stall_s()) as response, partial.open("ab") as file:
         hf_raise_for_status(response)
         if response.status_code != 206:  # the server sends the whole file, though a part was asked for
             file.truncate(done := 0)

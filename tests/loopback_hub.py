@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -50,6 +52,7 @@ class LoopbackHub:
         self.drop_after: int | None = None  # bytes of a body after which the line goes dead, each time
         self.refuse: int | None = None  # the status of every answer instead of the right one
         self.silent = threading.Event()  # set: connections are accepted and never answered
+        self.delay = 0.0  # seconds before each answer
         self.corrupt = False  # bodies are not what their SHA-256 says
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self.endpoint = f"http://127.0.0.1:{self._server.server_port}"
@@ -112,6 +115,8 @@ def _handler(hub: LoopbackHub) -> type[BaseHTTPRequestHandler]:
         def _answer(self) -> None:
             wanted = self.headers.get("Range", "")
             hub.requests.append((self.command, self.path, wanted))
+            self.path = re.sub(r"^http://[^/]+", "", self.path)  # of who asks a proxy
+            time.sleep(hub.delay)
             while hub.silent.is_set():
                 threading.Event().wait(0.05)
             path, about = hub.find(self.path), hub.about(self.path)

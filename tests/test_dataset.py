@@ -170,3 +170,10 @@ def test_a_path_is_made_whole_and_a_name_is_left(pets, monkeypatch):
     shutil.rmtree(pets)
     assert parse("org/pets:validation?caption=title").split == "validation"
     assert parse("org/pets:train[:10%]").part == ("", "10%")
+
+
+def test_where_the_cache_of_datasets_cannot_be_written_the_files_are_read_all_the_same(pets, tmp_path, monkeypatch):
+    (tmp_path / "in the way").write_text("no folder")
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "in the way" / "datasets")
+    monkeypatch.setenv("SEARCHDEMO_HOME", str(tmp_path / "own"))
+    assert open_gallery(f"hf:{pets}").pictures.encoded(0) == RED

@@ -107,6 +107,8 @@ def test_names_match_composed_and_decomposed(folder):
         (b"file_name,text\na.png," + b"x" * 200_000, "is no CSV (field larger than field limit (131072))"),
         (b"\xff\xfe\x00\x01 no text at all", "pictures described: 0"),
         (b"name;text\na.png;x", "left out: 1, because they have no file_name"),
+        (b"\xef\xbb\xbffile_name;label;more\r\na.png;cat;1\r\nnone.png;x;2\r\n", "here: 1 (none.png)"),
+        (b'"text"\t"file_name"\na, b;c\ta.png\n', "pictures described: 1"),
     ],
 )
 def test_what_is_no_csv_is_said(folder, content, said):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import struct
 import zlib
@@ -12,10 +13,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from searchdemo.cli.options import gallery_name
 from searchdemo.errors import NoPictures
+from searchdemo.files import folder_named
 from searchdemo.galleries.catalog import Catalog
 from searchdemo.galleries.table import open_gallery
 from searchdemo.galleries.walk import TAKEN_ALREADY, walk
+from searchdemo.ui.mine.panel import folders_in
 from tests.cli_tools import folder_of
 from tests.conftest import png
 from tests.folders import read
@@ -250,3 +254,40 @@ def test_a_moved_folder_is_found_though_its_exclusions_were_said_before(tmp_path
     gallery = read(tmp_path / "moved")
     assert gallery.former == f"folder:{tmp_path / 'mine'}" and rows == ["a.png", "c.png", "drafts/b.png"]
     assert gallery.pictures.paths == ["a.png", "c.png", ""] and gallery.report.left_out == {"excluded folder": 1}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="such names and files are of POSIX")
+def test_names_and_files_that_are_no_plain_ones(tmp_path):
+    names = ["new\nline.png", "quo\"te'.png", "\U0001f600.png", "x" * 240 + ".png", "Case.PNG", "case.png", "<b>.png"]
+    for number, name in enumerate(names):
+        (tmp_path / name).write_bytes(saved("PNG", number))
+    (tmp_path / "again.png").write_bytes((tmp_path / "case.png").read_bytes())
+    os.utime(tmp_path / "<b>.png", (4e9, 4e9))  # by a clock that is ahead
+    os.utime(tmp_path / "case.png", (-1e9, -1e9))
+    os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "device.png").symlink_to("/dev/zero")
+    (tmp_path / "loop.png").symlink_to("loop.png")
+    (tmp_path / "self").symlink_to(".")
+    (tmp_path / "zero.png").write_bytes(b"")
+    gallery = read(tmp_path)
+    assert sorted(gallery.pictures.paths) == sorted([*names, "again.png"])
+    assert gallery.report.left_out == {"device or pipe": 2, "link to a folder that is taken already": 1}
+    assert gallery.report.unread == {"loop.png": "a link to nothing"} and [*gallery.report.unreadable] == ["zero.png"]
+    json.dumps(gallery.report.to_json())
+
+
+@pytest.mark.skipif(os.name != "posix", reason="such names are of POSIX")
+def test_a_folder_whose_path_is_not_utf_8_has_a_name_that_is(tmp_path):
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    folder.mkdir()
+    (folder / os.fsdecode(b"na\xefve.png")).write_bytes(saved("PNG"))
+    name = gallery_name(f"folder:{folder}")
+    assert name == rf"folder:{tmp_path}/caf\xe9" == gallery_name(name)  # as it is typed, and as a list shows it
+    gallery = open_gallery(name)
+    assert gallery.name == name and gallery.file(0) == r"na\xefve.png" and gallery.pictures.encoded(0)
+    ((_, above), (label, path)) = folders_in(str(tmp_path))
+    assert label == r"caf\xe9" and f"folder:{path}" == name and above == str(tmp_path.parent)
+    assert folders_in(path) == [(f"↑ {tmp_path}", str(tmp_path))]
+    literal = tmp_path / r"caf\xe9"  # goes first where there is one
+    literal.mkdir()
+    assert folder_named(str(literal)) == literal

@@ -11,11 +11,13 @@ import threading
 
 import numpy as np
 import pytest
+from huggingface_hub import close_session
 from PIL import Image
 
 from searchdemo import hub as hub_module
 from searchdemo.encoders import table
 from searchdemo.errors import NoWeights
+from searchdemo.ui.start import hub_within_reach
 from tests.loopback_hub import nobody, serve
 from tests.small_clip import small_clip
 from tests.stand_in import stand_in
@@ -204,3 +206,32 @@ def test_two_visitors_fetch_once(hub, payload):
         paths = list(pool.map(lambda _: fetch(), range(2)))
     assert paths[0] == paths[1] and paths[0].read_bytes() == payload.read_bytes()
     assert hub.starts == [0]
+
+
+def test_a_slow_hub_is_waited_for_as_its_own_library_is_told_to(hub, payload, monkeypatch):
+    monkeypatch.setattr(hub_module, "REACH_S", 0.1)
+    monkeypatch.delenv("HF_HUB_ETAG_TIMEOUT", raising=False)
+    hub.delay = 0.5
+    with pytest.raises(NoWeights):
+        fetch()
+    monkeypatch.setenv("HF_HUB_ETAG_TIMEOUT", "60")
+    assert fetch().read_bytes() == payload.read_bytes()
+    monkeypatch.setenv("HF_HUB_DOWNLOAD_TIMEOUT", "77")
+    assert (hub_module.reach_s(), hub_module.stall_s()) == (60, 77)
+    monkeypatch.setenv("HF_HUB_DOWNLOAD_TIMEOUT", "soon")
+    assert hub_module.stall_s() == hub_module.STALL_S
+
+
+def test_a_hub_behind_a_proxy_is_reached_through_it(hub, payload, monkeypatch):
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    monkeypatch.setenv("HF_ENDPOINT", "http://hub.invalid")
+    for name in ("HTTP_PROXY", "http_proxy"):
+        monkeypatch.setenv(name, hub.endpoint)
+    close_session()  # it knows the proxy of the time at which it was made
+    try:
+        assert hub_within_reach()
+        assert fetch().read_bytes() == payload.read_bytes()
+        monkeypatch.setenv("NO_PROXY", "hub.invalid")
+        assert not hub_within_reach()
+    finally:
+        close_session()

@@ -81,6 +81,8 @@ def test_a_heic_photograph_is_known_and_read():
         (b"\0\0\0\x14ftypqt  " + bytes(8), "no-suffix", "video"),
         (b"\x1aE\xdf\xa3" + bytes(60), "a.webm", "video"),
         (b"%PDF-1.7", "scan.pdf", "PDF"),
+        (b"a.jpg" + bytes(252) + b"ustar\x0000", "photos.tar", "archive or document"),
+        (b"7z\xbc\xaf\x27\x1c", "photos", "archive or document"),
         (b"BM is how this note begins", "notes.md", ".md"),
         (b"P5 is a kind of PGM, and this is a text", "README", "no suffix"),
         (b"<?xml version='1.0'?><svg/>", "logo.svg", "SVG drawing"),

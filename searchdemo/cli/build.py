@@ -87,11 +87,12 @@ def run(arguments: argparse.Namespace) -> Answer:
 def folder_of(arguments: argparse.Namespace, what: str) -> Path:
     """The folder that the gallery is. Raises BadQuery for a gallery that is none."""
     from searchdemo.errors import BadQuery
+    from searchdemo.files import folder_named
 
     kind, _, path = arguments.gallery.partition(":")
     if kind != "folder" or not path:
         raise BadQuery(f"{what} of a folder, and {arguments.gallery!r} is none: leave it away.")
-    return Path(path)
+    return folder_named(path)
 
 
 def class_level(text: str) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -232,11 +231,6 @@ def names_right(guess: str, truth: str) -> bool:
 def content_digest(data: bytes) -> bytes:
     """DIGEST_BYTES that tell one content from all others."""
     return hashlib.sha256(data).digest()[:DIGEST_BYTES]
-
-
-def printable(name: str) -> str:
-    """A file's name as valid Unicode. Bytes that are not UTF-8 become escapes, so two names stay different."""
-    return os.fsencode(name).decode(errors="backslashreplace")
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ import numpy as np
 from searchdemo.cache import Cache
 from searchdemo.errors import NoPictures
 from searchdemo.extras import imported, pip_command
+from searchdemo.files import own_folder
 
 PICTURE_SUFFIXES = {".jpeg", ".jpg", ".png", ".webp", ".bmp", ".gif"}
 DATASET_FILES = ("*.parquet", "*/*.parquet", "*.arrow", "*/*.arrow")
@@ -127,7 +128,17 @@ def _load_splits(folder: Path, datasets: ModuleType) -> list:
         return [datasets.load_from_disk(str(folder))]
     if (folder / "dataset_info.json").exists():  # the cache of load_dataset
         return [datasets.Dataset.from_file(str(path)) for path in sorted(folder.glob("*.arrow"))]
-    return list(datasets.load_dataset(str(folder)).values())
+    return list(loaded(folder, datasets).values())
+
+
+def loaded(folder: Path, datasets: ModuleType, config: str | None = None) -> Any:
+    """datasets.load_dataset of a folder. It writes an Arrow copy into its cache: where that may not be written to, into
+    the person's own folder."""
+    try:
+        return datasets.load_dataset(str(folder), config)
+    except OSError:
+        cache = own_folder() / "datasets"
+        return datasets.load_dataset(str(folder), config, cache_dir=str(cache))
 
 
 def picture_bytes(image: dict | None, folder: Path) -> bytes | None:

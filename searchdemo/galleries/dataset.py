@@ -24,6 +24,7 @@ from searchdemo.errors import BadQuery, NoPictures, NotWritten
 from searchdemo.extras import imported, pip_command
 from searchdemo.files import replacing
 from searchdemo.galleries.base import Gallery
+from searchdemo.galleries.copies import loaded
 from searchdemo.galleries.dataset_columns import Columns, Split, Wanted, parse
 from searchdemo.galleries.dataset_pictures import DatasetPictures
 from searchdemo.galleries.hub_files import listing
@@ -105,7 +106,7 @@ class Local(Source):
             if (folder / "dataset_dict.json").exists() or (folder / "state.json").exists():
                 found = datasets.load_from_disk(str(folder))
             else:
-                found = datasets.load_dataset(str(folder), wanted.config or None)
+                found = loaded(folder, datasets, wanted.config or None)
         except Exception as error:  # `datasets` passes on whatever pyarrow, fsspec and the file system raise
             reason = " ".join(str(error).split()) or type(error).__name__
             raise NoPictures(f"{wanted.name!r} cannot be read as a data set: {reason[:300].rstrip('.')}.") from error

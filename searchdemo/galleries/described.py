@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from searchdemo.cache import Cache
-from searchdemo.galleries.base import printable
+from searchdemo.files import printable
 from searchdemo.galleries.report import named
 from searchdemo.galleries.walk import File
 
@@ -119,11 +119,20 @@ def _lines(root: Path, file: File) -> Lines:
 
 
 def csv_lines(text: str, problems: Counter[str]) -> Iterator[dict]:
-    reader = csv.DictReader(io.StringIO(text, newline=""))
+    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter(text))
     try:
         yield from reader
     except csv.Error as error:
         problems[f"the rest after line {reader.line_num} is no CSV ({error})"] += 1
+
+
+def delimiter(text: str) -> str:
+    """Between the columns: the one that sets FILE_NAME apart in the first line. Many spreadsheets write ";"."""
+    heading = io.StringIO(text, newline="").readline()
+    for one in (",", ";", "\t"):
+        if FILE_NAME in (name.strip().strip('"') for name in heading.split(one)):
+            return one
+    return ","
 
 
 def json_lines(text: str, problems: Counter[str]) -> Iterator[dict]:

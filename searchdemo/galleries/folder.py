@@ -10,11 +10,11 @@ new file once, and what it finds is remembered in the catalog, so that neither i
 from __future__ import annotations
 
 import time
-from pathlib import Path
 
 import numpy as np
 
 from searchdemo.errors import NoPictures
+from searchdemo.files import folder_named, printable
 from searchdemo.galleries.base import Gallery, Pictures
 from searchdemo.galleries.catalog import Catalog
 from searchdemo.galleries.described import described
@@ -31,7 +31,7 @@ def open_folder(argument: str, progress: Count | None = None, **options: object)
     `report` says what became of every file, as far as it is known before a build has read the new ones.
     Raises NoPictures when there is no such folder or no picture in it.
     """
-    root = Path(argument).expanduser()
+    root = folder_named(argument)
     if not argument or not root.is_dir():
         raise NoPictures(f"There is no folder {argument!r}; write folder:PATH with the path of your pictures.")
     started = time.monotonic()
@@ -66,7 +66,7 @@ def open_folder(argument: str, progress: Count | None = None, **options: object)
         captions=pictures.captions(),
         report=report,
         described=said.digest if level is None else f"{said.digest} level {level}",
-        former=f"folder:{former}" if former else "",
+        former=f"folder:{printable(former)}" if former else "",
         reopen=lambda: open_folder(argument),
     )
 

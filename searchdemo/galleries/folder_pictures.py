@@ -12,7 +12,8 @@ from typing import BinaryIO
 import numpy as np
 
 from searchdemo.errors import BadPicture
-from searchdemo.galleries.base import DIGEST_BYTES, Frame, LivingPictures, Pictures, content_digest, printable
+from searchdemo.files import printable
+from searchdemo.galleries.base import DIGEST_BYTES, Frame, LivingPictures, Pictures, content_digest
 from searchdemo.galleries.catalog import Catalog, Known, Row
 from searchdemo.galleries.described import Described
 from searchdemo.galleries.looked import Looked

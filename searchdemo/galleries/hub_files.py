@@ -22,8 +22,8 @@ def listing(repo: str, revision: str | None = None, otherwise: str = OTHERWISE) 
         from huggingface_hub import HfApi
 
         api = HfApi(endpoint=hub.endpoint())
-        ask = partial(api.dataset_info, repo, revision=revision, files_metadata=True, timeout=hub.REACH_S)
-        info = hub.within(hub.REACH_S, ask)
+        ask = partial(api.dataset_info, repo, revision=revision, files_metadata=True, timeout=hub.reach_s())
+        info = hub.within(hub.reach_s(), ask)
         return str(info.sha), {file.rfilename: file.size or 0 for file in info.siblings or []}
     except Exception as error:  # httpx's and the library's errors share no base, and change names with their versions
         raise unfetched(repo, error, otherwise) from error

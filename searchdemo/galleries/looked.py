@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from searchdemo.extras import is_installed
+from searchdemo.files import printable
 from searchdemo.formats import PACKAGES, VIDEO, kind_of
-from searchdemo.galleries.base import printable
 from searchdemo.galleries.catalog import Catalog, Known, Row
 from searchdemo.galleries.frames import frames_of
 from searchdemo.galleries.report import GalleryReport

@@ -7,6 +7,7 @@ import os
 import socket
 import threading
 from urllib.parse import urlparse
+from urllib.request import getproxies, proxy_bypass
 
 from PIL import Image
 
@@ -39,6 +40,9 @@ def hub_within_reach() -> bool:
     if os.environ.get("HF_HUB_OFFLINE", "0") not in ("", "0"):
         return False
     address = urlparse(os.environ.get("HF_ENDPOINT") or "https://huggingface.co")
+    proxy = getproxies().get(address.scheme)
+    if proxy and not proxy_bypass(address.hostname or ""):
+        address = urlparse(proxy if "//" in proxy else f"//{proxy}")  # whoever sits behind one asks it for all
     answered = threading.Event()
 
     def knock() -> None:

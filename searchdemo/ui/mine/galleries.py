@@ -12,6 +12,7 @@ from pathlib import Path
 from searchdemo.collection.jobs import Builds
 from searchdemo.collection.library import Library
 from searchdemo.errors import BadQuery, SearchDemoError
+from searchdemo.files import folder_named, printable
 from searchdemo.galleries.base import Gallery
 from searchdemo.galleries.uploaded import MAX_KEPT_BYTES, UploadedPictures, open_uploaded
 from searchdemo.types import Count
@@ -42,7 +43,7 @@ class OwnGalleries:
         """Raises NoPictures, BadQuery. It is for the caller to know that the person may open paths."""
         if not path.strip():
             raise BadQuery("There is no folder yet: type the path of one, or choose one from the list.")
-        name = f"folder:{Path(path.strip()).expanduser().resolve()}"
+        name = f"folder:{printable(str(folder_named(path.strip()).resolve()))}"
         opened = self._library.gallery(name, progress=progress)
         with self._lock:
             if name not in self.folders:

@@ -10,7 +10,8 @@ from typing import Any
 import gradio as gr
 
 from searchdemo.errors import BadQuery, Cancelled, SearchDemoError
-from searchdemo.galleries.base import Gallery, printable
+from searchdemo.files import folder_named, printable
+from searchdemo.galleries.base import Gallery
 from searchdemo.types import Count
 from searchdemo.ui.components.answer import Answer
 from searchdemo.ui.components.messages import refusal_html
@@ -141,10 +142,10 @@ class MinePanel:
 
 def folders_in(path: str) -> list[tuple[str, str]]:
     """(label, path) of the folder above this one, and of those below it without hidden ones. None where it is none."""
-    place = Path(path).expanduser()
+    place = folder_named(path)
     try:
         below = [one for one in place.iterdir() if not one.name.startswith(".") and one.is_dir()]
     except OSError:
         return []
-    above = [(f"↑ {place.parent}", str(place.parent))] if place != place.parent else []
-    return above + [(printable(one.name), str(one)) for one in sorted(below)[:MOST_LISTED]]
+    above = [(f"↑ {printable(str(place.parent))}", printable(str(place.parent)))] if place != place.parent else []
+    return above + [(printable(one.name), printable(str(one))) for one in sorted(below)[:MOST_LISTED]]
