@@ -11,9 +11,12 @@ from playwright.sync_api import Page, expect
 
 from searchdemo.collection.collection import Collection
 from searchdemo.collection.query import Query
+from searchdemo.indexes.base import NPROBE
 from searchdemo.indexes.table import INDEXES
 from searchdemo.pictures import open_picture
+from searchdemo.ui import tab_image
 from searchdemo.ui.examples import numbers
+from searchdemo.ui.page import INDEX
 from tests.browser.tools import choose, open_tab, results, search_words, set_slider
 
 
@@ -29,6 +32,25 @@ def upload(page: Page, path) -> None:
 
 def remove_picture(page: Page) -> None:
     page.locator("#query-picture").get_by_label(re.compile("Remove Image|Clear")).first.click()
+
+
+@pytest.fixture
+def as_opened(shared_page, library) -> Page:
+    """The first example is searched in all of scenes, with the values that the sidebar starts with."""
+    page, first = shared_page, numbers(library.open("scenes", "bundled"))[0]
+    open_tab(page, tab_image.TITLE)
+    for field, name in (("Gallery", "scenes"), ("Encoder", "bundled"), ("Index", INDEX)):
+        if page.get_by_label(field, exact=True).input_value() != name:
+            choose(page, field, name)
+    for slider, value in (("k", 12), ("nprobe", NPROBE.default)):
+        if page.locator(f"#{slider} input[type=range]").input_value() != str(value):
+            set_slider(page, slider, value)
+    page.locator("#image-examples .tile").first.click()
+    expect(page.locator("#query")).to_contain_text(f"held-out picture {first:,} of scenes")
+    wanted = found(library, Query(picture=library.gallery("scenes").queries.encoded(first)))
+    scores = page.locator("#image-results .tile:not(.missed) .score")
+    expect(scores).to_have_text([tile.split()[-1] for tile in wanted])
+    return page
 
 
 def test_it_opens_on_an_example_that_is_searched_already_and_says_what_happened(browser_page, library):
@@ -56,8 +78,8 @@ def test_it_opens_on_an_example_that_is_searched_already_and_says_what_happened(
     assert drawn[0] == drawn[1] and 24 < min(drawn) <= max(drawn) <= 48  # a bar for each number that is not 0
 
 
-def test_a_slider_that_is_dragged_changes_what_is_marked_as_missed(browser_page, library):
-    page, query = browser_page, library.open("scenes", "bundled")
+def test_a_slider_that_is_dragged_changes_what_is_marked_as_missed(as_opened, library):
+    page, query = as_opened, library.open("scenes", "bundled")
     results(page, "image")
     number = numbers(query)[0]
     picture = library.gallery("scenes").queries.encoded(number)
@@ -79,8 +101,8 @@ def test_a_slider_that_is_dragged_changes_what_is_marked_as_missed(browser_page,
     expect(page.locator("#nprobe input[type=range]")).to_have_value(value)
 
 
-def test_one_query_follows_into_every_tab(browser_page, library, tmp_path):
-    page, row, gallery = browser_page, 777, library.gallery("scenes")
+def test_one_query_follows_into_every_tab(as_opened, library, tmp_path):
+    page, row, gallery = as_opened, 777, library.gallery("scenes")
     (tmp_path / "query.webp").write_bytes(gallery.pictures.encoded(row))
     results(page, "image")
     upload(page, tmp_path / "query.webp")
@@ -107,13 +129,13 @@ def test_one_query_follows_into_every_tab(browser_page, library, tmp_path):
     assert len(results(page, "image")) >= 12
 
 
-def test_without_its_picture_the_results_go_quietly(browser_page):
-    results(browser_page, "image")
-    remove_picture(browser_page)
-    expect(browser_page.locator("#image-results .tile")).to_have_count(0)
-    expect(browser_page.locator("#image-answer")).to_contain_text("There is no query yet")
-    expect(browser_page.locator("#query")).to_contain_text("No query yet")
-    expect(browser_page.get_by_test_id("toast-body")).to_have_count(0)
+def test_without_its_picture_the_results_go_quietly(as_opened):
+    results(as_opened, "image")
+    remove_picture(as_opened)
+    expect(as_opened.locator("#image-results .tile")).to_have_count(0)
+    expect(as_opened.locator("#image-answer")).to_contain_text("There is no query yet")
+    expect(as_opened.locator("#query")).to_contain_text("No query yet")
+    expect(as_opened.get_by_test_id("toast-body")).to_have_count(0)
 
 
 @pytest.fixture
@@ -131,8 +153,8 @@ def held_up(monkeypatch):
     go_on.set()
 
 
-def test_what_comes_during_a_search_is_searched_next(browser_page, library, held_up):
-    page, (searching, go_on) = browser_page, held_up
+def test_what_comes_during_a_search_is_searched_next(as_opened, library, held_up):
+    page, (searching, go_on) = as_opened, held_up
     results(page, "image")
     examples = page.locator("#image-examples .tile")
     for event in held_up:
@@ -158,8 +180,8 @@ def test_what_comes_during_a_search_is_searched_next(browser_page, library, held
     expect(page.locator("#text-results .tile:not(.missed)")).to_have_count(4)
 
 
-def test_while_an_index_is_built_the_open_tab_says_so_and_it_can_be_cancelled(browser_page, monkeypatch):
-    page, built, build = browser_page, threading.Event(), Collection.index
+def test_while_an_index_is_built_the_open_tab_says_so_and_it_can_be_cancelled(as_opened, monkeypatch):
+    page, built, build = as_opened, threading.Event(), Collection.index
     results(page, "image")
     monkeypatch.setattr(Collection, "has_index", lambda self, name: built.is_set())
     monkeypatch.setattr(Collection, "index", lambda self, name, *told: built.wait(200) and build(self, name))
@@ -174,11 +196,11 @@ def test_while_an_index_is_built_the_open_tab_says_so_and_it_can_be_cancelled(br
     expect(line).to_contain_text("Exact: the query was compared with every vector")
 
 
-def test_a_long_text_leaves_the_button_as_it_is(browser_page):
-    search_words(browser_page, "red")
-    button = browser_page.locator("#text-run")
+def test_a_long_text_leaves_the_button_as_it_is(as_opened):
+    search_words(as_opened, "red")
+    button = as_opened.locator("#text-run")
     before = button.bounding_box()["height"]
-    browser_page.get_by_label("Words").fill("a red boat on the sea " * 40)
+    as_opened.get_by_label("Words").fill("a red boat on the sea " * 40)
     assert button.bounding_box()["height"] == before
 
 
@@ -214,11 +236,11 @@ def test_a_link_brings_the_view_back(browser_page, visit, page_url):
         expect(third.locator("#link-notice")).to_contain_text(said)
 
 
-def test_only_the_search_parameters_of_the_index_are_shown(browser_page):
-    expect(browser_page.locator("#nprobe")).to_be_visible()
-    choose(browser_page, "Index", "hnsw")
-    expect(browser_page.locator("#ef_search")).to_be_visible()
-    expect(browser_page.locator("#nprobe")).to_be_hidden()
+def test_only_the_search_parameters_of_the_index_are_shown(as_opened):
+    expect(as_opened.locator("#nprobe")).to_be_visible()
+    choose(as_opened, "Index", "hnsw")
+    expect(as_opened.locator("#ef_search")).to_be_visible()
+    expect(as_opened.locator("#nprobe")).to_be_hidden()
 
 
 def test_bad_texts_get_a_sentence_in_place_and_emoji_get_results(browser_page):
@@ -233,33 +255,33 @@ def test_bad_texts_get_a_sentence_in_place_and_emoji_get_results(browser_page):
     expect(browser_page.get_by_test_id("toast-body")).to_have_count(0)
 
 
-def test_bad_pictures_get_a_sentence_and_the_next_works(browser_page, tmp_path):
-    results(browser_page, "image")
+def test_bad_pictures_get_a_sentence_and_the_next_works(as_opened, tmp_path):
+    results(as_opened, "image")
     noise = Image.effect_noise((64, 64), 80).convert("RGB")
     noise.save(tmp_path / "whole.png")
     (tmp_path / "cut.png").write_bytes((tmp_path / "whole.png").read_bytes()[:900])
     (tmp_path / "words.jpg").write_text("not a picture")
     for name, sentence in (("cut.png", "cannot be decoded"), ("words.jpg", "not a picture that can be read")):
-        upload(browser_page, tmp_path / name)
-        expect(browser_page.locator("#image-answer .refusal")).to_contain_text(sentence)
-        expect(browser_page.locator("#query")).to_contain_text("it cannot be read")
-        remove_picture(browser_page)
-        expect(browser_page.locator("#query")).to_contain_text("No query yet")
-    upload(browser_page, tmp_path / "whole.png")
-    expect(browser_page.locator("#query")).to_contain_text("it stays on this page")
-    assert len(results(browser_page, "image", ":not(.missed)")) == 12
+        upload(as_opened, tmp_path / name)
+        expect(as_opened.locator("#image-answer .refusal")).to_contain_text(sentence)
+        expect(as_opened.locator("#query")).to_contain_text("it cannot be read")
+        remove_picture(as_opened)
+        expect(as_opened.locator("#query")).to_contain_text("No query yet")
+    upload(as_opened, tmp_path / "whole.png")
+    expect(as_opened.locator("#query")).to_contain_text("it stays on this page")
+    assert len(results(as_opened, "image", ":not(.missed)")) == 12
 
 
 @pytest.mark.parametrize("kind", ["TIFF", "HEIF"])
-def test_files_that_browsers_do_not_know_are_searched_and_shown(browser_page, library, tmp_path, kind):
+def test_files_that_browsers_do_not_know_are_searched_and_shown(as_opened, library, tmp_path, kind):
     if kind == "HEIF":
         pytest.importorskip("pillow_heif").register_heif_opener()
     path = tmp_path / f"photograph.{'tif' if kind == 'TIFF' else 'heic'}"
     open_picture(library.gallery("scenes").pictures.encoded(31)).save(path, kind)
-    browser_page.locator("#query-strip input[type=file]").set_input_files(path)
-    expect(browser_page.locator("#query")).to_contain_text("it stays on this page")
-    expect(browser_page.locator("#image-answer")).to_contain_text("This picture became")
-    browser_page.wait_for_function("document.querySelector('#query-picture img')?.naturalWidth > 0")
+    as_opened.locator("#query-strip input[type=file]").set_input_files(path)
+    expect(as_opened.locator("#query")).to_contain_text("it stays on this page")
+    expect(as_opened.locator("#image-answer")).to_contain_text("This picture became")
+    as_opened.wait_for_function("document.querySelector('#query-picture img')?.naturalWidth > 0")
 
 
 def test_an_example_text_is_what_it_says_also_after_another_gallery_was_chosen(browser_page, library):
@@ -273,10 +295,10 @@ def test_an_example_text_is_what_it_says_also_after_another_gallery_was_chosen(b
 
 
 @pytest.mark.parametrize(("index", "parameter"), [("annoy", "search_k"), ("kd-tree", None)])
-def test_another_library_searches_with_its_own_parameters(browser_page, library, index, parameter):
+def test_another_library_searches_with_its_own_parameters(as_opened, library, index, parameter):
     if not INDEXES[index].installed:
         pytest.skip(f"needs {INDEXES[index].package}: requirements-bench.txt")
-    page = browser_page
+    page = as_opened
     results(page, "image")
     choose(page, "Index", index)  # the page builds it and searches again
     for field in ("nprobe", "ef_search", "k_factor", "search_k"):
@@ -286,8 +308,8 @@ def test_another_library_searches_with_its_own_parameters(browser_page, library,
     assert results(page, "image") == found(library, Query(picture=picture), index="flat")  # of 2,000 they find all
 
 
-def test_an_index_without_its_library_says_how_to_install_it(browser_page, without_usearch):
-    page = browser_page
+def test_an_index_without_its_library_says_how_to_install_it(as_opened, without_usearch):
+    page = as_opened
     results(page, "image")
     choose(page, "Index", "usearch")
     expect(page.locator("#image-answer")).to_contain_text("needs the Python package 'usearch")
