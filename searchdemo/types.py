@@ -122,6 +122,24 @@ class Comparison:
 
 
 @dataclass(frozen=True)
+class Presence:
+    """How probably a gallery shows what a text says."""
+
+    probability: float  # by the curve of the gallery and the encoder
+    error: float  # of the curve: share of known words that it put on the wrong side of 0.5
+
+    @property
+    def unlikely(self) -> bool:
+        return self.probability < 0.5
+
+    def __str__(self) -> str:
+        said = "probably nothing here shows this" if self.unlikely else "pictures here probably show this"
+        percent = f"{100 * self.probability:.0f}"
+        percent = "under 1" if self.probability < 0.01 else "over 99" if self.probability > 0.99 else percent
+        return f"{said} ({percent} %; wrong for {100 * self.error:.0f} % of known words)"
+
+
+@dataclass(frozen=True)
 class SearchResult:
     hits: tuple[Hit, ...]
     timing: Timing
@@ -132,10 +150,13 @@ class SearchResult:
     terms: tuple[
         tuple[str, float], ...
     ] = ()  # (as it is written, weight) of a query of several, as Hit.shares has them
+    presence: Presence | None = None  # of a single text, where the gallery is calibrated
 
     def to_json(self) -> dict:
         """The JSON of the command line and of the API; pictures and the vector stay out."""
         content: dict = {"hits": [hit.to_json() for hit in self.hits], "timing": asdict(self.timing)}
+        if self.presence:
+            content["presence"] = asdict(self.presence)
         if self.terms:
             content["terms"] = [{"term": term, "weight": weight} for term, weight in self.terms]
         if self.comparison:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from searchdemo import assets
+from searchdemo.collection.calibration import Curve
 from searchdemo.encoders.bundled_text import unit
 from searchdemo.galleries.drawing.scene import THINGS, sample
 from training import evaluate, scene_data
@@ -75,3 +76,13 @@ def test_captions_are_true_of_their_scene_and_truth_knows_the_others():
     assert names
     assert names <= set(scene_data.ATTRIBUTES)
     assert text.strip() == text
+
+
+def test_a_curve_tells_queries_with_their_pictures_from_the_same_without():
+    gallery = np.repeat(np.eye(3, dtype=np.float32), 5, axis=0)
+    query = [Query("a b", "kinds", ("a", "b"), "tune")]
+    curve = Curve(5, slope=10.0, intercept=-5.0, error=0.0, shown=9, absent=9)
+    row = np.array([[0.8, 0.6, 0.0]], np.float32)
+    found = evaluate.told_apart(row, query, gallery, np.repeat([0, 1, 2], 5), ["a", "b", "c"], curve)
+    assert found["auroc"] == 1 and found["wrong_percent"] == 0  # 0.8 with them, 0 without
+    assert found["ece"] == pytest.approx((1 / (1 + np.exp(3)) + 1 / (1 + np.exp(5))) / 2)

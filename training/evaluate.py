@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from searchdemo.bench.suite.calibration import auroc, judged_by
+from searchdemo.collection.calibration import Curve
 from searchdemo.collection.collection import Collection
 from searchdemo.collection.knn import evaluate
 from searchdemo.encoders.base import Encoder
@@ -60,6 +62,25 @@ def precision_at(
     found = labels[nearest(gallery, query_rows, k).positions]
     right = [[names.index(answer) for answer in query.answers] for query in queries]
     return np.array([np.isin(row, answers).mean() for row, answers in zip(found, right, strict=True)])
+
+
+def told_apart(
+    query_rows: np.ndarray,
+    queries: Sequence[Query],
+    gallery: np.ndarray,
+    labels: np.ndarray,
+    names: list[str],
+    curve: Curve,
+) -> dict[str, float]:
+    """{"auroc", "ece", "wrong_percent"} of a curve: each query with the right pictures there, and with them removed."""
+    means: tuple[list[float], list[float]] = [], []
+    for row, query in zip(query_rows, queries, strict=True):
+        cosines = gallery @ row
+        right = np.isin(labels, [names.index(answer) for answer in query.answers])
+        for found, some in zip(means, (cosines, cosines[~right]), strict=True):
+            found.append(float(np.sort(some)[-curve.nearest :].mean(dtype=np.float64)))
+    there, removed = np.array(means[0]), np.array(means[1])
+    return {"auroc": auroc(there, removed)} | judged_by(curve, there, removed)[0]
 
 
 def readable(encoder: Encoder, text: str) -> bool:

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from searchdemo.bench import plots, tables
 from searchdemo.bench.suite import (
+    calibration,
     classnames,
     embed,
     filters,
@@ -60,6 +61,7 @@ BENCHMARKS: Table[Benchmark] = Table(
         "embed": embed,
         "peers": peers,
         "filter": filters,
+        "calibration": calibration,
         "map": frames,
         "floors": requirements,
         "table1": table1,

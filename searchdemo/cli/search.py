@@ -8,6 +8,8 @@ one, #picture the one that --image or --row gives, which is the first term other
 that has no such sign ("t-shirt", "C++", "16:9 view"), are plain text. The query is the weighted sum of the terms' unit
 vectors, made unit again, so each term's share of a score is exact, and the shares sum to the score.
 
+For a single text it is said how probably the gallery shows it, where its build could calibrate that.
+
 Example:
   python -m searchdemo search --gallery scenes --text "a red boat on the sea at night" -k 5
   python -m searchdemo search --image cat.jpg --index hnsw --ef-search 128 --json
@@ -46,6 +48,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="FILTER",
         help=f'only pictures that meet it, such as "{EXAMPLE}"; columns: {", ".join(COLUMNS)}',
     )
+    parser.add_argument(
+        "--min-probability",
+        type=float,
+        default=0.0,
+        metavar="P",
+        help="show no picture where the gallery shows what the text says with less than that, from 0 to 1",
+    )
     parser.add_argument("--compare", action="store_true", help="say what the index missed of the exact answer")
     add_choice(parser)
 
@@ -79,6 +88,7 @@ def run(arguments: argparse.Namespace) -> Answer:
         pictures=False,
         compare=arguments.compare,
         where=arguments.where,
+        min_probability=arguments.min_probability,
         **search_params(arguments),
     )
     content = result.to_json()
@@ -98,6 +108,9 @@ def run(arguments: argparse.Namespace) -> Answer:
     ]
     if result.matching is not None:
         lines.append(f"The filter is met by {result.matching:,} of {len(collection):,} pictures.")
+    if result.presence:
+        said_so = str(result.presence)
+        lines.append(f"{said_so[0].upper()}{said_so[1:]}.")
     if result.comparison:
         which = ", ".join(str(hit.row) for hit in result.comparison.hits)
         lines.append(f"Against exact search: {result.comparison.missed}" + (f" (rows {which})." if which else "."))

@@ -21,6 +21,8 @@ from searchdemo.collection.exact import exact_once
 from searchdemo.collection.labelled import all_labels
 from searchdemo.collection.maps import Map
 from searchdemo.collection.missed import compared
+from searchdemo.collection.notices import filter_notice, remedy, shortfall
+from searchdemo.collection.presence import check_probability, presence, withheld
 from searchdemo.collection.pushed import described, positions
 from searchdemo.collection.query import Query, check_k
 from searchdemo.collection.scores import rescored
@@ -214,6 +216,7 @@ class Collection:
         pictures: bool = True,
         compare: bool = False,
         where: str = "",
+        min_probability: float = 0.0,
         **params: int,
     ) -> SearchResult:
         """The k nearest pictures of the gallery. Raises SearchDemoError of every kind, each a sentence for a person.
@@ -222,10 +225,11 @@ class Collection:
 
         pictures: with their files' bytes, thumbnails of large ones, or what stands in for them; False: read none, for
         answers that show none.
+        min_probability: no hits where the gallery shows what a text says with less than that, see presence.py
         compare: an approximate answer with what it missed of the exact one, which is searched for that.
         """
         check_k(k)
-        searched = self.index(index)
+        least, searched = check_probability(min_probability), self.index(index)
         embedded = self.embed(query)
         started = time.perf_counter()
         meeting = self.meeting(where)
@@ -242,14 +246,17 @@ class Collection:
         fetch_ms = (time.perf_counter() - started) * 1000
         told = filter_notice(searched, wanted, few) if meeting is not None else ""
         short = shortfall(len(hits), wanted, searched)
-        notice = "; ".join(filter(None, (embedded.notice, told, short, self.behind.sentence(self.artifact.key))))
+        likely = presence(self, embedded, only)
+        if (held := withheld(likely, least)) and likely:
+            hits, short = (), ""
+        notice = "; ".join(filter(None, (embedded.notice, told, short, held, self.behind.sentence(self.artifact.key))))
         timing = Timing(embedded.preprocess_ms, embedded.encode_ms, search_ms, fetch_ms)
         comparison = None
-        if compare and wanted and not searched.spec.exact and not few:
+        if compare and hits and not searched.spec.exact and not few:
             comparison = self._comparison(embedded, index, wanted, found[0], only, pictures, params)
         count = None if meeting is None else int(np.count_nonzero(meeting))
         terms = tuple((str(term), term.weight) for term in embedded.terms) if query.composed else ()
-        return SearchResult(hits, timing, notice, embedded.vector[0], comparison, count, terms)
+        return SearchResult(hits, timing, notice, embedded.vector[0], comparison, count, terms, likely)
 
     def _comparison(
         self,
@@ -373,22 +380,3 @@ class Collection:
     def missed(self, vector: np.ndarray, index: str, found: np.ndarray, **params: int) -> Missed:
         """What an approximate index lost on a query (1, dim): the exact answer beside the positions (k,) it found."""
         return compared(exact_once(self, vector, len(found)).positions, found, self.index(index), vector, params)
-
-
-def filter_notice(index: Index, wanted: int, few: bool) -> str:
-    """What to tell a person of a search with a filter. few: whether all that meet it were compared."""
-    if not wanted:
-        return "no picture meets the filter"
-    name = index.spec.name
-    if few:
-        return f"so few pictures meet the filter that all of them were compared, without {name}"
-    return "" if index.filters else f"{name} cannot filter while it searches: it was asked for more, then filtered"
-
-
-def shortfall(found: int, wanted: int, index: Index) -> str:
-    """What to tell a person when an approximate index found fewer than asked for."""
-    return "" if found >= wanted else f"only {found} of {wanted} were found{remedy(index)}"
-
-
-def remedy(index: Index) -> str:
-    return f"; raise {index.spec.params[0].name}" if index.spec.params else ""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from searchdemo.collection.build import chosen, in_order
+from searchdemo.collection.calibration import Curve
 from searchdemo.collection.collection import Collection
 from searchdemo.collection.embed import embed
 from searchdemo.collection.progress import Report
@@ -29,6 +30,9 @@ class ShelfInMemory(Shelf):
 
     def metadata(self, key: Key) -> Metadata:
         return self.databases.get(key.gallery, lambda: Metadata(None))
+
+    def calibration(self, artifact: Artifact, snapshot: Snapshot) -> Curve | None:
+        return self.curves.get(snapshot.identity, lambda: None)
 
 
 class Held:
@@ -85,4 +89,5 @@ class Held:
                 query_rows=None,
             )
             self._made[key] = Artifact(key, NOWHERE, manifest), snapshot
+            self._shelf.curves.put(identity, self._shelf.calibrated(encoder, snapshot))
             return self._made[key][0]

@@ -9,8 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from searchdemo.cache import Cache
+from searchdemo.collection import calibration
 from searchdemo.collection.behind import UP_TO_DATE, Behind, behind
 from searchdemo.collection.build import build
+from searchdemo.collection.calibration import Curve
 from searchdemo.collection.carry import retrain, sentences
 from searchdemo.collection.collection import Collection
 from searchdemo.collection.embed import BATCH_SIZE
@@ -21,7 +23,7 @@ from searchdemo.collection.snapshot import Snapshot
 from searchdemo.collection.store import DIGESTS, Artifact, Key, Store
 from searchdemo.encoders import table as encoders
 from searchdemo.encoders.base import Encoder
-from searchdemo.errors import BadArtifact, NoPictures, NotBuilt
+from searchdemo.errors import BadArtifact, NoPictures, NotBuilt, SearchDemoError
 from searchdemo.galleries.base import Gallery, LivingPictures
 from searchdemo.galleries.table import open_gallery
 from searchdemo.types import Count
@@ -220,11 +222,25 @@ class Library:
             self._replace(key.gallery, gallery)
 
         artifact = build(gallery, self.encoder(key.encoder), self.store, key, report, batch_size, rebuild, settled)
+        self.calibrate(artifact)
         if gallery.pictures.own_files:
             self._read_headers(key, report)
         seconds = time.perf_counter() - started
         log.info("built %s: %d vectors in %.1f s", key.folder, artifact.manifest.vectors, seconds)
         return artifact
+
+    def calibrate(self, artifact: Artifact) -> Curve | None:
+        """Makes the curve that says how probably the gallery shows what a text says, and keeps it by the vectors."""
+        encoder = self.encoder(artifact.key.encoder)
+        try:
+            if (curve := self._shelf.calibrated(encoder, self._shelf.snapshot(artifact))) is not None:
+                started = time.perf_counter()
+                calibration.save(curve, path := self.store.extra_path(artifact, calibration.FILE))
+                self.store.add_extra(artifact, path, round(time.perf_counter() - started, 1))
+        except (SearchDemoError, OSError) as error:  # the vectors are built; searches do without
+            log.warning("%s could not be calibrated: %s", artifact.key.folder, error)
+            return None
+        return curve
 
     def _read_headers(self, key: Key, report: Report) -> None:
         """What a person's files say of when, with what and where they were taken, so that no filter waits for it."""

@@ -10,11 +10,13 @@ from pathlib import Path
 import numpy as np
 
 from searchdemo.cache import Cache
-from searchdemo.collection import maps
+from searchdemo.collection import calibration, maps
+from searchdemo.collection.calibration import Curve
 from searchdemo.collection.exact import Exact
 from searchdemo.collection.maps import Map
 from searchdemo.collection.snapshot import Snapshot
 from searchdemo.collection.store import METADATA, Artifact, Key, Store, card_file, index_file
+from searchdemo.collection.vocabulary import VOCABULARY
 from searchdemo.encoders.base import Encoder
 from searchdemo.errors import SearchDemoError
 from searchdemo.files import sha256_of
@@ -38,6 +40,7 @@ class Shelf:
     snapshots: Cache[Snapshot] = field(default_factory=lambda: Cache(8))
     indexes: Cache[Index] = field(default_factory=lambda: Cache(24))
     maps: Cache[Map] = field(default_factory=lambda: Cache(8))
+    curves: Cache[Curve | None] = field(default_factory=lambda: Cache(8))
     class_rows: Cache[np.ndarray] = field(default_factory=lambda: Cache(8))
     databases: Cache[Metadata] = field(default_factory=lambda: Cache(32))  # of facts, one for each gallery
     exact: Cache[Exact] = field(default_factory=lambda: Cache(64))
@@ -100,6 +103,21 @@ class Shelf:
         if drawn is None:
             return None
         return self.maps.get(sha256_of(drawn.path), lambda: maps.load(drawn.path, len(snapshot.vectors)))
+
+    def calibration(self, artifact: Artifact, snapshot: Snapshot) -> Curve | None:
+        """The curve of these very vectors; None where a build made none, and for a part. Raises BadArtifact."""
+        whole = snapshot.identity == artifact.vectors_sha256
+        if (stored := self.store.extra(artifact, calibration.FILE) if whole else None) is None:
+            return None
+        return self.curves.get(sha256_of(stored.path), lambda: calibration.load(stored.path))
+
+    def calibrated(self, encoder: Encoder, snapshot: Snapshot) -> Curve | None:
+        """The curve of these vectors, made now; None where the encoder reads too few words, or too few are shown."""
+        if not encoder.has_text:
+            return None
+        key = (encoder.weights_sha256, VOCABULARY)
+        words = self.class_rows.get(key, lambda: calibration.readable(encoder, VOCABULARY))
+        return calibration.calibrate(words, snapshot.vectors.all())
 
     def _opened(
         self,

@@ -27,13 +27,16 @@ NAMES = ("search_by_text", "search_by_image", "classify", "compare_latency", "br
 def add(page: Page) -> None:
     """Only galleries and indexes that the page offers pass: see Page.choice."""
 
-    def search_by_text(text: str, gallery: str, encoder: str, index: str, k: int, where: str = "") -> dict:
+    def search_by_text(
+        text: str, gallery: str, encoder: str, index: str, k: int, where: str = "", min_probability: float = 0.0
+    ) -> dict:
         """The k pictures of a gallery that are nearest to a text, as {"hits": [...], "timing": {...}}.
 
         text: words, or several terms such as "a beach + sunset - people" or "2: dog + #12", a row of the gallery
+        min_probability: no hits where the gallery shows what the text says with less than that, from 0 to 1
         where: a filter, such as "label in ('goldfish', 'bullfrog')"; "": all pictures
         """
-        return found(Query(text=text), page.choice(gallery, encoder, index, k, where))
+        return found(Query(text=text), page.choice(gallery, encoder, index, k, where), min_probability)
 
     def search_by_image(
         image: Image.Image | None,
@@ -51,8 +54,9 @@ def add(page: Page) -> None:
         """
         return found(picture_query(image, text, box), page.choice(gallery, encoder, index, k, where))
 
-    def found(query: Query, chosen: Choice) -> dict:
-        return seen(chosen, chosen.search(page.open(chosen), query, pictures=False).to_json())
+    def found(query: Query, chosen: Choice, min_probability: float = 0.0) -> dict:
+        answer = chosen.search(page.open(chosen), query, pictures=False, min_probability=min_probability)
+        return seen(chosen, answer.to_json())
 
     def seen(chosen: Choice, answer: dict) -> dict:
         """Files of others are told by their names alone, without the folders that they lie in."""

@@ -69,11 +69,23 @@ class Choice:
     where: str = ""  # the filter; "": all pictures
 
     def search(
-        self, collection: Collection, query: Query, pictures: bool = True, compare: bool = False
+        self,
+        collection: Collection,
+        query: Query,
+        pictures: bool = True,
+        compare: bool = False,
+        min_probability: float = 0.0,
     ) -> SearchResult:
         """Raises SearchDemoError of every kind."""
         return collection.search(
-            query, self.index, self.k, pictures=pictures, compare=compare, where=self.where, **self.params
+            query,
+            self.index,
+            self.k,
+            pictures=pictures,
+            compare=compare,
+            where=self.where,
+            min_probability=min_probability,
+            **self.params,
         )
 
 

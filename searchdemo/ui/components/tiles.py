@@ -22,6 +22,7 @@ class Tile:
     explained: str = ""  # a sentence, shown on hover and on focus
     mark: str = ""  # "missed": an approximate index did not return it
     folder: str = ""  # of a person's own file
+    dimmed: bool = False  # probably nothing shows what was asked for
 
     @property
     def address(self) -> str:
@@ -60,7 +61,7 @@ def result_tiles(result: SearchResult, own: bool = False) -> list[Tile]:
     """own: whether the visitor may see in which folders the files lie."""
     cells = result.comparison.cells if result.comparison else {}
     missed = {hit.row for hit in result.comparison.hits} if result.comparison else set()
-    tiles = []
+    unlikely, tiles = bool(result.presence and result.presence.unlikely), []
     for rank, hit in enumerate(shown_hits(result), 1):
         caption, said = f"{rank}. {named(hit)}", explained(hit.score)
         if hit.file and hit.more_labels:  # the file's name stands in the place of its classes
@@ -70,7 +71,9 @@ def result_tiles(result: SearchResult, own: bool = False) -> list[Tile]:
             why = f"It lies in the cell visited as number {cell}. " if cell else ""
             said = f"The index did not return this picture. {why}{said}"
         mark = "missed" if hit.row in missed else ""
-        tiles.append(Tile(hit.picture or hit.blur, caption, f"{hit.score:.3f}", said, mark, folder_of(hit, own)))
+        tiles.append(
+            Tile(hit.picture or hit.blur, caption, f"{hit.score:.3f}", said, mark, folder_of(hit, own), unlikely)
+        )
     return tiles
 
 

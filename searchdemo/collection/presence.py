@@ -1,0 +1,54 @@
+"""Whether a gallery shows what a text says, by the curve that its build has made: see calibration.py.
+
+Pictures and sums of terms get no probability: the cosines of pictures tell too little (`bench calibration` measures
+it), and the curve was fitted to single words.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from searchdemo.collection.embedded import Embedded
+from searchdemo.collection.exact import exact_once
+from searchdemo.collection.scores import rescored
+from searchdemo.collection.terms import TEXT
+from searchdemo.errors import BadQuery
+from searchdemo.types import Presence
+
+if TYPE_CHECKING:
+    from searchdemo.collection.collection import Collection
+
+
+def presence(collection: Collection, embedded: Embedded, only: np.ndarray | None) -> Presence | None:
+    """None for what is no single text, and where a build has made no curve. only: (n,) bool, what an answer may hold.
+
+    With a filter it is about the pictures that meet it.
+    """
+    if len(embedded.terms) != 1 or embedded.terms[0].kind != TEXT or embedded.terms[0].weight < 0:
+        return None
+    curve = collection.shelf.calibration(collection.artifact, collection.snapshot)
+    left = len(collection) if only is None else int(np.count_nonzero(only))
+    if curve is None or not left:
+        return None
+    found = exact_once(collection, embedded.vector, min(curve.nearest, left), only).positions
+    scores = rescored(embedded.vector, collection.vectors, found[None]).scores
+    return Presence(round(curve.probability(float(scores.mean(dtype=np.float64))), 4), curve.error)
+
+
+def check_probability(value: object) -> float:
+    """Raises BadQuery for what is no number from 0 to 1."""
+    if not isinstance(value, (int, float)) or not math.isfinite(value) or not 0 <= value <= 1:
+        raise BadQuery(f"min_probability = {value!r} is out of bounds: choose from 0 to 1, such as 0.5.")
+    return float(value)
+
+
+def withheld(found: Presence | None, least: float) -> str:
+    """What to tell a person of a lowest probability; "" where the pictures are shown."""
+    if not least:
+        return ""
+    if found is None:
+        return "there is no probability for this query, so min_probability leaves nothing out"
+    return f"no picture is shown: the probability is below {100 * least:g} %" if found.probability < least else ""

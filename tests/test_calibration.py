@@ -1,0 +1,182 @@
+"""Whether a gallery shows what a text says: the curve by hand, kept with its vectors, and what an answer says of it."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from searchdemo.bench.suite import calibration as suite
+from searchdemo.bench.table import measure
+from searchdemo.bench.workload import Bench, synthetic
+from searchdemo.collection import calibration
+from searchdemo.collection.calibration import Curve
+from searchdemo.collection.held import ShelfInMemory
+from searchdemo.collection.query import Query
+from searchdemo.collection.store import Key
+from searchdemo.collection.vocabulary import VOCABULARY
+from searchdemo.errors import BadArtifact, BadQuery
+from searchdemo.types import Presence
+from tests.conftest import png, unit
+
+WHERE = ("colours", "mean-colour")
+CURVE = Curve(3, slope=40.0, intercept=-36.0, error=0.05, shown=9, absent=9)
+
+
+@pytest.fixture
+def calibrated(world, monkeypatch):
+    """`colours` with a curve whose figures are known."""
+    monkeypatch.setattr(calibration, "calibrate", lambda words, vectors: CURVE)
+    return world.built()
+
+
+def planted() -> tuple[np.ndarray, np.ndarray]:
+    """20 orthogonal words, and 500 pictures: 50 around each of the first 10."""
+    rng = np.random.default_rng(0)
+    words = np.eye(64)[:20].astype(np.float32)
+    near = np.repeat(words[:10], 50, axis=0) + 0.15 * rng.standard_normal((500, 64))
+    return words, unit(near)
+
+
+def test_a_curve_tells_words_whose_pictures_are_there_from_others():
+    words, vectors = planted()
+    curve = calibration.calibrate(words, vectors)
+    assert curve is not None and curve.nearest == calibration.nearest_for(500) == 5
+    assert curve.shown == 10 and curve.absent >= calibration.FEWEST_WORDS and curve.error <= 0.05
+    means, _ = calibration.nearest_means(words, vectors, 5)
+    by_hand = -np.sort(-(words @ vectors.T), axis=1)[:, :5].mean(axis=1)
+    np.testing.assert_allclose(means, by_hand, atol=1e-6)
+    probabilities = [curve.probability(float(mean)) for mean in means]
+    assert min(probabilities[:10]) > 0.9 and max(probabilities[10:]) < 0.5
+
+
+def test_pictures_are_compared_in_parts(monkeypatch):
+    words, vectors = planted()
+    whole = calibration.nearest_means(words, vectors, 5)
+    monkeypatch.setattr(calibration, "AT_ONCE", 7)
+    for part, same in zip(calibration.nearest_means(words, vectors, 5), whole, strict=True):
+        np.testing.assert_allclose(part, same, atol=1e-6)
+
+
+def test_no_curve_where_too_few_words_are_shown_or_read():
+    words, vectors = planted()
+    assert calibration.calibrate(words[:10], vectors) is None
+    assert calibration.calibrate(words, vectors[300:]) is None
+    assert calibration.calibrate(words, vectors[:3]) is None
+    assert calibration.calibrate(words[:0], vectors) is None
+
+
+def test_a_fit_lies_in_the_middle_and_knows_its_error():
+    x = np.array([0.1, 0.2, 0.3, 0.5, 0.6, 0.7])
+    slope, intercept = calibration.fitted(x, np.repeat([0.0, 1.0], 3))
+    assert slope > 0 and -intercept / slope == pytest.approx(0.4, abs=1e-6)
+    noise = np.random.default_rng(0).random(400)
+    assert calibration.cross_validated(noise, np.arange(400) % 2) == pytest.approx(0.5, abs=0.1)
+
+
+def test_the_vocabulary_is_of_different_words():
+    assert len(set(VOCABULARY)) == len(VOCABULARY) > 300
+    assert all(word == " ".join(word.split()) for word in VOCABULARY)
+
+
+def answer(library, query: Query, **options) -> dict:
+    return library.open(*WHERE).search(query, "flat", 4, **options).to_json()
+
+
+def test_the_probability_by_hand(calibrated, world):
+    cosines = world.gallery.pictures.rows_of() @ unit(np.array([1, 0, 0, 0, 0, 0, 0, 0.0]))
+    mean = -np.sort(-cosines)[:3].mean()
+    found = answer(calibrated, Query(text="red"))
+    assert found["presence"] == {
+        "probability": pytest.approx(1 / (1 + math.exp(36 - 40 * mean)), abs=2e-3),  # half floats are stored
+        "error": 0.05,
+    }
+    again = answer(world.library(), Query(text="red"))
+    assert again["presence"] == found["presence"]
+
+
+def test_with_a_filter_it_is_about_what_meets_it(calibrated):
+    inside, outside = (answer(calibrated, Query(text="red"), where=f"label = '{n}'") for n in ("n0", "n2"))
+    assert inside["presence"]["probability"] > 0.5 > outside["presence"]["probability"]
+    assert outside["hits"]  # dimmed on the page, never hidden by itself
+    assert "presence" not in answer(calibrated, Query(text="red"), where="row < 0")
+
+
+@pytest.mark.parametrize(
+    "query", [Query(row=3), Query(picture=png((255, 0, 0))), Query(text="red + blue"), Query(text="- red")]
+)
+def test_what_gets_no_probability(calibrated, query):
+    found = answer(calibrated, query, min_probability=0.9)
+    assert "presence" not in found and found["hits"]
+    assert "leaves nothing out" in found["notice"]
+
+
+def test_a_lowest_probability_leaves_the_pictures_out_and_says_so(calibrated):
+    where = "label = 'n2'"
+    likely = answer(calibrated, Query(text="red"), where=where)["presence"]["probability"]
+    found = answer(calibrated, Query(text="red"), where=where, min_probability=likely + 0.01)
+    assert found["hits"] == [] and "no picture is shown: the probability is below" in found["notice"]
+    assert found["presence"]["probability"] == likely
+    assert answer(calibrated, Query(text="red"), where=where, min_probability=likely)["hits"]
+    for wrong in (-0.1, 1.5, float("nan"), "x"):
+        with pytest.raises(BadQuery, match="min_probability"):
+            answer(calibrated, Query(text="red"), min_probability=wrong)
+
+
+def test_a_curve_belongs_to_its_vectors(calibrated, world):
+    path = world.folder / calibration.FILE
+    collection = calibrated.open(*WHERE)
+    assert collection.part(50).search(Query(text="red"), "flat", 3).presence is None
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps(content | {"intercept": 0}))  # it does not fit its card any more
+    assert "presence" not in answer(world.library(), Query(text="red"))
+    (path.with_name("bad.json")).write_text("{}")
+    with pytest.raises(BadArtifact, match="no calibration that this version reads"):
+        calibration.load(path.with_name("bad.json"))
+
+
+def test_a_gallery_in_memory_is_calibrated_too(calibrated, world):
+    gallery = replace(world.gallery, name="mine")
+    calibrated.hold(gallery)
+    calibrated.build(Key("mine", "mean-colour"))
+    opened = calibrated.open("mine", "mean-colour")
+    assert isinstance(opened.shelf, ShelfInMemory)
+    assert opened.search(Query(text="red"), "flat", 3).presence is not None
+
+
+def test_what_a_person_reads():
+    assert str(Presence(0.081, 0.063)) == "probably nothing here shows this (8 %; wrong for 6 % of known words)"
+    assert str(Presence(0.9991, 0.0)).startswith("pictures here probably show this (over 99 %")
+    assert "(under 1 %" in str(Presence(0.0001, 0.0))
+
+
+def test_the_benchmark(world, monkeypatch):
+    work = synthetic(1000, 200, 64)
+    rng = np.random.default_rng(0)
+    centres = np.stack(
+        [work.vectors[work.labels == label].sum(axis=0) + 1e-6 for label in range(len(work.class_names))]
+    )
+    work.words = unit(centres)
+    monkeypatch.setattr(
+        calibration,
+        "readable",
+        lambda encoder, words: unit(np.concatenate([centres[::2], rng.standard_normal((100, 64))])),
+    )
+    monkeypatch.setattr(suite, "PICTURES", 40)
+    card = measure("calibration", Bench(world.library(), Key(*WHERE), _workload=work))
+    areas = {(row["asked"], row["among"], row["statistic"]): row["auroc"] for row in card.parts["statistics"]}
+    assert areas["class names", "the gallery", "mean of 10"] > 0.95
+    assert ("pictures", "the gallery", "top 1") in areas
+    assert {table.name for table in suite.tables([card])} == {"presence-mean-colour", "calibration-mean-colour"}
+    pytest.importorskip("matplotlib", reason="plots are drawn by matplotlib")
+    assert set(suite.charts([card])) == {"calibration"}
+
+
+def test_areas_and_errors_by_hand():
+    assert suite.auroc(np.array([3.0, 2.0]), np.array([1.0, 2.0])) == (1 + 1 + 1 + 0.5) / 4
+    flat = Curve(5, 0.0, 0.0, 0.0, 9, 9)
+    judged, points = suite.judged_by(flat, np.zeros(3), np.zeros(1))
+    assert judged["ece"] == pytest.approx(0.25) and points == [{"predicted": 0.5, "observed": 0.75, "count": 4}]
