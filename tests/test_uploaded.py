@@ -63,6 +63,8 @@ def test_folders_in_a_zip_are_classes_below_the_one_that_holds_all(tmp_path):
     gallery = open_uploaded("upload:x", [path])
     assert gallery.label_names == ("cats", "dogs")
     assert [gallery.label(row) for row in range(3)] == ["cats", "dogs", "dogs"]
+    deep = {"trip/2023/cats/a.png": RED, "trip/2024/dogs/b.png": BLUE, "trip/2024/c.png": RED}
+    assert open_uploaded("upload:z", [zipped(tmp_path, deep)]).label_names == ("2024", "cats", "dogs")
     flat = open_uploaded("upload:y", [zipped(tmp_path, {"trip/a.png": RED, "trip/b.png": BLUE})])
     assert flat.label_names == ()
 

@@ -197,8 +197,8 @@ def kept(name: str, data: bytes, frame: Frame | None = None) -> Brought:
 
 
 def _classes(names: Sequence[str]) -> list[str]:
-    """The folder of each picture below the folders that all share; "" where there is none."""
+    """The deepest folder of each picture, as of folders on a disk; "" where it lies in those alone that all share."""
     paths = [name.split("/") for name in names]
     while paths and all(len(parts) > 1 for parts in paths) and len({parts[0] for parts in paths}) == 1:
         paths = [parts[1:] for parts in paths]
-    return [parts[0] if len(parts) > 1 else "" for parts in paths]
+    return [parts[-2] if len(parts) > 1 else "" for parts in paths]
