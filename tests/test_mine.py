@@ -16,11 +16,13 @@ from searchdemo.collection.library import Library
 from searchdemo.collection.store import Key, Store
 from searchdemo.errors import BadQuery, SearchDemoError, UnknownName
 from searchdemo.galleries.uploaded import open_uploaded
+from searchdemo.measure.cards import RunCard
 from searchdemo.ui.mine import galleries, played
 from searchdemo.ui.mine.galleries import OwnGalleries
 from searchdemo.ui.mine.panel import folders_in
 from searchdemo.ui.mine.place import at_this_machine, is_loopback
-from searchdemo.ui.tradeoffs.measuring import Measuring
+from searchdemo.ui.tradeoffs import cards
+from searchdemo.ui.tradeoffs.measuring import Measuring, finished
 from tests.conftest import png
 from tests.test_uploaded import zipped
 from tests.test_video import made
@@ -242,11 +244,20 @@ def test_what_one_client_brought_is_not_there_for_another_and_gone_with_the_sess
     other.close()
 
 
-def test_measurements_of_pictures_in_memory_are_refused_because_they_would_be_kept(tmp_path):
-    library = page_server.library()
-    library.hold(open_uploaded("upload:measured", brought(tmp_path)))
-    key = Key("upload:measured", "bundled")
+def test_measurements_of_pictures_in_memory_are_kept_with_them_alone(tmp_path, monkeypatch):
+    library, name = page_server.library(), "upload:measured"
+    monkeypatch.setenv("SEARCHDEMO_HOME", str(tmp_path / "home"))
+    library.hold(open_uploaded(name, brought(tmp_path)))
+    key = Key(name, "bundled")
     library.build(key)
-    with pytest.raises(BadQuery, match="pictures in memory"):
-        Measuring().start(library, key, "indexes quick")
-    library.let_go("upload:measured")
+    card = RunCard("tradeoff", name, "bundled", {"points": []}, {"vectors": 1, "dim": 3}, {"quick": True}, at="2026")
+    monkeypatch.setattr("searchdemo.bench.table.measure", lambda benchmark, bench: card)
+    for _ in range(2):
+        run = Measuring().start(library, key, "indexes quick")
+        assert run.done.result(60) == [card] and "your pictures × bundled" in finished(run, [card])
+    assert library.measured(name) == [card] and not (tmp_path / "home").exists()
+    mine = cards.listed(held=library.measured(name))
+    assert cards.chosen(mine[0].key, [card]) is card and mine[0].label.startswith("your pictures × bundled")
+    assert card not in [entry.card for entry in cards.listed()]  # nobody else is offered it
+    library.let_go(name)
+    assert library.measured(name) == []

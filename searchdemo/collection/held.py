@@ -6,6 +6,7 @@ import hashlib
 import threading
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from searchdemo.collection.build import chosen, in_order
 from searchdemo.collection.calibration import Curve
@@ -41,6 +42,7 @@ class Held:
     def __init__(self, gallery: Gallery, shelf: Shelf):
         self.gallery, self._shelf = gallery, shelf
         self._made: dict[Key, tuple[Artifact, Snapshot]] = {}
+        self.measured: list[Any] = []  # run cards, which this room does not know
         self._building = threading.Lock()
 
     def has(self, key: Key) -> bool:

@@ -7,6 +7,7 @@ import sqlite3
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from searchdemo.cache import Cache
 from searchdemo.collection import calibration
@@ -72,6 +73,11 @@ class Library:
     def holds(self, gallery: str) -> bool:
         """Whether this gallery lives in memory alone."""
         return gallery in self._held
+
+    def measured(self, gallery: str) -> list[Any]:
+        """What was measured of a gallery that lives in memory, and goes with it; nothing of any other."""
+        held = self._held.get(gallery)
+        return held.measured if held else []
 
     def let_go(self, gallery: str) -> None:
         """Forgets a gallery that was taken in, with its vectors and indexes."""

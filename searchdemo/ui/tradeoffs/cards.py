@@ -11,6 +11,7 @@ from searchdemo.collection.store import Key
 from searchdemo.errors import UnknownName
 from searchdemo.measure import cards as run_card
 from searchdemo.measure.cards import RunCard
+from searchdemo.ui.mine.galleries import UPLOAD
 
 BENCHMARK, PEERS = "tradeoff", "peers"
 
@@ -29,8 +30,14 @@ class Listed:
     @property
     def label(self) -> str:
         """ "tiny-imagenet × bundled · AMD EPYC, 2 cores · 2026-11-21 · shipped"."""
-        facts = [self.card.title, self.card.machine.get("name", "unknown machine")]
+        title = self.card.title.replace(self.card.gallery, gallery_said(self.card.gallery), 1)
+        facts = [title, self.card.machine.get("name", "unknown machine")]
         return " · ".join([*facts, self.card.at[:10], *["shipped"] * self.shipped])
+
+
+def gallery_said(gallery: str) -> str:
+    """For people: what a visitor brought has a name that says nothing."""
+    return "your pictures" if gallery.startswith(f"{UPLOAD}:") else gallery
 
 
 @dataclass(frozen=True)
@@ -44,7 +51,7 @@ class Pair:
     vectors_sha256: str = ""
 
     def __str__(self) -> str:
-        return f"{self.gallery} × {self.encoder}"
+        return f"{gallery_said(self.gallery)} × {self.encoder}"
 
     def owns(self, card: RunCard) -> bool:
         return (card.gallery, card.encoder) == (self.gallery, self.encoder)
@@ -68,9 +75,14 @@ def pair_of(library: Library, key: Key) -> Pair:
     )
 
 
-def listed(benchmark: str = BENCHMARK) -> list[Listed]:
-    """The person's own cards, the newest first, then the cards that ship."""
-    own = sorted(run_card.cards(run_card.own_cards(), benchmark=benchmark), key=lambda card: card.at, reverse=True)
+def listed(benchmark: str = BENCHMARK, held: Sequence[RunCard] = ()) -> list[Listed]:
+    """The person's own cards, the newest first, then the cards that ship.
+
+    held: cards that are kept in memory with the visitor's own pictures
+    """
+    own = [*run_card.cards(run_card.own_cards(), benchmark=benchmark)]
+    own += [card for card in held if card.benchmark == benchmark]
+    own.sort(key=lambda card: card.at, reverse=True)
     shipped = run_card.cards(assets.CARDS, benchmark=benchmark)
     return [*(Listed(card, False) for card in own), *(Listed(card, True) for card in shipped)]
 
@@ -93,9 +105,9 @@ def first_of(there: Sequence[Listed], pair: Pair) -> str | None:
     return min(there, key=order).key if there else None
 
 
-def chosen(key: str | None) -> RunCard:
-    """Raises UnknownName; a key is never read as a path."""
-    there = {entry.key: entry.card for entry in listed()}
+def chosen(key: str | None, held: Sequence[RunCard] = ()) -> RunCard:
+    """held: see `listed`. Raises UnknownName; a key is never read as a path."""
+    there = {entry.key: entry.card for entry in listed(held=held)}
     if key not in there:
         raise UnknownName("run card", key, there)
     return there[key]
@@ -121,10 +133,10 @@ def _not_of(card: RunCard, pair: Pair, there: Sequence[Listed]) -> str:
     return ""
 
 
-def where_it_is(measured: Sequence[RunCard], pair: Pair) -> str:
+def where_it_is(measured: Sequence[RunCard], pair: Pair, held: Sequence[RunCard] = ()) -> str:
     """A sentence when a new card is not the one that is shown: a quick run never takes the place of a full one."""
     new = next((card for card in measured if card.benchmark == BENCHMARK), None)
-    if new is None or chosen(first_of(listed(), pair)).path == new.path:
+    if new is None or chosen(first_of(listed(held=held), pair), held).path == new.path:
         return ""
     return "The full run of the same vectors stays shown; this one is in the list of measurements."
 

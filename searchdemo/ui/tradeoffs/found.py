@@ -48,22 +48,22 @@ def add(page: Page) -> None:
     def fill(gallery: str, encoder: str) -> str:
         page.choice(gallery, encoder, "brute", 1)  # refuses names that are not offered
         pair = pair_of(page.library, page.key(gallery, encoder))
-        return found_html(pair, page.library.gallery(gallery).private)
+        return found_html(pair, page.library.gallery(gallery).private, page.library.measured(gallery))
 
     events = [page.demo.load, page.built.change, page.gallery.change, page.encoder.change]
     gr.on(events, sentence_errors(fill), [page.gallery, page.encoder], shown, **LAST)
 
 
-def found_html(pair: Pair, private: bool = False) -> str:
-    """private: of pictures that are in memory alone, which no command can measure."""
+def found_html(pair: Pair, private: bool = False, held: Sequence[RunCard] = ()) -> str:
+    """private: of pictures that are in memory alone, which no command can measure; held: see `listed`."""
     options = f"--gallery {shlex.quote(pair.gallery)} --encoder {pair.encoder}"
-    found = [found_of(benchmark, picture, pair) for benchmark, picture in PICTURES.items()]
+    found = [found_of(benchmark, picture, pair, held) for benchmark, picture in PICTURES.items()]
     return render("found.html", found=found, private=private, options=options)
 
 
-def found_of(benchmark: str, picture: Picture, pair: Pair) -> Found:
+def found_of(benchmark: str, picture: Picture, pair: Pair, held: Sequence[RunCard] = ()) -> Found:
     """The card of the pair goes before others, see `first_of`. One that lacks what is drawn counts as missing."""
-    there = [entry for entry in listed(benchmark) if "asked" not in entry.card.variant]
+    there = [entry for entry in listed(benchmark, held) if "asked" not in entry.card.variant]
     first = first_of(there, pair)
     card = next((entry.card for entry in there if entry.key == first), None)
     if card is not None:

@@ -15,6 +15,7 @@ from searchdemo.errors import BadQuery, Cancelled, SearchDemoError, UnknownName
 from searchdemo.measure import cards as run_card
 from searchdemo.measure.cards import RunCard
 from searchdemo.ui import waiting
+from searchdemo.ui.tradeoffs.cards import gallery_said
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Run:
     @property
     def subject(self) -> str:
         """ "tiny-imagenet × bundled, full"."""
-        return f"{self.key.gallery} × {self.key.encoder}, {'quick' if self.plan.quick else 'full'}"
+        return f"{gallery_said(self.key.gallery)} × {self.key.encoder}, {'quick' if self.plan.quick else 'full'}"
 
     def report(self, progress: Progress) -> None:
         """What a benchmark calls between two points. Raises Cancelled when a visitor wants the run to end."""
@@ -82,16 +83,13 @@ class Measuring:
         return run if run and not run.done.done() else None
 
     def start(self, library: Library, key: Key, plan: str, by: str = "") -> Run:
-        """The run goes on when the visitor leaves, and keeps its cards.
+        """The run goes on when the visitor leaves, and keeps its cards; those of pictures in memory as long as these.
 
         Raises UnknownName for a plan, NotBuilt, and BadQuery while another run goes on.
         """
         if plan not in PLANS:
             raise UnknownName("measurement", plan, PLANS)
-        if library.open(key.gallery, key.encoder).gallery.private:  # raises NotBuilt at once
-            raise BadQuery(
-                "Measurements are kept in files, which nothing is of pictures in memory: open a folder instead."
-            )
+        library.open(key.gallery, key.encoder)  # raises NotBuilt at once
         with self._lock:
             if other := self.running():
                 raise BadQuery(f"{other}. A second run would slow it: wait for its end, or cancel it.")
@@ -115,7 +113,11 @@ def _measure(library: Library, run: Run) -> None:
         for name in run.plan.benchmarks:
             try:
                 card = table.measure(name, Bench(library, run.key, quick=run.plan.quick, report=run.report))
-                run_card.save(card, run_card.own_cards())
+                if library.holds(run.key.gallery):
+                    measured = library.measured(run.key.gallery)
+                    measured[:] = [*(one for one in measured if one.path != card.path), card]
+                else:
+                    run_card.save(card, run_card.own_cards())
                 kept.append(card)
             except Cancelled:
                 raise
