@@ -6,6 +6,7 @@ size and a redirection to another host, which knows ranges.
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 import re
@@ -88,6 +89,14 @@ class LoopbackHub:
             held = next((files for name, files in self.files.items() if name.startswith(f"{repo}@")), {})
         return held.get(filename) if revision in ("main", COMMIT, BRANCH_COMMIT) else None
 
+    def commit_of(self, path: str) -> str:
+        """The revision that an address of a file means."""
+        return BRANCH_COMMIT if BRANCH_COMMIT in path else COMMIT
+
+    def post(self, path: str, body: bytes) -> dict | None:
+        """What the hub answers to something that is sent to it; None: it knows no such address. See PushedHub."""
+        return None
+
     def about(self, path: str) -> bytes | None:
         """/api/datasets/org/name... -> what the hub says of a repository, as JSON."""
         repo, _, revision = unquote(path.removeprefix("/api/").partition("?")[0]).partition("/revision/")
@@ -99,6 +108,71 @@ class LoopbackHub:
         return json.dumps({"id": repo, "sha": commit, "siblings": siblings, "tags": []}).encode()
 
 
+class PushedHub(LoopbackHub):
+    """Takes commits of data sets, each whole or not at all, and serves every revision of them. `folder`: for files."""
+
+    def __init__(self, folder: Path):
+        super().__init__({})
+        self.folder = folder
+        self.commits: dict[str, list[tuple[str, dict[str, Path]]]] = {}  # repo -> (revision, files), newest last
+        self.refuse_commits = False
+
+    def post(self, path: str, body: bytes) -> dict | None:
+        if path == "/api/validate-yaml":
+            return {"errors": [], "warnings": []}
+        if path == "/api/repos/create":
+            asked = json.loads(body)
+            name = "/".join(filter(None, (asked.get("organization") or asked.get("namespace"), asked["name"])))
+            self.commits.setdefault(f"datasets/{name}", [("0" * 40, {})])
+            return {"url": f"{self.endpoint}/datasets/{name}"}
+        repo, _, what = path.removeprefix("/api/").partition("/preupload/")
+        if what:
+            names = [file["path"] for file in json.loads(body)["files"]]
+            return {"files": [{"path": name, "uploadMode": "regular", "shouldIgnore": False} for name in names]}
+        repo, _, what = path.removeprefix("/api/").partition("/commit/")
+        return None if not what or self.refuse_commits else self._commit(repo, body)
+
+    def _commit(self, repo: str, body: bytes) -> dict:
+        files, number = dict(self.commits[repo][-1][1]), len(self.commits[repo])
+        for line in map(json.loads, body.splitlines()):
+            said = line["value"]
+            if line["key"] == "file":
+                path = self.folder / f"{number}" / said["path"]
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(base64.b64decode(said["content"]))
+                files[said["path"]] = path
+            elif line["key"] == "deletedFile":
+                del files[said["path"]]
+        revision = f"{number:040x}"
+        self.commits[repo].append((revision, files))
+        return {"success": True, "commitOid": revision, "commitUrl": f"{self.endpoint}/{repo}/commit/{revision}"}
+
+    def _at(self, repo: str, revision: str) -> tuple[str, dict[str, Path]] | None:
+        there = self.commits.get(repo, [])
+        if revision in ("", "main"):
+            return there[-1] if there else None
+        return next((one for one in there if one[0].startswith(revision)), None)
+
+    def find(self, path: str) -> Path | None:
+        repo, _, rest = path.removeprefix("/bytes").strip("/").partition("/resolve/")
+        revision, _, filename = rest.partition("/")
+        held = self._at(repo, revision)
+        return held[1].get(filename) if held else None
+
+    def commit_of(self, path: str) -> str:
+        repo, _, rest = path.strip("/").partition("/resolve/")
+        held = self._at(repo, rest.partition("/")[0])
+        return held[0] if held else COMMIT
+
+    def about(self, path: str) -> bytes | None:
+        repo, _, revision = unquote(path.removeprefix("/api/").partition("?")[0]).partition("/revision/")
+        held = self._at(repo, revision)
+        if not path.startswith("/api/") or held is None:
+            return None
+        siblings = [{"rfilename": name, "size": file.stat().st_size} for name, file in held[1].items()]
+        return json.dumps({"id": repo, "sha": held[0], "siblings": siblings, "tags": []}).encode()
+
+
 def _handler(hub: LoopbackHub) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -108,6 +182,14 @@ def _handler(hub: LoopbackHub) -> type[BaseHTTPRequestHandler]:
 
         def do_GET(self):
             self._answer()
+
+        def do_POST(self):
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            hub.requests.append((self.command, self.path, ""))
+            said = None if hub.refuse else hub.post(self.path.partition("?")[0], body)
+            answer = json.dumps(said or {}).encode()
+            self._head(200 if said is not None else hub.refuse or 404, {"Content-Length": len(answer)})
+            self.wfile.write(answer)
 
         def log_message(self, *_):
             """Silent."""
@@ -129,8 +211,7 @@ def _handler(hub: LoopbackHub) -> type[BaseHTTPRequestHandler]:
             elif not self.path.startswith("/bytes/"):
                 linked = {"X-Linked-Etag": f'"{sha256_of(path)}"', "X-Linked-Size": path.stat().st_size}
                 location = {"Location": f"{hub.elsewhere}/bytes{self.path}", "Content-Length": 0}
-                commit = BRANCH_COMMIT if BRANCH_COMMIT in self.path else COMMIT
-                self._head(302, linked | location | {"X-Repo-Commit": commit})
+                self._head(302, linked | location | {"X-Repo-Commit": hub.commit_of(self.path)})
             else:
                 self._bytes(path, wanted)
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from searchdemo import __version__, temporary
-from searchdemo.cli import app, audit, bench, build, export, knn, search, take_in, watch
+from searchdemo.cli import app, audit, bench, build, export, knn, push, search, take_in, watch
 from searchdemo.cli import list as list_all
 from searchdemo.guard import DEBUG, guarded
 
@@ -34,6 +34,7 @@ COMMANDS = {
     "audit": audit,
     "import": take_in,
     "export": export,
+    "push": push,
     "bench": bench,
     "app": app,
 }

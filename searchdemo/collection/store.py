@@ -30,6 +30,7 @@ from typing import TypeVar
 from searchdemo import assets, shipped
 from searchdemo.errors import BadArtifact, NotBuilt, SearchDemoError
 from searchdemo.files import exclusive, make_folder, own_folder, sha256_of, write_json
+from searchdemo.galleries import packed
 from searchdemo.galleries.imported import folder_of
 from searchdemo.indexes.base import IndexSpec, nodes_file
 
@@ -73,6 +74,8 @@ class Key:
         elif gallery.startswith("hf:"):
             # no path, unless the command line made it whole
             gallery = name_for("hf", Path(gallery.removeprefix("hf:")))
+        elif gallery.startswith("hub:"):
+            gallery = packed.folder_of(gallery.removeprefix("hub:"))
         elif gallery.startswith("vectors:"):
             gallery = folder_of(gallery.removeprefix("vectors:"))
         return Path(gallery) / "-".join([self.encoder, *unusual])

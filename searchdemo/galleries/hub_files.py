@@ -34,13 +34,14 @@ def download(
     wanted: Callable[[str], bool],
     progress: Count | None = None,
     otherwise: str = OTHERWISE,
+    revision: str | None = None,
 ) -> tuple[Path, str]:
-    """Fetches those files of the newest revision. It goes on where a broken download stopped.
+    """Fetches those files of a revision, None for the newest. It goes on where a broken download stopped.
 
     wanted: told the name of each file; otherwise: see `listing`.
     Returns the folder with the files, and the revision. Raises NoPictures, within 3 s when the hub is out of reach.
     """
-    commit, files = listing(repo, None, otherwise)
+    commit, files = listing(repo, revision, otherwise)
     chosen = {name: size for name, size in files.items() if wanted(name)}
     before, total = 0, sum(chosen.values())
     for name, size in chosen.items():

@@ -60,6 +60,16 @@ _SPECS = (
         in_store=True,
         terms="Yours.",
     ),
+    GallerySpec(
+        name="hub",
+        title="What somebody built and pushed: hub:USER/REPO or hub:USER/REPO@REVISION of the Hugging Face hub",
+        size=None,
+        open=_opener("packed", "open_packed"),
+        accepts_argument=True,
+        on_page=False,  # a name typed into a page would make the server download it
+        in_store=True,
+        terms="Those of the data set; its page on the hub names them.",
+    ),
 )
 
 GALLERIES: Table[GallerySpec] = Table("gallery", ((spec.name, spec) for spec in _SPECS))

@@ -1,0 +1,147 @@
+"""What was built goes to a hub on loopback in one commit, and comes back as a gallery."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from searchdemo.collection.library import Library
+from searchdemo.collection.maps import keep
+from searchdemo.collection.push import push
+from searchdemo.collection.query import Query
+from searchdemo.collection.store import Store
+from searchdemo.errors import BadArtifact, BadQuery, NoPictures, SearchDemoError
+from searchdemo.galleries import packed
+from tests.living import three_colours
+from tests.loopback_hub import PushedHub, nobody
+
+
+@pytest.fixture
+def hub(tmp_path, monkeypatch):
+    with PushedHub(tmp_path / "hub") as running:
+        monkeypatch.setenv("HF_ENDPOINT", running.endpoint)
+        monkeypatch.setenv("HF_TOKEN", "hf_made_up")
+        monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "cache"))
+        monkeypatch.setattr("searchdemo.hub.REACH_S", 60.0)
+        yield running
+
+
+@pytest.fixture
+def theirs(tmp_path) -> Store:
+    """The store of somebody else."""
+    return Store(own=tmp_path / "theirs", shipped=tmp_path / "nothing")
+
+
+@pytest.fixture
+def built(world):
+    world.change(captions=tuple(f"number {row}" for row in range(300)))
+    collection = world.built().open("colours", "mean-colour")
+    keep(collection, np.random.default_rng(0).random((300, 2)), "by hand")
+    return collection
+
+
+def files_of(hub) -> dict:
+    return hub.commits["datasets/me/colours"][-1][1]
+
+
+def test_somebody_else_opens_it_without_embedding(built, world, hub, theirs):
+    done = push(built, "me/colours", "mit", {"knn.json": {"a": 1}})
+    commits = [path for method, path, _ in hub.requests if method == "POST" and "/commit/" in path]
+    assert len(commits) == 1 and done.revision == hub.commits["datasets/me/colours"][-1][0]
+    assert "pictures.zip" not in files_of(hub) and json.loads(files_of(hub)["cards/knn.json"].read_text()) == {
+        "a": 1,
+        "gallery": "colours",
+    }
+    card = files_of(hub)["README.md"].read_text()
+    assert "license: mit" in card and built.artifact.manifest.weights_sha256 in card and "stand-in" in card
+
+    world.encoder.encoded = 0
+    opened = Library(theirs).open("hub:me/colours", "bundled")
+    assert world.encoder.encoded == 0 and opened.encoder_spec.name == "mean-colour"
+    for query in (Query(row=5), Query(held_out=3), Query(text="red")):
+        wanted, found = (one.search(query, "ivf", 5, where="label != 'n1'").hits for one in (built, opened))
+        assert [(hit.row, hit.label, hit.score) for hit in found] == [(hit.row, hit.label, hit.score) for hit in wanted]
+    assert np.array_equal(opened.map().stored, built.map().stored)
+    assert opened.evaluate("ivf", (5,)).accuracies[0].top1 == built.evaluate("ivf", (5,)).accuracies[0].top1
+    assert opened.gallery.caption(7) == "number 7" and opened.gallery.pictures.encoded(0) is None
+
+
+def test_pictures_only_when_told_and_allowed(built, world, hub, theirs):
+    push(built, "me/colours", "mit", {}, pictures=True)
+    pictures = Library(theirs).gallery("hub:me/colours").pictures
+    assert pictures.has(3) and pictures.encoded(3) == built.gallery.pictures.encoded(3)
+    world.change(name="tiny-imagenet")
+    with pytest.raises(BadQuery, match="may not be handed on"):
+        push(world.library().open("colours", "mean-colour"), "me/others", "mit", {}, pictures=True)
+    assert "datasets/me/others" not in hub.commits
+
+
+def test_no_path_of_the_disk_is_pushed(tmp_path, world, hub, theirs):
+    folder = three_colours(tmp_path / "secret", world)
+    folder.build()
+    push(folder.open(), "me/colours", "mit", {"knn.json": {"gallery": folder.key.gallery}}, pictures=True)
+    texts = [path.read_text() for name, path in files_of(hub).items() if name.endswith((".json", ".md"))]
+    assert texts and not any("secret" in text for text in texts)
+    hits = Library(theirs).open("hub:me/colours", "bundled").search(Query(text="red"), "flat", 1).hits
+    assert (hits[0].file, hits[0].label) == ("b/red.png", "b") and hits[0].picture
+
+
+def test_a_push_that_breaks_leaves_nothing(built, hub, theirs):
+    first = push(built, "me/colours", "mit", {"old.json": {}}).revision
+    hub.refuse_commits = True
+    with pytest.raises(SearchDemoError, match=r"could not be pushed.*nothing of it is there"):
+        push(built, "me/colours", "mit", {})
+    assert Library(theirs).gallery("hub:me/colours").revision == first
+    hub.refuse_commits = False
+    push(built, "me/colours", "mit", {})
+    assert "cards/old.json" not in files_of(hub)  # what is no more goes away with the same commit
+
+
+def test_a_revision_is_pinned_and_no_revision_is_the_newest(built, hub, theirs, monkeypatch):
+    first = push(built, "me/colours", "mit", {}).revision
+    pinned, newest = f"hub:me/colours@{first}", "hub:me/colours"
+    assert {Library(theirs).gallery(name).revision for name in (pinned, newest)} == {first}
+    second = push(built, "me/colours", "mit", {"new.json": {}}).revision
+    before = len(hub.requests)
+    assert Library(theirs).gallery(pinned).revision == first and len(hub.requests) == before
+    assert Library(theirs).gallery(newest).revision == second
+    with nobody() as address:
+        monkeypatch.setenv("HF_ENDPOINT", address)
+        monkeypatch.setattr("searchdemo.hub.REACH_S", 1.0)
+        assert len(Library(theirs).open(newest, "bundled")) == 300  # out of reach: what is here answers
+        with pytest.raises(NoPictures, match=r"could not be fetched"):
+            Library(theirs).gallery("hub:me/other")
+
+
+def test_what_is_not_what_was_pushed_is_refused(built, hub, theirs):
+    push(built, "me/colours", "mit", {})
+    other = files_of(hub)["items.json"]
+    other.write_text(other.read_text().replace("number 7", "number 8"))
+    with pytest.raises(BadArtifact, match=r"items\.json of me/colours at .* is not what was pushed"):
+        Library(theirs).gallery("hub:me/colours")
+    said = json.loads(files_of(hub)["pack.json"].read_text())
+    for name in ("../x", "vectors/../x", "/etc/x", "a/b"):
+        files_of(hub)["pack.json"].write_text(json.dumps(said | {"files": {name: "0"}}))
+        hub.commits["datasets/me/colours"].append((f"{len(hub.commits['datasets/me/colours']):040x}", files_of(hub)))
+        with pytest.raises(BadArtifact, match="names files"):
+            Library(theirs).gallery("hub:me/colours")
+
+
+def test_what_was_damaged_here_is_fetched_again(built, hub, theirs):
+    revision = push(built, "me/colours", "mit", {}).revision
+    name = f"hub:me/colours@{revision}"
+    Library(theirs).gallery(name)
+    path = theirs.own / packed.folder_of(name.removeprefix("hub:")) / "mean-colour" / "ivf.faiss"
+    path.write_bytes(b"damaged")
+    assert len(Library(theirs).open(name, "bundled").search(Query(row=1), "ivf", 5).hits) == 5
+
+
+@pytest.mark.parametrize("name", ["", "me", "me/a/b", "me/../b", "me/a@../b", "https://x/y", "-/a@", "../../etc"])
+def test_names_that_are_no_repository(name, theirs):
+    if name == "-/a@":  # an empty revision is none
+        assert packed.parse(name) == ("-/a", "")
+        return
+    with pytest.raises(BadQuery, match="is no repository of the hub"):
+        Library(theirs).gallery(f"hub:{name}")
