@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import threading
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
@@ -12,15 +10,27 @@ import numpy as np
 from PIL import Image, ImageChops, ImageOps
 from PIL.JpegImagePlugin import JpegImageFile
 
+from searchdemo.decoding import (
+    UPLOAD_BYTES,
+    block_means,
+    bytes_needed,
+    check_bytes,
+    memory,
+    smaller,
+    strips,
+    times_smaller,
+    with_facts,
+)
 from searchdemo.errors import BadPicture
 from searchdemo.formats import lazy_image
 from searchdemo.tones import (
     as_srgb,
+    deep_grey_with_alpha,
+    deep_joined,
     four_bytes,
     grey_8_bit,
-    grey_with_alpha,
     is_deep,
-    joined,
+    of_16_bits,
     other_bytes,
     white_is_zero,
 )
@@ -31,25 +41,30 @@ MAX_PIXELS_OF = {"JPEG": 220_000_000, "MPO": 220_000_000, "HEIF": 110_000_000}
 MAX_ASPECT = 100  # "resize the shorter side to 224" would blow a 1 x 10,000 strip up to gigabytes
 SHORTER_SIDE = 1024  # that a JPEG keeps at least when it is decoded at 1/2, 1/4 or 1/8: three times what networks take
 
-_one_large = threading.Lock()  # pictures beyond MAX_PIXELS are decoded one at a time, so that memory is bounded
 
-
-def open_picture(source: bytes | Path | Image.Image) -> Image.Image:
+def open_picture(source: bytes | Path | Image.Image, most: int = UPLOAD_BYTES) -> Image.Image:
     """The first frame of a picture as 8-bit sRGB, turned as its EXIF says, with white behind transparent parts.
 
-    A large JPEG is decoded at 1/2, 1/4 or 1/8 of its size, so that its shorter side keeps SHORTER_SIDE pixels.
+    A large JPEG is decoded at 1/2, 1/4 or 1/8 of its size, so that its shorter side keeps SHORTER_SIDE pixels. Others
+    are made smaller once they are decoded, see decoding.py.
 
-    source: a file's bytes, a path, or an open picture (which is not changed).
-    Raises BadPicture when it cannot be read, has more pixels than MAX_PIXELS or is thinner than 1 : MAX_ASPECT.
+    source: a file's bytes, a path, or an open picture (which is not changed). most: bytes that decoding it may take.
+    Raises BadPicture when it cannot be read, has more pixels than MAX_PIXELS, takes more than `most` bytes or is
+    thinner than 1 : MAX_ASPECT.
     """
     if isinstance(source, Image.Image):
         return _upright_rgb(source, "This picture")
     name, file = _named_file(source)
-    with file, open_header(file, name) as image:
-        large = image.width * image.height > MAX_PIXELS
-        with _one_large if large else contextlib.nullcontext():
-            _decode_smaller(image)
-            return _upright_rgb(image, name, file)
+    with file:
+        image = open_header(file, name)
+        _decode_smaller(image)
+        needed = bytes_needed(image, file)
+        check_bytes(needed, most, image, name)
+        with memory(needed):
+            try:
+                return _upright_rgb(image, name, file)
+            finally:
+                del image  # with the decoder's own buffers, before free memory is given back
 
 
 def check_whole(encoded: bytes) -> None:
@@ -107,13 +122,20 @@ def _upright_rgb(image: Image.Image, name: str, file: BinaryIO | None = None) ->
     _check_size(image, name)
     try:
         image.load()  # the first frame of an animation
+        # Pillow takes every CMYK JPEG for Adobe's, which are inverted
+        adobe_alone = image.mode == "CMYK" and image.format == "JPEG" and "adobe" not in image.info
+        negative, turned = white_is_zero(image), image.format == "JXL"  # whose decoder has turned it
         whole = image
         if file is not None and image.mode in ("RGB", "RGBA") and image.format in ("PNG", "TIFF"):
             whole = _scaled(image, file, name)
-        upright = _upright(whole)
-        if image.mode == "CMYK" and image.format == "JPEG" and "adobe" not in image.info:
-            upright = ImageChops.invert(upright)  # Pillow takes every CMYK JPEG for Adobe's, which are inverted
-        return ImageChops.invert(_rgb(upright)) if white_is_zero(image) else _rgb(upright)
+        small = smaller(whole)
+        if file is not None and small is not image:
+            image.close()  # what follows copies the small one, and the whole is no longer needed
+        del image, whole
+        upright = small.copy() if turned else _upright(small)
+        if adobe_alone:
+            upright = ImageChops.invert(upright)
+        return ImageChops.invert(_rgb(upright)) if negative else _rgb(upright)
     except BadPicture:
         raise
     except Exception as error:  # as in open_header: no document says which errors a decoder raises
@@ -124,19 +146,24 @@ def _upright_rgb(image: Image.Image, name: str, file: BinaryIO | None = None) ->
 def _scaled(image: Image.Image, file: BinaryIO, name: str) -> Image.Image:
     """A picture of 16 bits per colour by what it holds: of each number Pillow keeps the high byte alone, which is near
     black where 10 or 12 bits are used. It then is decoded again for the low bytes."""
-    if np.asarray(image)[..., :3].max() >= 64:  # 15 bits at least, or 8
+    if np.asarray(image.getextrema())[:3, 1].max() >= 64:  # 15 bits at least, or 8
         return image
     file.seek(0)
     low = lazy_image(file, name)
-    if four_bytes(low):
-        return grey_with_alpha(low)
-    return joined(image, low) if other_bytes(low) else image
+    grey = four_bytes(low)
+    if not grey and not other_bytes(low):
+        return image
+    low.load()
+    times = times_smaller(image)
+    deep = []
+    for (_, high), (_, other) in zip(strips(image, times), strips(low, times), strict=True):
+        numbers = deep_grey_with_alpha(other) if grey else deep_joined(high, other)
+        deep.append(numbers if times == 1 else np.round(block_means(numbers, times)).astype(np.uint16))
+    return with_facts(of_16_bits(np.concatenate(deep)), image)
 
 
 def _upright(image: Image.Image) -> Image.Image:
     """A copy turned as the EXIF orientation says; unreadable EXIF does not make a picture unreadable."""
-    if image.format == "JXL":  # its decoder has turned it, and leaves the EXIF as it was
-        return image.copy()
     try:
         return ImageOps.exif_transpose(image)
     except Exception:  # a damaged EXIF block raises as many kinds of errors as damaged pixels

@@ -10,6 +10,7 @@ from PIL import Image, ImageCms
 
 INTEGER_WHITES = (255, 1023, 4095, 16383, 65535)  # of 8, 10, 12, 14 and 16 bits
 MODE_OF_SPACE = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}  # colour space of a profile -> Pillow's mode
+ROWS = 128  # of a picture that are made floats at once
 PHOTOMETRIC, WHITE_IS_ZERO = 262, 0  # a tag of TIFF
 # The rawmode that reads the second byte of each sample where this one reads the first: Pillow has no RGB of 16 bits.
 OTHER_BYTE = {
@@ -46,16 +47,32 @@ def to_8_bit(values: np.ndarray, floats: bool = False) -> np.ndarray:
     largest is in the upper half of that range, or all are whole numbers up to 255. Any other range (scientific
     pictures, which define no white) is stretched from its minimum to its maximum.
     """
-    values = np.nan_to_num(values.astype(np.float32 if values.itemsize <= 2 else np.float64))
-    black, white = float(values.min()), float(values.max())
+    kind = np.float32 if values.itemsize <= 2 else np.float64
+    parts = [slice(start, start + ROWS) for start in range(0, len(values), ROWS)]  # floats of all would take gigabytes
+
+    def numbers(part: slice) -> np.ndarray:
+        return np.nan_to_num(values[part].astype(kind))
+
+    black = min(float(numbers(part).min()) for part in parts)
+    white = max(float(numbers(part).max()) for part in parts)
     whites: tuple[float, ...] = INTEGER_WHITES
     if floats:
-        whole = bool((values == np.floor(values)).all())
+        whole = all(bool((numbers(part) == np.floor(numbers(part))).all()) for part in parts)
         whites = (1.0, *(limit for limit in (255.0, 65535.0) if white > limit / 2 or (whole and limit == 255)))
     known = [limit for limit in whites if white <= limit]
     if black >= 0 and known:
         black, white = 0.0, known[0]
-    return np.round((values - black) * 255 / ((white - black) or 1.0)).astype(np.uint8)
+    eight = np.empty(values.shape, np.uint8)
+    for part in parts:
+        eight[part] = np.round((numbers(part) - black) * 255 / ((white - black) or 1.0))
+    return eight
+
+
+def is_sixteen_bit(image: Image.Image) -> bool:
+    """Whether a lazy picture has 16 bits per colour, or grey and alpha of 16 bits."""
+    modes = {*OTHER_BYTE, *GREY_ALPHA}
+    hows = [how if isinstance(how, str) else (how or ("",))[0] for *_, how in getattr(image, "tile", ())]
+    return any(how in modes for how in hows)
 
 
 def other_bytes(image: Image.Image) -> bool:
@@ -84,22 +101,22 @@ def _read_as(image: Image.Image, rawmodes: dict[str, str]) -> bool:
     return bool(tiles)
 
 
-def grey_with_alpha(four: Image.Image) -> Image.Image:
-    """What `four_bytes` gave -> grey and alpha of 8 bits, scaled by what the grey holds."""
+def deep_grey_with_alpha(four: Image.Image) -> np.ndarray:
+    """What `four_bytes` gave -> grey and alpha of 16 bits, (h, w, 2) uint16."""
     high, low, alpha, _ = np.moveaxis(np.asarray(four), -1, 0)
-    merged = Image.fromarray(np.stack([to_8_bit(high.astype(np.uint16) << 8 | low), alpha], axis=-1), "LA")
-    merged.info = four.info
-    return merged
+    return np.stack([high.astype(np.uint16) << 8 | low, alpha.astype(np.uint16) << 8], axis=-1)
 
 
-def joined(high: Image.Image, low: Image.Image) -> Image.Image:
-    """16 bits per colour, as two pictures of 8 bits, -> one of 8 bits, scaled by what all its colours hold."""
-    deep = np.asarray(high).astype(np.uint16) << 8 | np.asarray(low)
-    colours, alpha = deep[..., :3], deep[..., 3:]
-    eight = np.concatenate([to_8_bit(colours), (alpha >> 8).astype(np.uint8)], axis=-1)
-    merged = Image.fromarray(eight)
-    merged.info = high.info
-    return merged
+def deep_joined(high: Image.Image, low: Image.Image) -> np.ndarray:
+    """16 bits per colour, as two pictures of 8 bits, -> (h, w, 3 or 4) uint16."""
+    return np.asarray(high).astype(np.uint16) << 8 | np.asarray(low)
+
+
+def of_16_bits(deep: np.ndarray) -> Image.Image:
+    """(h, w, 2, 3 or 4) of 16 bits -> 8 bits, scaled by what all its colours hold; a second or fourth one is alpha."""
+    has_alpha = deep.shape[-1] in (2, 4)
+    colours, alpha = (deep[..., :-1], deep[..., -1:]) if has_alpha else (deep, deep[..., :0])
+    return Image.fromarray(np.concatenate([to_8_bit(colours), (alpha // 256).astype(np.uint8)], axis=-1))
 
 
 def as_srgb(image: Image.Image) -> Image.Image:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms, TiffImagePlugin
 
-from searchdemo import pictures
+from searchdemo import decoding, pictures
 from searchdemo.errors import BadPicture
 from searchdemo.formats import TEXT_BYTES, kind_of
 from searchdemo.pictures import SHORTER_SIDE, open_picture
@@ -280,8 +280,7 @@ def test_a_jpeg_of_200_megapixels_is_taken_without_a_warning(recwarn):
     assert not recwarn.list
 
 
-def test_pictures_beyond_the_limit_are_decoded_one_at_a_time(monkeypatch):
-    monkeypatch.setattr(pictures, "MAX_PIXELS", 1000)
+def test_pictures_that_take_more_than_all_may_at_once_are_decoded_one_at_a_time(monkeypatch):
     together, most, lock = 0, 0, threading.Lock()
     whole = pictures._upright_rgb
 
@@ -298,7 +297,8 @@ def test_pictures_beyond_the_limit_are_decoded_one_at_a_time(monkeypatch):
 
     monkeypatch.setattr(pictures, "_upright_rgb", decode)
     for large, expected in ((True, 1), (False, 2)):
-        data = encoded(noise(64, 64) if large else noise(16, 16), "JPEG")
+        monkeypatch.setattr(decoding, "TOTAL_BYTES", (1 if large else 2) * 64 * 64 * (decoding.WORK_BYTES_EACH + 4))
+        data = encoded(noise(64, 64), "JPEG")
         barrier, most = threading.Barrier(1 if large else 2), 0
         threads = [threading.Thread(target=open_picture, args=(data,)) for _ in range(2)]
         [thread.start() for thread in threads]

@@ -26,7 +26,9 @@ def photo(seed: int = 0, format: str = "JPEG", side: int = 600) -> bytes:
 def decoded(monkeypatch) -> list[bytes]:
     """What was decoded to be shown, so far."""
     decoded, whole = [], thumbnails.open_picture
-    monkeypatch.setattr(thumbnails, "open_picture", lambda picture: decoded.append(picture) or whole(picture))
+    monkeypatch.setattr(
+        thumbnails, "open_picture", lambda picture, most: decoded.append(picture) or whole(picture, most)
+    )
     return decoded
 
 

@@ -16,6 +16,7 @@ from searchdemo.audit.facts import Facts, facts_of
 from searchdemo.audit.pixels import COARSE, SIDE, look, pixel_digest
 from searchdemo.collection.collection import Collection
 from searchdemo.collection.progress import Progress, Report
+from searchdemo.decoding import OWN_BYTES
 from searchdemo.errors import BadPicture
 from searchdemo.galleries.base import Gallery, Pictures
 from searchdemo.galleries.content_keys import content_key
@@ -77,7 +78,7 @@ class Side:
         whole = None if self.keys[place] else self.pictures.encoded(row)
         shown = whole or self.pictures.shown(row)
         try:
-            looked = look(open_picture(shown)) if shown else None
+            looked = look(open_picture(shown, OWN_BYTES)) if shown else None
         except BadPicture:
             looked = None
         return content_key(whole) if whole else 0, looked

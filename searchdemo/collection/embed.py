@@ -17,6 +17,7 @@ from PIL import Image
 
 from searchdemo.collection.journal import KEY_BYTES, Journal
 from searchdemo.collection.progress import Progress, Report
+from searchdemo.decoding import OWN_BYTES
 from searchdemo.encoders.base import Encoder
 from searchdemo.errors import BadPicture
 from searchdemo.galleries.base import Arriving, LivingPictures, Pictures, content_digest
@@ -66,7 +67,7 @@ def opened(encoded: bytes | None) -> tuple[Image.Image | None, str]:
         return None, "is not there"
     try:
         check_whole(encoded)
-        return open_picture(encoded), ""
+        return open_picture(encoded, OWN_BYTES), ""
     except BadPicture as error:
         return None, str(error).removeprefix("This file ")
 

@@ -16,6 +16,7 @@ from PIL import Image
 
 from searchdemo.collection.query import Query
 from searchdemo.collection.terms import PICTURE, TEXT, Term
+from searchdemo.decoding import OWN_BYTES
 from searchdemo.encoders.base import Encoder
 from searchdemo.errors import BadQuery
 from searchdemo.pictures import open_picture
@@ -79,7 +80,7 @@ def embed(
 def picture_of(query: Query) -> Image.Image:
     """The picture that is given, or the part of it in the box. Raises BadPicture."""
     assert query.picture is not None
-    opened = open_picture(query.picture)
+    opened = open_picture(query.picture, OWN_BYTES)
     return query.box.crop(opened) if query.box else opened
 
 

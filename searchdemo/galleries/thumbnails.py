@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from searchdemo.decoding import OWN_BYTES
 from searchdemo.errors import BadPicture
 from searchdemo.files import own_folder
 from searchdemo.jpeg import smaller_jpeg
@@ -76,4 +77,4 @@ def shown_as_it_is(picture: bytes) -> bool:
 
 def smaller(picture: bytes) -> bytes:
     """Raises BadPicture."""
-    return smaller_jpeg(open_picture(picture), SIDE)
+    return smaller_jpeg(open_picture(picture, OWN_BYTES), SIDE)
