@@ -26,6 +26,7 @@ from searchdemo.ui.page import Page
 from searchdemo.ui.query import CurrentQuery
 from searchdemo.ui.serving.blocks import Served
 from searchdemo.ui.serving.shared_link import TITLE, SharedLink
+from searchdemo.ui.serving.uploads import MOST_AT_ONCE
 from searchdemo.ui.style import CSS, THEME
 from searchdemo.ui.tradeoffs import tab as tab_tradeoffs
 
@@ -40,7 +41,7 @@ LAUNCH = {
     "theme": THEME,
     "css": CSS,
     "favicon_path": ICON,
-    "max_file_size": "200mb",
+    "max_file_size": MOST_AT_ONCE,
     "show_error": False,
     "ssr_mode": False,
     "run_history": False,

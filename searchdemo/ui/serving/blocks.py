@@ -44,8 +44,9 @@ class Served(gr.Blocks):
         return self
 
     def launch(self, *args: Any, **options: Any) -> Any:
-        served = {"middleware": [Middleware(Gate, demo=self)], "exception_handlers": refuse_validation()}
-        options["app_kwargs"] = served | options.get("app_kwargs", {})
+        given = options.get("app_kwargs", {})
+        middleware = [*given.get("middleware", ()), Middleware(Gate, demo=self)]
+        options["app_kwargs"] = given | {"middleware": middleware, "exception_handlers": refuse_validation()}
         return super().launch(*args, max_threads=THREADS, **options)
 
     async def preprocess_data(self, block_fn: Any, inputs: list, state: Any, explicit_call: bool = False) -> list:

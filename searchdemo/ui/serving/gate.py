@@ -22,6 +22,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from searchdemo.errors import BadQuery
 from searchdemo.ui.serving.arguments import shown
 from searchdemo.ui.serving.limits import address_of
+from searchdemo.ui.serving.uploads import Refused, Uploads, check_origin
 
 if TYPE_CHECKING:
     from searchdemo.ui.serving.blocks import Served
@@ -47,17 +48,11 @@ UNUSED_PAGES = ("/monitoring", "/login", "/gradio_api/deep_link")
 log = logging.getLogger(__name__)
 
 
-class Refused(Exception):
-    def __init__(self, status: int, sentence: str):
-        super().__init__(sentence)
-        self.status = status
-
-
 class Gate:
     """ASGI middleware, within gradio's own."""
 
     def __init__(self, app: ASGIApp, demo: Served):
-        self.app, self.demo = app, demo
+        self.app, self.demo, self.uploads = app, demo, Uploads()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -71,6 +66,9 @@ class Gate:
             await send(message)
 
         try:
+            check_origin(scope)
+            if scope["method"] == "POST" and scope["path"].rstrip("/").endswith("/upload"):
+                receive = self.uploads.bounded(scope, receive)
             receive, function = await self.checked(scope, receive)
             if function is None:
                 await self.app(scope, receive, sending)

@@ -1,0 +1,118 @@
+"""What may be sent to the page: by whom, how much in one request, and how much in all."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from starlette.types import Message, Receive, Scope
+
+MOST_AT_ONCE = 128 * 10**6  # bytes of one request, however many files it has
+MOST_IN_ALL = 2 * 10**9  # bytes of all uploads that are not deleted yet
+LEAST_FREE = 500 * 10**6  # bytes of the disk that uploads leave alone
+LOOK_S = 2.0  # between two looks at what lies there
+SAFE = ("GET", "HEAD", "OPTIONS")  # methods that change nothing
+SAME = ("same-origin", "none")  # of the header Sec-Fetch-Site; "same-site" may be another port of this machine
+
+
+class Refused(Exception):
+    """A status and a sentence for who sent it."""
+
+    def __init__(self, status: int, sentence: str):
+        super().__init__(sentence)
+        self.status = status
+
+
+def check_origin(scope: Scope) -> None:
+    """A request that changes something comes from the page itself, or from no page at all, as those of API clients do.
+
+    A browser says of its own accord where a request comes from, and no script of a page can change that: in
+    Sec-Fetch-Site where the page is served by https or on this machine, else in Origin. Raises Refused.
+    """
+    if scope["method"] in SAFE:
+        return
+    said = {name: value.decode("latin-1") for name, value in scope["headers"]}
+    site, origin = said.get(b"sec-fetch-site"), said.get(b"origin")
+    if site is not None:
+        foreign = site not in SAME
+    elif origin is not None:
+        hosts = {said.get(b"host", ""), said.get(b"x-forwarded-host", "").rpartition(",")[2].strip()} - {""}
+        foreign = urlsplit(origin).netloc not in hosts if origin != "null" else True
+    else:
+        return
+    if foreign:
+        raise Refused(403, f"A page of {origin or 'another site'} sent this: open searchdemo's own page to do it.")
+
+
+class Uploads:
+    """Counts what lies in the folder of uploads. Of one page."""
+
+    def __init__(self, folder: Path | None = None):
+        self._folder = folder
+        self._looked_at, self._held = float("-inf"), 0
+
+    @property
+    def folder(self) -> Path | None:
+        named = os.environ.get("GRADIO_TEMP_DIR")
+        return self._folder or (Path(named) if named else None)
+
+    def bounded(self, scope: Scope, receive: Receive) -> Receive:
+        """The body of an upload, which ends in Refused where it is too long, or there is no room for it."""
+        length = dict(scope["headers"]).get(b"content-length", b"0")
+        announced = int(length) if length.isdigit() else 0
+        self._check(announced)
+        room = min(MOST_AT_ONCE, MOST_IN_ALL - self.held())
+        size = 0
+
+        async def counted() -> Message:
+            nonlocal size
+            message = await receive()
+            size += len(message.get("body", b""))
+            if size > room:
+                self._check(size)
+                raise Refused(413, _too_long(size))
+            return message
+
+        return counted
+
+    def _check(self, size: int) -> None:
+        if size > MOST_AT_ONCE:
+            raise Refused(413, _too_long(size))
+        folder = self.folder
+        if self.held() + size > MOST_IN_ALL:
+            raise Refused(
+                507,
+                f"The uploads of all visitors take {self.held() / 1e6:,.0f} of {MOST_IN_ALL / 1e6:,.0f} MB: try again "
+                "in an hour, when old ones were deleted.",
+            )
+        if folder is not None and folder.is_dir() and shutil.disk_usage(folder).free < size + LEAST_FREE:
+            raise Refused(507, "The disk of the server is nearly full: tell who runs it, or try again later.")
+
+    def held(self) -> int:
+        """Bytes of the uploads that are there."""
+        if time.monotonic() - self._looked_at > LOOK_S:
+            folder = self.folder
+            self._held = _size(folder) if folder is not None else 0
+            self._looked_at = time.monotonic()
+        return self._held
+
+
+def _size(folder: Path) -> int:
+    total = 0
+    for place, _, names in os.walk(folder):
+        for name in names:
+            try:
+                total += os.stat(os.path.join(place, name)).st_size  # noqa: PTH116, PTH118 thousands of them
+            except OSError:  # it was deleted meanwhile
+                continue
+    return total
+
+
+def _too_long(size: int) -> str:
+    return (
+        f"An upload of {size / 1e6:,.0f} MB is too large: {MOST_AT_ONCE / 1e6:,.0f} MB are allowed at once, of all "
+        "files together; bring fewer, or smaller ones."
+    )
