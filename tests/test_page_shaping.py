@@ -14,7 +14,7 @@ from PIL import Image
 from searchdemo.types import Blur, Comparison, Hit, Missed, SearchResult, Timing
 from searchdemo.ui.components import placeholder, thumbnails
 from searchdemo.ui.components.answer import answer_html
-from searchdemo.ui.components.lesson import bars
+from searchdemo.ui.components.lesson import drawn_numbers
 from searchdemo.ui.components.tiles import Tiles, folder_of, named, result_tiles
 
 SHOWN = 24  # 23 hits and one that was missed
@@ -95,7 +95,7 @@ def test_a_hit_in_a_persons_folder_is_named_by_its_file():
     assert named(replace(hit, file="")) == "boats" and named(replace(hit, file="", class_name="")) == "row 7"
 
 
-def test_the_numbers_of_a_vector_are_drawn_by_two_paths():
-    above, below = bars(np.array([0.5, -1.0, 0.25]))
-    assert above == "M0 0h.8v-0.500h-.8zM2 0h.8v-0.250h-.8z"  # upwards, one bar per unit of width
-    assert below == "M1 0h.8v1.000h-.8z"
+def test_the_numbers_of_vectors_go_to_the_browser_on_one_scale():
+    rows = np.array([[0.5, -1.0, 0.25], [0.0, 0.125, -0.75]])
+    assert drawn_numbers(rows) == ["64,-127,32", "0,16,-95"]
+    assert drawn_numbers(np.zeros((1, 2))) == ["0,0"]
