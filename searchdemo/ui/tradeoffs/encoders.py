@@ -6,7 +6,7 @@ import functools
 import json
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from searchdemo import assets
 from searchdemo.collection.classify import training_note
@@ -59,6 +59,8 @@ def lines(library: Library, keys: dict[str, Key]) -> list[Line]:
 
 def line(library: Library, spec: EncoderSpec, key: Key, cards: list[RunCard]) -> Line:
     file, built = library.weights.get(spec.name) or weights_path(spec.name), library.built(key)
+    if built and not spec.dim:  # vectors that were made elsewhere have a dimension of their own
+        spec = replace(spec, dim=library.artifact(built).manifest.dim)
     usual = run_card.variant_of(key, library.weights.get(spec.name))
 
     @functools.cache
