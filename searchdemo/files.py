@@ -33,9 +33,9 @@ def printable(name: str) -> str:
 
 
 def folder_named(text: str) -> Path:
-    """The folder of a path, also of one that `printable` made."""
+    """The folder or file of a path, also of one that `printable` made."""
     path = Path(text).expanduser()
-    if path.is_dir() or "\\x" not in text:
+    if path.exists() or "\\x" not in text:
         return path
     raw = re.sub(rb"\\x([0-9a-f]{2})", lambda found: bytes.fromhex(found[1].decode()), os.fsencode(path))
     return Path(os.fsdecode(raw))

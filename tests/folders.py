@@ -9,9 +9,9 @@ from searchdemo.galleries.base import Gallery, LivingPictures
 from searchdemo.galleries.table import open_gallery
 
 
-def read(folder: Path) -> Gallery:
-    """The gallery of a folder all of whose files were read. Raises NoPictures when none of them is a picture."""
-    gallery = open_gallery(f"folder:{folder}")
+def read(place: Path, kind: str = "folder") -> Gallery:
+    """The gallery of a folder, or of a list, all of whose files were read. Raises NoPictures when there is none."""
+    gallery = open_gallery(f"{kind}:{place}")
     for pictures in (gallery.pictures, gallery.queries):
         if isinstance(pictures, LivingPictures):
             pictures.looked_at({row: opened(pictures.encoded(row))[1] for row in sorted(pictures.unread)})

@@ -42,8 +42,8 @@ def folder(tmp_path) -> Path:
 
 
 def test_names_and_sizes_are_in_the_table():
-    assert list(GALLERIES) == ["tiny-imagenet", "scenes", "folder", "hf", "vectors", "hub"]
-    assert [name for name, spec in GALLERIES.items() if not spec.on_page] == ["folder", "hf", "vectors", "hub"]
+    assert list(GALLERIES) == ["tiny-imagenet", "scenes", "folder", "list", "hf", "vectors", "hub"]
+    assert [name for name, spec in GALLERIES.items() if not spec.on_page] == ["folder", "list", "hf", "vectors", "hub"]
     assert all(spec.name == name and spec.title and spec.terms for name, spec in GALLERIES.items())
     assert open_gallery("tiny-imagenet").pictures.labels.shape == (GALLERIES["tiny-imagenet"].size,)
 
@@ -58,7 +58,7 @@ def test_the_table_imports_nothing_heavy():
 
 @pytest.mark.parametrize("name", ["tiny-image-net", "scenes:2", "", "file:/tmp"])
 def test_unknown_names(name):
-    with pytest.raises(UnknownName, match="Known: tiny-imagenet, scenes, folder:PATH"):
+    with pytest.raises(UnknownName, match="Known: tiny-imagenet, scenes, folder:PATH, list:PATH"):
         open_gallery(name)
 
 
@@ -257,7 +257,7 @@ def test_a_new_gallery_is_an_entry_and_declares_what_differs(monkeypatch):
     monkeypatch.setitem(GALLERIES, "toy", GallerySpec("toy", "A toy", None, open_toy, accepts_argument=True))
     gallery = open_gallery("toy:small")
     assert (gallery.name, gallery.source, gallery.missing, len(gallery.pictures)) == ("toy:small", "", "", 2)
-    with pytest.raises(UnknownName, match="folder:PATH, hf:PATH, vectors:NAME, hub:NAME, toy:PATH"):
+    with pytest.raises(UnknownName, match="folder:PATH, list:PATH, hf:PATH, vectors:NAME, hub:NAME, toy:PATH"):
         open_gallery("toys")
     with pytest.raises(TypeError, match="encoded"):
         Pictures()

@@ -45,7 +45,13 @@ ROOM = {
 HOME = {  # library -> the only places that may import it
     "gradio": {"ui"},
     "faiss": {"indexes"},
-    "torch": {"encoders", "indexes/bf16_index.py", "bench/linear_head.py", "bench/suite/embed.py"},
+    "torch": {
+        "encoders",
+        "indexes/bf16_index.py",
+        "bench/linear_head.py",
+        "bench/metric_head.py",
+        "bench/suite/embed.py",
+    },
     "timm": {"encoders"},
     "open_clip": {"encoders"},
     "openvino": {"encoders"},

@@ -93,7 +93,8 @@ def level(ax: Axes, value: float, label: str) -> None:
 
 
 def legend(ax: Axes, **options: Any) -> None:
-    ax.legend(fontsize=7.5, frameon=False, **options)
+    if ax.get_legend_handles_labels()[0]:
+        ax.legend(fontsize=7.5, frameon=False, **options)
 
 
 def save_svg(figure: Figure, path: Path) -> None:

@@ -71,7 +71,7 @@ def queries_per_second(search: Search, queries: np.ndarray, k: int = 10, threads
 
 
 def quality(search: Search, workload: Workload, *ks: int) -> dict[str, float]:
-    """For each k: recall_<k> against the exact answer, and precision_<k> by class.
+    """For each k: recall_<k> against the exact answer, and precision_<k> by class, where there are labels.
 
     precision@k is the share of the returned rows that have the query's class. MISSING counts as wrong. Where the
     workload has words, words_recall_<k> is the recall of them as queries.
@@ -80,8 +80,10 @@ def quality(search: Search, workload: Workload, *ks: int) -> dict[str, float]:
     for k in ks:
         rows = search(workload.queries, min(k, len(workload.vectors)))  # beyond that, libraries fill up or fail
         figures[f"recall_{k}"] = recall_at_k(rows, workload.exact(k)[:, : rows.shape[1]])
-        labels = np.where(rows == MISSING, -1, workload.labels[rows])
-        figures[f"precision_{k}"] = float((labels == workload.truth[:, None]).mean())
+        if workload.labelled:
+            known = workload.truth >= 0
+            labels = np.where(rows == MISSING, -1, workload.labels[rows])[known]
+            figures[f"precision_{k}"] = float((labels == workload.truth[known, None]).mean())
         if workload.words is not None:
             by_words = search(workload.words, min(k, len(workload.vectors)))
             figures[f"words_recall_{k}"] = recall_at_k(by_words, workload.exact_words(k)[:, : by_words.shape[1]])
@@ -92,12 +94,17 @@ class Votes:
     """kNN accuracy of searches over all queries of a workload, paired with that of the exact answer."""
 
     def __init__(self, workload: Workload):
-        self.workload = workload
-        self.exact = self._right(workload.exact(KNN_K))
+        self.labelled = workload.labelled
+        self.workload = workload.of_labelled() if self.labelled else workload
+        self.exact = self._right(self.workload.exact(KNN_K)) if self.labelled else np.zeros(0, bool)
 
-    def of(self, search: Search) -> dict[str, float]:
+    def of(self, search: Search) -> dict[str, float | None]:
         """knn_top1: the percentage of queries whose class the weighted vote of KNN_K neighbours names, scored by true
-        cosines. knn_lost, knn_gained: the queries that only the exact answer, and only this search, names rightly."""
+        cosines. knn_lost, knn_gained: the queries that only the exact answer, and only this search, names rightly.
+
+        Without labels knn_top1 is None, and nothing else is told."""
+        if not self.labelled:
+            return {"knn_top1": None}
         right = self._right(search(self.workload.queries, KNN_K))
         return {
             "knn_top1": 100 * float(right.mean()),
@@ -153,9 +160,11 @@ def point(
     threads: int = 1,
     repeats: int = REPEATS,
     votes: Votes | None = None,
-) -> dict[str, float]:
+) -> dict[str, float | None]:
     """All figures of one index at one setting, with the latency of k = 10. votes: by default over the workload."""
     search = search_of(index, **params)
-    measured = asdict(query_latency(search, workload.queries, threads=threads, repeats=repeats))
+    measured: dict[str, float | None] = asdict(
+        query_latency(search, workload.queries, threads=threads, repeats=repeats)
+    )
     measured |= quality(search, workload, *RECALL_KS) | (votes or Votes(workload)).of(search)
     return measured | build_figures(index)

@@ -16,9 +16,11 @@ from searchdemo.bench.suite import (
     embed,
     filters,
     frames,
+    hashing,
     index,
     knn,
     latency,
+    metric,
     peers,
     reduce,
     requirements,
@@ -26,6 +28,7 @@ from searchdemo.bench.suite import (
     table1,
     table51,
     tradeoff,
+    trees,
 )
 from searchdemo.bench.workload import Bench
 from searchdemo.measure.cards import Figures, RunCard, variant_of
@@ -60,6 +63,9 @@ BENCHMARKS: Table[Benchmark] = Table(
         "scale": scale,
         "embed": embed,
         "peers": peers,
+        "hashing": hashing,
+        "trees": trees,
+        "metric": metric,
         "filter": filters,
         "calibration": calibration,
         "map": frames,

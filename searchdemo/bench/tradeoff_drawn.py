@@ -85,6 +85,8 @@ def against_exact(row: dict, exact: dict | None) -> dict:
     if "knn_lost" in row:
         found = paired_difference(row["knn_lost"], row["knn_gained"], row["knn_queries"])
         return {"difference": found.points, "interval": found.interval}
+    if row["knn_top1"] is None:
+        return {"difference": None, "interval": "no labels"}
     return {"difference": row["knn_top1"] - exact["knn_top1"] if exact else None, "interval": "not paired"}
 
 
@@ -119,8 +121,9 @@ def _recall_chart(cards: Sequence[RunCard], cost: str, scale: float, label: str,
 
 def _knn_chart(cards: Sequence[RunCard]) -> plots.Figure:
     def draw(ax: plots.Axes, card: RunCard) -> None:
-        plots.scatter_families(ax, card.parts["points"], "recall_10", "knn_top1")
-        for row in card.parts["points"]:
+        points = [row for row in card.parts["points"] if row["knn_top1"] is not None]
+        plots.scatter_families(ax, points, "recall_10", "knn_top1")
+        for row in points:
             if row["family"] == "exact":
                 ax.axhline(row["knn_top1"], color=plots.COLOURS["exact"], linewidth=1, linestyle="--")
         ax.set(xlabel="recall@10", ylabel="kNN top-1, %")

@@ -17,7 +17,7 @@ from searchdemo.collection.store import Key
 from searchdemo.encoders.base import Encoder, EncoderSpec
 from searchdemo.encoders.table import find
 from searchdemo.encoders.templates import class_rows
-from searchdemo.errors import NotBuilt, SearchDemoError
+from searchdemo.errors import NotBuilt, NotHere, SearchDemoError
 from searchdemo.indexes.table import INDEXES
 from searchdemo.indexes.vectors import unit
 
@@ -44,6 +44,21 @@ class Workload:
     @property
     def dim(self) -> int:
         return self.vectors.shape[1]
+
+    @property
+    def labelled(self) -> bool:
+        """Whether accuracy can be measured: some query and some vector have a label."""
+        return bool((self.truth >= 0).any() and (self.labels >= 0).any())
+
+    def of_labelled(self) -> Workload:
+        """With those queries alone that have a label. Raises NotHere where there is none, or no vector has one."""
+        known = np.flatnonzero(self.truth >= 0)
+        if not self.labelled:
+            raise NotHere("No query and vector here have labels, which accuracy needs: recall does without them.")
+        if len(known) == len(self.truth):
+            return self
+        subject = self.subject | {"queries": len(known), "without_label": len(self.truth) - len(known)}
+        return replace(self, queries=self.queries[known], truth=self.truth[known], subject=subject)
 
     def exact(self, k: int) -> np.ndarray:
         """(q, min(k, n)) positions of the nearest by brute force in NumPy.

@@ -1,8 +1,9 @@
 """Run benchmarks on this machine, and write a run card for each.
 
-Benchmarks: latency, tradeoff, index, knn, classnames, reduce, scale, embed, peers, filter, map, floors, table1,
-table51. Each writes a run card (JSON: figures, machine, threads, versions, digests, seed), and all tables and plots are
-drawn from cards. `table1` and `table51` have one row for each encoder, by default for several of them.
+Benchmarks: latency, tradeoff, index, knn, classnames, reduce, scale, embed, peers, hashing, trees, metric, filter,
+calibration, map, floors, table1, table51. Each writes a run card (JSON: figures, machine, threads, versions, digests,
+seed), and all tables and plots are drawn from cards. `table1` and `table51` have one row for each encoder, by default
+for several.
 `latency` asks each index for 10 results by the inner product, or for what -k, --metric and the search parameters say;
 the others sweep these by themselves.
 
@@ -71,9 +72,24 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="print the fastest setting within them and its code, from this run of tradeoff, else from your newest "
         "full run, your newest quick run, or the one that ships",
     )
+    parser.add_argument(
+        "--prompt",
+        nargs="+",
+        type=template,
+        default=[],
+        metavar="TEXT",
+        help='for classnames and table51: sentences of your own, such as "a photo of a [label]"',
+    )
     parser.add_argument("-k", type=whole_number, default=10, metavar="N", help="for latency: results (default 10)")
     add_search_params(parser)
     add_choice(parser)
+
+
+def template(text: str) -> str:
+    """ "a photo of a [label]" -> "a photo of a {}". Raises ArgumentTypeError."""
+    if text.count("[label]") != 1 or "{" in text or "}" in text:
+        raise argparse.ArgumentTypeError(f"{text!r} needs [label] once where the name goes, and no braces")
+    return text.replace("[label]", "{}")
 
 
 def run(arguments: argparse.Namespace) -> Answer:
@@ -120,6 +136,7 @@ def run(arguments: argparse.Namespace) -> Answer:
                 seed=arguments.seed,
                 report=progress,
                 asked=asked,
+                options={"prompts": tuple(arguments.prompt)} if arguments.prompt else {},
             )
             for name, wanted in plan[encoder].items():
                 with failures.kept(f"{name} of {encoder} was skipped", wanted):
@@ -198,6 +215,8 @@ def check_together(arguments: argparse.Namespace, names: list[str]) -> None:
             f"{', '.join(given)} has no effect on {', '.join(others)}, which sweeps such values by itself: "
             "name `latency` alone."
         )
+    if arguments.prompt and not {"classnames", "table51"} & {*names}:
+        raise BadQuery("--prompt has an effect on classnames and table51 alone: name one of them, or leave it out.")
     beside = [*arguments.benchmarks, *["--all"] * arguments.all, *["--recommend"] * (arguments.recommend is not None)]
     if arguments.report and beside:
         raise BadQuery(
@@ -238,7 +257,8 @@ def chosen(cards: list[RunCard], bounds: Bounds) -> Answer:
         content.append({"encoder": card.encoder, "source": card.source, "wanted": str(bounds), **row, "snippet": code})
         facts = (
             f"recall@10 {row['recall_10']:.3f}, p50 {row['p50_ms']:.3g} ms, p95 {row['p95_ms']:.3g} ms, "
-            f"{row['size_bytes'] / 1e6:.3g} MB, built in {row['build_s']:.2g} s, kNN top-1 {row['knn_top1']:.1f} %"
+            f"{row['size_bytes'] / 1e6:.3g} MB, built in {row['build_s']:.2g} s, "
+            + ("no labels" if row["knn_top1"] is None else f"kNN top-1 {row['knn_top1']:.1f} %")
         )
         head = f"{bounds}: {row['index']}, {setting(row)}"
         blocks.append(f"{head}\n{facts}\nfrom {card.source}\n\n{code}")

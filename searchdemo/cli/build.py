@@ -10,6 +10,7 @@ Example:
   python -m searchdemo build --gallery folder:~/Pictures --encoder clip-vit-b32
   python -m searchdemo build --gallery folder:~/Pictures --exclude "drafts/*" "*.gif"
   python -m searchdemo build --gallery folder:~/Pictures --class-level 1
+  python -m searchdemo build --gallery list:pictures.txt
 """
 
 from __future__ import annotations
@@ -104,7 +105,7 @@ def open_gallery(library: Library, arguments: argparse.Namespace, progress: Prog
     from searchdemo.collection.jobs import counter
 
     stage, unit = "downloading pictures, MB", 10**6
-    if arguments.gallery.startswith("folder:"):
+    if arguments.gallery.startswith(("folder:", "list:")):
         stage, unit = "looking at the files", 1
     return library.gallery(arguments.gallery, download=download, progress=counter(stage, progress, unit))
 
@@ -195,7 +196,7 @@ def answer(artifact: Artifact, found: bool, indexes: list[dict], drawn: dict, ga
         lines.append("--rebuild builds them again.")
     if missing:
         content["missing"] = missing
-    if gallery.name.startswith("folder:"):
+    if gallery.name.startswith(("folder:", "list:")):
         # Of the build before, where nothing was built now
         counts = {what: 0 if found else manifest.built.get(what, 0) for what in ("embedded", "reused", "removed")}
         content |= counts | {"report": gallery.report.to_json()}

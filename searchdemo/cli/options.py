@@ -38,7 +38,7 @@ def add_places(parser: argparse.ArgumentParser) -> None:
 
 def add_choice(parser: argparse.ArgumentParser, gallery: bool = True) -> None:
     """Options that choose a set of vectors: gallery, encoder, and what else tells two sets apart."""
-    said = "see `list`, or folder:PATH (default %(default)s)"
+    said = "see `list`, or folder:PATH, list:FILE (default %(default)s)"
     if gallery:
         parser.add_argument("--gallery", type=gallery_name, default="tiny-imagenet", metavar="G", help=said)
     parser.add_argument("--encoder", default=USUAL_ENCODER, metavar="E", help="see `list` (default %(default)s)")
@@ -109,9 +109,9 @@ def make_key(arguments: argparse.Namespace) -> Key:
 
 
 def gallery_name(text: str) -> str:
-    """folder:PATH and hf:PATH with the whole path, so that they name the same pictures wherever a command runs."""
+    """folder:PATH, list:FILE and hf:PATH with the whole path: they name the same pictures wherever a command runs."""
     base, _, place = text.partition(":")
-    if base == "folder" and place:
+    if base in ("folder", "list") and place:
         return f"{base}:{printable(str(folder_named(place).resolve()))}"
     path = re.sub(r"(:[^:/\[]*(\[.*\])?)?(\?.*)?$", "", place)  # without the split and what is asked for
     if base == "hf" and path and Path(path).expanduser().is_dir():

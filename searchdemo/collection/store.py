@@ -69,8 +69,9 @@ class Key:
         unusual = [self.transform] * (self.transform != "own") + [self.metric] * (self.metric != "ip")
         unusual += [f"n{self.limit}"] * (self.limit is not None)
         gallery = self.gallery
-        if gallery.startswith("folder:"):
-            gallery = name_for("folder", Path(gallery.removeprefix("folder:")).resolve())
+        kind, _, place = gallery.partition(":")
+        if place and kind in ("folder", "list"):
+            gallery = name_for(kind, Path(place).resolve())
         elif gallery.startswith("hf:"):
             # no path, unless the command line made it whole
             gallery = name_for("hf", Path(gallery.removeprefix("hf:")))

@@ -219,7 +219,7 @@ def _moved(db: sqlite3.Connection, files: list[File]) -> tuple[int, bytes] | Non
     here = {(os.fsencode(file.path), file.size, file.mtime_ns) for file in files}
     # Not of frames of videos, which are no files.
     for number, root in db.execute("SELECT id, root FROM folders").fetchall():
-        if Path(os.fsdecode(root)).is_dir():
+        if Path(os.fsdecode(root)).exists():  # a folder, or a list of pictures
             continue
         held = {
             found

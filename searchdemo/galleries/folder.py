@@ -10,6 +10,9 @@ new file once, and what it finds is remembered in the catalog, so that neither i
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -17,11 +20,11 @@ from searchdemo.errors import NoPictures
 from searchdemo.files import folder_named, printable
 from searchdemo.galleries.base import Gallery, Pictures
 from searchdemo.galleries.catalog import Catalog
-from searchdemo.galleries.described import described
+from searchdemo.galleries.described import Described, described
 from searchdemo.galleries.folder_pictures import FolderPictures
 from searchdemo.galleries.looked import Looked, numbered
 from searchdemo.galleries.report import GalleryReport
-from searchdemo.galleries.walk import walk
+from searchdemo.galleries.walk import File, Listing, walk
 from searchdemo.types import Count
 
 
@@ -34,30 +37,54 @@ def open_folder(argument: str, progress: Count | None = None, **options: object)
     root = folder_named(argument)
     if not argument or not root.is_dir():
         raise NoPictures(f"There is no folder {argument!r}; write folder:PATH with the path of your pictures.")
+    source = Source("folder", argument, root, root.resolve(), reopen=lambda: open_folder(argument))
+    return opened(source, lambda patterns: walk(root, patterns), lambda files: described(root, files), progress)
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where the files of a gallery are named: in a folder, or in a list of them."""
+
+    kind: str  # "folder" | "list"
+    argument: str  # what the person wrote after the colon
+    root: Path  # that paths are relative to
+    place: Path  # by which the catalog knows it
+    reopen: Callable[[], Gallery]
+
+
+def opened(
+    source: Source,
+    list_files: Callable[[Sequence[str]], Listing],
+    describe: Callable[[Sequence[File]], Described],
+    progress: Count | None,
+    closed: Mapping[str, str] | None = None,
+) -> Gallery:
+    """list_files: excluded patterns -> files; describe: what is said of them beside their folders; closed: path -> why
+    it was named and cannot be opened. Raises NoPictures when none is a picture."""
     started = time.monotonic()
-    catalog, place = Catalog(), root.resolve()
+    catalog, root, place = Catalog(), source.root, source.place
     patterns = catalog.excluded(place)
-    listing = walk(root, patterns)
+    listing = list_files(patterns)
     folder, former = catalog.folder(place, listing.files)
     if patterns != catalog.excluded(place):  # of the folder that was moved here
-        listing = walk(root, catalog.excluded(place))
-    looked = Looked(root, listing, catalog.known(folder, listing.files))
+        listing = list_files(catalog.excluded(place))
+    looked = Looked(root, listing, catalog.known(folder, listing.files), closed=dict(closed or {}))
     catalog.remember(folder, looked.look(progress))
     looked.take_frames(lambda frames: catalog.known(folder, frames), progress)
     catalog.forget_others(folder, [*listing.files, *looked.listing.files])
     train, held_out = looked.keep_splits()
     rows = numbered(catalog, folder, looked)
-    said = described(root, listing.files)
+    said = describe(listing.files)
     level = catalog.class_level(place)
     everything = FolderPictures(root, folder, looked, rows, said, level)
     report = looked.report(said.files)
     pictures = everything.part(train) if train else everything
     if not pictures.present.any():
-        raise NoPictures(_nothing(argument, report))
-    pictures.tell_missing(argument, report)
+        raise NoPictures(_nothing(source, report))
+    pictures.tell_missing(source.argument, report)
     pictures.looked_in_s, pictures.looked_at_s = time.monotonic() - started, time.monotonic()
     return Gallery(
-        name=f"folder:{argument}",
+        name=f"{source.kind}:{source.argument}",
         label_names=pictures.label_names,
         class_names=tuple(name.replace("_", " ") for name in pictures.label_names),
         pictures=pictures,
@@ -66,8 +93,8 @@ def open_folder(argument: str, progress: Count | None = None, **options: object)
         captions=pictures.captions(),
         report=report,
         described=said.digest if level is None else f"{said.digest} level {level}",
-        former=f"folder:{printable(former)}" if former else "",
-        reopen=lambda: open_folder(argument),
+        former=f"{source.kind}:{printable(former)}" if former else "",
+        reopen=source.reopen,
     )
 
 
@@ -78,12 +105,14 @@ class NoQueries(Pictures):
         return None
 
 
-def _nothing(argument: str, report: GalleryReport) -> str:
+def _nothing(source: Source, report: GalleryReport) -> str:
     if report.unreadable:
         found = f"{len(report.unreadable)} files named like pictures, none of them readable"
     else:
         found = "no picture files"
     more = report.lines()
-    return f"The folder {argument!r} holds {found}; put JPEG, PNG or WebP files in it." + (
-        f" {' '.join(more)}" if more else ""
+    holds = f"The {source.kind} {source.argument!r} holds {found}"
+    fix = (
+        "put JPEG, PNG or WebP files in it" if source.kind == "folder" else "name JPEG, PNG or WebP files, one per line"
     )
+    return f"{holds}; {fix}." + (f" {' '.join(more)}" if more else "")

@@ -42,6 +42,15 @@ _SPECS = (
         terms="Yours; read where they lie, never copied.",
     ),
     GallerySpec(
+        name="list",
+        title="A list of pictures: list:FILE, one path per line, perhaps a tab and a label",
+        size=None,
+        open=_opener("list_file", "open_list"),
+        accepts_argument=True,
+        on_page=False,  # as for folders
+        terms="Yours; read where they lie, never copied.",
+    ),
+    GallerySpec(
         name="hf",
         title="A data set: hf:NAME or hf:NAME:SPLIT of the Hugging Face hub, or hf:PATH with Parquet files",
         size=None,
@@ -82,7 +91,9 @@ def open_gallery(
     progress: Count | None = None,
     store: Path | None = None,
 ) -> Gallery:
-    """name: as in GALLERIES, or "folder:PATH". data_dir: a copy of the data set; download: fetch missing pictures.
+    """name: as in GALLERIES, or "folder:PATH", "list:FILE". data_dir: a copy of the data set.
+
+    download: fetch missing pictures.
 
     progress: called with (done, in all), which are bytes of a download or files of a folder. store: the root of
     what is built; None: the person's own.

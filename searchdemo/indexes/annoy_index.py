@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import time
 from pathlib import Path
 from typing import BinaryIO
 
@@ -18,6 +19,8 @@ from searchdemo.types import Count
 class AnnoyIndex(Index):
     """Annoy closes its index when it saves it, under the readers: so one that is built lives in a file at once."""
 
+    add_s = 0.0  # of a build: what handing over the vectors took, before any tree was made
+
     def __init__(self, spec: IndexSpec, index: annoy.AnnoyIndex, file: BinaryIO):
         """file: the one that the index has mapped, which may have lost its name."""
         super().__init__(spec, index, (index.get_n_items(), index.f), os.fstat(file.fileno()).st_size)
@@ -27,13 +30,17 @@ class AnnoyIndex(Index):
     def from_vectors(cls, spec: IndexSpec, vectors: np.ndarray, metric: str, progress: Count) -> AnnoyIndex:
         index = annoy.AnnoyIndex(vectors.shape[1], "angular")
         index.set_seed(1)
+        started = time.perf_counter()
         for row, vector in enumerate(vectors.tolist()):
             index.add_item(row, vector)
+        add_s = time.perf_counter() - started
         index.build(dict(spec.build_params)["trees"])
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:  # Windows keeps what is open
             path = Path(folder) / "index"
             index.save(str(path))
-            return cls(spec, index, path.open("rb"))
+            built = cls(spec, index, path.open("rb"))
+        built.add_s = add_s
+        return built
 
     @classmethod
     def from_file(cls, spec: IndexSpec, path: Path, vectors: int, dim: int) -> AnnoyIndex:

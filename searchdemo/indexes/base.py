@@ -47,7 +47,8 @@ NPROBE = SearchParam("nprobe", 16, 1, 4096, "cells visited: more finds more and 
 EF_SEARCH = SearchParam("ef_search", 64, 1, 4096, "candidates kept while walking the graph", usual=1024)
 K_FACTOR = SearchParam("k_factor", 8, 1, 256, "candidates per result that are scored again exactly", usual=64)
 SEARCH_K = SearchParam("search_k", 4000, 1, 1_000_000, "vectors looked at, over all trees", usual=50_000)
-SEARCH_PARAMS = (NPROBE, EF_SEARCH, K_FACTOR, SEARCH_K)
+PROBES = SearchParam("probes", 8, 1, 1024, "buckets looked at in each hash table", usual=64)
+SEARCH_PARAMS = (NPROBE, EF_SEARCH, K_FACTOR, SEARCH_K, PROBES)
 
 
 def uncounted(done: int, total: int) -> None:

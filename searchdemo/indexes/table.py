@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from searchdemo.errors import UnknownName
-from searchdemo.indexes.base import EF_SEARCH, K_FACTOR, NPROBE, SEARCH_K, IndexSpec, SearchParam
+from searchdemo.indexes.base import EF_SEARCH, K_FACTOR, NPROBE, PROBES, SEARCH_K, IndexSpec, SearchParam
 from searchdemo.indexes.factory import by_faiss, from_factory
 from searchdemo.table import Table
 
@@ -89,7 +89,21 @@ _SPECS = (
         NPROBE,
         K_FACTOR,
     ),
-    by_faiss("lsh", "hash", "locality-sensitive hashing: 4 bits per dimension", lambda n, d: f"LSH{4 * d}rt"),
+    by_faiss(
+        "lsh",
+        "hash",
+        "locality-sensitive hashing, a scan: the codes of all vectors are compared, 4 bits per dimension",
+        lambda n, d: f"LSH{4 * d}rt",
+    ),
+    IndexSpec(
+        "lsh-tables",
+        "hash",
+        "locality-sensitive hashing, buckets: only the vectors in the nearest buckets of 16 hash tables are compared",
+        "hash_index.HashTables",
+        build_params=(("tables", 16), ("bits", "log2(n / 24)")),
+        params=(PROBES,),
+        saved=False,
+    ),
     by_library("hnswlib", "graph", "HNSW by its authors", "hnswlib_index.HnswlibIndex", "hnswlib", GRAPH, EF_SEARCH),
     by_library("usearch", "graph", "HNSW by USearch", "usearch_index.UsearchIndex", "usearch", GRAPH, EF_SEARCH),
     by_library("nmslib", "graph", "HNSW by NMSLIB", "nmslib_index.NmslibIndex", "nmslib", GRAPH, EF_SEARCH),

@@ -95,6 +95,9 @@ def choose(rows: Sequence[dict], bounds: Bounds, cost: str = "p50_ms") -> dict:
     misses = []
     for name in excesses(nearest, bounds):
         criterion, bound = CRITERIA[name], bounds.given()[name]
+        if nearest.get(criterion.key) is None:
+            misses.append(f"{name} was not measured")
+            continue
         value = nearest[criterion.key] * criterion.scale
         word = "short of" if criterion.at_least else "over"
         misses.append(f"{name} {criterion.form.format(value)} is {abs(value - bound):.2g} {word} {bound:g}")

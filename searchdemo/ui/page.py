@@ -299,7 +299,7 @@ class Page:
 
     def is_own(self, gallery: str) -> bool:
         """Whether these are files of the visitor who is being answered, who may see their paths and end their build."""
-        if gallery.startswith("folder:"):
+        if gallery.startswith(("folder:", "list:")):
             return at_this_machine(self.demo, visitor())
         return gallery not in self.galleries and self.offers(gallery)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from searchdemo.bench.said import accuracy, building, searching, tradeoff
+from searchdemo.bench.said import accuracy, building, looked, searching, tradeoff
 from searchdemo.bench.said.words import count, listed
 from searchdemo.measure.cards import RunCard
 
@@ -21,6 +21,9 @@ SAID: dict[str, tuple[str, Callable[[Sequence[RunCard]], str]]] = {
     "scale": ("scale", searching.scale),
     "embed": ("embed", building.embed),
     "peers": ("peers", searching.peers),
+    "hashing": ("hashing", looked.hashing),
+    "trees": ("trees", looked.trees),
+    "metric": ("metric", looked.metric),
     "map-neighbours": ("map", building.neighbours),
     "map-frames": ("map", building.frames),
     "floors": ("floors", searching.floors),

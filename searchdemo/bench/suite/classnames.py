@@ -58,7 +58,9 @@ def run(bench: Bench) -> Figures:
             f"{bench.key.encoder!r} reads no words, so no class can be asked for by name; "
             "choose an encoder with a text tower, such as 'bundled'."
         )
-    work = bench.workload(quick_queries=10_000)  # two or three queries per class would say nothing about a class
+    work = bench.workload(
+        quick_queries=10_000
+    ).of_labelled()  # two or three queries per class would say nothing about a class
     encoder = bench.encoder()
     if not work.subject.get("synthetic"):
         bench.collection().artifact.check_weights(encoder.weights_sha256)
@@ -72,7 +74,7 @@ def run(bench: Bench) -> Figures:
     }
     sets: list[dict] = []
     curves: list[dict] = []
-    for made in class_sets(spec, encoder, file, work):
+    for made in class_sets(spec, encoder, file, work, bench.options.get("prompts", ())):
         bench.tell(f"classes by {made.name}", len(sets), 2)
         scores = work.queries @ made.rows.T
         guesses = ranked(scores)
@@ -115,17 +117,20 @@ def _picture_seconds(bench: Bench, work: Workload, encoder: Encoder) -> dict:
     return {"pictures": pictures, "pictures_s": seconds, "pictures_timed": len(images)}
 
 
-def class_sets(spec: EncoderSpec, encoder: Encoder, file: Path | None, work: Workload) -> Iterator[ClassSet]:
+def class_sets(
+    spec: EncoderSpec, encoder: Encoder, file: Path | None, work: Workload, own: Sequence[str] = ()
+) -> Iterator[ClassSet]:
     """The bare name and sentences about it for an encoder that reads words, else its own head.
 
-    file: of the weights. Raises BadQuery, BadArtifact when the head does not name the classes.
+    file: of the weights. own: templates of the person's, with "{}" for the name, a set each. Raises BadQuery, and
+    BadArtifact when the head does not name the classes.
     """
     if not spec.text:
         assert file is not None, "the encoder was loaded from it"
         yield ClassSet(OWN_HEAD, head_rows(spec, file, work.label_names))
         return
     encoder.encode_texts([work.class_names[0]])  # a first call sets things up
-    for templates in ((NAME_ALONE,), spec.prompts):
+    for templates in ((NAME_ALONE,), *((template,) for template in own), spec.prompts):
         rows, seconds = timed_rows(encoder, work.class_names, templates)
         yield ClassSet(name_of(templates), rows, templates, len(work.class_names) * len(templates), seconds)
 
@@ -249,11 +254,14 @@ def failing(work: Workload, guesses: np.ndarray) -> list[dict]:
 
 
 def tables(cards: Sequence[RunCard]) -> list[Table]:
-    heads = columns(
-        "encoder set top1 top5 auc pr_auc f1 f1_degrees texts texts_s text_ms pictures pictures_s model_bytes dim mark"
-    )
+    judged = "top1 top5 auc pr_auc f1 f1_degrees f1_radians"
+    heads = columns(f"encoder set {judged} texts texts_s text_ms pictures pictures_s model_bytes dim mark")
     title = "Classes by words: accuracy in %; areas, best F1 and its angle over pairs of query and class"
-    rows = [row | {"mark": mark(card, row)} for card in cards for row in rows_of([card], "sets")]
+    rows = [
+        row | {"mark": mark(card, row), "f1_radians": math.radians(row["f1_degrees"])}
+        for card in cards
+        for row in rows_of([card], "sets")
+    ]
     summary = Table("classnames-accuracy", title, heads, rows, source_of(cards))
     return [summary, *map(_failing_table, cards)]
 

@@ -37,7 +37,7 @@ AT_ONCE = 2_000  # queries between two reports
 
 def run(bench: Bench) -> Figures:
     """Raises BadQuery for too few pictures, NotBuilt, NotHere."""
-    work = bench.workload()
+    work = bench.workload().of_labelled()
     linear_head.check_enough(len(work.vectors), len(work.label_names))  # before minutes of searching
     ks = tuple(k for k in KS if k < len(work.vectors))
     notes = [note] if (note := training_note(bench.encoder_spec, bench.key.gallery)) else []

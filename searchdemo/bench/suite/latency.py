@@ -20,7 +20,9 @@ from searchdemo.measure.cards import Figures, Requirement, RunCard, source_of
 
 
 def run(bench: Bench) -> Figures:
-    """Without weights there is no extraction, but a note. Raises NotBuilt, NotHere."""
+    """Without weights there is no extraction, and with too few vectors for an index not that one: notes say so.
+
+    Raises NotBuilt, NotHere, and BadQuery for an index that was named."""
     work, asked = bench.workload(), bench.asked
     extraction: list[dict] = []
     requirements: list[Requirement] = []
@@ -36,7 +38,13 @@ def run(bench: Bench) -> Figures:
         raise BadQuery(f"None of the indexes {', '.join(chosen)} has the search parameter {name!r}: leave it out.")
     for done, (name, entry) in enumerate(chosen.items()):
         bench.tell(f"{name} on {len(work.vectors):,} vectors", done, len(chosen))
-        index = entry.build(work.vectors, asked.metric)
+        try:
+            index = entry.build(work.vectors, asked.metric)
+        except BadQuery as error:  # too few vectors for its training
+            if name in bench.indexes:
+                raise
+            notes.append(f"{name}: {error}")
+            continue
         params = {param.name: asked.params[param.name] for param in entry.params if param.name in asked.params}
         search = search_of(index, **params)
         found = quality(search, work, asked.k)

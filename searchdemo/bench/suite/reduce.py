@@ -110,7 +110,7 @@ def over_draws(points: Sequence[dict]) -> dict:
     """
     if len(points) == 1:
         return points[0]
-    figures = {key: [point[key] for point in points] for key in QUALITY}
+    figures = {key: [point[key] for point in points] for key in QUALITY if key in points[0]}
     means = {key: float(np.mean(values)) for key, values in figures.items()}
     return points[0] | means | {f"{key}_spread": float(np.std(values, ddof=1)) for key, values in figures.items()}
 
@@ -128,15 +128,16 @@ def turned(work: Workload, seed: int) -> Workload:
 
 
 def quality(found: Neighbors, work: Workload) -> dict[str, float]:
-    """kNN accuracy in percent by the weighted vote with these very scores, and recall@10."""
-    labels, k = work.labels[found.positions], found.positions.shape[1]
-    result = evaluate(found.scores, labels, work.truth, len(work.label_names), (k,))[0]
+    """kNN accuracy in percent by the weighted vote with these very scores where there are labels, and recall@10."""
+    k = found.positions.shape[1]
     near = min(RECALL_K, k)
-    return {
-        "knn_top1": result.top1,
-        "knn_top5": result.top5,
-        "recall_10": recall_at_k(found.positions[:, :near], work.exact(near)),
-    }
+    recall = {"recall_10": recall_at_k(found.positions[:, :near], work.exact(near))}
+    if not work.labelled:
+        return recall
+    known = work.truth >= 0
+    labels = work.labels[found.positions[known]]
+    result = evaluate(found.scores[known], labels, work.truth[known], len(work.label_names), (k,))[0]
+    return {"knn_top1": result.top1, "knn_top5": result.top5} | recall
 
 
 def exact(reduced: Reduced, k: int) -> Neighbors:
@@ -217,6 +218,9 @@ def _chart(cards: Sequence[RunCard], key: str, head: str) -> plots.Figure:
         for point in card.parts["points"]:
             methods.setdefault(point["method"], []).append(point)
         (full,) = methods.pop("float32")
+        if full.get(key) is None:  # pictures without labels
+            ax.set_title("not measured: no labels")
+            return
         plots.lines(ax, [(m, [p["bytes"] for p in points], [p[key] for p in points]) for m, points in methods.items()])
         plots.level(ax, full[key], f"float32, {full['bytes']:,} bytes")
         ax.set_xscale("log", base=2)

@@ -12,19 +12,22 @@ import math
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
+from functools import partial
 
 import numpy as np
 
 from searchdemo.bench import plots
 from searchdemo.bench.augment import AUGMENTATIONS
 from searchdemo.bench.augmented import Augmented, embed_missing
-from searchdemo.bench.points import Search, quality, query_latency, search_of
-from searchdemo.bench.tables import Column, Table, columns, encoder_of, fixed, table_of
+from searchdemo.bench.extraction import embedded, p50_ms
+from searchdemo.bench.points import Search, Votes, quality, query_latency, search_of
+from searchdemo.bench.tables import Column, Table, columns, encoder_of, fixed, number, table_of
 from searchdemo.bench.workload import Bench, Workload, synthetic
-from searchdemo.errors import BadQuery, NotBuilt, NotHere
+from searchdemo.errors import BadQuery, NotBuilt, NotHere, NoWeights
 from searchdemo.indexes.base import Index, IndexSpec, SearchParam
 from searchdemo.indexes.table import find
 from searchdemo.measure.cards import Figures, RunCard
+from searchdemo.threads import thread_limit
 
 MEASURED = ("brute", "flat", "ivf", "hnsw", "sq8", "ivfpq", "ivf-fastscan")
 QUICK_SIZES = (2_000, 5_000, 10_000)
@@ -50,7 +53,12 @@ def run(bench: Bench) -> Figures:
             rows.append(_measured(find(name), work, repeats=100 if bench.quick else 500))
         except BadQuery as error:
             notes.append(f"{stage}: {error}")
-    settings = {"threads": [1], "k": K, "target_recall": TARGET}
+    settings: dict = {"threads": [1], "k": K, "target_recall": TARGET}
+    if not bench.quick:
+        try:
+            settings["extraction_ms"] = extraction_ms(bench)
+        except NoWeights as error:
+            notes.append(f"extraction: {error}")
     if not bench.quick and not workloads[-1].subject["synthetic"]:
         settings["augmentations"] = list(AUGMENTATIONS)
     return Figures(workloads[-1].subject, {"scale": rows, "growth": growth(rows)}, settings, notes=notes)
@@ -92,13 +100,14 @@ def _measured(entry: IndexSpec, work: Workload, repeats: int) -> dict:
     index, build_s = built(entry, work.vectors)
     search = search_of(index)
 
-    def p50_ms(search: Search) -> float:
+    def latency_ms(search: Search) -> float:
         return query_latency(search, work.queries, K, 1, repeats).p50_ms
 
     row = {"index": entry.name, "family": entry.family, "factory": index.recipe, "vectors": len(work.vectors)}
     row |= asdict(query_latency(search, work.queries, K, 1, repeats))
     row |= quality(search, work, K) | {"size_bytes": index.size_bytes, "build_s": build_s}
-    return row | _at_target(index, work, row, p50_ms)
+    row["knn_top1"] = Votes(work).of(search)["knn_top1"] if len(work.label_names) > 1 else None
+    return row | _at_target(index, work, row, latency_ms)
 
 
 def built(entry: IndexSpec, vectors: np.ndarray) -> tuple[Index, float | None]:
@@ -113,6 +122,14 @@ def built(entry: IndexSpec, vectors: np.ndarray) -> tuple[Index, float | None]:
         seconds.append(index.load_ms / 1000)
     median = statistics.median(seconds)
     return index, median if median >= SHORTEST_S else None
+
+
+def extraction_ms(bench: Bench) -> float:
+    """The median time of one picture, from its bytes to its row, on one thread. Raises NoWeights."""
+    encoder, encoded = bench.encoder(), bench.pictures(1)[0]
+    bench.tell(f"extraction by {bench.key.encoder}")
+    with thread_limit(1):
+        return p50_ms(partial(embedded, encoder, encoded), bench.quick)
 
 
 def _recall(search: Search, work: Workload) -> float:
@@ -174,14 +191,20 @@ def tables(cards: Sequence[RunCard]) -> list[Table]:
     for card in cards:
         target = card.settings["target_recall"]
         heads = [
-            *columns("index vectors factory p50_ms p95_ms p99_ms recall_10 words_recall_10?"),
+            *columns("index vectors factory p50_ms p95_ms p99_ms"),
+            Column("whole_ms", "with extraction, ms", number(), optional=True),
+            *columns("recall_10 words_recall_10? precision_10? knn_top1?"),
             Column("target", f"recall {target:g} at"),
             *columns("target_p50_ms build_s size_bytes"),
         ]
         title = f"Growth of the indexes over vectors of {encoder_of(card)}, one query at a time, one thread"
         if "augmentations" in card.settings:
             title += f"; the largest holds each picture under {len(card.settings['augmentations'])} augmentations"
-        rows = [row | {"target": _setting(row)} for row in card.parts["scale"]]
+        extraction = card.settings.get("extraction_ms")  # older cards have none
+        rows = [
+            row | {"target": _setting(row), "whole_ms": None if extraction is None else row["p50_ms"] + extraction}
+            for row in card.parts["scale"]
+        ]
         found.append(table_of(card, "scale", title, heads, rows))
         heads = [
             *columns("index p50_ms_exponent"),

@@ -145,7 +145,7 @@ class Sweep:
             rows.append(
                 {"index": name, "family": index.spec.family, "factory": index.recipe, "params": params, "k": k}
                 | self._latency(search, k)
-                | {"recall": found[f"recall_{k}"], "precision": found[f"precision_{k}"]}
+                | {"recall": found[f"recall_{k}"], "precision": found.get(f"precision_{k}")}
                 | ({} if words is None else {"words_recall": words})
             )
         return rows

@@ -118,14 +118,14 @@ def facts(row: dict) -> list[str]:
         f"recall@1 {row['recall_1']:.3f}, @10 {row['recall_10']:.3f}, @100 {row['recall_100']:.3f}",
         f"p50 {milliseconds(row['p50_ms'])}, p95 {milliseconds(row['p95_ms'])}",
         f"{byte_size(row['size_bytes'])}, built in {row['build_s']:.3g} s",
-        f"kNN top-1 {row['knn_top1']:.1f} %",
+        "no labels, so no kNN accuracy" if row["knn_top1"] is None else f"kNN top-1 {row['knn_top1']:.1f} %",
         *["by L2"] * (row["metric"] == "l2" and row["family"] != "hash"),  # hashing compares bits
     ]
 
 
 def winner_html(row: dict, exact: dict | None, best: str = "fastest") -> str:
     """The recommended row, and its cost beside the exact search of the same card."""
-    cost = accuracy_cost(row["knn_top1"], exact["knn_top1"]) if exact else ""
+    cost = accuracy_cost(row["knn_top1"], exact["knn_top1"]) if exact and exact["knn_top1"] is not None else ""
     return render("winner.html", row=row, setting=setting(row), best=best, exact=exact, cost=cost)
 
 

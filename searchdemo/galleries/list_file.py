@@ -1,0 +1,93 @@
+"""A list of pictures: a text file with one path per line, absolute or relative to the file, and perhaps labels.
+
+A tab stands between a path and its label; of several labels, ";" or "|" stands between them. Where no line has a label,
+the class of a picture is the folder that it lies in, as in a folder of pictures. What the file names and is not there
+is counted and named, and so is a line that names a picture again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from searchdemo.errors import NoPictures
+from searchdemo.files import folder_named
+from searchdemo.galleries.base import Gallery
+from searchdemo.galleries.described import Described
+from searchdemo.galleries.folder import Source, opened
+from searchdemo.galleries.walk import File, Listing, changed_at
+from searchdemo.types import Count
+
+MAX_BYTES = 200 * 2**20  # of a list, which is read whole
+NO_FILE, NO_READING = "there is no such file", "is no file that can be read"
+
+
+def open_list(argument: str, progress: Count | None = None, **options: object) -> Gallery:
+    """argument: the path of the list. Raises NoPictures when there is no such list, or no picture in it."""
+    path = folder_named(argument)
+    if not argument or not path.is_file():
+        raise NoPictures(f"There is no file {argument!r}; write list:FILE with a list of pictures, one path per line.")
+    if path.stat().st_size > MAX_BYTES:
+        raise NoPictures(f"{argument!r} is larger than {MAX_BYTES // 2**20} MiB: split the list.")
+    named = Named.read(path.read_bytes())
+    files, closed = _files(path.parent, list(named.labels))
+    source = Source("list", argument, path.parent, path.resolve(), reopen=lambda: open_list(argument))
+    left_out = Counter({"line that names a picture again": named.again} if named.again else {})
+    listing = Listing(files, left_out=left_out)
+    return opened(source, lambda patterns: listing, lambda files: named.said(argument, files), progress, closed)
+
+
+@dataclass
+class Named:
+    """What a list names."""
+
+    labels: dict[str, tuple[str, ...]]  # path as it stands there, without "./" -> its labels
+    again: int  # lines that name a path again
+    digest: str
+
+    @classmethod
+    def read(cls, content: bytes) -> Named:
+        """Paths are kept byte for byte. Empty lines count for nothing."""
+        labels: dict[str, tuple[str, ...]] = {}
+        again = 0
+        for line in content.removeprefix(b"\xef\xbb\xbf").splitlines():
+            place, _, said = line.partition(b"\t")
+            if not place.strip():
+                continue
+            path = os.path.normpath(os.fsdecode(place.strip()))
+            parts = (" ".join(part.split()) for part in re.split("[;|]", said.decode(errors="replace")))
+            again += path in labels
+            labels.setdefault(path, tuple(dict.fromkeys(filter(None, parts))))
+        return cls(labels, again, hashlib.sha256(content).hexdigest())
+
+    def said(self, argument: str, files: Sequence[File]) -> Described:
+        """Of the files that are there. Nothing where no line has a label."""
+        if not any(self.labels.values()):
+            return Described()
+        labels = {file.path: self.labels.get(file.path, ()) for file in files}
+        count = sum(map(bool, labels.values()))
+        told = f"pictures with labels: {count:,}" + f"; without: {len(labels) - count:,}" * (count < len(labels))
+        return Described(labels=labels, digest=self.digest, files={argument: told})
+
+
+def _files(root: Path, paths: list[str]) -> tuple[list[File], dict[str, str]]:
+    """The files that are there, sorted by path, and path -> why it is none."""
+    files, closed = [], {}
+    for path in sorted(paths):
+        try:
+            found = (root / path).stat()
+        except (OSError, ValueError) as error:  # ValueError: a zero byte
+            gone = isinstance(error, FileNotFoundError)
+            closed[path] = NO_FILE if gone else getattr(error, "strerror", None) or NO_READING
+            continue
+        if not (root / path).is_file():
+            closed[path] = NO_READING
+            continue
+        inode = (found.st_dev, found.st_ino) if found.st_ino else None
+        files.append(File(path, found.st_size, found.st_mtime_ns, inode, changed_at(found)))
+    return files, closed

@@ -1,0 +1,95 @@
+"""Benchmarks of pictures without labels: recall is measured, accuracy is not, and nothing breaks for want of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from searchdemo.bench import tradeoff_drawn
+from searchdemo.bench.points import Votes, quality, search_of
+from searchdemo.bench.suite import classnames, knn, latency, metric, reduce, tradeoff
+from searchdemo.bench.sweep import Grid
+from searchdemo.bench.workload import Bench, Workload, synthetic
+from searchdemo.cli.bench import chosen
+from searchdemo.collection.store import Key
+from searchdemo.errors import BadQuery, NotHere
+from searchdemo.indexes.table import INDEXES
+from searchdemo.measure.cards import RunCard
+from searchdemo.measure.recommend import Bounds
+
+
+@pytest.fixture(scope="module")
+def work() -> Workload:
+    """36 vectors, as few as a small folder has: some indexes cannot be trained with them."""
+    whole = synthetic(36, 4, 16)
+    nothing = np.full(36, -1), np.full(4, -1)
+    return replace(whole, labels=nothing[0], truth=nothing[1], label_names=(), class_names=())
+
+
+def bench(work: Workload, **options) -> Bench:
+    return Bench(None, Key("folder:x", "bundled"), _workload=work, quick=True, **options)  # type: ignore[arg-type]
+
+
+def test_what_needs_labels_says_so(work):
+    for benchmark in (knn, classnames):
+        with pytest.raises(NotHere, match="labels"):
+            benchmark.run(bench(work))
+    with pytest.raises(BadQuery, match="four classes"):
+        metric.run(bench(work))
+
+
+def test_recall_needs_none(work):
+    search = search_of(INDEXES["flat"].build(work.vectors))
+    assert Votes(work).of(search) == {"knn_top1": None}
+    assert quality(search, work, 1, 10) == {"recall_1": 1, "recall_10": 1}
+
+
+def test_a_sweep_is_drawn_and_a_setting_is_chosen(work, monkeypatch):
+    monkeypatch.setattr(tradeoff, "QUICK", (Grid("flat", "exact", "Flat"),))
+    monkeypatch.setattr(tradeoff, "KS", (1, 10))
+    monkeypatch.setattr(tradeoff, "ORDERED", ("flat",))
+    figures = tradeoff.run(bench(work))
+    card = RunCard("tradeoff", "folder:x", "bundled", figures.parts, figures.subject, figures.settings, at="2030-01-02")
+    drawn = {table.name: table.rows for table in tradeoff_drawn.tables([card])}
+    assert drawn
+    assert "no labels" in chosen([card], Bounds(recall=0.9)).text
+    with pytest.raises(BadQuery, match="top1 was not measured"):
+        chosen([card], Bounds(top1=50))
+    pytest.importorskip("matplotlib")
+    assert tradeoff_drawn.charts([card])
+
+
+def test_reductions(work, monkeypatch):
+    monkeypatch.setattr(reduce, "code_rows", lambda *given: ([], []))
+    monkeypatch.setattr(reduce, "SEEDS", 2)
+    monkeypatch.setattr(reduce, "DIMS", (8,))
+    monkeypatch.setattr(reduce, "BITS", (32,))
+    figures = reduce.run(bench(work))
+    assert all("recall_10" in row and "knn_top1" not in row for row in figures.parts["points"])
+    card = RunCard("reduce", "folder:x", "bundled", figures.parts, figures.subject, figures.settings, at="2030-01-02")
+    assert all("–" in cells for cells in reduce.tables([card])[0].cells())
+    pytest.importorskip("matplotlib")
+    assert reduce.charts([card])
+
+
+def test_an_index_that_cannot_be_trained_costs_the_others_nothing(work, monkeypatch):
+    monkeypatch.setattr(latency, "race", lambda bench: ([], []))
+    figures = latency.run(bench(work))
+    assert {"flat", "brute", "lsh-tables"} <= {row["index"] for row in figures.parts["search"]}
+    assert any(note.startswith("pq: ") for note in figures.notes)
+    with pytest.raises(BadQuery, match="'pq'"):
+        latency.run(bench(work, indexes=("pq",)))
+
+
+def test_pictures_without_a_label_do_not_count_against_accuracy():
+    whole = synthetic(400, 40, 16)
+    truth = whole.truth.copy()
+    truth[::2] = -1
+    half = replace(whole, truth=truth)
+    search = search_of(INDEXES["flat"].build(whole.vectors))
+    known = replace(whole, queries=whole.queries[1::2], truth=whole.truth[1::2])
+    assert Votes(half).of(search) == Votes(known).of(search)
+    assert quality(search, half, 5)["precision_5"] == quality(search, known, 5)["precision_5"]
+    assert half.of_labelled().subject["without_label"] == 20
