@@ -17,6 +17,7 @@ from searchdemo.encoders.bundled_text import SentenceModel, TextTower, gelu, hea
 from searchdemo.encoders.quantised import GROUP, dequantise, quantise_4bit
 from searchdemo.encoders.weights import part_of, read_weights
 from searchdemo.encoders.wordpiece import MAX_PIECES, WordPieces, one_edit, split_words
+from searchdemo.encoders.written import tidy
 from searchdemo.errors import BadArtifact, BadQuery
 
 
@@ -39,6 +40,12 @@ def tower(tmp_path_factory) -> TextTower:
         ("café-tür", ["cafe", "-", "tur"]),
         ("potter's wheel", ["potter", "'", "s", "wheel"]),
         ("🎈 猫", ["🎈", "猫"]),
+        ("potter\u2019s wheel", ["potter", "'", "s", "wheel"]),
+        ("dog\u02bcs \uff07 \u2032 \u00b4", ["dog", "'", "s", "'", "'", "'"]),
+        ("t\u2011shirt t\u2010shirt", ["t", "-", "shirt", "t", "-", "shirt"]),
+        ("\ufb01sh \uff24\uff2f\uff27 do\u200bg do\u00adg d\ufeffo\u2060g", ["fish", "dog", "dog", "dog", "dog"]),
+        ("Straße smørrebrød Łódź æon œuvre", ["strasse", "smorrebrod", "lodz", "aeon", "oeuvre"]),
+        ("cafe\u0301 na\u0308ive", ["cafe", "naive"]),
         ("", []),
     ],
 )
@@ -59,6 +66,19 @@ def test_words_that_are_not_known_are_named_once_and_left_out(reader):
     assert reading.unknown == ["zxqv", "猫", "🎈"]
     assert reading.pieces == reader.read("dog").pieces
     assert reader.read("tarant").unknown == ["tarant"]  # pieces alone make no word
+
+
+def test_a_plural_is_read_as_the_known_word(reader):
+    for many in ("tarantulas", "dogs", "TARANTULAS"):
+        reading = reader.read(many)
+        assert (reading.unknown, reading.corrected) == ([], {})
+        assert reading.pieces == reader.read(many.lower().removesuffix("s")).pieces
+    assert reader.read("zxqvs").unknown == ["zxqvs"]
+
+
+def test_what_every_text_tower_gets():
+    assert tidy("\u201cA\u201d\u00a0dog\u2019s \ufb01n\u200b, Ünal\u00ad") == "\u201cA\u201d dog's fin, Ünal"
+    assert tidy("می\u200cخواهم 👩\u200d🚀") == "می\u200cخواهم 👩\u200d🚀"  # joiners are part of these
 
 
 @pytest.mark.parametrize(

@@ -24,10 +24,11 @@ from searchdemo.ui.components.messages import sentence_errors
 from searchdemo.ui.components.query_picture import FOREIGN, QueryPicture, foreign, readable, source_of
 from searchdemo.ui.components.search_params import visibilities
 from searchdemo.ui.components.thumbnails import picture_data
+from searchdemo.ui.components.tiles import result_tiles
 from searchdemo.ui.demo import build_demo
 from searchdemo.ui.link import linked_value
 from searchdemo.ui.page import Page, about
-from searchdemo.ui.query import HELD_OUT, PICTURE, ROW, WORDS, Origin, filled, query_of
+from searchdemo.ui.query import HELD_OUT, PICTURE, ROW, WORDS, Origin, checked_template, given_words, query_of
 from tests.loopback_hub import nobody
 
 
@@ -110,7 +111,7 @@ def test_a_query_is_what_it_came_from(page):
     assert query(Origin(HELD_OUT, "scenes", 2)) == Query(held_out=2)  # no picture here, but a vector
     assert query(Origin(HELD_OUT, "scenes", 2), picture) == Query(picture=picture)
     assert query(Origin(PICTURE), picture, "words that were typed before") == Query(picture=picture)
-    assert query(Origin(WORDS), picture, "dog") == Query(text="a photo of a dog.")
+    assert query(Origin(WORDS), picture, "dog") == Query(text="dog", prompt=template)
     for nothing, said in ((None, "no query yet"), (Origin(WORDS), "empty"), (Origin(ROW, "elsewhere", 3), "elsewhere")):
         with pytest.raises(BadQuery, match=said):
             query(nothing)
@@ -230,11 +231,20 @@ def test_another_library_answers_through_the_page(page, index):
 
 
 def test_templates():
-    assert filled("a photo of a {}.", "dog") == "a photo of a dog."
+    assert checked_template("a photo of a {}.") == "a photo of a {}."
     with pytest.raises(BadQuery, match=r"no \{\}"):
-        filled("a photo", "dog")
+        checked_template("a photo")
     with pytest.raises(BadQuery, match="empty"):
-        filled("a photo of a {}.", "  ")
+        given_words("  ")
+
+
+def test_each_term_is_put_in_the_template(page):
+    chosen = page.choice("scenes", "bundled", "flat", 3)
+    query = query_of(Origin(WORDS), None, "red - 0.5: boat", "a photo of a {}.", chosen, page.open(chosen))
+    assert [(str(term), term.weight) for term in query.terms] == [("red", 1), ("boat", -0.5)]
+    assert query.prompt == "a photo of a {}."
+    tile = result_tiles(chosen.search(page.open(chosen), query))[0]
+    assert re.match(r"The score is [+-]\d\.\d+ by 1: red, [+-]\d\.\d+ by -0\.5: boat\. Cosine", tile.explained)
 
 
 def test_a_link_sets_only_what_it_may():

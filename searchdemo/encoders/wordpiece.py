@@ -11,6 +11,8 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from searchdemo.encoders.written import plain
+
 FIRST, LAST = "[CLS]", "[SEP]"  # pieces around every text
 MAX_PIECES = 128  # of a text; the rest is left out
 MIN_CORRECTED = 4  # letters of a word that is taken for a misspelt one
@@ -38,8 +40,7 @@ class Reading:
 
 def split_words(text: str) -> list[str]:
     """Lower-case words and single signs, without accents: "Café-Tür!" -> ["cafe", "-", "tur", "!"]."""
-    plain = unicodedata.normalize("NFKD", text.lower())
-    return re.findall(r"\w+|[^\w\s]", "".join(c for c in plain if not unicodedata.combining(c)))
+    return re.findall(r"\w+|[^\w\s]", plain(text))
 
 
 class WordPieces:
@@ -58,6 +59,8 @@ class WordPieces:
         for word in split_words(text):
             if not self.knows(word) and unicodedata.category(word[0])[0] in "PS" and word[0].isascii():
                 continue  # punctuation that the vocabulary lacks is no word
+            if not self.knows(word):
+                word = self.singular(word) or word
             words = [word]
             if not self.knows(word) and (other := self.corrected(word) or self.parted(word)):
                 reading.corrected[word] = other
@@ -84,6 +87,14 @@ class WordPieces:
             end = next(end for end in ends if prefix + word[start:end] in self.pieces)
             yield self.pieces[prefix + word[start:end]]
             start = end
+
+    def singular(self, word: str) -> str | None:
+        """The known word that this is the plural of; None without one."""
+        for ending, instead in (("ies", "y"), ("ves", "f"), ("es", ""), ("s", "")):
+            base = word.removesuffix(ending) + instead
+            if word.endswith(ending) and len(base) >= MIN_PART and self.knows(base):
+                return base
+        return None
 
     def corrected(self, word: str) -> str | None:
         """The most frequent known word that differs by one letter, or by two that changed places; None without one."""

@@ -342,7 +342,7 @@ def query_of(
     if origin.kind == WORDS:
         if not find(chosen.encoder).text:
             raise NoQuery(f"{chosen.encoder} reads no words: choose an encoder that does, such as {FALLBACK}.")
-        return Query(text=filled(template, words))
+        return Query(text=given_words(words), prompt=checked_template(template))
     here = origin.gallery == chosen.gallery
     if origin.kind == ROW and here:
         return Query(row=origin.number)
@@ -353,13 +353,18 @@ def query_of(
     raise NoQuery(f"The query is a picture of {origin.gallery} that is not on this machine: choose another one.")
 
 
-def filled(template: str | None, words: str | None) -> str:
-    """The words in the template. Raises NoQuery for no words, BadQuery for a template without a place for them."""
+def given_words(words: str | None) -> str:
+    """Raises NoQuery for no words."""
     if not words or not words.strip():
         raise NoQuery("The text is empty: type a few words, such as 'a red boat'.")
+    return words
+
+
+def checked_template(template: str | None) -> str:
+    """The sentence that each term is put in. Raises BadQuery for one without a place for it."""
     if not template or "{}" not in template:
         raise BadQuery(f"The template {template!r} has no {{}} for the words to go to: write one, or '{{}}' alone.")
-    return template.replace("{}", words)
+    return template
 
 
 def strip_html(picture: bytes | Blur | None = None, name: str = "", what: str = "") -> str:

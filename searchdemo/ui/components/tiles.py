@@ -64,6 +64,8 @@ def result_tiles(result: SearchResult, own: bool = False) -> list[Tile]:
     unlikely, tiles = bool(result.presence and result.presence.unlikely), []
     for rank, hit in enumerate(shown_hits(result), 1):
         caption, said = f"{rank}. {named(hit)}", explained(hit.score)
+        if hit.shares:
+            said = f"{shared(result.terms, hit)} {said}"
         if hit.file and hit.more_labels:  # the file's name stands in the place of its classes
             said = f"Labels: {hit.class_names}. {said}"
         if hit.row in missed:
@@ -75,6 +77,12 @@ def result_tiles(result: SearchResult, own: bool = False) -> list[Tile]:
             Tile(hit.picture or hit.blur, caption, f"{hit.score:.3f}", said, mark, folder_of(hit, own), unlikely)
         )
     return tiles
+
+
+def shared(terms: Sequence[tuple[str, float]], hit: Hit) -> str:
+    """What each term adds to the score."""
+    each = (f"{share:+.3f} by {weight:g}: {term}" for (term, weight), share in zip(terms, hit.shares, strict=True))
+    return f"The score is {', '.join(each)}."
 
 
 def named(hit: Hit) -> str:
