@@ -158,14 +158,14 @@ def test_pictures_whose_neighbours_all_have_another_label(world):
     labels[3] = 2  # wrong
     labels[20] = -1  # unknown: a witness for nothing, and not in doubt itself
     world.change(pictures=ColourPictures(np.concatenate([reds, blues]).astype(np.uint8), labels))
-    found = audit(world.built().open("colours", "mean-colour"))
+    found = audit(world.ready().open("colours", "mean-colour"))
     assert [(doubt.member.row, doubt.label, doubt.votes) for doubt in found.doubts] == [(3, "n0", 10)]
 
 
 def test_plain_pictures_are_copies_by_their_pixels_alone(world):
     colours = np.array([(200, 10, 10), (10, 200, 10), (200, 10, 10), (201, 10, 10)], np.uint8)
     world.change(pictures=ColourPictures(colours, [0, 1, 0, 0]))
-    found = audit(world.built().open("colours", "mean-colour"))
+    found = audit(world.ready().open("colours", "mean-colour"))
     assert [[member.row for member in pile.members] for pile in found.of("within", "exact")] == [[0, 2]]
     assert not found.of("within", "near") and not found.of("within", "scene")
 
@@ -173,7 +173,7 @@ def test_plain_pictures_are_copies_by_their_pixels_alone(world):
 def test_without_pictures_equal_embeddings_are_near_copies(world):
     colours = np.array([(200, 10, 10), (10, 200, 10), (200, 10, 10), (20, 20, 200)], np.uint8)
     world.change(pictures=ColourPictures(colours, [0, 1, 0, 2]))
-    world.built()
+    world.ready()
     world.change(pictures=ColourPictures(colours, [0, 1, 0, 2], absent=range(4)))
     found = audit(world.library().open("colours", "mean-colour"))
     assert [[member.row for member in pile.members] for pile in found.of("within", "near")] == [[0, 2]]

@@ -123,7 +123,7 @@ def card(world, monkeypatch):
     spec = replace(ENCODERS["mean-colour"], prompts=("{}", "dark{}"))
     monkeypatch.setitem(ENCODERS, "mean-colour", spec)
     monkeypatch.setattr(world.encoder, "encode_texts", lambda texts: unit(np.stack([channel(t) for t in texts])))
-    return measure("classnames", Bench(world.built(), Key("colours", "mean-colour")))
+    return measure("classnames", Bench(world.ready(), Key("colours", "mean-colour")))
 
 
 def channel(text: str) -> np.ndarray:
@@ -173,7 +173,7 @@ def test_an_encoder_without_words_is_refused(world):
 
 
 def test_vectors_of_other_weights_are_refused(world):
-    world.built()
+    world.ready()
     world.encoder = MeanColour("cd" * 32)
     with pytest.raises(BadArtifact, match="other weights"):
         classnames.run(Bench(world.library(), Key("colours", "mean-colour")))

@@ -51,7 +51,7 @@ def raced(world, monkeypatch) -> tuple[list[dict], list]:
     def _of(call) -> int:
         return id(call.args[0]) if call.func is extraction.embedded else id(call.func.__self__)
 
-    bench = Bench(world.built(), Key("colours", "mean-colour"), threads=(1, 2), quick=True)
+    bench = Bench(world.ready(), Key("colours", "mean-colour"), threads=(1, 2), quick=True)
     return extraction.race(bench)
 
 

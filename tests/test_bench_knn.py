@@ -121,7 +121,7 @@ def test_a_gpu_has_a_row_of_its_own(world, monkeypatch):
 def test_of_a_built_gallery_the_seconds_of_embedding_are_told(world, monkeypatch):
     spec = replace(ENCODERS["mean-colour"], trained_on="colours")
     monkeypatch.setitem(ENCODERS, "mean-colour", spec)
-    card = measure("knn", Bench(world.built(), Key("colours", "mean-colour")))
+    card = measure("knn", Bench(world.ready(), Key("colours", "mean-colour")))
     assert card.parts["times"][0]["embed_pictures"] == 330
     assert "trained on the pictures and labels" in card.notes[0]
     summary, by_k, by_temperature, seconds, published = knn.tables([card])
@@ -210,7 +210,7 @@ def test_top_5_of_the_head_by_hand():
 
 def test_where_nothing_is_held_out_some_pictures_ask_and_are_not_searched(world):
     world.change(queries=colour_pictures(0, seed=1))
-    collection = world.built().open("colours", "mean-colour")
+    collection = world.ready().open("colours", "mean-colour")
     work = stored(collection)
     assert len(work.queries) == len(work.truth) == work.subject["left_out"] == 30
     assert len(work.vectors) == len(work.labels) == work.subject["vectors"] == 270

@@ -46,7 +46,7 @@ def bench(world, monkeypatch, in_this_process) -> Bench:
     monkeypatch.setattr(requirements, "app_seconds", lambda *places: 2.5)
     monkeypatch.setattr(requirements, "shaping_ms", lambda shown, repeats: SHAPING)
     monkeypatch.setattr(requirements, "TEXT", "red")  # what mean-colour reads
-    return Bench(world.built(), Key("colours", "mean-colour"), quick=True)
+    return Bench(world.ready(), Key("colours", "mean-colour"), quick=True)
 
 
 def test_every_bound_with_the_figures_it_comes_from(bench, tmp_path):

@@ -158,7 +158,7 @@ def test_a_hit_has_its_picture_or_else_its_blur(gappy):
 
 
 def test_a_gallery_without_blurs_has_hits_without(world):
-    hits = world.built().open("colours", "mean-colour").search(Query(text="red"), "flat", k=5).hits
+    hits = world.ready().open("colours", "mean-colour").search(Query(text="red"), "flat", k=5).hits
     assert all(hit.blur is None and hit.picture for hit in hits)
     assert colour_gallery().blur(0) is None
 

@@ -167,7 +167,7 @@ def test_files_of_others_are_not_compared(tmp_path):
 @pytest.mark.parametrize("times", [1, 3])
 def test_a_rebuild_between_a_checksum_and_the_opening_is_no_damage(world, monkeypatch, times):
     """The vectors that are answered from are those of the manifest, however often they are replaced meanwhile."""
-    library, done = world.built(), []
+    library, done = world.ready(), []
 
     class Late(StoredVectors):
         def __init__(self, path: Path):
@@ -190,7 +190,7 @@ def test_a_rebuild_between_a_checksum_and_the_opening_is_no_damage(world, monkey
     ["", "null", "[]", "1", '{"format": 1}', "{", "\ufeff{}", '{"format": 1, "files": ["ivf.faiss"]}', "\0" * 700],
 )
 def test_a_manifest_that_is_none_is_told_with_what_mends_it(world, text):
-    library = world.built()
+    library = world.ready()
     whole = (world.folder / "manifest.json").read_text()
     (world.folder / "manifest.json").write_text(text)
     with pytest.raises(BadArtifact, match=r"is not a manifest that this version reads .* --rebuild`"):
@@ -202,7 +202,7 @@ def test_a_manifest_that_is_none_is_told_with_what_mends_it(world, text):
 
 @pytest.mark.parametrize(("name", "value"), [("files", ["ivf.faiss"]), ("vectors", "many"), ("encoder", None)])
 def test_a_manifest_whose_facts_are_of_another_type_is_none(world, name, value):
-    library, path = world.built(), world.folder / "manifest.json"
+    library, path = world.ready(), world.folder / "manifest.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {name: value}))
     with pytest.raises(BadArtifact, match=f"{name} .*, wanted"):
         library.open("colours", "mean-colour")

@@ -31,7 +31,7 @@ def chosen(index: str = "ivf", k: int = 5, **params: int) -> Choice:
 @pytest.fixture
 def collection(world):
     """300 colours with a map by PCA."""
-    opened = world.built().open("colours", "mean-colour")
+    opened = world.ready().open("colours", "mean-colour")
     keep(opened, scaled(principal(opened.vectors.all())), "PCA")
     return opened
 
@@ -53,7 +53,7 @@ def test_rows_are_sent_where_they_are_not_the_positions(world):
 
 
 def test_without_a_map_the_command_is_named(world):
-    opened = world.built().open("colours", "mean-colour")
+    opened = world.ready().open("colours", "mean-colour")
     with pytest.raises(
         NotBuilt, match=r"run `python -m searchdemo build --gallery colours --encoder mean-colour --map`"
     ):

@@ -98,7 +98,7 @@ def test_pca_worked_out_by_hand():
 @pytest.mark.parametrize("number", [1, 2, 50])
 def test_a_gallery_of_any_size_has_a_map(world, number):
     world.change(pictures=colour_gallery(number).pictures)
-    collection = world.built().open("colours", "mean-colour")
+    collection = world.ready().open("colours", "mean-colour")
     assert collection.map() is None
     built = build_map(collection)
     assert built.points.shape == (number, 2) and built.made.startswith("PCA")
@@ -114,7 +114,7 @@ def test_neighbours_come_from_the_inverted_file_where_there_are_many(world, monk
     """Cells that hold fewer than are asked for do not leave gaps."""
     monkeypatch.setattr(maps, "EXACT_UP_TO", 100)
     monkeypatch.setattr(maps, "NPROBE", nprobe)
-    collection = world.built().open("colours", "mean-colour")
+    collection = world.ready().open("colours", "mean-colour")
     vectors, asked = collection.vectors.all(), {}
 
     def look(rows, search, report):
@@ -134,7 +134,7 @@ def test_neighbours_come_from_the_inverted_file_where_there_are_many(world, monk
 def mapped(world):
     """A library whose colours have a map; world.folder holds it."""
     world.change(pictures=colour_gallery(50).pictures)
-    library = world.built()
+    library = world.ready()
     build_map(library.open("colours", "mean-colour"))
     return library
 

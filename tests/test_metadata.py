@@ -260,7 +260,7 @@ def test_a_damaged_file_is_made_again_and_one_that_cannot_be_written_is_not_need
 
 
 def test_a_filter_travels_to_the_index_and_to_the_exact_answer(world):
-    collection = world.built().open("colours", "mean-colour")
+    collection = world.ready().open("colours", "mean-colour")
     vectors, labels = world.gallery.pictures.rows_of(), world.gallery.pictures.labels
     query = world.gallery.queries.rows_of()[0]
     greens = np.flatnonzero(labels == 1)
@@ -282,7 +282,7 @@ def test_a_filter_travels_to_the_index_and_to_the_exact_answer(world):
 
 def test_of_few_all_are_compared(world):
     """An inverted file with nprobe 1 does not visit the cells of pictures far from the query."""
-    collection = world.built().open("colours", "mean-colour")
+    collection = world.ready().open("colours", "mean-colour")
     vectors, query = world.gallery.pictures.rows_of(), world.gallery.queries.rows_of()[0]
     far = np.argsort(vectors @ query, kind="stable")[:2]
     asked = {"where": f"row in ({far[0]}, {far[1]})", "compare": True}
@@ -293,21 +293,21 @@ def test_of_few_all_are_compared(world):
 
 
 def test_an_index_that_cannot_filter_says_so(world):
-    collection = world.built().open("colours", "mean-colour")
+    collection = world.ready().open("colours", "mean-colour")
     result = collection.search(Query(held_out=0), "lsh", 5, where="label = 'n2'")
     assert {hit.label for hit in result.hits} == {"n2"} and len(result.hits) == 5
     assert result.notice == "lsh cannot filter while it searches: it was asked for more, then filtered"
 
 
 def test_a_part_of_a_collection_filters_its_own_positions(world):
-    collection = world.built().open("colours", "mean-colour").part(50)
+    collection = world.ready().open("colours", "mean-colour").part(50)
     result = collection.search(Query(held_out=0), "flat", 50, where="label = 'n0'")
     assert {hit.label for hit in result.hits} == {"n0"} and result.matching == len(result.hits)
     assert result.matching == (collection.labels() == 0).sum()
 
 
 def test_other_classes_have_other_facts(world):
-    library = world.built()
+    library = world.ready()
     assert library.open("colours", "mean-colour").search(Query(held_out=0), where="label = 'reddish'").matching
     world.gallery = replace(world.gallery, class_names=("crimson", "greenish", "bluish"))
     again = world.library().open("colours", "mean-colour")

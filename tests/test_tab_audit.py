@@ -24,7 +24,7 @@ COLOURS = np.array([(200, 10, 10)] * 2 + [(10, 200, 10)], np.uint8)
 def collection(world):
     """Rows 0 and 1 are one picture under two labels; the held-out query is a copy of row 2."""
     world.change(pictures=ColourPictures(COLOURS, [0, 2, 1]), queries=ColourPictures(COLOURS[2:], [1]))
-    return world.built().open("colours", "mean-colour")
+    return world.ready().open("colours", "mean-colour")
 
 
 def test_what_is_shown_of_each_kind(collection):

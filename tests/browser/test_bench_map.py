@@ -34,7 +34,7 @@ def test_the_map_is_moved_and_its_frames_are_counted(browser_page):
 def bench(world, monkeypatch):
     rows = [{"motion": "pan", "where": "the whole map", "drawn": 9, "frames_per_second": 29.0}]
     monkeypatch.setattr(frames, "moved", lambda bench: rows)
-    return Bench(world.built(), Key("colours", "mean-colour"), quick=True)
+    return Bench(world.ready(), Key("colours", "mean-colour"), quick=True)
 
 
 def test_the_card_and_its_bound(bench):
