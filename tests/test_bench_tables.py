@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from searchdemo.bench.tables import Column, Table, fixed, megabytes, number
@@ -46,6 +48,14 @@ TABLE = Table("t", "A title", COLUMNS, [{"name": "a|b", "ms": 1.0}, {"ms": NAN},
 
 def test_what_was_not_measured_is_a_dash():
     assert TABLE.cells() == [["a|b", "1.00"], ["–", "–"], ["–", "–"]]
+
+
+def test_a_long_table_is_folded():
+    rows = [{"name": f"row {number}", "ms": 1.0} for number in range(9)]
+    lines = replace(TABLE, rows=rows, title="A < B").markdown().splitlines()
+    assert lines[:3] == ["<details>", "<summary><b>A &lt; B</b> (9 rows)</summary>", ""]
+    assert lines[3].startswith("| name") and lines[-4:] == ["", "<sub>here</sub>", "", "</details>"]
+    assert "<details>" not in replace(TABLE, rows=rows[:8]).markdown()
 
 
 def test_markdown():

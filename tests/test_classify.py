@@ -41,6 +41,21 @@ def test_shares_by_hand(world, library, temperature):
     assert shares == sorted(shares, reverse=True) and sum(shares) == pytest.approx(1)
 
 
+def test_names_have_angles_and_a_threshold_may_leave_them_out(library):
+    collection = library.open(*WHERE)
+    found = collection.classify(Query(row=0), "flat", 5)
+    vector, rows = collection.vectors.take(np.array([0]))[0], collection.class_name_rows()
+    for guess in found.by_class_names:
+        cosine = float(rows[collection.gallery.label_names.index(guess.label)] @ vector)
+        assert guess.degrees == pytest.approx(np.degrees(np.arccos(min(1, cosine))), abs=1e-3)
+    said = found.to_json()["by_class_names"]
+    assert said and said[0]["radians"] == pytest.approx(np.radians(said[0]["degrees"]))
+    middle = found.by_class_names[1].degrees
+    kept = collection.classify(Query(row=0), "flat", 5, max_degrees=middle).by_class_names
+    assert kept == tuple(guess for guess in found.by_class_names if guess.degrees <= middle)
+    assert all("degrees" not in guess for guess in found.to_json()["guesses"])
+
+
 def test_the_nearest_alone(library):
     found = library.open(*WHERE).classify(Query(text="orange"), "flat", k=1)
     assert [(guess.label, guess.class_name, guess.share) for guess in found.guesses] == [("n0", "red", 1.0)]

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import functools
+import time
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import faiss
 import numpy as np
@@ -266,3 +269,64 @@ def test_a_walk_worked_out_by_hand():
     graph = Graph(0, 1, neighbours, lambda query, positions: -np.abs(positions - query[0]))
     steps = walk(graph, np.array([8.2]), 2)
     assert steps == Walk(descent=(0, 6), expanded=(6, 7, 8, 9), kept=(8, 9), scored=5)
+
+
+class Gpus:
+    """Two GPUs that are none: an index stays where it is, and what was asked of FAISS is told."""
+
+    def __init__(self, monkeypatch, number: int):
+        self.asked: list[tuple] = []
+        for name, value in {
+            "get_num_gpus": lambda: number,
+            "StandardGpuResources": lambda: "resources",
+            "GpuMultipleClonerOptions": SimpleNamespace,
+            "index_cpu_to_gpu": lambda resources, gpu, index: self.moved("one", gpu, index),
+            "index_cpu_to_all_gpus": lambda index, options: self.moved("all", options.shard, index),
+        }.items():
+            monkeypatch.setattr(faiss_index.faiss, name, value, raising=False)
+
+    def moved(self, how, which, index):
+        self.asked.append((how, which))
+        return index
+
+
+@pytest.mark.parametrize(
+    ("number", "device", "asked"),
+    [
+        (0, "cuda:0", []),
+        (1, "cuda", [("one", 0)]),
+        (2, "cuda:1", [("one", 1)]),
+        (2, "cuda:all", [("all", True)]),
+        (1, "cuda:all", [("one", 0)]),
+    ],
+)
+@pytest.mark.parametrize("name", ["flat", "ivf", "sq8"])
+def test_the_gpus_that_a_device_names(name, number, device, asked, clustered, monkeypatch):
+    gpus, index = Gpus(monkeypatch, number), INDEXES[name].build(clustered[0])
+    before = index.search(clustered[1], 5).positions
+    index.to_gpu(device)
+    assert gpus.asked == (asked if name != "sq8" else [])
+    assert index.on_gpu == bool(gpus.asked)
+    assert np.array_equal(index.search(clustered[1], 5).positions, before)
+
+
+def test_on_a_gpu_readers_take_turns(clustered, monkeypatch):
+    """FAISS's GPU indexes are not safe for concurrent readers."""
+    Gpus(monkeypatch, 1)
+    index, inside, most = INDEXES["flat"].build(clustered[0]), 0, []
+
+    class Watched:
+        def search(self, queries, k, params=None):
+            nonlocal inside
+            inside += 1
+            most.append(inside)
+            time.sleep(0.005)
+            inside -= 1
+            return np.zeros((len(queries), k), np.float32), np.zeros((len(queries), k), np.int64)
+
+    index.to_gpu("cuda:0")
+    index.search(clustered[1][:1], 3)  # its parameters are made of the real one
+    index.index = Watched()
+    with ThreadPoolExecutor(4) as pool:
+        [*pool.map(lambda number: index.search(clustered[1][:1], 3), range(12))]
+    assert most == [1] * 12

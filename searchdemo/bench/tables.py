@@ -6,10 +6,13 @@ import json
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from html import escape
 from pathlib import Path
 from typing import Any
 
 from searchdemo.measure.cards import RunCard
+
+LONG = 8  # rows of a table in a document: a longer one is folded
 
 Form = Callable[[Any], str]
 
@@ -89,7 +92,12 @@ class Table:
         lines = [[column.head for column in self.columns], *self.cells()]
         text = ["| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines]
         rule = "| " + " | ".join("---:" if column.numeric else "---" for column in self.columns) + " |"
-        return "\n".join([f"**{self.title}**", "", text[0], rule, *text[1:], "", f"<sub>{self.source}</sub>"])
+        table, source = "\n".join([text[0], rule, *text[1:]]), f"<sub>{self.source}</sub>"
+        if len(self.rows) <= LONG:
+            return "\n".join([f"**{self.title}**", "", table, "", source])
+        # Folded: a reader sees the title, and opens it. Markdown within HTML needs empty lines around it.
+        summary = f"<summary><b>{escape(self.title)}</b> ({len(self.rows):,} rows)</summary>"
+        return "\n".join(["<details>", summary, "", table, "", source, "", "</details>"])
 
 
 def table_of(card: RunCard, name: str, title: str, columns: Sequence[Column], rows: Iterable[dict]) -> Table:

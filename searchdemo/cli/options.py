@@ -46,7 +46,9 @@ def add_choice(parser: argparse.ArgumentParser, gallery: bool = True) -> None:
     parser.add_argument("--metric", choices=METRICS, default="ip", help="of the indexes (default %(default)s)")
     parser.add_argument("--limit", type=whole_number, metavar="N", help="only N pictures, balanced over the classes")
     parser.add_argument("--weights", type=existing_file, metavar="FILE", help="your own weights, safetensors")
-    parser.add_argument("--device", metavar="D", help="cuda, cuda:1, mps or cpu (default: the fastest there is)")
+    parser.add_argument(
+        "--device", metavar="D", help="cuda, cuda:1, cuda:all, mps or cpu (default: the fastest there is)"
+    )
     parser.add_argument(
         "--runtime",
         choices=[*RUNTIMES],

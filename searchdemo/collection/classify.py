@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,6 +17,11 @@ class Guess:
     label: str
     class_name: str
     share: float  # of the vote, or of the softmax over class names; 0 to 1
+    degrees: float | None = None  # the angle between the query and the class's name; None for a vote
+
+    def to_json(self) -> dict:
+        angle = {} if self.degrees is None else {"degrees": self.degrees, "radians": math.radians(self.degrees)}
+        return {"label": self.label, "class_name": self.class_name, "share": self.share} | angle
 
 
 @dataclass(frozen=True)
@@ -23,15 +29,15 @@ class Classification:
     guesses: tuple[Guess, ...]  # by neighbours, best first, at most GUESSES
     neighbors: SearchResult
     shares: tuple[float, ...]  # of the vote, one for each neighbour
-    by_class_names: tuple[Guess, ...]  # empty when the encoder cannot read them
+    by_class_names: tuple[Guess, ...]  # empty when the encoder cannot read them, or none lies within a threshold
 
     def to_json(self) -> dict:
         content = self.neighbors.to_json()
         for hit, share in zip(content["hits"], self.shares, strict=True):
             hit["share"] = share
         return {
-            "guesses": [vars(guess) for guess in self.guesses],
-            "by_class_names": [vars(guess) for guess in self.by_class_names],
+            "guesses": [guess.to_json() for guess in self.guesses],
+            "by_class_names": [guess.to_json() for guess in self.by_class_names],
             **content,
         }
 

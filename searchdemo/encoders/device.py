@@ -15,8 +15,8 @@ GPU_FILES = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
 def pick_device(name: str | None = None) -> str:
     """The fastest device of this machine: "cuda:0", else "mps", else "cpu". Without torch it is "cpu".
 
-    `name` chooses another ("cuda", "cuda:1", "mps", "cpu"). Raises UnknownName for a device that this machine does not
-    have, NotInstalled for any but the CPU without torch.
+    `name` chooses another ("cuda", "cuda:1", "mps", "cpu"); "cuda:all" is the first for what takes one alone.
+    Raises UnknownName for a device that this machine does not have, NotInstalled for any but the CPU without torch.
     """
     if name == "cpu" or (name is None and not (is_installed("torch") and may_have_gpu())):
         return "cpu"
@@ -25,7 +25,7 @@ def pick_device(name: str | None = None) -> str:
     known += ["mps"] * torch.backends.mps.is_available() + ["cpu"]
     if name is None:
         return known[0]
-    wanted = "cuda:0" if name == "cuda" else name
+    wanted = "cuda:0" if name in ("cuda", "cuda:all") else name
     if wanted not in known:
         raise UnknownName("device on this machine", name, known)
     return wanted

@@ -28,6 +28,7 @@ from searchdemo.types import MISSING, Count, Neighbors
 
 DESCRIBING = ("pymilvus",)  # libraries whose indexes keep facts beside vectors
 MAX_MADE = 256  # parameter objects that an index keeps for the next call
+ALL_GPUS = "cuda:all"  # a device: FAISS's indexes in parts on all of them, an encoder and torch on the first
 METRICS = ("ip", "l2")  # inner product, squared Euclidean distance: on unit rows both order alike
 
 

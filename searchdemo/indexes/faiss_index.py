@@ -15,7 +15,7 @@ import numpy as np
 
 from searchdemo.errors import BadArtifact
 from searchdemo.indexes import faiss_change
-from searchdemo.indexes.base import Index, IndexSpec, checked_params, cosines, reason
+from searchdemo.indexes.base import ALL_GPUS, Index, IndexSpec, checked_params, cosines, reason
 from searchdemo.indexes.factory import is_hash
 from searchdemo.indexes.nodes import Nodes
 from searchdemo.indexes.walk import Graph, Walk, walk
@@ -137,7 +137,7 @@ class FaissIndex(Index):
             # One that grew has the cells that it was trained with, not those that are right for so many vectors.
             self.recipe = INVERTED.sub(f"IVF{ivf.nlist}", self.recipe)
         self._hamming, self._euclidean = is_hash(self.recipe), index.metric_type == faiss.METRIC_L2
-        self._on_gpu = False
+        self.on_gpu = False
         self._cells: np.ndarray | None = None
         self._use(faiss.downcast_index(index))
 
@@ -170,11 +170,19 @@ class FaissIndex(Index):
         self._made = {}
 
     def to_gpu(self, device: str = "cuda:0") -> None:
-        """Moves flat and IVF, when this is faiss-gpu and there is a GPU."""
-        if getattr(faiss, "get_num_gpus", int)() and self.spec.name in ("flat", "ivf"):
-            number = int(device.partition(":")[2] or 0)
-            self._use(faiss.index_cpu_to_gpu(faiss.StandardGpuResources(), number, self.index))
-            self._on_gpu = True
+        """Moves flat and IVF, when this is faiss-gpu and there is a GPU; ALL_GPUS: in equal parts to all of them."""
+        gpus = getattr(faiss, "get_num_gpus", int)()
+        if not gpus or self.spec.name not in ("flat", "ivf"):
+            return
+        if device == ALL_GPUS and gpus > 1:
+            options = faiss.GpuMultipleClonerOptions()
+            options.shard = True  # FAISS's copies on each GPU take no search parameters
+            self._use(faiss.index_cpu_to_all_gpus(self.index, options))
+        else:
+            number = 0 if device == ALL_GPUS else int(device.partition(":")[2] or 0)
+            self._resources = faiss.StandardGpuResources()  # FAISS keeps no hold on it
+            self._use(faiss.index_cpu_to_gpu(self._resources, number, self.index))
+        self.on_gpu = True
 
     def _parameters(self, values: dict[str, int]) -> Any:
         # Making FAISS's nested parameter objects took 22 of 62 us of an ivf-fastscan query; a search only reads them.
@@ -213,7 +221,7 @@ class FaissIndex(Index):
 
     @property
     def filters(self) -> bool:  # type: ignore[override]
-        return not self._on_gpu and takes_selector(self.owner)
+        return not self.on_gpu and takes_selector(self.owner)
 
     def _search_among(
         self, queries: np.ndarray, k: int, made: Effort, only: np.ndarray
@@ -233,7 +241,7 @@ class FaissIndex(Index):
         return self._asked(queries, k, made.params)
 
     def _asked(self, queries: np.ndarray, k: int, params: Any) -> tuple[np.ndarray, np.ndarray]:
-        if self._on_gpu:
+        if self.on_gpu:
             with self._lock:
                 scores, rows = self.index.search(queries, k, params=params)
         else:

@@ -7,12 +7,13 @@ itself, each row without itself ("train", leave-one-out). Can neighbours replace
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from searchdemo.bench import linear_head, plots
 from searchdemo.bench.published import beside_ours
+from searchdemo.bench.resident import resident_bytes
 from searchdemo.bench.tables import Column, Form, Table, columns, encoder_of, fixed, number, table_of
 from searchdemo.bench.workload import Bench, Workload
 from searchdemo.collection.asked import without_themselves
@@ -20,7 +21,7 @@ from searchdemo.collection.build import balanced_rows
 from searchdemo.collection.classify import training_note
 from searchdemo.collection.knn import TEMPERATURE, Accuracy, evaluate
 from searchdemo.encoders.device import pick_device
-from searchdemo.indexes.base import Index
+from searchdemo.indexes.base import ALL_GPUS, Index
 from searchdemo.indexes.table import INDEXES
 from searchdemo.measure.cards import Figures, RunCard, source_of
 from searchdemo.threads import thread_limit
@@ -50,10 +51,11 @@ def run(bench: Bench) -> Figures:
 
     flat = INDEXES["flat"].build(work.vectors)
     found, seconds = _search_both(flat, work, asking, max(ks), "flat", bench)
-    times = [{"what": "kNN, FAISS flat on the CPU", "threads": _threads()} | seconds | embedded]
+    memory = {"resident_bytes": resident_bytes()}  # of the whole process, vectors and all neighbours included
+    times = [{"what": "kNN, FAISS flat on the CPU", "threads": _threads()} | seconds | embedded | memory]
     if pick_device(bench.library.device).startswith("cuda"):
         try:
-            times.append(_on_gpu(bench, work, asking, max(ks)) | embedded)
+            times += [row | embedded for row in _on_gpu(bench, work, asking, max(ks))]
         except RuntimeError as error:  # torch's error when the GPU is out of memory
             notes.append(f"kNN on the GPU: {error}")
 
@@ -126,12 +128,17 @@ def _search(index: Index, queries: np.ndarray, k: int, stage: str, bench: Bench)
     return Neighbors(np.concatenate(rows), np.concatenate(scores)), seconds
 
 
-def _on_gpu(bench: Bench, work: Workload, asking: np.ndarray, k: int) -> dict:
+def _on_gpu(bench: Bench, work: Workload, asking: np.ndarray, k: int) -> Iterator[dict]:
+    """By torch; and by FAISS where this is faiss-gpu, on all GPUs where the device says so."""
     device = pick_device(bench.library.device)
-    index = INDEXES["exact-bf16"].build(work.vectors)
-    index.to_gpu(device)
-    _, seconds = _search_both(index, work, asking, k, f"brute force on {device}", bench)
-    return {"what": f"kNN, brute force on {device}"} | seconds
+    asked_for = ALL_GPUS if bench.library.device == ALL_GPUS else device
+    for name, what, where in (("exact-bf16", "brute force", device), ("flat", "FAISS flat", asked_for)):
+        index = INDEXES[name].build(work.vectors)
+        index.to_gpu(where)
+        if not getattr(index, "on_gpu", True):
+            continue
+        _, seconds = _search_both(index, work, asking, k, f"{what} on {where}", bench)
+        yield {"what": f"kNN, {what} on {where}"} | seconds
 
 
 def _head(bench: Bench, work: Workload, asking: np.ndarray) -> tuple[dict, dict, list[dict]]:
@@ -247,7 +254,7 @@ def _seconds(card: RunCard) -> Table:
     heads = [
         *columns("what threads embed_s"),
         Column("build_s", "build or training s", number()),
-        *columns("train_queries train_search_s valid_queries valid_search_s"),
+        *columns("train_queries train_search_s valid_queries valid_search_s resident_bytes?"),
     ]
     title = f"Seconds of neighbours and of the head on {encoder_of(card)}{pictures}"
     return table_of(card, "knn-seconds", title, heads, card.parts["times"])
