@@ -66,6 +66,7 @@ def test_of_few_pictures_all_are_returned(collection):
 
 def test_a_query_is_searched_exactly_once_however_it_is_dragged(collection, monkeypatch):
     asked, search = [], exact.certain
+    exact_once(collection, collection.queries[2:3], 12)  # the first of all is searched twice, and told warm
     monkeypatch.setattr(exact, "certain", lambda *given: asked.append(given[2]) or search(*given))
 
     def dragged(number: int, k: int, nprobe: int, where: str = "") -> float:

@@ -278,7 +278,13 @@ def test_ones_own_picture_joins_the_grid_and_a_sixth_is_refused(tab, library, tm
         add_row(tab, row)
         expect(grid.locator("td")).to_have_count(count)
     add_row(tab, 3)
-    expect(tab.get_by_test_id("toast-body")).to_contain_text("The grid holds 5 pictures")
+    said = tab.locator("#distances-said")
+    expect(said).to_contain_text("The grid holds 5 pictures")
+    tab.locator("#distances-clear").click()
+    expect(said).to_be_hidden()
+    add_row(tab, 999_999)
+    expect(said).to_contain_text("There is no row 999999")
+    expect(tab.get_by_test_id("toast-body")).to_have_count(0)
 
 
 def test_on_a_phone_all_tabs_are_in_sight_and_nothing_sticks_out(roots, visit, page_url):

@@ -32,6 +32,19 @@ def as_message() -> Iterator[None]:
         raise gr.Error(escape(str(error), quote=False), print_exception=False, title="", duration=12) from None
 
 
+def in_place(handler: Callable, outputs: int) -> Callable:
+    """Decorates a handler of so many outputs: they stay at a SearchDemoError, which one more, a line, says."""
+
+    @functools.wraps(handler)
+    def guarded(*values: object) -> tuple:
+        try:
+            return *handler(*values), ""
+        except SearchDemoError as error:
+            return *[gr.skip()] * outputs, refusal_html(str(error))
+
+    return guarded
+
+
 def sentence_errors(handler: Callable) -> Callable:
     """Decorates a handler, a function or a generator: its SearchDemoErrors become messages on the page."""
     if inspect.isgeneratorfunction(handler):

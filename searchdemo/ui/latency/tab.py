@@ -13,7 +13,7 @@ from searchdemo.collection.query import Query
 from searchdemo.errors import BadQuery, SearchDemoError
 from searchdemo.indexes.table import INDEXES
 from searchdemo.measure.race import Row
-from searchdemo.ui.components.messages import hint, refusal_html, sentence_errors
+from searchdemo.ui.components.messages import hint, refusal_html
 from searchdemo.ui.latency import form as race_form
 from searchdemo.ui.latency import view as race_view
 from searchdemo.ui.latency.steps import steps
@@ -96,6 +96,12 @@ def add(page: Page) -> None:
         missed = collection.missed(done.query, index, done.found[index], **params)
         return race_view.missed_html(index, str(missed), *race_view.missed_tiles(collection, done.query, missed))
 
+    def missed_or_refusal(index: str, done: Finished | None) -> str:
+        try:
+            return show_missed(index, done)
+        except SearchDemoError as error:
+            return refusal_html(str(error))
+
     def fit(gallery: str, encoder: str, size: int) -> tuple:
         """What is raced: the sidebar's vectors, all or so many of them. A size that they have stays."""
         try:
@@ -109,7 +115,7 @@ def add(page: Page) -> None:
 
     names = [page.gallery, page.encoder]
     page.show_params_of(indexes)
-    missed_index.input(sentence_errors(show_missed), [missed_index, finished], missed)
+    missed_index.input(missed_or_refusal, [missed_index, finished], missed)
     gr.on(
         [page.demo.load, page.built.change, *(name.change for name in names)],
         fit,

@@ -15,7 +15,7 @@ from searchdemo.errors import BadPicture, BadQuery, SearchDemoError
 from searchdemo.jpeg import smaller_jpeg
 from searchdemo.measure.distances import Distances, pairwise
 from searchdemo.pictures import open_picture
-from searchdemo.ui.components.messages import hint, sentence_errors
+from searchdemo.ui.components.messages import hint, in_place
 from searchdemo.ui.components.query_picture import QueryPicture, readable
 from searchdemo.ui.components.templates import render
 from searchdemo.ui.components.thumbnails import Tile, query_tile, row_tile, shown_url
@@ -55,6 +55,7 @@ def add(page: Page) -> None:
                 elem_id="distances-own",
             )
         with gr.Column(scale=3, min_width=320):
+            said = gr.HTML(elem_id="distances-said", padding=False)
             grid = gr.HTML(elem_id="distances-grid", min_height=120)
 
     def show(picked: tuple[Picked, ...], collection: Collection) -> tuple[tuple[Picked, ...], str]:
@@ -92,10 +93,13 @@ def add(page: Page) -> None:
     sidebar, shown, quiet = [page.gallery, page.encoder], [picked, grid], {"show_progress": "hidden"}
     events = [page.demo.load, page.gallery.change, page.encoder.change]
     gr.on(events, again, [picked, *sidebar], shown, trigger_mode="always_last", **quiet)
-    gr.on([take.click, number.submit], sentence_errors(add_number), [picked, kind, number, *sidebar], shown, **quiet)
-    upload.input(sentence_errors(add_own), [picked, upload, *sidebar], [upload, *shown], show_progress_on=grid)
-    surprise.click(sentence_errors(surprise_me), sidebar, shown, **quiet)
-    clear.click(lambda: ((), grid_html([], pairwise(np.empty((0, 1))))), None, shown, **quiet)
+    answers = [*shown, said]
+    asked = [picked, kind, number, *sidebar]
+    gr.on([take.click, number.submit], in_place(add_number, len(shown)), asked, answers, **quiet)
+    brought, read = [upload, *shown], [picked, upload, *sidebar]
+    upload.input(in_place(add_own, len(brought)), read, [*brought, said], show_progress_on=grid)
+    surprise.click(in_place(surprise_me, len(shown)), sidebar, answers, **quiet)
+    clear.click(lambda: ((), grid_html([], pairwise(np.empty((0, 1)))), ""), None, answers, **quiet)
 
 
 def with_one_more(picked: tuple[Picked, ...], one: Picked) -> tuple[Picked, ...]:
