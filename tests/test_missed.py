@@ -14,7 +14,13 @@ from searchdemo.types import Missed
 from tests.conftest import colour_gallery, exact_rows, unit
 
 WHERE = ("colours", "mean-colour")
-LOW = {"nprobe": 1, "ef_search": 1, "search_k": 1, "k_factor": 1}  # the least effort, which misses something
+LOW = {
+    "probes": 1,
+    "nprobe": 1,
+    "ef_search": 1,
+    "search_k": 1,
+    "k_factor": 1,
+}  # the least effort, which misses something
 
 
 @pytest.fixture
