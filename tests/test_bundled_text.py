@@ -14,6 +14,7 @@ from torch import nn
 
 from searchdemo.encoders.base import How
 from searchdemo.encoders.bundled_text import SentenceModel, TextTower, gelu, head_rows, layer_norm, listed, unit
+from searchdemo.encoders.network_encoder import left_out
 from searchdemo.encoders.quantised import GROUP, dequantise, quantise_4bit
 from searchdemo.encoders.weights import part_of, read_weights
 from searchdemo.encoders.wordpiece import MAX_PIECES, WordPieces, one_edit, split_words
@@ -74,6 +75,13 @@ def test_a_plural_is_read_as_the_known_word(reader):
         assert (reading.unknown, reading.corrected) == ([], {})
         assert reading.pieces == reader.read(many.lower().removesuffix("s")).pieces
     assert reader.read("zxqvs").unknown == ["zxqvs"]
+
+
+def test_words_past_the_length_of_a_tower_are_counted():
+    def letters(texts):  # one token per letter, 8 of them
+        return np.array([[ord(c) for c in text.replace(" ", "")[:8].ljust(8, "\0")] for text in texts])
+
+    assert [left_out(letters, text) for text in ("red boat", "red boats", "red boats at sea", "a")] == [0, 0, 2, 0]
 
 
 def test_what_every_text_tower_gets():

@@ -95,5 +95,15 @@ class NetworkEncoder:
         return np.concatenate(rows)
 
     def text_notice(self, text: str) -> str:
-        """Nothing: these text towers read any string, in pieces of words."""
-        return ""
+        """How many words are past what the tower reads. Otherwise it reads any string, in pieces of words."""
+        lost = left_out(self._tokenizer, text) if self._tokenizer else 0
+        return f"the text is too long: its last {lost} word{'s were' if lost > 1 else ' was'} left out" if lost else ""
+
+
+def left_out(tokenizer: Tokenizer, text: str) -> int:
+    """Words at the end of a text that change none of its tokens, because the tokenizer has cut them off."""
+    words, whole = text.split(), tokenizer([text])
+    if not whole.all():  # zeros fill up what a short text leaves
+        return 0
+    starts = tokenizer([" ".join(words[:count]) for count in range(1, len(words) + 1)])
+    return len(words) - 1 - int((starts == whole).all(axis=1).argmax())
