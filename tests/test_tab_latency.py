@@ -129,7 +129,7 @@ def test_an_index_that_cannot_be_built_is_left_out_and_said_so(library):
     last = finish(library, checked(["pq", "brute"], size=100))[-1]
     assert [row.index for row in last.rows] == ["brute"]
     assert len(last.failures) == 1 and "pq" in last.failures[0]
-    assert last.failures[0].replace("'", "&#x27;") in race_view.status_html(last.doing, last.failures)
+    assert last.failures[0].replace("'", "&#39;") in race_view.status_html(last.doing, last.failures)
 
 
 def test_waiting_tells_the_seconds_and_passes_errors_on(monkeypatch, clock):

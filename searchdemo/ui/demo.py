@@ -16,7 +16,7 @@ from searchdemo.collection.library import Library
 from searchdemo.galleries.table import GALLERIES
 from searchdemo.ui import api, link, start, status, tab_classify, tab_image, tab_text
 from searchdemo.ui.audit import tab as tab_audit
-from searchdemo.ui.components.templates import render
+from searchdemo.ui.components.templates import element, render
 from searchdemo.ui.enlarged import Enlarged
 from searchdemo.ui.latency import tab as tab_latency
 from searchdemo.ui.map import tab as tab_map
@@ -76,7 +76,7 @@ def build_demo(library: Library, gallery: str | None = None) -> Demo:
             page = Page(library, Builds(library), tuple(galleries), first, demo)
             link_box = gr.Column()
         demo.videos = played.route(page)
-        gr.HTML(f"<h1>{TITLE}</h1><p>Similarity search on pictures</p>", elem_id="title")
+        gr.HTML(element("h1", TITLE) + element("p", "Similarity search on pictures"), elem_id="title")
         gr.HTML(render("doors.html"), js_on_load=render("doors.js"), elem_id="doors")
         mine = MinePanel(page)
         panel = gr.Column()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from html import escape
 
 import gradio as gr
 
@@ -15,7 +14,7 @@ from searchdemo.encoders.table import ENCODERS, find, is_here
 from searchdemo.errors import BadQuery, SearchDemoError
 from searchdemo.galleries.base import Gallery
 from searchdemo.ui.components.messages import hint, sentence_errors
-from searchdemo.ui.components.templates import render
+from searchdemo.ui.components.templates import element, render
 from searchdemo.ui.page import LAST, Page
 from searchdemo.ui.rates import Rates
 from searchdemo.ui.serving.arguments import event_value
@@ -148,7 +147,7 @@ def labels(page: Page) -> list[tuple[str, str]]:
 
 
 def panel_html(sentence: str) -> str:
-    return f"<div class='panel'>{escape(sentence)}</div>" if sentence else ""
+    return element("div", sentence, class_="panel") if sentence else ""
 
 
 def not_built(wanted: Key, built: Key | None, count: int, job: Job | None, private: bool = False) -> str:

@@ -11,16 +11,17 @@ from html import escape
 import gradio as gr
 
 from searchdemo.errors import SearchDemoError
+from searchdemo.ui.components.templates import element
 
 
 def hint(sentence: str) -> str:
     """Small grey text, as HTML."""
-    return f"<p class='hint'>{escape(sentence)}</p>"
+    return element("p", sentence, class_="hint")
 
 
 def refusal_html(sentence: str) -> str:
     """Why there is no answer, in the place of the answer."""
-    return f"<p class='refusal' role='status'>{escape(sentence)}</p>"
+    return element("p", sentence, class_="refusal", role="status")
 
 
 @contextlib.contextmanager

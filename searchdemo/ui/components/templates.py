@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
 from searchdemo.ui.components import units
 
@@ -22,6 +23,12 @@ _ENVIRONMENT.filters |= {
     "byte_size": units.byte_size,
     "place": lambda percent: f"{percent:.2f}%",  # for CSS
 }
+
+
+def element(tag: str, text: str, **attributes: str) -> str:
+    """One HTML element with this text, escaped, as are the values of its attributes (`class_` is `class`)."""
+    named = Markup("").join(Markup(' {}="{}"').format(name.rstrip("_"), value) for name, value in attributes.items())
+    return str(Markup("<{0}{1}>{2}</{0}>").format(tag, named, text))
 
 
 def render(template: str, **values: object) -> str:

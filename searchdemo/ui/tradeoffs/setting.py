@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from html import escape
 
 from searchdemo.errors import BadQuery
 from searchdemo.measure.cards import RunCard
 from searchdemo.measure.recommend import Bounds, own_snippet, snippet
+from searchdemo.ui.components.templates import element
 from searchdemo.ui.tradeoffs.cards import Pair, peers_of
 from searchdemo.ui.tradeoffs.trial import NO_TRIAL, Trial, trial
 from searchdemo.ui.tradeoffs.view import Drawn, chosen_html, cost_of, exact_of, is_peer, winner_html
@@ -60,7 +60,7 @@ def recommended(card: RunCard, asked: Asked, pair: Pair) -> Setting:
         asked.bounds()
         row = drawn.recommended()
     except BadQuery as error:
-        return Setting(f"<div class='panel'>{escape(str(error))}</div>")
+        return Setting(element("div", str(error), class_="panel"))
     return _setting(card, row, winner_html(row, exact_of(drawn.rows), drawn.cost.best), asked, pair)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from html import escape
 from typing import NamedTuple
 
 from searchdemo.errors import BadQuery
@@ -14,7 +13,7 @@ from searchdemo.measure.recommend import CRITERIA, Bounds, choose, excesses, set
 from searchdemo.ui.components.messages import hint
 from searchdemo.ui.components.plots import COLOURS
 from searchdemo.ui.components.scatter import Dot, scatter
-from searchdemo.ui.components.templates import render
+from searchdemo.ui.components.templates import element, render
 from searchdemo.ui.components.units import byte_size, milliseconds
 
 TIME, MEMORY = "milliseconds", "megabytes"
@@ -151,7 +150,7 @@ def code_html(code: str, label: str) -> str:
 
 
 def warning_html(sentence: str) -> str:
-    return f"<p class='panel warning' role='status'>{escape(sentence)}</p>" if sentence else ""
+    return element("p", sentence, class_="panel warning", role="status") if sentence else ""
 
 
 def source_html(card: RunCard) -> str:
