@@ -107,6 +107,13 @@ def test_forests_are_compared_at_equal_effort_too(bench, monkeypatch):
     assert {row["search_k"] for row in annoy_table(card).rows} == {20, 80}
 
 
+def test_full_goes_on_to_many_links(bench, monkeypatch):
+    monkeypatch.setattr(index, "FULL_MS", (24,))
+    monkeypatch.setattr(index, "TREES", ())
+    bench.options["full"] = True
+    assert [row["m"] for row in measure("index", bench).parts["hnsw_m"]] == [4, 16, 24]
+
+
 def annoy_table(card):
     return next(table for table in index.tables([card]) if table.name.startswith("index-annoy-mean"))
 

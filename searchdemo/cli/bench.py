@@ -80,6 +80,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="TEXT",
         help='for classnames and table51: sentences of your own, such as "a photo of a [label]"',
     )
+    parser.add_argument("--full", action="store_true", help="for index: HNSW's M to 2048, which takes gigabytes")
     parser.add_argument("-k", type=whole_number, default=10, metavar="N", help="for latency: results (default 10)")
     add_search_params(parser)
     add_choice(parser)
@@ -136,7 +137,7 @@ def run(arguments: argparse.Namespace) -> Answer:
                 seed=arguments.seed,
                 report=progress,
                 asked=asked,
-                options={"prompts": tuple(arguments.prompt)} if arguments.prompt else {},
+                options={"prompts": tuple(arguments.prompt), "full": arguments.full},
             )
             for name, wanted in plan[encoder].items():
                 with failures.kept(f"{name} of {encoder} was skipped", wanted):
@@ -217,6 +218,8 @@ def check_together(arguments: argparse.Namespace, names: list[str]) -> None:
         )
     if arguments.prompt and not {"classnames", "table51"} & {*names}:
         raise BadQuery("--prompt has an effect on classnames and table51 alone: name one of them, or leave it out.")
+    if arguments.full and "index" not in names:
+        raise BadQuery("--full has an effect on index alone: name it, or leave --full out.")
     beside = [*arguments.benchmarks, *["--all"] * arguments.all, *["--recommend"] * (arguments.recommend is not None)]
     if arguments.report and beside:
         raise BadQuery(

@@ -28,6 +28,7 @@ from searchdemo.threads import thread_limit
 K = 10
 QUERIES = 1_000
 MS = (4, 8, 16, 32, 64, 128, 256, 512)  # a quick run takes every second one, of the trees too
+FULL_MS = (1024, 2048)  # with --full: an index of 2,048 links takes 16 KB per vector
 EF_SEARCH = 64
 # (results, ef_search) of graphs; the last but one is that of a published comparison, in which graphs found little.
 EFFORTS = ((10, 16), (10, 64), (10, 256), (100, 100), (1000, 16), (1000, 1000))
@@ -42,7 +43,10 @@ def run(bench: Bench) -> Figures:
     work, step = bench.workload().part(None, QUERIES, bench.seed), 2 if bench.quick else 1
     some = f"on {len(work.vectors):,} vectors"
     plan = [(entry.name, some, partial(build_rows, entry, work)) for entry in families(*work.vectors.shape)]
-    plan += [("hnsw", f"with M {m}", partial(hnsw_rows, m, work)) for m in MS[::step]]
+    plan += [
+        ("hnsw", f"with M {m}", partial(hnsw_rows, m, work))
+        for m in (*MS[::step], *FULL_MS * bool(bench.options.get("full")))
+    ]
     plan += [("annoy", f"with {n} trees", partial(annoy_rows, n, work)) for n in TREES[::step]]
     parts: dict[str, list[dict]] = {name: [] for name in PARTS}
     notes: list[str] = []
