@@ -60,6 +60,9 @@ def test_mistakes_get_one_sentence(words, said, complaint):
         (["--image", "/nowhere.png"], "nowhere.png"),
         (["--image", __file__], "is not a picture that can be read"),
         (["--text", "red", "--index", "faiss:Nonsense7"], "cannot be built"),
+        ([], "Give a picture, a row or a held-out query to search with, a text, or one of them and a text."),
+        (["--image", "b.png", "--row", "3"], "Give a picture, a row or a held-out query"),
+        (["--text", "red", "--box", "0,0,0.5,0.5"], "A box is a part of a picture, and there is none"),
     ],
 )
 def test_queries_that_cannot_be_answered_get_one_sentence(words, said, complaint, built):
@@ -69,8 +72,6 @@ def test_queries_that_cannot_be_answered_get_one_sentence(words, said, complaint
 @pytest.mark.parametrize(
     "words",
     [
-        "search --gallery scenes",
-        "search --text a --image b.png",
         "search --text red -k ten",
         "knn -k 1,two",
         "build --limit 0",
