@@ -213,8 +213,8 @@ class World:
         return library
 
     def ready(self, metric: str = "ip") -> Library:
-        """What `built` gives. The first build of a process is kept, and copied for all that start alike after it."""
-        library, key = self.library(metric=metric), Key("colours", "mean-colour", metric=metric)
+        """A fresh one over what `built` makes: the first of a process is kept, and copied for all that start alike."""
+        key = Key("colours", "mean-colour", metric=metric)
         held, encoder = (self.gallery.pictures, self.gallery.queries), self.encoder
         facts = [(each.colours.tobytes(), each.labels.tobytes(), {*each.absent}, {*each.broken}) for each in held]
         alike = repr((facts, type(encoder).__name__, encoder.weights_sha256, self.gallery.fingerprint, metric))
@@ -222,9 +222,9 @@ class World:
         if kept.exists() and not self.store.own.exists():
             shutil.copytree(kept, self.store.own)
         else:
-            library.build(key)
+            self.library(metric=metric).build(key)
             shutil.copytree(self.store.own, kept, dirs_exist_ok=True)
-        return library
+        return self.library(metric=metric)
 
     def change(self, **fields) -> None:
         self.gallery = replace(self.gallery, **fields)
