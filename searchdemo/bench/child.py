@@ -12,6 +12,7 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from searchdemo.errors import SearchDemoError
@@ -54,9 +55,39 @@ def app_seconds(data_dir: Path | None = None, out_dir: Path | None = None, app: 
         return time.perf_counter() - started
 
 
+@dataclass(frozen=True)
+class RunningApp:
+    """The page in a process of its own."""
+
+    port: int
+    process: subprocess.Popen
+    said: int  # descriptor of the file that it writes errors to
+
+    def resident_bytes(self) -> int | None:
+        """On Linux, else None."""
+        try:
+            pages = Path(f"/proc/{self.process.pid}/statm").read_text().split()[1]
+        except OSError:
+            return None
+        return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+    def traces(self) -> int:
+        """Stack traces in its log."""
+        return os.pread(self.said, os.fstat(self.said).st_size, 0).count(b"Traceback (most recent call last)")
+
+
 @contextlib.contextmanager
 def running_app(data_dir: Path | None = None, out_dir: Path | None = None, app: Sequence[str] = APP) -> Iterator[int]:
-    """Starts `python -m searchdemo app`, waits until its page answers, and stops it at the end. Gives its port.
+    """As `watched_app`, its port alone."""
+    with watched_app(data_dir, out_dir, app) as running:
+        yield running.port
+
+
+@contextlib.contextmanager
+def watched_app(
+    data_dir: Path | None = None, out_dir: Path | None = None, app: Sequence[str] = APP
+) -> Iterator[RunningApp]:
+    """Starts `python -m searchdemo app`, waits until its page answers, and stops it at the end.
 
     Raises SearchDemoError when it ends before that, or does not answer within PATIENCE_S.
     """
@@ -83,7 +114,7 @@ def running_app(data_dir: Path | None = None, out_dir: Path | None = None, app: 
                 if time.perf_counter() - started > PATIENCE_S:
                     raise SearchDemoError(f"The page did not answer within {PATIENCE_S:g} s of its start.")
                 time.sleep(POLL_S)
-            yield port
+            yield RunningApp(port, page, said.fileno())
         finally:
             stop(page)
 

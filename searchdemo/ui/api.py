@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import gradio as gr
@@ -13,6 +14,7 @@ from searchdemo.collection.knn import TEMPERATURE
 from searchdemo.collection.query import Query
 from searchdemo.encoders.table import ENCODERS
 from searchdemo.errors import BadPicture, BadQuery
+from searchdemo.indexes.table import INDEXES
 from searchdemo.measure.race import Race, run
 from searchdemo.ui.components.messages import sentence_errors
 from searchdemo.ui.components.query_picture import QueryPicture, readable
@@ -20,6 +22,7 @@ from searchdemo.ui.components.tiles import file_name
 from searchdemo.ui.mine.files import OwnFiles
 from searchdemo.ui.page import Choice, Page, whole
 from searchdemo.ui.serving.limits import MINE, PICTURE, RACE, TEXT
+from searchdemo.ui.serving.turns import SEARCH, STEP, TURNS
 
 NAMES = ("search_by_text", "search_by_image", "classify", "compare_latency", "bring_pictures")
 
@@ -55,7 +58,9 @@ def add(page: Page) -> None:
         return found(picture_query(image, text, box), page.choice(gallery, encoder, index, k, where))
 
     def found(query: Query, chosen: Choice, min_probability: float = 0.0) -> dict:
-        answer = chosen.search(page.open(chosen), query, pictures=False, min_probability=min_probability)
+        collection = page.open(chosen)
+        with turn_of(query, chosen.index):
+            answer = chosen.search(collection, query, pictures=False, min_probability=min_probability)
         return seen(chosen, answer.to_json())
 
     def seen(chosen: Choice, answer: dict) -> dict:
@@ -78,9 +83,10 @@ def add(page: Page) -> None:
         """The classes of a picture by the vote of its k nearest, and by class names where the encoder reads words."""
         chosen = page.choice(gallery, encoder, index, k, where)
         query, collection = picture_query(image), page.open(chosen)
-        answer = collection.classify(
-            query, index, chosen.k, temperature, pictures=False, where=chosen.where, **chosen.params
-        )
+        with turn_of(query, index):
+            answer = collection.classify(
+                query, index, chosen.k, temperature, pictures=False, where=chosen.where, **chosen.params
+            )
         return seen(chosen, answer.to_json())
 
     def compare_latency(gallery: str, encoder: str, indexes: list[str], k: int, repeats: int) -> list[dict]:
@@ -93,7 +99,13 @@ def add(page: Page) -> None:
         race.check()
         collection = page.open(chosen[0])
         query = collection.queries[:1] if len(collection.queries) else collection.vectors.take(np.arange(1))
-        return [row.to_json() for row in run(collection, race, query)]
+        for name in names:  # built and loaded before its turn
+            collection.index(name)
+        rows, found = run(collection, race, query), []
+        for _ in names:
+            with TURNS.turn(STEP):
+                found.append(next(rows).to_json())
+        return found
 
     def bring_pictures(files: list[Path], encoder: str, request: gr.Request) -> dict:
         """The client's own pictures, files or zips of them, as a gallery for as long as its session lasts.
@@ -130,6 +142,12 @@ def add(page: Page) -> None:
     )
     bring = gr.Button(visible=False).click
     bring(sentence_errors(bring_pictures), [files, names[1]], brought, api_name="bring_pictures", concurrency_id=MINE)
+
+
+def turn_of(query: Query, index: str) -> AbstractContextManager[None]:
+    """A turn for what takes long: all but a text in an approximate index."""
+    short = query.picture is None and not INDEXES[index].exact
+    return nullcontext() if short else TURNS.turn(SEARCH)
 
 
 def picture_query(image: Image.Image | BadPicture | None, text: str = "", box: str = "") -> Query:

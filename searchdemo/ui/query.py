@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,11 +30,11 @@ from searchdemo.ui.components.tiles import Tiles, file_name
 from searchdemo.ui.page import Choice, IndexMissing, NoQuery, Page, whole
 from searchdemo.ui.serving.arguments import nth
 from searchdemo.ui.serving.limits import BUILD
+from searchdemo.ui.serving.turns import SEARCH, TURNS
 
 PICTURE, WORDS, ROW, HELD_OUT = "picture", "words", "row", "held_out"
 FALLBACK = "bundled"  # an encoder that reads words and comes with searchdemo
 STRIP_PX = 96
-AT_ONCE = 2  # searches of all visitors together; more would only slow each other
 FLIGHT = ("takeoff", "landing")  # scripts before and after a request
 QUIET = {"show_progress": "hidden"}
 
@@ -91,7 +90,6 @@ class CurrentQuery:
         # gradio repeats an event that came during the one before with the data of the first: clicks are kept here.
         self._clicked = gr.JSON(visible="hidden")
         self._fills: dict[str, Fill] = {}
-        self._free = threading.BoundedSemaphore(AT_ONCE)
         self._buttons = gr.Column(visible="hidden")  # outside the tabs: what is inside is not there before it is opened
         self.shown = [self.picture, self.origin, self.strip]
         self.refresh = render("refresh.js")
@@ -210,7 +208,7 @@ class CurrentQuery:
             if page.waits(request.session_hash):  # for a build, whose end asks again
                 return [gr.skip()] * len(outputs)
             try:
-                with self._free:
+                with TURNS.turn(SEARCH):
                     return answer(*values)
             except IndexMissing as missing:
                 return saying(render("building.html", index=missing.index, seconds=0, done=0, total=0, then="build"))

@@ -6,6 +6,7 @@ import http.client
 import json
 import time
 import uuid
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
@@ -68,14 +69,15 @@ class Visitor:
         return last_of(status, stream)
 
     def press(self, component: str, event: str, *values: object) -> Any:
-        """What the page does at an event of a component, by its elem_id, past the queue. Raises Refused."""
-        body = {"data": values, "session_hash": self.session, "fn_index": self._endpoints[component, event]}
-        return self.post("/run/predict", body)["data"]
+        """What the page does at an event of a component, by its elem_id, past the queue. Raises Refused.
+
+        values: the first arguments; the others are what the page starts with
+        """
+        return self.post("/run/predict", self._event(component, event, values))["data"]
 
     def queued(self, component: str, event: str, *values: object) -> Any:
         """As `press`, for an event that stands in a queue. Raises Refused."""
-        body = {"data": values, "session_hash": self.session, "fn_index": self._endpoints[component, event]}
-        self.post("/queue/join", body)
+        self.post("/queue/join", self._event(component, event, values))
         _, stream = self.request("GET", f"{API}/queue/data?session_hash={self.session}")
         messages = [json.loads(line[6:]) for line in stream.decode().split("\n") if line.startswith("data: ")]
         last = next(one for one in reversed(messages) if one["msg"] == "process_completed")
@@ -88,14 +90,22 @@ class Visitor:
     def _described(self) -> dict[str, dict]:
         return json.loads(self.request("GET", f"{API}/info")[1])["named_endpoints"]
 
+    def _event(self, component: str, event: str, values: Sequence[object]) -> dict:
+        number, usual = self._endpoints[component, event]
+        return {"data": [*values, *usual[len(values) :]], "session_hash": self.session, "fn_index": number}
+
     @cached_property
-    def _endpoints(self) -> dict[tuple[str, str], int]:
-        """(elem_id, event) -> number of the first endpoint that it calls on the server."""
-        _, answer = self.request("GET", "/config")
-        config = json.loads(answer)
+    def _endpoints(self) -> dict[tuple[str, str], tuple[int, list]]:
+        """(elem_id, event) -> number of the first endpoint that it calls on the server, and values of its arguments."""
+        config = json.loads(self.request("GET", "/config")[1])
         names = {one["id"]: str(one["props"].get("elem_id")) for one in config["components"]}
+        usual = {one["id"]: one["props"].get("value") for one in config["components"]}
         calls = [one for one in reversed(config["dependencies"]) if one["backend_fn"]]
-        return {(names.get(target, ""), event): one["id"] for one in calls for target, event in one["targets"]}
+        return {
+            (names.get(target, ""), event): (one["id"], [usual.get(given) for given in one["inputs"]])
+            for one in calls
+            for target, event in one["targets"]
+        }
 
     def upload(self, *files: tuple[str, bytes]) -> list[dict]:
         """(name, content) of each -> the files as arguments of endpoints. Raises Refused."""

@@ -24,9 +24,9 @@ TEXT, PICTURE, CLICK, BRUTE, IVF, RACE, BUILD = "text", "picture", "click", "bru
 # Of 32 visitors. A page that many people have open is mostly clicked and typed at.
 MIX = {TEXT: 10, PICTURE: 6, CLICK: 6, BRUTE: 3, IVF: 3, RACE: 2, BUILD: 2}
 PAUSES = {TEXT: 1.0, PICTURE: 1.0, CLICK: 1.0, BRUTE: 1.0, IVF: 1.0, RACE: 5.0, BUILD: 10.0}  # seconds, on the average
+ALONE_PAUSE = 0.2  # of one visitor alone, for more of them in the same time
 ALONE = (TEXT, PICTURE)  # the kinds that have a requirement
 PROCESSES = 2
-GALLERY, ENCODER = "scenes", "bundled"
 WORDS = (
     "a red boat on the sea", "dog", "a small bird on a branch", "a yellow bus in a street", "two chairs and a table",
     "mountains in the snow", "a plate of food", "a cat that sleeps", "an old stone bridge", "a field of flowers",
@@ -37,14 +37,17 @@ PICTURES_OF_A_BUILD = 8
 class Asker:
     """One visitor of a kind: `ask()` is one action, from the first byte that is sent to the last that comes back."""
 
-    def __init__(self, kind: str, port: int, seed: int):
+    def __init__(self, kind: str, port: int, seed: int, subject: Sequence[str]):
+        """subject: gallery, encoder."""
         self.visitor, self.random = Visitor(port), random.Random(seed)
         self.ask: Callable[[], object] = getattr(self, kind)
-        self._clickable = False
+        self.gallery, self.encoder = subject
 
     def text(self, index: str = "ivf") -> object:
         words = self.random.choice(WORDS)
-        return self.visitor.call("search_by_text", text=words, gallery=GALLERY, encoder=ENCODER, index=index, k=12)
+        return self.visitor.call(
+            "search_by_text", text=words, gallery=self.gallery, encoder=self.encoder, index=index, k=12
+        )
 
     def brute(self) -> object:
         return self.text("brute")
@@ -54,26 +57,29 @@ class Asker:
 
     def picture(self) -> object:
         (file,) = self.visitor.upload(("some.jpg", drawn(self.random.randrange(2**24), 320)))
-        return self.visitor.call("search_by_image", image=file, gallery=GALLERY, encoder=ENCODER, index="ivf", k=12)
+        return self.visitor.call(
+            "search_by_image", image=file, gallery=self.gallery, encoder=self.encoder, index="ivf", k=12
+        )
 
     def click(self) -> object:
         """As the page does at a click on a result: the picture becomes the query, and the tab is filled."""
-        sidebar = [GALLERY, ENCODER, "ivf", 12, "", *PARAMS]
+        sidebar = [self.gallery, self.encoder, "ivf", 12]
         number = self.random.randrange(6)
-        return self.visitor.press("image-examples", "select", {"number": number}, GALLERY, ENCODER, "", "{}", *sidebar)
+        return self.visitor.press(
+            "image-examples", "select", {"number": number}, self.gallery, self.encoder, "", "{}", *sidebar
+        )
 
     def race(self) -> object:
         indexes = ["flat", "ivf"]
-        return self.visitor.call("compare_latency", gallery=GALLERY, encoder=ENCODER, indexes=indexes, k=10, repeats=20)
+        return self.visitor.call(
+            "compare_latency", gallery=self.gallery, encoder=self.encoder, indexes=indexes, k=10, repeats=20
+        )
 
     def build(self) -> object:
         """Pictures of the visitor's own become a gallery."""
         colours = [self.random.randrange(2**24) for _ in range(PICTURES_OF_A_BUILD)]
         files = self.visitor.upload(*((f"{number}.jpg", drawn(colour, 320)) for number, colour in enumerate(colours)))
-        return self.visitor.call("bring_pictures", files=files, encoder=ENCODER)
-
-
-PARAMS = (8, 64, 4, 1000)  # of the sidebar: nprobe, ef_search, k_factor, search_k
+        return self.visitor.call("bring_pictures", files=files, encoder=self.encoder)
 
 
 def drawn(colour: int, px: int) -> bytes:
@@ -87,15 +93,17 @@ def drawn(colour: int, px: int) -> bytes:
     return held.getvalue()
 
 
-def visit(port: int, kinds: Sequence[str], seconds: float, seed: int) -> dict:
-    """Visitors of these kinds, a thread for each. {"ms": kind -> [...], "errors": [...]}"""
+def visit(
+    port: int, kinds: Sequence[str], seconds: float, seed: int, subject: Sequence[str], pause: float | None = None
+) -> dict:
+    """Visitors of these kinds, a thread for each. subject: gallery, encoder. {"ms": kind -> [...], "errors": [...]}"""
     times: dict[str, list[float]] = {kind: [] for kind in kinds}
     errors: list[str] = []
     ends = time.perf_counter() + seconds
 
     def stay(number: int, kind: str) -> None:
-        asker = Asker(kind, port, seed + number)
-        time.sleep(asker.random.random() * min(PAUSES[kind], seconds / 4))
+        asker, usual = Asker(kind, port, seed + number, subject), pause or PAUSES[kind]
+        time.sleep(asker.random.random() * min(usual, seconds / 4))
         while time.perf_counter() < ends:
             started = time.perf_counter()
             try:
@@ -104,7 +112,7 @@ def visit(port: int, kinds: Sequence[str], seconds: float, seed: int) -> dict:
                 errors.append(f"{kind}: {type(error).__name__}: {error}")
             else:
                 times[kind].append((time.perf_counter() - started) * 1000)
-            time.sleep(max(0.0, min(asker.random.expovariate(1 / PAUSES[kind]), ends - time.perf_counter())))
+            time.sleep(max(0.0, min(asker.random.expovariate(1 / usual), ends - time.perf_counter())))
         asker.visitor.close()
 
     threads = [threading.Thread(target=stay, args=(number, kind)) for number, kind in enumerate(kinds)]
@@ -115,17 +123,19 @@ def visit(port: int, kinds: Sequence[str], seconds: float, seed: int) -> dict:
     return {"ms": times, "errors": errors}
 
 
-def visited(port: int, mix: dict[str, int], seconds: float, seed: int) -> dict:
+def visited(
+    port: int, mix: dict[str, int], seconds: float, seed: int, subject: Sequence[str], pause: float | None = None
+) -> dict:
     """As `visit`, from PROCESSES processes. Raises SearchDemoError when one of them ends before its time."""
     kinds = [kind for kind, count in mix.items() for _ in range(count)]
     shares = [kinds[number::PROCESSES] for number in range(PROCESSES)]
     code = (
         "import json, sys; from searchdemo.bench.hold.load import visit; "
-        "port, kinds, seconds, seed = json.loads(sys.argv[1]); print(json.dumps(visit(port, kinds, seconds, seed)))"
+        "print(json.dumps(visit(*json.loads(sys.argv[1]))))"
     )
     running = [
         subprocess.Popen(
-            [sys.executable, "-c", code, json.dumps([port, share, seconds, seed + 1000 * number])],
+            [sys.executable, "-c", code, json.dumps([port, share, seconds, seed + 1000 * number, subject, pause])],
             cwd=ROOT,
             stdout=subprocess.PIPE,
             text=True,

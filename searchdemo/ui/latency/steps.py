@@ -14,6 +14,7 @@ from searchdemo.errors import SearchDemoError
 from searchdemo.measure.machine import machine
 from searchdemo.measure.metrics import Latency
 from searchdemo.measure.race import Race, Row, encode, recall_sample, run
+from searchdemo.ui.serving.turns import STEP, TURNS
 from searchdemo.ui.waiting import waiting
 
 log = logging.getLogger(__name__)
@@ -46,7 +47,8 @@ def steps(collection: Collection, race: Race, query: Query) -> Iterator[Step]:
             step = replace(step, failures=(*step.failures, str(error)))
             continue
         yield replace(step, doing=f"measuring {name}")
-        step = replace(step, rows=(*step.rows, *run(collection, replace(race, indexes=(name,)), vector)))
+        with TURNS.turn(STEP):
+            step = replace(step, rows=(*step.rows, *run(collection, replace(race, indexes=(name,)), vector)))
         yield replace(step, doing=f"{name} is measured")
     yield replace(step, doing="")
 

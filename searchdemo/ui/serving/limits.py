@@ -35,8 +35,8 @@ TEXT, PICTURE, RACE, BUILD, MINE, WATCH, FETCH, PAGE = (
     "page",
 )
 LIMITS = {
-    TEXT: Limit(2, 256, 128, "searches by text"),
-    PICTURE: Limit(2, 128, 64, "searches by picture"),
+    TEXT: Limit(32, 256, 128, "searches by text"),
+    PICTURE: Limit(4, 128, 64, "searches by picture"),
     RACE: Limit(1, 32, 16, "races"),
     BUILD: Limit(2, 32, 16, "builds of an index"),
     MINE: Limit(2, 16, 8, "uploads of pictures"),
