@@ -53,6 +53,11 @@ def nearest_for(pictures: int) -> int:
     return int(min(max(round(math.sqrt(pictures / 20)), FEWEST_NEAREST), MOST_NEAREST))
 
 
+def fewest_pictures() -> int:
+    """A smaller gallery has no curve: a picture belongs to one word, and a shown word has all but OTHERS of its m."""
+    return FEWEST_WORDS * (FEWEST_NEAREST - OTHERS)
+
+
 def readable(encoder: Encoder, words: tuple[str, ...]) -> np.ndarray:
     """(w, dim) unit rows of the words that the encoder reads."""
     with contextlib.suppress(BadQuery):

@@ -113,7 +113,7 @@ class Shelf:
 
     def calibrated(self, encoder: Encoder, snapshot: Snapshot) -> Curve | None:
         """The curve of these vectors, made now; None where the encoder reads too few words, or too few are shown."""
-        if not encoder.has_text:
+        if not encoder.has_text or len(snapshot.vectors) < calibration.fewest_pictures():
             return None
         key = (encoder.weights_sha256, VOCABULARY)
         words = self.class_rows.get(key, lambda: calibration.readable(encoder, VOCABULARY))
