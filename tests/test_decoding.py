@@ -48,6 +48,7 @@ cases = {
 }
 if features.check("webp"):
     cases["WebP of a phone"] = lambda: saved("RGBA", 3464, "WEBP", quality=60, method=0)
+    cases["WebP without loss"] = lambda: saved("RGB", 3350, "WEBP", lossless=True, method=0, quality=0)
 if features.check("jpg_2000"):
     cases["JPEG 2000"] = lambda: saved("RGB", 2750, "JPEG2000")
 open_picture(saved("RGB", 64, "PNG"))
@@ -100,6 +101,15 @@ def test_what_is_needed_is_told_from_the_header():
     buffer = io.BytesIO()
     Image.new("F", (64, 64)).save(buffer, "TIFF", compression="tiff_deflate", tiffinfo={278: 64})
     assert needed(buffer.getvalue()) == (4 + 2 * 4) * pixels
+
+
+def test_webp_without_loss_takes_more_whatever_stands_before_its_pixels():
+    for options in ({}, {"icc_profile": bytes(301)}, {"exif": bytes(7)}):
+        for lossless in (False, True):
+            buffer = io.BytesIO()
+            Image.new("RGB", (64, 64), "red").save(buffer, "WEBP", lossless=lossless, **options)
+            each = decoding.WEBP_OTHERS if lossless else decoding.DECODERS["WEBP"]
+            assert needed(buffer.getvalue()) == int(each * 64 * 64)
 
 
 def test_what_takes_more_is_refused_before_it_is_decoded():
