@@ -12,6 +12,7 @@ from typing import Protocol
 from searchdemo.bench import plots, tables
 from searchdemo.bench.suite import (
     calibration,
+    checkpoints,
     classnames,
     embed,
     filters,
@@ -67,6 +68,7 @@ BENCHMARKS: Table[Benchmark] = Table(
         "hashing": hashing,
         "trees": trees,
         "metric": metric,
+        "checkpoints": checkpoints,
         "filter": filters,
         "calibration": calibration,
         "map": frames,
@@ -94,8 +96,9 @@ ONE_TABLE = {
 }
 
 
-# What it measures belongs to the machine that serves, and to how busy that is: no card of it ships, no document has it.
-UNDRAWN = ("hold",)
+# What they measure belongs to the machine that serves, and to how busy that is, or to a person's own weights: no card
+# of them ships, no document has them.
+UNDRAWN = ("hold", "checkpoints")
 
 
 def measure(name: str, bench: Bench) -> RunCard:

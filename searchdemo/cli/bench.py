@@ -1,9 +1,9 @@
 """Run benchmarks on this machine, and write a run card for each.
 
-Benchmarks: latency, tradeoff, index, knn, classnames, reduce, scale, embed, peers, hashing, trees, metric, filter,
-calibration, map, floors, table1, table51. Each writes a run card (JSON: figures, machine, threads, versions, digests,
-seed), and all tables and plots are drawn from cards. `table1` and `table51` have one row for each encoder, by default
-for several.
+Benchmarks: latency, tradeoff, index, knn, classnames, reduce, scale, embed, peers, hashing, trees, metric,
+checkpoints, filter, calibration, map, floors, table1, table51. Each writes a run card (JSON: figures, machine,
+threads, versions, digests, seed), and all tables and plots are drawn from cards. `table1` and `table51` have one row
+for each encoder, by default for several.
 `latency` asks each index for 10 results by the inner product, or for what -k, --metric and the search parameters say;
 the others sweep these by themselves.
 
@@ -13,6 +13,7 @@ Example:
   python -m searchdemo bench table1 --stand-in --synthetic --quick
   python -m searchdemo bench latency --encoders bundled resnet18 --stand-in --synthetic --threads 1 2
   python -m searchdemo bench latency -k 1000 --metric l2 --index flat hnsw --ef-search 1000
+  python -m searchdemo bench checkpoints --gallery folder:~/Pictures --encoder resnet18 --weights mine.safetensors
   python -m searchdemo bench --recommend "recall>=0.95,ms<=1,mb<=60"
   python -m searchdemo bench --report docs/benchmarks.md
 """
@@ -80,6 +81,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="TEXT",
         help='for classnames and table51: sentences of your own, such as "a photo of a [label]"',
     )
+    parser.add_argument(
+        "--against",
+        metavar="E",
+        help="for checkpoints: the encoder whose published weights stand beside --weights (default: the same encoder)",
+    )
     parser.add_argument("--full", action="store_true", help="for index: HNSW's M to 2048, which takes gigabytes")
     parser.add_argument("-k", type=whole_number, default=10, metavar="N", help="for latency: results (default 10)")
     add_search_params(parser)
@@ -107,7 +113,8 @@ def run(arguments: argparse.Namespace) -> Answer:
     settle_encoder(arguments, make_library(arguments))
     plan = planned(arguments, names)
     encoders = list(plan)
-    for look_up, wanted in ((BENCHMARKS.find, names), (find_encoder, encoders), (find_index, arguments.index)):
+    named = [*encoders, *[arguments.against] * bool(arguments.against)]
+    for look_up, wanted in ((BENCHMARKS.find, names), (find_encoder, named), (find_index, arguments.index)):
         for name in wanted:  # a wrong name is refused before an hour of work
             look_up(name)
     check_together(arguments, names)
@@ -137,7 +144,7 @@ def run(arguments: argparse.Namespace) -> Answer:
                 seed=arguments.seed,
                 report=progress,
                 asked=asked,
-                options={"prompts": tuple(arguments.prompt), "full": arguments.full},
+                options={"prompts": tuple(arguments.prompt), "full": arguments.full, "against": arguments.against},
             )
             for name, wanted in plan[encoder].items():
                 with failures.kept(f"{name} of {encoder} was skipped", wanted):
@@ -218,6 +225,8 @@ def check_together(arguments: argparse.Namespace, names: list[str]) -> None:
         )
     if arguments.prompt and not {"classnames", "table51"} & {*names}:
         raise BadQuery("--prompt has an effect on classnames and table51 alone: name one of them, or leave it out.")
+    if arguments.against and "checkpoints" not in names:
+        raise BadQuery("--against has an effect on checkpoints alone: name it, or leave --against out.")
     if arguments.full and "index" not in names:
         raise BadQuery("--full has an effect on index alone: name it, or leave --full out.")
     beside = [*arguments.benchmarks, *["--all"] * arguments.all, *["--recommend"] * (arguments.recommend is not None)]

@@ -65,6 +65,11 @@ def ranked_classes(weights: np.ndarray, labels: np.ndarray, classes: int) -> np.
     return np.where(np.take_along_axis(votes, order, axis=1) > 0, order, -1)
 
 
+def rightly(guesses: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Whether each guess (q, g) is one of the labels of its query, (q, L) with -1 for none: (q, g) bool."""
+    return ((guesses[:, :, None] == truth[:, None]) & (truth >= 0)[:, None]).any(axis=2)
+
+
 @dataclass(frozen=True)
 class Accuracy:
     k: int
@@ -111,7 +116,7 @@ def evaluate(
                     for start in range(0, len(weights), 1000)
                 ]
             )
-            right = ((guesses[:, :, None] == truth[:, None]) & (truth >= 0)[:, None]).any(axis=2)
+            right = rightly(guesses, truth)
             found = truth[right[:, 0]]
             hits = np.bincount(found[found >= 0], minlength=classes)
             per_class = np.where(counts > 0, 100 * hits / np.maximum(counts, 1), np.nan)
