@@ -204,6 +204,26 @@ def test_what_is_not_here_names_the_stand_in(world):
         scale.run(bench(world))
 
 
+@pytest.mark.parametrize("quick", [True, False])
+def test_full_adds_inverted_files_on_disk(world, monkeypatch, quick):
+    def rows(sizes, dim, seed, place, tell):
+        assert place == world.store.own
+        return [
+            {"index": "ivf-disk", "vectors": size, "nprobe": 16, "p50_ms": 2.0, "build_s": size, "size_bytes": dim}
+            for size in sizes
+        ]
+
+    monkeypatch.setattr(scale.disk, "rows", rows)
+    monkeypatch.setattr(scale, "SYNTHETIC_SIZES", (300, 600))
+    monkeypatch.setattr(scale, "MEASURED", ("flat",))
+    world.built()
+    parts = scale.run(bench(world, quick=quick, synthetic=True, options={"full": True})).parts
+    assert [row["vectors"] for row in parts["disk"]] == list(scale.QUICK_DISK_SIZES if quick else scale.DISK_SIZES)
+    (grown,) = parts["disk_growth"]
+    assert grown["build_s_exponent"] == pytest.approx(1) and grown["p50_ms_exponent"] == pytest.approx(0)
+    assert parts["disk"][0]["size_bytes"] == 8  # as many dimensions as the gallery's vectors have
+
+
 def test_tables_and_charts_are_drawn_from_the_card(world, monkeypatch):
     monkeypatch.setattr(scale, "SYNTHETIC_SIZES", (300, 600, 1200))
     card = RunCard.from_json(json.loads(json.dumps(measure("scale", bench(world, synthetic=True)).to_json())))

@@ -14,6 +14,7 @@ Example:
   python -m searchdemo bench latency --encoders bundled resnet18 --stand-in --synthetic --threads 1 2
   python -m searchdemo bench latency -k 1000 --metric l2 --index flat hnsw --ef-search 1000
   python -m searchdemo bench checkpoints --gallery folder:~/Pictures --encoder resnet18 --weights mine.safetensors
+  python -m searchdemo bench scale --full
   python -m searchdemo bench --recommend "recall>=0.95,ms<=1,mb<=60"
   python -m searchdemo bench --report docs/benchmarks.md
 """
@@ -86,7 +87,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="E",
         help="for checkpoints: the encoder whose published weights stand beside --weights (default: the same encoder)",
     )
-    parser.add_argument("--full", action="store_true", help="for index: HNSW's M to 2048, which takes gigabytes")
+    parser.add_argument(
+        "--full",
+        action="store_true",
+        help="for index: HNSW's M to 2048, which takes gigabytes; for scale: also inverted files on disk over up to 10 "
+        "million synthetic vectors, which takes 6 GB of disk",
+    )
     parser.add_argument("-k", type=whole_number, default=10, metavar="N", help="for latency: results (default 10)")
     add_search_params(parser)
     add_choice(parser)
@@ -227,8 +233,8 @@ def check_together(arguments: argparse.Namespace, names: list[str]) -> None:
         raise BadQuery("--prompt has an effect on classnames and table51 alone: name one of them, or leave it out.")
     if arguments.against and "checkpoints" not in names:
         raise BadQuery("--against has an effect on checkpoints alone: name it, or leave --against out.")
-    if arguments.full and "index" not in names:
-        raise BadQuery("--full has an effect on index alone: name it, or leave --full out.")
+    if arguments.full and not {"index", "scale"} & {*names}:
+        raise BadQuery("--full has an effect on index and scale alone: name one of them, or leave --full out.")
     beside = [*arguments.benchmarks, *["--all"] * arguments.all, *["--recommend"] * (arguments.recommend is not None)]
     if arguments.report and beside:
         raise BadQuery(

@@ -69,14 +69,16 @@ def transforms(index: Any) -> list:
     return [faiss.downcast_VectorTransform(index.chain.at(number)) for number in range(index.chain.size())]
 
 
-def read(path: Path, mapped: bool = True) -> Any:
+def read(path: Path, mapped: bool = True, beside: bool = False) -> Any:
     """FAISS's own index: maps a file whose checksum was verified, or reads all of it, as always on Windows.
 
+    beside: its inverted lists lie in a file of their own in the same folder, which is mapped; see disk.py
     Raises BadArtifact when FAISS cannot read it.
     """
     mapped = mapped and hasattr(faiss, "OnDiskInvertedLists")  # not on Windows
+    flags = faiss.IO_FLAG_ONDISK_SAME_DIR | faiss.IO_FLAG_READ_ONLY if beside else faiss.IO_FLAG_MMAP if mapped else 0
     try:
-        index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP if mapped else 0)
+        index = faiss.read_index(str(path), flags)
     except RuntimeError as error:
         raise BadArtifact(
             f"FAISS cannot read {path} ({reason(error)}); build it again with `python -m searchdemo build --rebuild`."
@@ -126,6 +128,12 @@ def io_errors() -> Iterator[Callable]:
         raise
 
 
+def write(index: Any, path: Path) -> None:
+    """Through Python's file: FAISS's own closes without a word when the last bytes find no room. Raises OSError."""
+    with path.open("wb") as file, io_errors() as told:
+        faiss.write_index(index, faiss.PyCallbackIOWriter(told(file.write)))
+
+
 class FaissIndex(Index):
     """A FAISS index in memory or mapped. On a GPU, where FAISS is not safe for concurrent readers, behind a lock."""
 
@@ -158,9 +166,7 @@ class FaissIndex(Index):
     def _write(self, path: Path) -> None:
         if mapped_lists(self.owner) is not None:  # FAISS would write the path of the mapped file, not what is in it
             raise ValueError(f"the index {self.spec.name!r} lies in a file already: copy that")
-        # Through Python's file: FAISS's own closes without a word when the last bytes find no room.
-        with path.open("wb") as file, io_errors() as told:
-            faiss.write_index(self.owner, faiss.PyCallbackIOWriter(told(file.write)))
+        write(self.owner, path)
 
     def _use(self, index: Any) -> None:
         self.index = index

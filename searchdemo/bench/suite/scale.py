@@ -3,6 +3,9 @@
 On tiny-ImageNet that is 20,000, 100,000 and 1,000,000 vectors. Missing vectors are embedded first, and a run that was
 killed goes on where it stopped. Queries are held out and not augmented. A growth exponent is the slope of log(figure)
 against log(n): 1 is linear.
+
+`--full` adds inverted files on disk, larger than memory may be, over up to ten million synthetic vectors: see
+bench/disk.py.
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ from functools import partial
 
 import numpy as np
 
-from searchdemo.bench import plots
+from searchdemo.bench import disk, plots
 from searchdemo.bench.augment import AUGMENTATIONS
 from searchdemo.bench.augmented import Augmented, embed_missing
 from searchdemo.bench.extraction import embedded, p50_ms
@@ -32,6 +35,7 @@ from searchdemo.threads import thread_limit
 MEASURED = ("brute", "flat", "ivf", "hnsw", "sq8", "ivfpq", "ivf-fastscan")
 QUICK_SIZES = (2_000, 5_000, 10_000)
 SYNTHETIC_SIZES = (20_000, 100_000, 1_000_000)
+DISK_SIZES, QUICK_DISK_SIZES = (100_000, 1_000_000, 10_000_000), (5_000, 20_000)  # with --full
 QUERIES = 1_000
 K = 10
 TARGET = 0.95  # the search effort is raised until recall@10 reaches it
@@ -61,7 +65,13 @@ def run(bench: Bench) -> Figures:
             notes.append(f"extraction: {error}")
     if not bench.quick and not workloads[-1].subject["synthetic"]:
         settings["augmentations"] = list(AUGMENTATIONS)
-    return Figures(workloads[-1].subject, {"scale": rows, "growth": growth(rows)}, settings, notes=notes)
+    parts = {"scale": rows, "growth": growth(rows)}
+    if bench.options.get("full"):
+        sizes = QUICK_DISK_SIZES if bench.quick else DISK_SIZES
+        dim, place = workloads[-1].dim, bench.library.store.own
+        parts["disk"] = disk.rows(sizes, dim, bench.seed, place, bench.tell)
+        parts["disk_growth"] = disk_growth(parts["disk"])
+    return Figures(workloads[-1].subject, parts, settings, notes=notes)
 
 
 def _workloads(bench: Bench) -> list[Workload]:
@@ -175,6 +185,18 @@ def growth(rows: Sequence[dict]) -> list[dict]:
     return found
 
 
+def disk_growth(rows: Sequence[dict]) -> list[dict]:
+    """One row per nprobe of the rows of bench/disk.py: how the time of a query, and the build, grow."""
+    found = []
+    for nprobe in dict.fromkeys(row["nprobe"] for row in rows):
+        mine = [row for row in rows if row["nprobe"] == nprobe]
+        sizes = [row["vectors"] for row in mine]
+        keys = ("p50_ms", "build_s", "size_bytes")
+        exponents = {f"{key}_exponent": exponent(sizes, [row[key] for row in mine]) for key in keys}
+        found.append({"index": mine[0]["index"], "nprobe": nprobe, "sizes": sizes} | exponents)
+    return found
+
+
 def exponent(sizes: Sequence[int], values: Sequence[float | None]) -> float | None:
     """b of values ~ a * sizes^b, by least squares of log(values) on log(sizes).
 
@@ -213,7 +235,23 @@ def tables(cards: Sequence[RunCard]) -> list[Table]:
         ]
         title = f"Growth exponents over vectors of {encoder_of(card)}: a figure grows as n to the power of this"
         found.append(table_of(card, "scale-growth", title, heads, card.parts["growth"]))
+        if "disk" in card.parts:
+            found += _disk_tables(card)
     return found
+
+
+def _disk_tables(card: RunCard) -> list[Table]:
+    """Their vectors are synthetic, whatever the other tables of the card are of."""
+    about = f"synthetic vectors of {card.subject['dim']} dimensions, one query at a time, one thread"
+    heads = columns("index vectors factory nprobe p50_ms p95_ms recall_10 build_s size_bytes build_peak_bytes")
+    heads += columns("search_peak_bytes")
+    growing = columns("index nprobe p50_ms_exponent build_s_exponent size_bytes_exponent")
+    return [
+        table_of(card, "scale-disk", f"Inverted files on disk over {about}", heads, card.parts["disk"]),
+        table_of(
+            card, "scale-disk-growth", f"Growth exponents of them over {about}", growing, card.parts["disk_growth"]
+        ),
+    ]
 
 
 def _setting(row: dict) -> str:
