@@ -110,6 +110,23 @@ def test_the_classes_that_words_fail_on():
     assert {row["knn_top1"] for row in (worst, second, best)} == {100}
 
 
+def test_one_of_several_labels_is_right():
+    """The first query is a cat and a dog: taken for a dog it is right, for both of its classes."""
+    positive, negative = pairs(np.array([[1, 0, -1], [0.5, 1, 0]], np.float32), np.array([[0, 1], [0, -1]]))
+    assert positive == pytest.approx([0, 60, 90], abs=1e-4) and negative == pytest.approx([0, 90, 180], abs=1e-4)
+    vectors, truth = np.eye(3, dtype=np.float32), np.array([[0, 1], [0, -1], [2, -1]])
+    names = ("cat", "dog", "bus")
+    work = Workload(vectors, np.arange(3), vectors[[1, 0, 2]], truth[:, 0], ("n0", "n1", "n2"), names, {})
+    work.all_truth = truth
+    found = {row["class_name"]: row for row in classnames.failing(work, np.array([1, 2, 2]))}
+    assert {name: (row["top1"], row["queries"]) for name, row in found.items()} == {
+        "cat": (50, 2),
+        "dog": (100, 1),
+        "bus": (100, 1),
+    }
+    assert {row["knn_top1"] for row in found.values()} == {100}
+
+
 def test_a_class_without_queries_does_not_fail():
     vectors = np.eye(3, dtype=np.float32)
     work = Workload(vectors, np.arange(3), vectors[:1], np.array([0]), ("n0", "n1", "n2"), ("a", "b", "c"), {})

@@ -17,7 +17,7 @@ from searchdemo.encoders.table import ENCODERS
 from searchdemo.errors import BadQuery
 from searchdemo.indexes.bf16_index import ExactBfloat16
 from searchdemo.types import Neighbors
-from tests.conftest import colour_pictures, unit
+from tests.conftest import ColourPictures, colour_pictures, unit
 
 
 def workload(vectors, labels, queries, truth) -> Workload:
@@ -74,6 +74,35 @@ def test_separable_classes_are_no_trouble_for_either(world):
             assert accuracy(figures.parts["accuracy"], split=split, k=k, vote="weighted")["top1"] == 100
     assert {row["temperature"] for row in figures.parts["temperature"]} == set(knn.TEMPERATURES)
     assert not figures.notes
+
+
+class Twofold(ColourPictures):
+    """Each picture has its strongest channel as its second label; the first is the same for all."""
+
+    several_labels = True
+
+    def all_labels(self, row: int) -> tuple[int, ...]:
+        return (0, int(self.colours[row].argmax())) if self.colours[row].argmax() else (0,)
+
+
+def test_one_of_several_labels_is_right(world):
+    """The first label of each query is wrong and the second one is right."""
+    work = replace(separable(), all_labels=np.stack([separable().labels, np.full(120, -1)], axis=1))
+    work = replace(work, truth=(work.truth + 1) % 4, all_truth=np.stack([(work.truth + 1) % 4, work.truth], axis=1))
+    work.subject["several_labels"] = True
+    card = measure("knn", bench(world, work))
+    assert accuracy(card.parts["accuracy"], split="valid", k=20, vote="weighted")["top1"] == 100
+    assert card.parts["head"][0]["valid_top1"] == 100 and any("several labels" in note for note in card.notes)
+    assert "one of several labels is right" in knn.tables([card])[0].title
+
+
+def test_a_built_gallery_keeps_all_labels_of_its_pictures(world):
+    colours = np.array([(250, 9, 9), (9, 250, 9), (9, 9, 250), (9, 9, 251)], np.uint8)
+    world.change(pictures=Twofold(colours, [0] * 4), queries=Twofold(colours[:2], [0] * 2))
+    work = stored(world.ready().open("colours", "mean-colour"))
+    labels, truth = work.part(4, 1).every_label()
+    assert work.every_label()[0].tolist() == [[0, -1], [0, 1], [0, 2], [0, 2]] and work.subject["several_labels"]
+    assert labels.shape == (4, 2) and truth.shape[0] == 1 and truth[0, 0] == 0
 
 
 def test_the_temperature_decides_between_one_near_and_many_far(world):

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from searchdemo.collection.build import balanced_rows
+from searchdemo.collection.knn import rightly
 from searchdemo.collection.progress import Progress
 from searchdemo.encoders.device import pick_device
 from searchdemo.errors import BadQuery
@@ -139,6 +140,6 @@ def train(
 
 
 def accuracy(head: Head, rows: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
-    """top-1 and top-5 in percent."""
-    right = head.ranked(rows) == labels[:, None]
+    """top-1 and top-5 in percent. labels (n,), or (n, L) with -1 for none: one of several is right."""
+    right = rightly(head.ranked(rows), labels.reshape(len(labels), -1))
     return 100 * float(right[:, 0].mean()), 100 * float(right.any(axis=1).mean())

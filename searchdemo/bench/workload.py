@@ -11,6 +11,7 @@ import numpy as np
 from searchdemo.collection.asked import asked
 from searchdemo.collection.build import balanced_rows
 from searchdemo.collection.collection import Collection
+from searchdemo.collection.labelled import all_labels
 from searchdemo.collection.library import Library
 from searchdemo.collection.progress import Progress
 from searchdemo.collection.store import Key
@@ -37,6 +38,9 @@ class Workload:
     label_names: tuple[str, ...]
     class_names: tuple[str, ...]
     subject: dict  # for the run card
+    # Where pictures have several labels: all of the vectors, (n, L), and of the queries, (q, L), with -1 for none
+    all_labels: np.ndarray | None = None
+    all_truth: np.ndarray | None = None
     words: np.ndarray | None = None  # (w, dim) unit rows of the names of classes, a second set of queries
     _exact: np.ndarray | None = field(default=None, init=False, repr=False)
     _exact_words: np.ndarray | None = field(default=None, init=False, repr=False)
@@ -44,6 +48,11 @@ class Workload:
     @property
     def dim(self) -> int:
         return self.vectors.shape[1]
+
+    def every_label(self) -> tuple[np.ndarray, np.ndarray]:
+        """Of the vectors (n, L) and of the queries (q, M); L and M are 1 where no picture has several."""
+        labels = self.labels[:, None] if self.all_labels is None else self.all_labels
+        return labels, self.truth[:, None] if self.all_truth is None else self.all_truth
 
     @property
     def labelled(self) -> bool:
@@ -58,7 +67,13 @@ class Workload:
         if len(known) == len(self.truth):
             return self
         subject = self.subject | {"queries": len(known), "without_label": len(self.truth) - len(known)}
-        return replace(self, queries=self.queries[known], truth=self.truth[known], subject=subject)
+        return replace(
+            self,
+            queries=self.queries[known],
+            truth=self.truth[known],
+            all_truth=taken(self.all_truth, known),
+            subject=subject,
+        )
 
     def exact(self, k: int) -> np.ndarray:
         """(q, min(k, n)) positions of the nearest by brute force in NumPy.
@@ -90,8 +105,14 @@ class Workload:
             labels=self.labels[rows],
             queries=self.queries[asked],
             truth=self.truth[asked],
+            all_labels=taken(self.all_labels, rows),
+            all_truth=taken(self.all_truth, asked),
             subject=self.subject | {"vectors": len(rows), "queries": len(asked)},
         )
+
+
+def taken(labels: np.ndarray | None, rows: np.ndarray) -> np.ndarray | None:
+    return None if labels is None else labels[rows]
 
 
 def stored(collection: Collection) -> Workload:
@@ -118,7 +139,12 @@ def stored(collection: Collection) -> Workload:
     if asking.own is not None:
         subject["left_out"] = len(queries)
         vectors, labels = vectors[kept], labels[kept]
-    return Workload(vectors, labels, queries, truth, gallery.label_names, gallery.class_names, subject)
+    work = Workload(vectors, labels, queries, truth, gallery.label_names, gallery.class_names, subject)
+    every = all_labels(collection)[kept]
+    if max(every.shape[1], asking.labels.shape[1]) > 1:
+        subject["several_labels"] = True
+        work.all_labels, work.all_truth = every, asking.labels
+    return work
 
 
 def synthetic(vectors: int, queries: int, dim: int, seed: int = 0) -> Workload:

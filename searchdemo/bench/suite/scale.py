@@ -102,7 +102,7 @@ def _all_augmentations(originals: Workload, augmented: Augmented) -> Workload:
     vectors = augmented.vectors()
     labels = np.tile(originals.labels, len(AUGMENTATIONS))
     subject = originals.subject | {"vectors": len(vectors)}
-    return replace(originals, vectors=vectors, labels=labels, subject=subject)
+    return replace(originals, vectors=vectors, labels=labels, all_labels=None, all_truth=None, subject=subject)
 
 
 def _measured(entry: IndexSpec, work: Workload, repeats: int) -> dict:
