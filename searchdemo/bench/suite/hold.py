@@ -1,4 +1,5 @@
-"""Whether the page holds: many visitors at once, what it keeps of each call, wrong arguments.
+"""Whether it holds: many visitors of the page at once, what it keeps of each call, wrong arguments; flipped bits of
+files that ship, mutated pictures and texts, and processes that are killed.
 
 The page runs in a process of its own, visitors in others, all on this machine. Visitors wait for each answer and pause
 as people do. Alone and together are measured in one run of the page.
@@ -14,7 +15,7 @@ import numpy as np
 
 from searchdemo.bench import plots
 from searchdemo.bench.child import RunningApp, watched_app
-from searchdemo.bench.hold import arguments, load, memory
+from searchdemo.bench.hold import arguments, flips, kills, load, memory, mutations
 from searchdemo.bench.hold.client import Refused
 from searchdemo.bench.tables import Table, columns, rows_of
 from searchdemo.bench.workload import Bench
@@ -33,6 +34,7 @@ class Size:
         self.alone_s, self.together_s = (5.0, 20.0) if quick else (15.0, 180.0)
         self.few, self.many = (300, 1_500) if quick else (1_000, 20_000)
         self.wrong = 500 if quick else 3_000
+        self.scale = 0.1 if quick else 1.0  # of flips, mutations and kills
 
 
 def run(bench: Bench) -> Figures:
@@ -131,10 +133,17 @@ def wrong_arguments(bench: Bench, page: RunningApp, size: Size) -> Outcome:
     return [], [Requirement(name, len(bad), 0, unit="requests")], [f"No sentence: {one}" for one in bad[:3]]
 
 
+def without_page(run: Callable[[float, int], list[Requirement]]) -> Callable[[Bench, RunningApp, Size], Outcome]:
+    return lambda bench, page, size: ([], run(size.scale, bench.seed), [])
+
+
 STEPS: dict[str, Callable[[Bench, RunningApp, Size], Outcome]] = {
     "many visitors": many_visitors,
     "memory": memory_kept,
     "wrong arguments": wrong_arguments,
+    "flipped bits": without_page(flips.run),
+    "mutated pictures and texts": without_page(mutations.run),
+    "kills": without_page(kills.run),
 }
 
 
