@@ -155,6 +155,9 @@ def reason(error: Exception) -> str:
 def _fill(partial: Path, url: str, total: int, progress: Count) -> None:
     """Appends to the partial file until it has all bytes. It goes on after a broken connection that brought some."""
     partial.touch()
+    if partial.stat().st_size > total:
+        log.warning("%s is longer than the file that it is a part of, and is begun again", partial)
+        os.truncate(partial, 0)
     while (before := partial.stat().st_size) < total:
         try:
             _append(partial, url, total, progress)
@@ -174,6 +177,9 @@ def _append(partial: Path, url: str, total: int, progress: Count) -> None:
         if response.status_code != 206:  # the server sends the whole file, though a part was asked for
             file.truncate(done := 0)
         for chunk in response.iter_bytes(CHUNK_BYTES):
+            if done + len(chunk) > total:
+                file.truncate(0)  # what came cannot be the file
+                raise OSError(f"more bytes arrive than the {total:,} that the hub announced")
             file.write(chunk)
             done += len(chunk)
             progress(done, total)

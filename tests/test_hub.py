@@ -138,6 +138,20 @@ def test_what_is_not_what_the_hub_holds_is_thrown_away(hub, payload):
     assert fetch().read_bytes() == payload.read_bytes()
 
 
+def test_no_more_is_written_than_the_hub_announced(hub, tmp_path):
+    partial, url = tmp_path / "partial", f"{hub.endpoint}/bytes/{REPO}/resolve/main/{FILE}"
+    with pytest.raises(OSError, match="more bytes arrive than the 2,000,000 that the hub announced"):
+        hub_module._fill(partial, url, 2_000_000, lambda done, total: None)
+    assert partial.stat().st_size == 0
+
+
+def test_a_partial_file_that_is_too_long_is_begun_again(hub, payload, tmp_path, caplog):
+    partial, url = tmp_path / "partial", f"{hub.endpoint}/bytes/{REPO}/resolve/main/{FILE}"
+    partial.write_bytes(bytes(SIZE + 1))
+    hub_module._fill(partial, url, SIZE, lambda done, total: None)
+    assert partial.read_bytes() == payload.read_bytes() and "begun again" in caplog.text
+
+
 def test_weights_that_the_hub_has_not(hub):
     hub.files.clear()
     with pytest.raises(NoWeights, match=r"resnet18.*/timm/resnet18.tv_in1k/resolve/main/model.safetensors.*404"):
