@@ -26,6 +26,9 @@ class Colours:
         return np.stack([np.asarray(image.convert("RGB").resize((4, 4)), np.float32).ravel() for image in images])
 
     def encode_pixels(self, pixels: np.ndarray) -> np.ndarray:
+        return self.rows(pixels)
+
+    def rows(self, pixels: np.ndarray) -> np.ndarray:
         rows = pixels / 255 + 1e-3
         return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
 
@@ -37,7 +40,7 @@ class Colours:
 
     def encode_texts(self, texts: Sequence[str]) -> np.ndarray:
         colours = [next((NAMED[word] for word in text.split() if word in NAMED), (0.5, 0.5, 0.5)) for text in texts]
-        return self.encode_pixels(np.array([colour * 16 for colour in colours], np.float32) * 255)
+        return self.rows(np.array([colour * 16 for colour in colours], np.float32) * 255)
 
 
 def scenes_library(home: Path, monkeypatch, limit: int | None = 300) -> Library:

@@ -127,7 +127,10 @@ class MeanColour:
 
     def encode_pixels(self, pixels: np.ndarray) -> np.ndarray:
         self.encoded += len(pixels)
-        return unit(np.pad(np.asarray(pixels, np.float64), ((0, 0), (0, self.dim - 3))))
+        return self.rows(pixels)
+
+    def rows(self, colours: np.ndarray) -> np.ndarray:
+        return unit(np.pad(np.asarray(colours, np.float64), ((0, 0), (0, self.dim - 3))))
 
     def encode_images(self, images: Sequence[Image.Image]) -> np.ndarray:
         return self.encode_pixels(self.preprocess(images))
@@ -137,7 +140,7 @@ class MeanColour:
 
     def encode_texts(self, texts: Sequence[str]) -> np.ndarray:
         try:
-            return self.encode_pixels(np.array([ImageColor.getrgb(text) for text in texts]))
+            return self.rows(np.array([ImageColor.getrgb(text) for text in texts]))
         except ValueError as error:
             raise BadQuery(str(error)) from error
 

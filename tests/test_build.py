@@ -89,13 +89,13 @@ def test_pictures_of_a_batch_are_not_in_memory_together(world, monkeypatch):
     opened, held, most = [], {}, []  # thread -> pictures that it opened and has not used up
     lock, together, whole = threading.Lock(), threading.Barrier(workers), world.encoder.preprocess
 
-    def opening(encoded: bytes):
+    def opening(encoded: bytes, *bounds):
         with lock:
             me = threading.get_ident()
             opened.append(me)
             held[me] = held.get(me, 0) + 1
             most.append(sum(held.values()))
-        return open_picture(encoded)
+        return open_picture(encoded, *bounds)
 
     def preprocess(images):
         made = []
