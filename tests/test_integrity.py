@@ -17,6 +17,7 @@ import pytest
 from searchdemo import assets, shipped
 from searchdemo.cli.list import built as list_built
 from searchdemo.collection import snapshot
+from searchdemo.collection.collection import Collection
 from searchdemo.collection.library import Library
 from searchdemo.collection.store import Key, Store
 from searchdemo.encoders import table as encoder_table
@@ -70,7 +71,13 @@ def use_of(name: str) -> Callable[[Path], object]:
         return lambda root: (read if name.endswith("safetensors") else shipped.check)(root / name)
     if len(parts) == 2:
         return lambda root: open_gallery(parts[0]).pictures.encoded(0)
+    if parts[-1].startswith("calibration."):
+        return lambda root: curve_of(Library(Store()).open(parts[0], parts[1]))
     return lambda root: Library(Store()).open(parts[0], parts[1]).map()
+
+
+def curve_of(collection: Collection) -> object:
+    return collection.shelf.calibration(collection.artifact, collection.snapshot)
 
 
 @contextlib.contextmanager

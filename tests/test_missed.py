@@ -11,7 +11,7 @@ from searchdemo.collection.missed import compared
 from searchdemo.collection.query import Query
 from searchdemo.indexes.table import INDEXES, find
 from searchdemo.types import Missed
-from tests.conftest import colour_gallery, exact_rows, unit
+from tests.conftest import LOCAL, colour_gallery, exact_rows, unit
 
 WHERE = ("colours", "mean-colour")
 LOW = {
@@ -63,7 +63,7 @@ def spread() -> tuple[np.ndarray, np.ndarray]:
     return rows[:3000], rows[3000:]
 
 
-@pytest.mark.parametrize("name", [name for name, spec in INDEXES.items() if spec.params])
+@pytest.mark.parametrize("name", [name for name in LOCAL if INDEXES[name].params])
 def test_the_remedy_of_each_index_is_one_of_its_parameters_and_finds_what_it_says(name, spread):
     spec, (vectors, queries) = find(name), spread
     if not spec.installed:
