@@ -52,17 +52,18 @@ def test_figures_of_another_pair_say_so_and_name_the_command():
 
 
 def test_what_was_never_measured_names_the_command(monkeypatch):
-    monkeypatch.setattr(found, "listed", lambda benchmark: [])
+    monkeypatch.setattr(found, "listed", lambda benchmark, held: [])
     shown = found_html(SHIPPED)
     assert shown.count("Not measured yet") == len(PICTURES) and "<polyline" not in shown
-    assert "in memory alone are not measured" in found_html(SHIPPED, private=True)
+    private = found_html(SHIPPED, private=True)
+    assert "above measures some of these; the others take a folder" in private and "searchdemo bench" not in private
 
 
 def test_a_card_that_lacks_what_is_drawn_counts_as_missing(monkeypatch):
     listed = found.listed
 
-    def without_parts(benchmark: str):
-        entries = listed(benchmark)
+    def without_parts(benchmark: str, held):
+        entries = listed(benchmark, held)
         for entry in entries:
             entry.card.parts.clear()
         return entries
