@@ -45,7 +45,7 @@ def check_build(page: Page, key: Key) -> None:
     built = page.library.built(whole)
     if built == whole and not changed(page, key):
         raise BadQuery(f"{key.gallery!r} by {key.encoder!r} is built already: there is nothing to build.")
-    if built is not None and built == key:
+    if key != whole and built == key:
         raise BadQuery(f"This part of {key.gallery!r} is built already: build all of it, or search in it.")
     if at_home(page) or page.library.holds(key.gallery):
         return
