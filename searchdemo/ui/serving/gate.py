@@ -134,7 +134,6 @@ class Gate:
                 raise BadQuery(f"session_hash has more than {MOST_SESSION} characters.")
             if body.get("batched"):
                 raise BadQuery("batched = true is not offered: send one call at a time.")
-            check_field(body, "event_data", dict, "an object")
             for field in ("fn_index", "trigger_id"):
                 check_field(body, field, int, "a whole number")
         number = None if v2 else body.get("fn_index")
