@@ -51,6 +51,18 @@ def catalog(tmp_path_factory, monkeypatch):
             monkeypatch.setattr(f"searchdemo.galleries.{module}.own_folder", lambda: own_folder(folder))
 
 
+@pytest.fixture(autouse=True)
+def surroundings():
+    """A test that starts the page as a command does leaves the process its folders for uploads and temporary files."""
+    named, place = os.environ.get("GRADIO_TEMP_DIR"), tempfile.tempdir
+    yield
+    tempfile.tempdir = place
+    if named is None:
+        os.environ.pop("GRADIO_TEMP_DIR", None)
+    else:
+        os.environ["GRADIO_TEMP_DIR"] = named
+
+
 def own_folder(otherwise: Path) -> Path:
     """The person's own folder where a test sets one."""
     return Path(os.environ.get("SEARCHDEMO_HOME") or otherwise)

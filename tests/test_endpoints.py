@@ -117,7 +117,7 @@ def test_a_visitor_from_elsewhere_builds_measures_and_audits_within_bounds(port,
     monkeypatch.setattr(permits, "MOST_PICTURES", 100)
     visitor = far_away(port)
     with pytest.raises(Refused, match="Here a visitor builds at most 100 pictures, not all of 'scenes'"):
-        visitor.press("build-whole", "click", "scenes", "clip-rn50")
+        visitor.press("build-whole", "click", "scenes", "clip-vit-b32")  # which no test builds
     said = visitor.queued("tradeoffs-measure", "click", "indexes full", "scenes", "bundled")
     assert "Here a visitor measures quickly" in said[0]
     said = visitor.queued("audit-go", "click", "scenes", "bundled", "flat", 4)
