@@ -53,14 +53,16 @@ def catalog(tmp_path_factory, monkeypatch):
 
 @pytest.fixture(autouse=True)
 def surroundings():
-    """A test that starts the page as a command does leaves the process its folders for uploads and temporary files."""
-    named, place = os.environ.get("GRADIO_TEMP_DIR"), tempfile.tempdir
+    """A test that starts the page as a command does leaves the process its folders and proxies."""
+    before = {name: os.environ.get(name) for name in ("GRADIO_TEMP_DIR", "NO_PROXY", "no_proxy")}
+    place = tempfile.tempdir
     yield
     tempfile.tempdir = place
-    if named is None:
-        os.environ.pop("GRADIO_TEMP_DIR", None)
-    else:
-        os.environ["GRADIO_TEMP_DIR"] = named
+    for name, value in before.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
 
 
 def own_folder(otherwise: Path) -> Path:

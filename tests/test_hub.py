@@ -245,7 +245,8 @@ def test_a_hub_behind_a_proxy_is_reached_through_it(hub, payload, monkeypatch):
     try:
         assert hub_within_reach()
         assert fetch().read_bytes() == payload.read_bytes()
-        monkeypatch.setenv("NO_PROXY", "hub.invalid")
+        for name in ("NO_PROXY", "no_proxy"):
+            monkeypatch.setenv(name, "hub.invalid")
         assert not hub_within_reach()
     finally:
         close_session()
