@@ -6,26 +6,24 @@ ask, else each picture asks and is left out of its own answer. One of several la
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from searchdemo.bench import plots
+from searchdemo.bench.by_class import found_by_class
 from searchdemo.bench.points import paired_difference
 from searchdemo.bench.tables import Column, Table, columns, fixed, number, table_of
 from searchdemo.bench.workload import Bench
-from searchdemo.collection.asked import without_themselves
 from searchdemo.collection.build import balanced_rows
 from searchdemo.collection.embed import BATCH_SIZE, embed
-from searchdemo.collection.knn import TEMPERATURE, ranked_classes, rightly, vote_weights
+from searchdemo.collection.knn import TEMPERATURE
 from searchdemo.collection.labelled import padded
 from searchdemo.encoders import table as encoders
 from searchdemo.encoders.base import Encoder
 from searchdemo.errors import BadQuery, NoPictures, NotHere
 from searchdemo.galleries.base import Gallery, Pictures
-from searchdemo.indexes.table import INDEXES
 from searchdemo.measure.cards import Figures, RunCard
 
 K = 20
@@ -152,25 +150,11 @@ def read(bench: Bench, pair: Sequence[Encoder], pictures: Pictures, rows: np.nda
 
 
 def judged(searched: Read, asking: Read, place: int, own: bool, classes: int) -> tuple[dict, np.ndarray]:
-    """Accuracy in %, recall, and for each query whether its first guess is right: (q,) bool.
-
-    found_<r>: the share of queries with one of their class among the first r (recall@r of metric learning).
-    """
+    """Of one of both encoders, see found_by_class."""
     vectors, queries = searched.vectors[place], asking.vectors[place]
+    positions = np.arange(len(queries)) if own else None
     k = min(K, len(vectors) - own)
-    found = INDEXES["flat"].build(vectors).search(queries, k + own)
-    if own:
-        found = without_themselves(found, np.arange(len(queries)))
-    labels, truth = searched.labels[found.positions], asking.labels
-    right = rightly(ranked_classes(vote_weights(found.scores, TEMPERATURE), labels, classes), truth)
-    pairs = itertools.product(range(labels.shape[2]), range(truth.shape[1]))
-    same = np.logical_or.reduce([(labels[:, :, i] == truth[:, j, None]) & (truth[:, j, None] >= 0) for i, j in pairs])
-    return {
-        "top1": 100 * float(right[:, 0].mean()),
-        "top5": 100 * float(right.any(axis=1).mean()),
-        "found_1": float(same[:, 0].mean()),
-        "found_10": float(same[:, :10].any(axis=1).mean()),
-    }, right[:, 0]
+    return found_by_class(vectors, searched.labels, queries, asking.labels, positions, classes, k)
 
 
 def tables(cards: Sequence[RunCard]) -> list[Table]:

@@ -14,14 +14,13 @@ from functools import partial
 import numpy as np
 
 from searchdemo.bench import plots
+from searchdemo.bench.by_class import found_by_class
 from searchdemo.bench.metric_head import KEEP, MARGIN, STEPS, MetricHead, fit
 from searchdemo.bench.tables import Column, Table, encoder_of, fixed, table_of
 from searchdemo.bench.workload import Bench, Workload
-from searchdemo.collection.asked import without_themselves
 from searchdemo.collection.build import balanced_rows
-from searchdemo.collection.knn import TEMPERATURE, evaluate
+from searchdemo.collection.knn import TEMPERATURE
 from searchdemo.errors import BadQuery
-from searchdemo.indexes.table import INDEXES
 from searchdemo.measure.cards import Figures, RunCard
 
 K = 20
@@ -120,16 +119,12 @@ def mapped(asking: Asking, head: MetricHead) -> Asking:
 def judged(asking: Asking, classes: int, seed: int) -> tuple[dict, list[dict]]:
     """FIGURES and the histogram.
 
-    found_<r>: the share of queries with one of their class among the first r (recall@r of metric learning). within,
-    between: the mean distance of a pair of one class, and of two. auc: how often the first is the smaller one.
+    Beside those of found_by_class: within, between: the mean distance of a pair of one class, and of two. auc: how
+    often the first is the smaller one.
     """
     k = min(K, len(asking.vectors) - 1)
-    index = INDEXES["flat"].build(asking.vectors)
-    found = index.search(asking.queries, k + (asking.own is not None))
-    found = found if asking.own is None else without_themselves(found, asking.own)
-    labels = asking.labels[found.positions]
-    votes = evaluate(found.scores, labels, asking.truth, classes, (k,))[0]
-    right = labels == asking.truth[:, None]
+    labels, truth = asking.labels[:, None], asking.truth[:, None]
+    figures, _ = found_by_class(asking.vectors, labels, asking.queries, truth, asking.own, classes, k)
     within, between = distances(asking, seed)
     counts = [np.histogram(side, BINS)[0] / max(1, len(side)) for side in (within, between)]
     ranks = np.argsort(np.argsort(np.concatenate([within, between]), kind="stable"))[: len(within)].sum()
@@ -139,11 +134,7 @@ def judged(asking: Asking, classes: int, seed: int) -> tuple[dict, list[dict]]:
         {"distance": round(float(middle), 3), "within": float(one), "between": float(other)}
         for middle, one, other in zip(middles, *counts, strict=True)
     ]
-    return {
-        "top1": votes.top1,
-        "top5": votes.top5,
-        "found_1": float(right[:, 0].mean()),
-        "found_10": float(right[:, :10].any(axis=1).mean()),
+    return figures | {
         "within": float(within.mean()) if len(within) else float("nan"),
         "between": float(between.mean()) if len(between) else float("nan"),
         "auc": float(auc),
