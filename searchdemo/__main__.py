@@ -10,9 +10,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = sys.argv[1:] if argv is None else argv
 
     def loaded() -> int:
-        from searchdemo.cli import main
+        from searchdemo.cli import run
 
-        return main(words)
+        return run(words)
 
     return guarded(loaded, DEBUG in words)
 

@@ -66,6 +66,17 @@ def unwritable(path: Path, reason: str) -> NotWritten:
 
 
 @contextlib.contextmanager
+def told_unwritable(path: Path) -> Iterator[None]:
+    """Raises NotWritten, of this path, where the disk is full or the place may not be written to."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in UNWRITABLE:
+            raise
+        raise unwritable(path, error.strerror or type(error).__name__) from error
+
+
+@contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """A temporary file beside `path` to write to. It takes the place of `path` when the block ends without an error.
 
@@ -74,12 +85,9 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     temporary = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}.partial")
     try:
-        yield temporary
-        temporary.replace(path)
-    except OSError as error:
-        if error.errno not in UNWRITABLE:
-            raise
-        raise unwritable(path, error.strerror or type(error).__name__) from error
+        with told_unwritable(path):
+            yield temporary
+            temporary.replace(path)
     finally:
         with contextlib.suppress(PermissionError):  # where it could not be made either
             temporary.unlink(missing_ok=True)

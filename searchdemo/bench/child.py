@@ -55,6 +55,14 @@ def app_seconds(data_dir: Path | None = None, out_dir: Path | None = None, app: 
         return time.perf_counter() - started
 
 
+def resident_bytes_in(statm: Path) -> int | None:
+    """The resident memory of a process by its file below /proc; None where the system has no such file."""
+    try:
+        return int(statm.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        return None
+
+
 @dataclass(frozen=True)
 class RunningApp:
     """The page in a process of its own."""
@@ -65,11 +73,7 @@ class RunningApp:
 
     def resident_bytes(self) -> int | None:
         """On Linux, else None."""
-        try:
-            pages = Path(f"/proc/{self.process.pid}/statm").read_text().split()[1]
-        except OSError:
-            return None
-        return int(pages) * os.sysconf("SC_PAGE_SIZE")
+        return resident_bytes_in(Path(f"/proc/{self.process.pid}/statm"))
 
     def traces(self) -> int:
         """Stack traces in its log."""

@@ -6,14 +6,13 @@ A process that built indexes before reuses their memory, so its growth would be 
 from __future__ import annotations
 
 import json
-import os
 import sys
 import tempfile
 from pathlib import Path
 
 import numpy as np
 
-from searchdemo.bench.child import run_python
+from searchdemo.bench.child import resident_bytes_in, run_python
 
 K = 10
 STATM = Path("/proc/self/statm")
@@ -40,15 +39,14 @@ print(json.dumps({"load_s": seconds, "loaded_bytes": loaded, "resident_bytes": g
 
 def resident_bytes() -> int | None:
     """The resident memory of this process on Linux, its peak on other POSIX systems, None on Windows."""
+    if (found := resident_bytes_in(STATM)) is not None:
+        return found
     try:
-        return int(STATM.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except OSError:
-        try:
-            import resource
-        except ImportError:
-            return None
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return peak if sys.platform == "darwin" else 1024 * peak  # macOS counts bytes, others KiB
+        import resource
+    except ImportError:
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else 1024 * peak  # macOS counts bytes, others KiB
 
 
 def grown(before: int | None) -> int | None:

@@ -22,7 +22,7 @@ from typing import Any
 from searchdemo import hub
 from searchdemo.errors import BadQuery, NoPictures, NotWritten
 from searchdemo.extras import imported, pip_command
-from searchdemo.files import replacing
+from searchdemo.files import write_json
 from searchdemo.galleries.base import Gallery
 from searchdemo.galleries.copies import loaded
 from searchdemo.galleries.dataset_columns import Columns, Split, Wanted, parse
@@ -145,8 +145,7 @@ class Hub(Source):
             known = _asked_hub(wanted)
             try:
                 kept.parent.mkdir(parents=True, exist_ok=True)
-                with replacing(kept) as temporary:
-                    temporary.write_text(json.dumps(known))
+                write_json(kept, known)
             except (OSError, NotWritten) as error:
                 raise NoPictures(
                     f"Pictures of {wanted.name} cannot be kept in the hub's cache, {kept.parents[2]} ({error}): "

@@ -21,7 +21,7 @@ import numpy as np
 
 from searchdemo import hub
 from searchdemo.errors import NoPictures, NotWritten
-from searchdemo.files import replacing
+from searchdemo.files import replacing, write_json
 from searchdemo.galleries.remote_file import END_BYTES, RemoteFile
 
 AT_ONCE = 8  # files that are asked for their ends or columns
@@ -114,8 +114,8 @@ class Shards:
         for (name, size), (_, tail, _) in zip(names, found, strict=True):
             digest.update(f"\0{name}\0{size}\0".encode() + tail)
         known = {"rows": [rows for rows, _, _ in found], "ends": digest.hexdigest(), "schema": found[0][2].hex()}
-        with _keeping(self._folder), replacing(self._ends) as temporary:
-            temporary.write_text(json.dumps(known))
+        with _keeping(self._folder):
+            write_json(self._ends, known)
         return known
 
     def _of_each(self, shards: list[Shard], read: Callable[[IO[bytes], Shard], Any]) -> list[Any]:

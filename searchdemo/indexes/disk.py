@@ -19,7 +19,7 @@ import faiss
 import numpy as np
 
 from searchdemo.errors import BadArtifact, BadQuery, NotHere
-from searchdemo.files import UNWRITABLE, make_folder, sha256_of, unwritable, write_json
+from searchdemo.files import make_folder, sha256_of, told_unwritable, unwritable, write_json
 from searchdemo.indexes import faiss_index
 from searchdemo.indexes.base import IndexSpec, reason
 from searchdemo.indexes.factory import from_factory
@@ -46,21 +46,18 @@ def build(folder: Path, spec: IndexSpec, sample: np.ndarray, blocks: Iterable[np
         raise BadQuery(f"{folder} exists already: delete it, or name another folder.")
     work = Path(tempfile.mkdtemp(prefix=f"{folder.name}.", suffix=".partial", dir=make_folder(folder.parent)))
     try:
-        with spec.refusals(sample):
-            index = faiss_index.trained(spec, sample)
-            if faiss.try_extract_index_ivf(index) is None:
-                raise ValueError("it has no inverted lists")
-        shards = _shards(work, index, blocks, shard)
-        _merge(index, shards, work / LISTS)
-        faiss_index.write(index, work / INDEX)
-        del index  # which maps the lists
-        digests = {name: sha256_of(work / name) for name in (INDEX, LISTS)}
-        write_json(work / CARD, {"factory": spec.recipe(*sample.shape), "files": digests})
-        work.replace(folder)
-    except OSError as error:
-        if error.errno not in UNWRITABLE:
-            raise
-        raise unwritable(folder, error.strerror or type(error).__name__) from error
+        with told_unwritable(folder):
+            with spec.refusals(sample):
+                index = faiss_index.trained(spec, sample)
+                if faiss.try_extract_index_ivf(index) is None:
+                    raise ValueError("it has no inverted lists")
+            shards = _shards(work, index, blocks, shard)
+            _merge(index, shards, work / LISTS)
+            faiss_index.write(index, work / INDEX)
+            del index  # which maps the lists
+            digests = {name: sha256_of(work / name) for name in (INDEX, LISTS)}
+            write_json(work / CARD, {"factory": spec.recipe(*sample.shape), "files": digests})
+            work.replace(folder)
     finally:
         shutil.rmtree(work, ignore_errors=True)
 

@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from searchdemo.audit.side import QUERIES
-from searchdemo.errors import BadQuery, SearchDemoError
+from searchdemo.errors import SearchDemoError
 from searchdemo.ui.audit.auditing import Auditing, Run
 from searchdemo.ui.audit.view import TITLES, choices, shown, summary
 from searchdemo.ui.components.answer import Answer
@@ -17,7 +17,7 @@ from searchdemo.ui.components.tiles import Tiles
 from searchdemo.ui.page import Page
 from searchdemo.ui.serving.arguments import nth
 from searchdemo.ui.serving.limits import WATCH
-from searchdemo.ui.serving.permits import check_audit, may_end, who
+from searchdemo.ui.serving.permits import check_audit, check_end, who
 
 TITLE = "Audit"
 NOT_YET = (
@@ -76,9 +76,8 @@ def add(page: Page) -> None:
             yield hint(str(error)), gr.update(visible="hidden")
 
     def stop() -> None:
-        run = AUDITING.running()
-        if run and not may_end(page, run.by):
-            raise BadQuery("Another visitor started this audit: it goes on.")
+        if run := AUDITING.running():
+            check_end(page, run.by, "audit")
         AUDITING.cancel()
 
     def watch() -> Iterator[tuple]:

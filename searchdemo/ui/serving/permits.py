@@ -39,6 +39,12 @@ def may_end(page: Page, started_by: str) -> bool:
     return at_home(page) or bool(started_by and started_by == who())
 
 
+def check_end(page: Page, started_by: str, what: str) -> None:
+    """what: "audit", for the sentence. Raises BadQuery for a visitor who may not end it."""
+    if not may_end(page, started_by):
+        raise BadQuery(f"Another visitor started this {what}: it goes on.")
+
+
 def check_build(page: Page, key: Key) -> None:
     """Raises BadQuery for a build that is not needed, or not open to this visitor."""
     whole = page.key(key.gallery, key.encoder)

@@ -20,7 +20,7 @@ from searchdemo.ui.components.templates import render
 from searchdemo.ui.page import Page
 from searchdemo.ui.serving.arguments import event_value
 from searchdemo.ui.serving.limits import WATCH
-from searchdemo.ui.serving.permits import check_measurement, may_end, who
+from searchdemo.ui.serving.permits import check_end, check_measurement, who
 from searchdemo.ui.tradeoffs import cards as tradeoff_cards
 from searchdemo.ui.tradeoffs import distances, found
 from searchdemo.ui.tradeoffs import encoders as side_by_side
@@ -181,9 +181,8 @@ def add(page: Page) -> None:
         yield hint(said), gr.update(visible="hidden")
 
     def stop() -> None:
-        run = MEASURING.running()
-        if run and not may_end(page, run.by):
-            raise BadQuery("Another visitor started this measurement: it goes on.")
+        if run := MEASURING.running():
+            check_end(page, run.by, "measurement")
         MEASURING.cancel()
 
     def watch() -> Iterator[tuple]:
