@@ -239,7 +239,7 @@ class Collection:
         if few:
             found = self.exact(embedded.vector, k, only)[None]
         else:
-            found = positions(self, searched, embedded.vector, k, only, where, params)
+            found = positions(self, searched, embedded.vector, k, only, where, meeting, params)
         search_ms = (time.perf_counter() - started) * 1000
         started = time.perf_counter()
         hits = self.hits(embedded, found[:, found[0] != MISSING], pictures)

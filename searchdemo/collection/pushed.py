@@ -67,18 +67,21 @@ def positions(
     k: int,
     only: np.ndarray | None,
     where: str,
+    meeting: np.ndarray | None,
     params: dict[str, int],
 ) -> np.ndarray:
     """(1, k) for a query (1, dim) among `only`, which is what meets the filter without some.
 
+    meeting: (n,) bool, what meets the filter; None without one
+
     An index that keeps the facts itself is given the filter as an expression, where it can be one.
     """
-    if index.describes and where and only is not None and only.any() and index.state == state(collection.gallery):
+    filtered = meeting is not None and only is not None and only.any()
+    if index.describes and filtered and index.state == state(collection.gallery):
+        assert meeting is not None and only is not None
         condition = parse(where)
         try:
             if all(column.name in index.columns for column in columns_of(condition)):
-                meeting = collection.meeting(where)
-                assert meeting is not None
                 left = min(k, int(np.count_nonzero(only)))
                 out = np.flatnonzero(meeting & ~only)
                 return index.search_where(vector, left, expression(condition), out, **params)

@@ -35,8 +35,9 @@ class Brute(Index):
     def _search_among(self, queries: np.ndarray, k: int, made: Any, only: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Of few, their vectors are compared alone; of many, all, and those that may not be found come last."""
         few = np.count_nonzero(only) < GATHERED * self.count
-        rows, left_out = np.flatnonzero(only) if few else None, np.flatnonzero(~only)
+        rows = np.flatnonzero(only) if few else None
         vectors = self.index if rows is None else self.index[rows]
+        left_out = np.flatnonzero(~only) if rows is None else ()
         step, parts = max(1, SCORES_AT_ONCE // self.count), []
         for start in range(0, len(queries), step):
             scores = queries[start : start + step] @ vectors.T

@@ -137,16 +137,17 @@ class Gate:
             for field in ("fn_index", "trigger_id"):
                 check_field(body, field, int, "a whole number")
         number = None if v2 else body.get("fn_index")
+        if number is not None:  # as the page's own scripts call, at every click
+            if number not in self.demo.fns:
+                raise BadQuery(f"fn_index = {shown(number)} is no endpoint: choose from 0 to {max(self.demo.fns):,}.")
+            return self.demo.fns[number]
         named = {function.api_name: function for function in self.demo.fns.values()}
-        if number is None and (name not in named or rest[:1] == ["join"]):
+        if name not in named or rest[:1] == ["join"]:
             public = [one for one, function in named.items() if function.api_visibility == "public"]
             raise BadQuery(f"There is no endpoint {shown(name)}: choose from {', '.join(map(repr, public))}.")
-        if number is not None and number not in self.demo.fns:
-            raise BadQuery(f"fn_index = {shown(number)} is no endpoint: choose from 0 to {max(self.demo.fns):,}.")
-        function = self.demo.fns[number] if number is not None else named[name]
         if v2:
-            self.check_named(function, body)
-        return function
+            self.check_named(named[name], body)
+        return named[name]
 
     def check_named(self, function: Any, body: dict) -> None:
         """Arguments by their names, as the documentation of the API calls them."""
