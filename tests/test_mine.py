@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from types import SimpleNamespace
+from urllib.parse import urlencode
 
 import page_server
 import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from starlette.applications import Starlette
+from starlette.requests import Request
 from starlette.testclient import TestClient
 
 from searchdemo.collection.library import Library
@@ -20,7 +22,8 @@ from searchdemo.measure.cards import RunCard
 from searchdemo.ui.mine import galleries, played
 from searchdemo.ui.mine.galleries import OwnGalleries
 from searchdemo.ui.mine.panel import folders_in
-from searchdemo.ui.mine.place import at_this_machine, is_loopback
+from searchdemo.ui.mine.place import at_this_machine
+from searchdemo.ui.serving.sender import is_loopback
 from searchdemo.ui.tradeoffs import cards
 from searchdemo.ui.tradeoffs.measuring import Measuring, finished
 from tests.conftest import png
@@ -37,9 +40,11 @@ def served(name: str | None = "127.0.0.1", **more) -> SimpleNamespace:
     return SimpleNamespace(server_name=name, share=False, share_url=None, **more)
 
 
-def asks(client: str = "127.0.0.1", **headers: str) -> SimpleNamespace:
+def asks(client: str = "127.0.0.1", query: dict[str, str] | None = None, **headers: str) -> Request:
     given = {"host": "localhost:7860"} | {name.replace("_", "-"): value for name, value in headers.items()}
-    return SimpleNamespace(headers=given, client=SimpleNamespace(host=client))
+    sent = [(name.encode(), value.encode()) for name, value in given.items()]
+    asked = urlencode(query or {}).encode()
+    return Request({"type": "http", "headers": sent, "client": (client, 50_000), "query_string": asked})
 
 
 @pytest.mark.parametrize("name", ["127.0.0.1", "localhost", "::1", "[::1]", "127.8.8.8"])
@@ -60,8 +65,10 @@ def test_a_page_of_this_machine_may_open_paths(monkeypatch, name):
         (served(), asks(host="x.gradio.live")),
         (served(), asks(host="evil.example:7860")),  # DNS rebinding
         (served(), asks(origin="https://evil.example")),
+        (served(), asks(origin="https://evil.example", sec_fetch_site="same-origin")),  # made up
         (served(), asks(origin="null")),
         (served(), asks(sec_fetch_site="cross-site")),
+        (served(), asks(sec_fetch_site="same-site")),  # a page at another port of this machine
         (served(), asks(x_forwarded_for="8.8.8.8")),
         (served(), asks(forwarded="for=8.8.8.8")),
         (served(), asks(client="8.8.8.8")),
@@ -112,7 +119,7 @@ def film(tmp_path):
 
 def play(page, gallery: str, row: object, **headers: str):
     query = {"gallery": gallery, "row": str(row)}
-    return played.answer(page, SimpleNamespace(**vars(asks(**headers)), query_params=query))
+    return played.answer(page, asks(query=query, **headers))
 
 
 def test_a_video_is_served_to_its_owner_by_row_and_in_ranges(film, tmp_path):

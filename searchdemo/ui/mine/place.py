@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 from typing import Any
-from urllib.parse import urlsplit
 
 import gradio as gr
 
-# Whoever passes requests on says so in one of these; the visitor may then be anywhere.
-FORWARDED = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip")
+from searchdemo.ui.serving.sender import from_this_machine, is_loopback
 
 
 def visitor() -> Any:
@@ -37,20 +34,9 @@ def at_this_machine(demo: gr.Blocks, request: Any) -> bool:
     public = any(getattr(demo, name, None) for name in ("share", "share_url", "is_colab")) or os.environ.get("SPACE_ID")
     if request is None or public:
         return False
-    headers = request.headers
-    if any(name in headers for name in FORWARDED) or headers.get("sec-fetch-site") == "cross-site":
-        return False
-    served, origin = getattr(demo, "server_name", None) or "", headers.get("origin")
-    host = urlsplit(f"//{headers.get('host', '')}").hostname
-    places = [served, host, request.client.host if request.client else ""]
-    return all(map(is_loopback, places)) and (not origin or is_loopback(urlsplit(origin).hostname))
+    return is_loopback(getattr(demo, "server_name", None)) and from_this_machine(scope_of(request))
 
 
-def is_loopback(place: str | None) -> bool:
-    """place: a host's name or address."""
-    if place == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address((place or "").strip("[]")).is_loopback
-    except ValueError:
-        return False
+def scope_of(request: Any) -> Any:
+    """request: a gr.Request, or that of the server itself."""
+    return getattr(request, "request", request).scope

@@ -21,7 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from searchdemo.errors import BadQuery
 from searchdemo.ui.serving.arguments import shown
-from searchdemo.ui.serving.limits import address_of
+from searchdemo.ui.serving.sender import address_of
 from searchdemo.ui.serving.uploads import Refused, Uploads, check_origin
 
 if TYPE_CHECKING:

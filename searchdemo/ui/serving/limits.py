@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from searchdemo.ui.serving.sender import address_of
+
 if TYPE_CHECKING:
     from searchdemo.ui.serving.blocks import Served
 
@@ -96,12 +98,3 @@ class Limits:
 def kind_of(function: Any) -> str:
     kind = function.concurrency_id
     return kind if kind in LIMITS else PAGE
-
-
-def address_of(scope: Any) -> str:
-    """Of the visitor; behind a proxy, as that on a Space, what the proxy saw: it is the last to add to the header."""
-    passed_on = [value for name, value in scope.get("headers", ()) if name == b"x-forwarded-for"]
-    if passed_on:
-        return passed_on[-1].decode("latin-1").rpartition(",")[2].strip()
-    client = scope.get("client")
-    return client[0] if client else ""

@@ -12,8 +12,8 @@ from searchdemo.collection.behind import UP_TO_DATE
 from searchdemo.collection.store import Key
 from searchdemo.encoders.table import ENCODERS, is_here
 from searchdemo.errors import BadQuery, SearchDemoError
-from searchdemo.ui.mine.place import at_this_machine, visitor
-from searchdemo.ui.serving.limits import address_of
+from searchdemo.ui.mine.place import at_this_machine, scope_of, visitor
+from searchdemo.ui.serving.sender import address_of
 
 if TYPE_CHECKING:
     from searchdemo.ui.page import Page
@@ -26,8 +26,7 @@ ELSEWHERE = "Install searchdemo on a machine of your own for more."
 def who() -> str:
     """The visitor who is being answered: their address. "" where there is no request."""
     request = visitor()
-    scope = getattr(getattr(request, "request", request), "scope", None)
-    return address_of(scope) if scope else ""
+    return address_of(scope_of(request)) if request is not None else ""
 
 
 def at_home(page: Page) -> bool:

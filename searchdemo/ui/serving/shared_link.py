@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from searchdemo.ui.components.templates import render
+from searchdemo.ui.serving.sender import page_of
 
 TITLE = "searchdemo"
 ABOUT = "Search 100,000 pictures by picture or by words, and see what each index costs and misses."
@@ -55,9 +56,7 @@ class SharedLink:
 
 def tagged(page: bytes, scope: Message) -> bytes:
     """The page with our tags in the place of gradio's."""
-    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-    scheme = headers.get("x-forwarded-proto", str(scope.get("scheme", "http"))).split(",")[0].strip()
-    host = headers.get("x-forwarded-host", headers.get("host", "")).split(",")[0].strip()
+    scheme, host = page_of(scope)
     asked = {name: found[-1] for name, found in parse_qs(scope["query_string"].decode("latin-1")).items()}
     title, about = described(asked)
     origin = f"{scheme}://{host}{scope.get('root_path', '')}" if re.fullmatch(r"[\w.\-:\[\]]+", host) else ""

@@ -6,16 +6,16 @@ import os
 import shutil
 import time
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from starlette.types import Message, Receive, Scope
+
+from searchdemo.ui.serving.sender import foreign_page, headers_of
 
 MOST_AT_ONCE = 128 * 10**6  # bytes of one request, however many files it has
 MOST_IN_ALL = 2 * 10**9  # bytes of all uploads that are not deleted yet
 LEAST_FREE = 500 * 10**6  # bytes of the disk that uploads leave alone
 LOOK_S = 2.0  # between two looks at what lies there
 SAFE = ("GET", "HEAD", "OPTIONS")  # methods that change nothing
-SAME = ("same-origin", "none")  # of the header Sec-Fetch-Site; "same-site" may be another port of this machine
 
 
 class Refused(Exception):
@@ -27,24 +27,9 @@ class Refused(Exception):
 
 
 def check_origin(scope: Scope) -> None:
-    """A request that changes something comes from the page itself, or from no page at all, as those of API clients do.
-
-    A browser says of its own accord where a request comes from, and no script of a page can change that: in
-    Sec-Fetch-Site where the page is served by https or on this machine, else in Origin. Raises Refused.
-    """
-    if scope["method"] in SAFE:
-        return
-    said = {name: value.decode("latin-1") for name, value in scope["headers"]}
-    site, origin = said.get(b"sec-fetch-site"), said.get(b"origin")
-    if site is not None:
-        foreign = site not in SAME
-    elif origin is not None:
-        hosts = {said.get(b"host", ""), said.get(b"x-forwarded-host", "").rpartition(",")[2].strip()} - {""}
-        foreign = urlsplit(origin).netloc not in hosts if origin != "null" else True
-    else:
-        return
-    if foreign:
-        raise Refused(403, f"A page of {origin or 'another site'} sent this: open searchdemo's own page to do it.")
+    """A request that changes something comes from the page itself, or from no page at all. Raises Refused."""
+    if scope["method"] not in SAFE and (page := foreign_page(scope)):
+        raise Refused(403, f"A page of {page} sent this: open searchdemo's own page to do it.")
 
 
 class Uploads:
@@ -61,8 +46,8 @@ class Uploads:
 
     def bounded(self, scope: Scope, receive: Receive) -> Receive:
         """The body of an upload, which ends in Refused where it is too long, or there is no room for it."""
-        length = dict(scope["headers"]).get(b"content-length", b"0")
-        announced = int(length) if length.isdigit() else 0
+        length = headers_of(scope).get("content-length", "0")
+        announced = int(length) if length.isdecimal() and length.isascii() else 0
         self._check(announced)
         room = min(MOST_AT_ONCE, MOST_IN_ALL - self.held())
         size = 0
