@@ -13,7 +13,7 @@ from searchdemo.bench.table import measure
 from searchdemo.bench.workload import Bench, Workload, synthetic
 from searchdemo.collection.store import Key
 from searchdemo.encoders.table import ENCODERS
-from searchdemo.errors import BadArtifact, BadQuery
+from searchdemo.errors import BadArtifact, BadQuery, NotHere
 from tests.conftest import MeanColour, unit
 
 
@@ -159,6 +159,48 @@ def test_the_whole_run(card):
         assert row["pictures"] == row["pictures_timed"] == 330 and row["pictures_s"] > 0  # of the build, all of them
     assert not card.notes
     assert {point["set"] for point in card.parts["curve"]} == {"[label]", "2 prompts"}
+
+
+def test_a_class_whose_name_cannot_be_read_is_left_out_with_its_queries_and_named(world, card, monkeypatch):
+    """The others keep their answers, also by a template that could be read without the name."""
+    library = world.library()
+    world.change(class_names=("red", "猫", "blue"))
+
+    def channels(texts):
+        if "猫" in texts:
+            raise BadQuery("unknown")
+        return unit(np.stack([channel(text) for text in texts]))
+
+    monkeypatch.setattr(world.encoder, "encode_texts", channels)
+    bench = Bench(library, Key("colours", "mean-colour"), options={"prompts": ("{}",)})
+    found = measure("classnames", bench)
+    greens = int((world.gallery.queries.labels == 1).sum())
+    assert found.subject["of_classes_left_out"] == greens > 0
+    assert found.subject["queries"] == card.subject["queries"] - greens
+    assert found.settings["names_left_out"] == ["猫"]
+    assert [note for note in found.notes if "'猫'" in note] == found.notes and len(found.notes) == 1
+    assert [row["top1"] for row in found.parts["sets"]] == [100, 100, 100]
+    assert {row["class_name"] for row in found.parts["failing"]} == {"red", "blue"}
+    assert found.parts["sets"][0]["texts"] == 2
+
+
+def test_queries_of_several_labels_stay_with_those_that_are_read():
+    vectors, truth = np.eye(3, dtype=np.float32), np.array([[1, 2], [1, -1], [0, 1]])
+    work = Workload(vectors, np.arange(3), vectors, truth[:, 0], ("a", "b", "c"), ("a", "b", "c"), {}, all_truth=truth)
+    left = work.of_classes(np.array([0, 2]))
+    assert left.truth.tolist() == [2, 0] and left.all_truth.tolist() == [[2, -1], [0, -1]]
+    assert left.subject == {"queries": 2, "of_classes_left_out": 1} and np.array_equal(left.queries, vectors[[0, 2]])
+    with pytest.raises(NotHere, match="whose name can be read"):
+        work.of_classes(np.array([], np.int64))
+
+
+def test_no_name_at_all_that_can_be_read(world, card, monkeypatch):
+    def none(texts):
+        raise BadQuery("unknown")
+
+    monkeypatch.setattr(world.encoder, "encode_texts", none)
+    with pytest.raises(BadQuery, match="mean-colour cannot read 3 of the 3 class names"):
+        classnames.run(Bench(world.library(), Key("colours", "mean-colour")))
 
 
 def test_tables_and_charts(card):

@@ -159,12 +159,9 @@ def test_the_benchmark(world, monkeypatch):
     centres = np.stack(
         [work.vectors[work.labels == label].sum(axis=0) + 1e-6 for label in range(len(work.class_names))]
     )
-    work.words = unit(centres)
-    monkeypatch.setattr(
-        calibration,
-        "readable",
-        lambda encoder, words: unit(np.concatenate([centres[::2], rng.standard_normal((100, 64))])),
-    )
+    work.words, work.word_classes = unit(centres), np.arange(len(centres))
+    everyday = unit(np.concatenate([centres[::2], rng.standard_normal((100, 64))]))
+    monkeypatch.setattr(suite, "readable", lambda encoder, words: (everyday, np.arange(len(everyday))))
     monkeypatch.setattr(suite, "PICTURES", 40)
     card = measure("calibration", Bench(world.library(), Key(*WHERE), _workload=work))
     areas = {(row["asked"], row["among"], row["statistic"]): row["auroc"] for row in card.parts["statistics"]}

@@ -9,6 +9,7 @@ import pytest
 
 from searchdemo.collection.query import Query
 from searchdemo.encoders import table as encoder_table
+from searchdemo.encoders.templates import unread_note
 from searchdemo.errors import BadArtifact, BadQuery, NoWeights
 from tests.conftest import ColourPictures
 
@@ -44,7 +45,7 @@ def test_shares_by_hand(world, library, temperature):
 def test_names_have_angles_and_a_threshold_may_leave_them_out(library):
     collection = library.open(*WHERE)
     found = collection.classify(Query(row=0), "flat", 5)
-    vector, rows = collection.vectors.take(np.array([0]))[0], collection.class_name_rows()
+    vector, rows = collection.vectors.take(np.array([0]))[0], collection.class_name_rows().rows
     for guess in found.by_class_names:
         cosine = float(rows[collection.gallery.label_names.index(guess.label)] @ vector)
         assert guess.degrees == pytest.approx(np.degrees(np.arccos(min(1, cosine))), abs=1e-3)
@@ -53,6 +54,8 @@ def test_names_have_angles_and_a_threshold_may_leave_them_out(library):
     middle = found.by_class_names[1].degrees
     kept = collection.classify(Query(row=0), "flat", 5, max_degrees=middle).by_class_names
     assert kept == tuple(guess for guess in found.by_class_names if guess.degrees <= middle)
+    none = collection.classify(Query(row=0), "flat", 5, max_degrees=0.01)
+    assert none.by_class_names == () and none.names_notice == "No class name lies within 0.01 degrees of the query."
     assert all("degrees" not in guess for guess in found.to_json()["guesses"])
 
 
@@ -75,16 +78,49 @@ def test_by_class_names(library):
     ]
 
 
-def test_class_names_that_the_encoder_cannot_read(world, library, monkeypatch):
-    world.change(class_names=("猫", *world.gallery.class_names[1:]))
+@pytest.mark.parametrize("prompts", [("{}",), ("{}", "dark{}")])
+def test_a_class_name_that_the_encoder_cannot_read_is_left_out_alone_and_named(world, library, monkeypatch, prompts):
+    """By its name alone: this encoder reads the second prompt without it."""
+    spec, read = replace(encoder_table.ENCODERS["mean-colour"], prompts=prompts), world.encoder.encode_texts
+    monkeypatch.setitem(encoder_table.ENCODERS, "mean-colour", spec)
+    world.change(class_names=("red", "green", "blue"))
+    monkeypatch.setattr(
+        world.encoder, "encode_texts", lambda texts: read([text.replace("dark猫", "black") for text in texts])
+    )
+    before = world.library().open(*WHERE).classify(Query(row=1), "flat", k=5)
+    world.change(class_names=("red", "猫", "blue"))
+    found = world.library().open(*WHERE).classify(Query(row=1), "flat", k=5)
+    assert found.guesses[0].share > 0 and (before.names_notice, before.names_left_out) == ("", ())
+    assert [guess.class_name for guess in found.by_class_names] == ["red", "blue"]
+    angles = {guess.label: guess.degrees for guess in before.by_class_names}
+    assert {guess.label: guess.degrees for guess in found.by_class_names} == {n: angles[n] for n in ("n0", "n2")}
+    assert sum(guess.share for guess in found.by_class_names) == pytest.approx(1)
+    said = found.to_json()
+    assert said["names_left_out"] == ["猫"]
+    assert (
+        said["names_notice"].startswith("mean-colour cannot read 1 of the 3 class names")
+        and "'猫'" in said["names_notice"]
+    )
+
+
+def test_no_class_name_that_the_encoder_can_read(world, library):
+    world.change(class_names=("猫", "собака", "ὄρνις"))
     found = world.library().open(*WHERE).classify(Query(row=0), "flat", k=5)
     assert found.by_class_names == () and found.guesses[0].share > 0
+    assert found.names_left_out == ("猫", "собака", "ὄρνις") and "3 of the 3 class names" in found.names_notice
+
+
+def test_of_many_unread_names_a_sentence_has_some_and_tells_how_many_more():
+    said = unread_note("bundled", [f"{number}号" for number in range(40)], 50)
+    assert "40 of the 50" in said and "'4号' and 35 more" in said and "'5号'" not in said
+    assert "\n" not in unread_note("bundled", ["a\nb"], 2)
 
 
 def test_an_encoder_without_words_has_no_class_names(library, monkeypatch):
     spec = encoder_table.ENCODERS["mean-colour"]
     monkeypatch.setitem(encoder_table.ENCODERS, "mean-colour", replace(spec, text=False))
-    assert library.open(*WHERE).classify(Query(row=0), "flat", k=3).by_class_names == ()
+    found = library.open(*WHERE).classify(Query(row=0), "flat", k=3)
+    assert found.by_class_names == () and "mean-colour reads no words" in found.names_notice
 
 
 def test_a_stored_query_needs_no_weights(world, library, monkeypatch):
@@ -94,6 +130,7 @@ def test_a_stored_query_needs_no_weights(world, library, monkeypatch):
     monkeypatch.setattr(encoder_table, "load", none)
     found = world.library().open(*WHERE).classify(Query(row=0), "flat", k=3)
     assert found.guesses[0].class_name == "red" and found.by_class_names == ()
+    assert found.names_notice == "There is no answer by class names: not here"
 
 
 def test_class_names_are_not_read_with_other_weights(world, library):
@@ -123,6 +160,6 @@ def test_temperature_out_of_bounds(library, temperature):
 
 def test_json(library):
     content = library.open(*WHERE).classify(Query(row=0), "flat", k=2).to_json()
-    assert set(content) >= {"guesses", "by_class_names", "hits", "timing"}
+    assert set(content) >= {"guesses", "by_class_names", "names_notice", "names_left_out", "hits", "timing"}
     assert set(content["hits"][0]) == {"rank", "row", "label", "class_name", "score", "share"}
     assert set(content["guesses"][0]) == {"label", "class_name", "share"}

@@ -225,7 +225,7 @@ def test_a_folder_that_was_built_again_by_another_process_is_opened_again(world,
     library = world.library()
     library.gallery(where[0], download=True)
     library.build(Key(*where))
-    assert nearest(library, "blue") == "red/1.png" and library.open(*where).class_name_rows().shape == (1, 8)
+    assert nearest(library, "blue") == "red/1.png" and library.open(*where).class_name_rows().rows.shape == (1, 8)
 
     add("blue/1.png", (0, 0, 255))
     assert nearest(library, "blue") == "red/1.png"
@@ -234,7 +234,7 @@ def test_a_folder_that_was_built_again_by_another_process_is_opened_again(world,
     assert "1 picture was added since the last build" in other.open(*where).search(Query(text="blue")).notice
     other.build(Key(*where))
     assert nearest(other, "blue") == nearest(library, "blue") == "blue/1.png"
-    assert library.open(*where).class_name_rows().shape == (2, 8)
+    assert library.open(*where).class_name_rows().rows.shape == (2, 8)
     assert library.gallery(where[0], download=True) is library.gallery(where[0]) is library.open(*where).gallery
 
 

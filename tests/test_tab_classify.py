@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from searchdemo.collection.classify import Classification, Guess, training_note
@@ -45,8 +47,14 @@ def test_the_truth_is_marked_in_both_answers():
     html = bars_html(FOUND, "cat & dog")
     assert html.count("✓") == 2 and html.count("tench") == 1
     assert "vote of 3 neighbours" in html
-    without_text = Classification(FOUND.guesses, FOUND.neighbors, FOUND.shares, ())
-    assert "By class names" not in bars_html(without_text, "tench")
+    without_text = Classification(FOUND.guesses, FOUND.neighbors, FOUND.shares, (), "clip <b>reads</b> no words")
+    html = bars_html(without_text, "tench")
+    assert "By class names" not in html and "clip &lt;b&gt;reads&lt;/b&gt; no words" in html
+
+
+def test_names_that_are_left_out_are_said_under_the_others():
+    html = bars_html(replace(FOUND, names_notice="left out: '<i>猫'"), "tench")
+    assert "By class names" in html and "left out: &#39;&lt;i&gt;猫&#39;" in html
 
 
 def test_each_neighbour_has_its_exact_share():

@@ -11,6 +11,7 @@ from searchdemo.collection.calibration import Curve
 from searchdemo.collection.collection import Collection
 from searchdemo.collection.knn import evaluate
 from searchdemo.encoders.base import Encoder
+from searchdemo.encoders.templates import ClassRows
 from searchdemo.errors import BadQuery
 from searchdemo.galleries.drawing.captions import describe
 from searchdemo.galleries.scenes import load_scenes
@@ -45,9 +46,9 @@ def shipped_top1(collection: Collection, ks: Sequence[int] = KS) -> dict[str, fl
     return {str(accuracy.k): round(accuracy.top1, 6) for accuracy in found.accuracies if accuracy.vote == "weighted"}
 
 
-def names_top1(class_rows: np.ndarray, queries: np.ndarray, truth: np.ndarray) -> float:
-    """Percent of pictures whose nearest class text (classes, dim) is the right one."""
-    return 100 * float(((queries @ class_rows.T).argmax(axis=1) == truth).mean())
+def names_top1(names: ClassRows, queries: np.ndarray, truth: np.ndarray) -> float:
+    """Percent of pictures whose nearest class name is the right one."""
+    return 100 * float((names.classes[(queries @ names.rows.T).argmax(axis=1)] == truth).mean())
 
 
 def precision_at(

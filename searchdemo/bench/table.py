@@ -118,7 +118,7 @@ def measure(name: str, bench: Bench) -> RunCard:
         | variant_of(bench.key, bench.weights)
         | figures.settings,
         requirements=figures.requirements,
-        notes=figures.notes,
+        notes=list(dict.fromkeys([*bench.notes, *figures.notes])),
         machine=machine_facts(),
         versions=versions(),
         at=datetime.now(UTC).isoformat(timespec="seconds"),

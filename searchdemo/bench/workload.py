@@ -17,14 +17,13 @@ from searchdemo.collection.progress import Progress
 from searchdemo.collection.store import Key
 from searchdemo.encoders.base import Encoder, EncoderSpec
 from searchdemo.encoders.table import find
-from searchdemo.encoders.templates import class_rows
+from searchdemo.encoders.templates import NAME_ALONE, readable_classes, unread_note
 from searchdemo.errors import NotBuilt, NotHere, SearchDemoError
 from searchdemo.indexes.table import INDEXES
 from searchdemo.indexes.vectors import unit
 
 SYNTHETIC_CLASSES = 200
 LEFT_OUT, LEFT_OUT_SHARE = 2_000, 10  # pictures that ask where nothing is held out: at most so many, and one in ten
-NAME_ALONE = "{}"
 
 
 @dataclass
@@ -42,6 +41,7 @@ class Workload:
     all_labels: np.ndarray | None = None
     all_truth: np.ndarray | None = None
     words: np.ndarray | None = None  # (w, dim) unit rows of the names of classes, a second set of queries
+    word_classes: np.ndarray | None = None  # (w,) int64: the class that each of them names
     _exact: np.ndarray | None = field(default=None, init=False, repr=False)
     _exact_words: np.ndarray | None = field(default=None, init=False, repr=False)
 
@@ -61,12 +61,28 @@ class Workload:
 
     def of_labelled(self) -> Workload:
         """With those queries alone that have a label. Raises NotHere where there is none, or no vector has one."""
-        known = np.flatnonzero(self.truth >= 0)
         if not self.labelled:
             raise NotHere("No query and vector here have labels, which accuracy needs: recall does without them.")
+        return self._asking(np.flatnonzero(self.truth >= 0), "without_label")
+
+    def of_classes(self, classes: np.ndarray) -> Workload:
+        """With those queries alone that are of one of these classes, numbers (c,); other labels of theirs go.
+
+        Raises NotHere where there is none.
+        """
+        truth = self.every_label()[1]
+        truth = np.where(np.isin(truth, classes), truth, -1)
+        truth = np.take_along_axis(truth, np.argsort(truth < 0, axis=1, kind="stable"), axis=1)  # the first is one
+        of_them = replace(self, truth=truth[:, 0], all_truth=None if self.all_truth is None else truth)
+        if not (truth >= 0).any():
+            raise NotHere("No query here is of a class whose name can be read: ask by neighbours, with `bench knn`.")
+        return of_them._asking(np.flatnonzero(truth[:, 0] >= 0), "of_classes_left_out")
+
+    def _asking(self, known: np.ndarray, others: str) -> Workload:
+        """With these queries alone, numbers (k,). others: what the subject calls the rest."""
         if len(known) == len(self.truth):
             return self
-        subject = self.subject | {"queries": len(known), "without_label": len(self.truth) - len(known)}
+        subject = self.subject | {"queries": len(known), others: len(self.truth) - len(known)}
         return replace(
             self,
             queries=self.queries[known],
@@ -189,6 +205,7 @@ class Bench:
     indexes: tuple[str, ...] = ()  # names in the INDEXES table, for `latency`; (): all
     asked: Asked = field(default_factory=Asked)  # for `latency`
     options: dict = field(default_factory=dict)  # that only one benchmark understands
+    notes: list[str] = field(default_factory=list)  # for its card, beside those of the benchmark
     _collection: Collection | None = field(default=None, repr=False)
     _workload: Workload | None = field(default=None, repr=False)
 
@@ -221,23 +238,26 @@ class Bench:
         if self._workload is None:
             try:
                 self._workload = stored(self.collection())
-                self._workload.words = self._words(self._workload)
+                self._read_words(self._workload)
             except NotBuilt:
                 if not self.synthetic:
                     raise
                 self._workload = synthetic(100_000, 2_000, self.encoder_spec.dim, self.seed)
         return self._workload.part(quick_size, quick_queries, self.seed) if self.quick else self._workload
 
-    def _words(self, work: Workload) -> np.ndarray | None:
-        """The names of the classes as queries; None where the encoder reads none, or its weights are not here."""
+    def _read_words(self, work: Workload) -> None:
+        """The names of the classes as queries, unless the encoder reads none or its weights are not here."""
         if not (self.encoder_spec.text and any(work.class_names)):
-            return None
+            return
         try:
             encoder = self.encoder()
             self.collection().artifact.check_weights(encoder.weights_sha256)
-            return class_rows(encoder, work.class_names, (NAME_ALONE,)).astype(np.float32)
+            read = readable_classes(encoder, work.class_names, (NAME_ALONE,))
         except SearchDemoError:  # no weights, or others: indexes are measured without the encoder too
-            return None
+            return
+        self.notes += filter(None, [unread_note(self.encoder_spec.name, read.unread, len(work.class_names))])
+        if len(read.classes):
+            work.words, work.word_classes = read.rows.astype(np.float32), read.classes
 
     def pictures(self, number: int) -> tuple[list[bytes], str]:
         """Encoded pictures, and the gallery that they come from: this one, or `scenes` when its own are not here."""

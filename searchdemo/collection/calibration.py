@@ -9,7 +9,6 @@ machines"), both kinds of words weighing alike. `bench calibration` measures it 
 
 from __future__ import annotations
 
-import contextlib
 import json
 import math
 from dataclasses import asdict, dataclass
@@ -17,8 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from searchdemo.encoders.base import Encoder
-from searchdemo.errors import BadArtifact, BadQuery
+from searchdemo.errors import BadArtifact
 from searchdemo.files import write_json
 
 FILE = "calibration.json"
@@ -56,19 +54,6 @@ def nearest_for(pictures: int) -> int:
 def fewest_pictures() -> int:
     """A smaller gallery has no curve: a picture belongs to one word, and a shown word has all but OTHERS of its m."""
     return FEWEST_WORDS * (FEWEST_NEAREST - OTHERS)
-
-
-def readable(encoder: Encoder, words: tuple[str, ...]) -> np.ndarray:
-    """(w, dim) unit rows of the words that the encoder reads."""
-    with contextlib.suppress(BadQuery):
-        return encoder.encode_texts(words)
-    rows = []
-    for word in words:
-        try:
-            rows.append(encoder.encode_texts([word])[0])
-        except BadQuery:  # it does not know the word
-            continue
-    return np.stack(rows) if rows else np.empty((0, encoder.dim), np.float32)
 
 
 def calibrate(words: np.ndarray, vectors: np.ndarray) -> Curve | None:

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
+import numpy as np
+
+from searchdemo.collection.knn import vote_weights
 from searchdemo.encoders.base import EncoderSpec
+from searchdemo.encoders.templates import ClassRows, unread_note
+from searchdemo.errors import NotHere
+from searchdemo.galleries.base import Gallery
 from searchdemo.types import Hit, SearchResult
 
 GUESSES = 5
@@ -29,7 +36,9 @@ class Classification:
     guesses: tuple[Guess, ...]  # by neighbours, best first, at most GUESSES
     neighbors: SearchResult
     shares: tuple[float, ...]  # of the vote, one for each neighbour
-    by_class_names: tuple[Guess, ...]  # empty when the encoder cannot read them, or none lies within a threshold
+    by_class_names: tuple[Guess, ...]
+    names_notice: str = ""  # which class names are no guesses, and why
+    names_left_out: tuple[str, ...] = ()  # those that the encoder cannot read
 
     def to_json(self) -> dict:
         content = self.neighbors.to_json()
@@ -38,8 +47,44 @@ class Classification:
         return {
             "guesses": [guess.to_json() for guess in self.guesses],
             "by_class_names": [guess.to_json() for guess in self.by_class_names],
+            "names_notice": self.names_notice,
+            "names_left_out": list(self.names_left_out),
             **content,
         }
+
+
+class ByNames(NamedTuple):
+    guesses: tuple[Guess, ...] = ()
+    notice: str = ""
+    left_out: tuple[str, ...] = ()
+
+
+def by_class_names(
+    spec: EncoderSpec, gallery: Gallery, read: Callable[[], ClassRows], vector: np.ndarray, max_degrees: float
+) -> ByNames:
+    """The classes whose names lie nearest to a query (dim,), and no further away than this.
+
+    read: gives the rows of the names; where it raises NotHere, the notice says so.
+    """
+    labels, names = gallery.label_names, gallery.class_names
+    if not spec.text:
+        return ByNames(notice=f"The encoder {spec.name} reads no words, so there is no answer by class names.")
+    try:
+        known = read()
+    except NotHere as error:  # no weights: a stored query does without, and the neighbours vote all the same
+        return ByNames(notice=f"There is no answer by class names: {error}")
+    cosines = known.rows @ vector
+    degrees = np.degrees(np.arccos(np.clip(cosines, -1, 1)))
+    shares = vote_weights(cosines[None], spec.temperature)[0]
+    nearest = [i for i in np.argsort(-shares)[:GUESSES].tolist() if degrees[i] <= max_degrees]
+    guesses = tuple(
+        Guess(labels[number], names[number], float(shares[i]), float(degrees[i]))
+        for i, number in zip(nearest, known.classes[nearest].tolist(), strict=True)
+    )
+    said = [unread_note(spec.name, known.unread, len(names))]
+    if len(cosines) and not guesses:
+        said.append(f"No class name lies within {max_degrees:g} degrees of the query.")
+    return ByNames(guesses, " ".join(filter(None, said)), known.unread)
 
 
 def ranked(hits: Sequence[Hit], shares: Sequence[float]) -> tuple[Guess, ...]:

@@ -15,7 +15,7 @@ from searchdemo.collection import knn
 from searchdemo.collection.allowed import matching, without
 from searchdemo.collection.asked import labelled
 from searchdemo.collection.behind import UP_TO_DATE, Behind
-from searchdemo.collection.classify import GUESSES, Classification, Guess, ranked
+from searchdemo.collection.classify import Classification, by_class_names, ranked
 from searchdemo.collection.embedded import Embedded, embed
 from searchdemo.collection.exact import exact_once
 from searchdemo.collection.labelled import all_labels
@@ -31,7 +31,7 @@ from searchdemo.collection.snapshot import Snapshot
 from searchdemo.collection.store import Artifact
 from searchdemo.collection.terms import ROW, Term
 from searchdemo.encoders.base import Encoder, EncoderSpec
-from searchdemo.encoders.templates import class_rows
+from searchdemo.encoders.templates import ClassRows, readable_classes
 from searchdemo.errors import BadQuery, NoPictures, NotHere
 from searchdemo.galleries.base import Gallery
 from searchdemo.indexes.base import Index, uncounted
@@ -171,11 +171,11 @@ class Collection:
         """Whether the index would answer without being built first. Raises UnknownName."""
         return self.shelf.has_index(name, self.artifact, self.snapshot)
 
-    def class_name_rows(self) -> np.ndarray:
-        """(classes, dim) unit rows of the class names. Raises BadQuery without a text tower, and as `encoder` does."""
+    def class_name_rows(self) -> ClassRows:
+        """Rows of the class names that the encoder reads. Raises BadQuery without a text tower, and as `encoder`."""
         encoder, names = self.encoder(), self.gallery.class_names
         key = (encoder.weights_sha256, names)
-        return self.shelf.class_rows.get(key, lambda: class_rows(encoder, names, self.encoder_spec.prompts))
+        return self.shelf.class_rows.get(key, lambda: readable_classes(encoder, names, self.encoder_spec.prompts))
 
     def map(self) -> Map | None:
         """Where each position lies in two dimensions; None where no map of these very vectors is stored.
@@ -338,25 +338,8 @@ class Collection:
         result = self.search(query, index, k, pictures=pictures, compare=False, where=where, **params)
         cosines = np.array([[hit.score for hit in result.hits]])
         shares = tuple(knn.vote_weights(cosines, temperature)[0].tolist()) if result.hits else ()
-        by_names = self._by_class_names(result.vector, max_degrees)
-        return Classification(ranked(result.hits, shares), result, shares, by_names)
-
-    def _by_class_names(self, vector: np.ndarray, max_degrees: float = 180.0) -> tuple[Guess, ...]:
-        """The classes whose names lie nearest to a query (dim,), and no further away than this; none when the encoder
-        cannot read them."""
-        if not self.encoder_spec.text:
-            return ()
-        try:
-            cosines = self.class_name_rows() @ vector
-        except (NotHere, BadQuery):
-            # No weights, which a stored query does without; or names of folders in a script that it does not know:
-            # the neighbours vote all the same.
-            return ()
-        shares = knn.vote_weights(cosines[None], self.encoder_spec.temperature)[0]
-        labels, names = self.gallery.label_names, self.gallery.class_names
-        degrees = np.degrees(np.arccos(np.clip(cosines, -1, 1)))
-        nearest = [i for i in np.argsort(-shares)[:GUESSES] if degrees[i] <= max_degrees]
-        return tuple(Guess(labels[i], names[i], float(shares[i]), float(degrees[i])) for i in nearest)
+        by_names = by_class_names(self.encoder_spec, self.gallery, self.class_name_rows, result.vector, max_degrees)
+        return Classification(ranked(result.hits, shares), result, shares, *by_names)
 
     def evaluate(
         self, index: str, ks: tuple[int, ...] = knn.KS, temperature: float = knn.TEMPERATURE, **params: int

@@ -18,6 +18,7 @@ from searchdemo.collection.snapshot import Snapshot
 from searchdemo.collection.store import METADATA, Artifact, Key, Store, card_file, index_file
 from searchdemo.collection.vocabulary import VOCABULARY
 from searchdemo.encoders.base import Encoder
+from searchdemo.encoders.templates import ClassRows, readable
 from searchdemo.errors import SearchDemoError
 from searchdemo.files import sha256_of
 from searchdemo.indexes.base import Index, IndexSpec, uncounted
@@ -41,7 +42,8 @@ class Shelf:
     indexes: Cache[Index] = field(default_factory=lambda: Cache(24))
     maps: Cache[Map] = field(default_factory=lambda: Cache(8))
     curves: Cache[Curve | None] = field(default_factory=lambda: Cache(8))
-    class_rows: Cache[np.ndarray] = field(default_factory=lambda: Cache(8))
+    class_rows: Cache[ClassRows] = field(default_factory=lambda: Cache(8))
+    vocabulary: Cache[np.ndarray] = field(default_factory=lambda: Cache(8))  # rows of its words, by encoder
     databases: Cache[Metadata] = field(default_factory=lambda: Cache(32))  # of facts, one for each gallery
     exact: Cache[Exact] = field(default_factory=lambda: Cache(64))
     matching: Cache[np.ndarray] = field(default_factory=lambda: Cache(32))  # masks of filters
@@ -115,8 +117,7 @@ class Shelf:
         """The curve of these vectors, made now; None where the encoder reads too few words, or too few are shown."""
         if not encoder.has_text or len(snapshot.vectors) < calibration.fewest_pictures():
             return None
-        key = (encoder.weights_sha256, VOCABULARY)
-        words = self.class_rows.get(key, lambda: calibration.readable(encoder, VOCABULARY))
+        words = self.vocabulary.get(encoder.weights_sha256, lambda: readable(encoder, VOCABULARY)[0])
         return calibration.calibrate(words, snapshot.vectors.all())
 
     def _opened(

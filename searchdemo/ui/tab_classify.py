@@ -14,7 +14,7 @@ from searchdemo.errors import BadQuery
 from searchdemo.galleries.base import names_right
 from searchdemo.ui.components import plots
 from searchdemo.ui.components.answer import Answer
-from searchdemo.ui.components.templates import render
+from searchdemo.ui.components.templates import element, render
 from searchdemo.ui.components.tiles import Tile, Tiles, explained, folder_of, named
 from searchdemo.ui.page import Choice, Page
 
@@ -83,12 +83,10 @@ def bars_html(found: Classification, truth: str) -> str:
     k = len(found.neighbors.hits)
     votes = plots.share_bars(f"By the vote of {k} neighbours", [_share(guess, truth) for guess in found.guesses])
     if not found.by_class_names:
-        return votes + "<p>This encoder reads no words, so there is no answer by class names.</p>"
-    return votes + plots.share_bars(
-        "By class names",
-        [_share(guess, truth) for guess in found.by_class_names],
-        "Compared with sentences such as 'a photo of a ...', one set per class; no gallery picture is used.",
-    )
+        return votes + element("p", found.names_notice)
+    how = "Compared with sentences such as 'a photo of a ...', one set per class; no gallery picture is used."
+    by_names = [_share(guess, truth) for guess in found.by_class_names]
+    return votes + plots.share_bars("By class names", by_names, " ".join(filter(None, (how, found.names_notice))))
 
 
 def _share(guess: Guess, truth: str) -> plots.Share:

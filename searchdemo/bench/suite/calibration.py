@@ -20,6 +20,7 @@ from searchdemo.collection import calibration
 from searchdemo.collection.build import balanced_rows
 from searchdemo.collection.calibration import Curve
 from searchdemo.collection.vocabulary import VOCABULARY
+from searchdemo.encoders.templates import readable
 from searchdemo.errors import BadQuery
 from searchdemo.measure.cards import Figures, Requirement, RunCard
 
@@ -33,16 +34,16 @@ def run(bench: Bench) -> Figures:
     if not bench.encoder_spec.text:
         raise BadQuery(f"{bench.key.encoder!r} reads no words: choose an encoder with a text tower, such as 'bundled'.")
     work = bench.workload(quick_queries=10_000)
-    words = calibration.readable(bench.encoder(), VOCABULARY)
+    words = readable(bench.encoder(), VOCABULARY)[0]
     sets = {"the gallery": (work.vectors, work.labels), "held-out pictures": (work.queries, work.truth)}
     statistics, curves, reliability, floors = [], [], [], []
     for done, (name, (vectors, labels)) in enumerate(sets.items()):
         bench.tell(name, done, len(sets) + 1)
         curve = calibration.calibrate(words, vectors)
-        if (asked := work.words) is None:
+        if (asked := work.words) is None or work.word_classes is None:
             raise BadQuery("These vectors have no names of classes to ask with: choose a gallery that has classes.")
         measured = [*STATISTICS, *([f"mean of {curve.nearest}"] if curve else [])]
-        with_them, without = present_and_removed(asked, np.arange(len(asked)), vectors, labels, measured)
+        with_them, without = present_and_removed(asked, work.word_classes, vectors, labels, measured)
         for statistic in dict.fromkeys(measured):
             area = auroc(with_them[statistic], without[statistic])
             statistics.append({"asked": "class names", "among": name, "statistic": statistic, "auroc": area})

@@ -20,13 +20,13 @@ import numpy as np
 
 from searchdemo.bench import plots
 from searchdemo.bench.tables import Column, Table, columns, encoder_of, fixed, rows_of, table_of
-from searchdemo.bench.workload import NAME_ALONE, Bench, Workload
+from searchdemo.bench.workload import Bench, Workload
 from searchdemo.collection.classify import training_note
 from searchdemo.collection.knn import evaluate, rightly
 from searchdemo.encoders.base import Encoder, EncoderSpec
 from searchdemo.encoders.own_head import head_rows
 from searchdemo.encoders.table import weights_path
-from searchdemo.encoders.templates import class_rows
+from searchdemo.encoders.templates import NAME_ALONE, class_rows, readable, unread_note
 from searchdemo.errors import BadQuery
 from searchdemo.measure.cards import Figures, RunCard, source_of
 from searchdemo.pictures import open_picture
@@ -72,15 +72,18 @@ def run(bench: Bench) -> Figures:
         "precision": str(encoder.how),
         "stand_in": encoder.stand_in,
     }
-    truth = work.every_label()[1]
+    classes, unread = read_classes(encoder, work.class_names)
+    work = work.of_classes(classes)
+    names, truth = work.class_names, work.every_label()[1]
+    columns_of = np.where(truth >= 0, np.searchsorted(classes, truth), -1)  # of the scores
     sets: list[dict] = []
     curves: list[dict] = []
-    for made in class_sets(spec, encoder, file, work, bench.options.get("prompts", ())):
+    for made in class_sets(spec, encoder, file, work, classes, bench.options.get("prompts", ())):
         bench.tell(f"classes by {made.name}", len(sets), 2)
         scores = work.queries @ made.rows.T
         guesses = ranked(scores)
-        right = rightly(guesses, truth)
-        found, curve = pair_figures(*pairs(scores / np.linalg.norm(made.rows, axis=1), truth))
+        right = rightly(guesses, columns_of)
+        found, curve = pair_figures(*pairs(scores / np.linalg.norm(made.rows, axis=1), columns_of))
         sets.append(
             {"set": made.name, "templates": list(made.templates)}
             | {"top1": 100 * float(right[:, 0].mean()), "top5": 100 * float(right.any(axis=1).mean())}
@@ -93,10 +96,25 @@ def run(bench: Bench) -> Figures:
     bench.tell("the classes that words fail on", 1)
     return Figures(
         work.subject,
-        {"sets": sets, "curve": curves, "failing": failing(work, guesses[:, 0])},
-        {"trained_on_gallery": bench.trained_on_gallery, "failing_by": made.name, "knn_k": KNN_K},
-        notes=[note] if (note := training_note(bench.encoder_spec, bench.key.gallery)) else [],
+        {"sets": sets, "curve": curves, "failing": failing(work, classes[guesses[:, 0]])},
+        {"trained_on_gallery": bench.trained_on_gallery, "failing_by": made.name, "knn_k": KNN_K}
+        | ({"names_left_out": unread} if unread else {}),
+        notes=[*filter(None, [training_note(spec, bench.key.gallery), unread_note(spec.name, unread, len(names))])],
     )
+
+
+def read_classes(encoder: Encoder, names: Sequence[str]) -> tuple[np.ndarray, list[str]]:
+    """Numbers (c,) of the classes that are asked for, and the names of the others, which the encoder cannot read.
+
+    Of an encoder without words, all. Raises BadQuery where it can read none.
+    """
+    if not encoder.has_text:
+        return np.arange(len(names)), []
+    classes = readable(encoder, names)[1]
+    unread = [names[number] for number in np.setdiff1d(np.arange(len(names)), classes)]
+    if not len(classes):
+        raise BadQuery(f"{unread_note(encoder.name, unread, len(names))} Give the classes names that it reads.")
+    return classes, unread
 
 
 def _picture_seconds(bench: Bench, work: Workload, encoder: Encoder) -> dict:
@@ -119,21 +137,26 @@ def _picture_seconds(bench: Bench, work: Workload, encoder: Encoder) -> dict:
 
 
 def class_sets(
-    spec: EncoderSpec, encoder: Encoder, file: Path | None, work: Workload, own: Sequence[str] = ()
+    spec: EncoderSpec,
+    encoder: Encoder,
+    file: Path | None,
+    work: Workload,
+    classes: np.ndarray,
+    own: Sequence[str] = (),
 ) -> Iterator[ClassSet]:
     """The bare name and sentences about it for an encoder that reads words, else its own head.
 
-    file: of the weights. own: templates of the person's, with "{}" for the name, a set each. Raises BadQuery, and
-    BadArtifact when the head does not name the classes.
+    file: of the weights. classes: numbers (c,) of those that are asked for. own: templates of the person's, with "{}"
+    for the name, a set each. Raises BadQuery, and BadArtifact when the head does not name the classes.
     """
     if not spec.text:
         assert file is not None, "the encoder was loaded from it"
         yield ClassSet(OWN_HEAD, head_rows(spec, file, work.label_names))
         return
-    encoder.encode_texts([work.class_names[0]])  # a first call sets things up
+    names = [work.class_names[number] for number in classes]
     for templates in ((NAME_ALONE,), *((template,) for template in own), spec.prompts):
-        rows, seconds = timed_rows(encoder, work.class_names, templates)
-        yield ClassSet(name_of(templates), rows, templates, len(work.class_names) * len(templates), seconds)
+        rows, seconds = timed_rows(encoder, names, templates)
+        yield ClassSet(name_of(templates), rows, templates, len(names) * len(templates), seconds)
 
 
 def timed_rows(encoder: Encoder, names: Sequence[str], templates: Sequence[str]) -> tuple[np.ndarray, float]:

@@ -129,7 +129,9 @@ def words_of_classnames(card: RunCard) -> Figure | None:
     """By sentences about the classes; of an encoder without words by its own classifier, which is said."""
     if not (sets := card.parts["sets"]):
         return None
-    return of_card(card, sets[-1]["top1"], *["its own classifier"] * (not sets[-1]["texts"]))
+    notes = ["its own classifier"] * (not sets[-1]["texts"])
+    notes += [f"without {len(names):,} classes" for names in [card.settings.get("names_left_out", ())] if names]
+    return of_card(card, sets[-1]["top1"], *notes)
 
 
 def ms_of_latency(card: RunCard) -> Figure | None:
