@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from searchdemo import __version__, temporary
-from searchdemo.cli import app, audit, bench, build, export, knn, push, search, take_in, watch
+from searchdemo.cli import app, audit, bench, build, export, faceoff, knn, push, search, take_in, watch
 from searchdemo.cli import list as list_all
 from searchdemo.guard import DEBUG, guarded
 
@@ -30,6 +30,7 @@ COMMANDS = {
     "build": build,
     "watch": watch,
     "search": search,
+    "faceoff": faceoff,
     "knn": knn,
     "audit": audit,
     "import": take_in,

@@ -36,16 +36,22 @@ def add_places(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_choice(parser: argparse.ArgumentParser, gallery: bool = True) -> None:
-    """Options that choose a set of vectors: gallery, encoder, and what else tells two sets apart."""
+def add_choice(parser: argparse.ArgumentParser, gallery: bool = True, encoder: bool = True) -> None:
+    """Options that choose a set of vectors: gallery, encoder, and what else tells two sets apart.
+
+    encoder: False for a command that takes several.
+    """
     said = "see `list`, or folder:PATH, list:FILE (default %(default)s)"
     if gallery:
         parser.add_argument("--gallery", type=gallery_name, default="tiny-imagenet", metavar="G", help=said)
-    parser.add_argument("--encoder", default=USUAL_ENCODER, metavar="E", help="see `list` (default %(default)s)")
+    if encoder:
+        parser.add_argument("--encoder", default=USUAL_ENCODER, metavar="E", help="see `list` (default %(default)s)")
+        parser.add_argument("--weights", type=existing_file, metavar="FILE", help="your own weights, safetensors")
+    else:
+        parser.set_defaults(encoder=USUAL_ENCODER, weights=None)
     parser.add_argument("--transform", choices=TRANSFORMS, default="own", help="full: without cropping (default own)")
     parser.add_argument("--metric", choices=METRICS, default="ip", help="of the indexes (default %(default)s)")
     parser.add_argument("--limit", type=whole_number, metavar="N", help="only N pictures, balanced over the classes")
-    parser.add_argument("--weights", type=existing_file, metavar="FILE", help="your own weights, safetensors")
     parser.add_argument(
         "--device", metavar="D", help="cuda, cuda:1, cuda:all, mps or cpu (default: the fastest there is)"
     )

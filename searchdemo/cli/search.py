@@ -25,6 +25,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from searchdemo.cli.answer import Answer, stand_in_notice, table
 from searchdemo.cli.options import add_choice, add_index, open_collection, search_params
@@ -34,12 +35,35 @@ from searchdemo.errors import BadQuery
 from searchdemo.metadata.columns import COLUMNS
 from searchdemo.metadata.tokens import EXAMPLE
 
+if TYPE_CHECKING:
+    from searchdemo.collection.query import Query
 
-def add_options(parser: argparse.ArgumentParser) -> None:
+
+def add_query(parser: argparse.ArgumentParser) -> None:
+    """Options that a query is made of, see `query_of`."""
     parser.add_argument("--image", type=Path, metavar="FILE", help="a picture to search with; --text adds to it")
     parser.add_argument("--row", type=int, metavar="N", help="a picture of the gallery to search with")
     parser.add_argument("--text", nargs="+", metavar="WORDS", help="words to search with, see above")
     parser.add_argument("--box", type=box, metavar="X,Y,W,H", help=f"the part of the picture, such as {BOX}")
+
+
+def query_of(arguments: argparse.Namespace, held_out: int | None = None) -> Query:
+    """Raises BadQuery for what is wrong with it, before anything is opened."""
+    from searchdemo.collection.query import Query
+
+    query = Query(
+        arguments.image and arguments.image.expanduser(),
+        " ".join(arguments.text) if arguments.text else None,
+        row=arguments.row,
+        held_out=held_out,
+        box=arguments.box,
+    )
+    query.counting  # noqa: B018
+    return query
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    add_query(parser)
     parser.add_argument("-k", type=int, default=10, help="how many pictures (default %(default)s)")
     add_index(parser)
     parser.add_argument(
@@ -67,16 +91,10 @@ def box(text: str) -> Box | None:
 
 
 def run(arguments: argparse.Namespace) -> Answer:
-    from searchdemo.collection.query import Query, check_k
+    from searchdemo.collection.query import check_k
     from searchdemo.metadata.grammar import parse
 
-    query = Query(
-        arguments.image and arguments.image.expanduser(),
-        " ".join(arguments.text) if arguments.text else None,
-        row=arguments.row,
-        box=arguments.box,
-    )
-    query.counting  # noqa: B018 what is wrong with it is said before anything is opened
+    query = query_of(arguments)
     check_k(arguments.k)
     if arguments.where:
         parse(arguments.where)  # before anything is opened

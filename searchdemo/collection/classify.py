@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from searchdemo.collection.knn import vote_weights
+from searchdemo.collection.knn import TEMPERATURE, vote_weights
 from searchdemo.encoders.base import EncoderSpec
 from searchdemo.encoders.templates import ClassRows, unread_note
 from searchdemo.errors import NotHere
 from searchdemo.galleries.base import Gallery
 from searchdemo.types import Hit, SearchResult
+
+if TYPE_CHECKING:
+    from searchdemo.collection.collection import Collection
+
+Named = tuple[str, str]  # label, class name
 
 GUESSES = 5
 
@@ -39,6 +44,7 @@ class Classification:
     by_class_names: tuple[Guess, ...]
     names_notice: str = ""  # which class names are no guesses, and why
     names_left_out: tuple[str, ...] = ()  # those that the encoder cannot read
+    both: tuple[Guess, ...] = ()  # by neighbours and by class names together; empty where by_class_names is
 
     def to_json(self) -> dict:
         content = self.neighbors.to_json()
@@ -49,6 +55,7 @@ class Classification:
             "by_class_names": [guess.to_json() for guess in self.by_class_names],
             "names_notice": self.names_notice,
             "names_left_out": list(self.names_left_out),
+            "both": [guess.to_json() for guess in self.both],
             **content,
         }
 
@@ -62,7 +69,7 @@ class ByNames(NamedTuple):
 def by_class_names(
     spec: EncoderSpec, gallery: Gallery, read: Callable[[], ClassRows], vector: np.ndarray, max_degrees: float
 ) -> ByNames:
-    """The classes whose names lie nearest to a query (dim,), and no further away than this.
+    """All classes whose names lie no further away from a query (dim,) than this, the nearest first.
 
     read: gives the rows of the names; where it raises NotHere, the notice says so.
     """
@@ -76,7 +83,7 @@ def by_class_names(
     cosines = known.rows @ vector
     degrees = np.degrees(np.arccos(np.clip(cosines, -1, 1)))
     shares = vote_weights(cosines[None], spec.temperature)[0]
-    nearest = [i for i in np.argsort(-shares)[:GUESSES].tolist() if degrees[i] <= max_degrees]
+    nearest = [i for i in np.argsort(-shares).tolist() if degrees[i] <= max_degrees]
     guesses = tuple(
         Guess(labels[number], names[number], float(shares[i]), float(degrees[i]))
         for i, number in zip(nearest, known.classes[nearest].tolist(), strict=True)
@@ -87,14 +94,41 @@ def by_class_names(
     return ByNames(guesses, " ".join(filter(None, said)), known.unread)
 
 
-def ranked(hits: Sequence[Hit], shares: Sequence[float]) -> tuple[Guess, ...]:
-    """The classes with most of the vote, best first. A hit of unknown class has its share, and nobody to give it to;
-    one of several labels gives its share to each."""
-    votes: dict[tuple[str, str], float] = {}
+def classified(
+    collection: Collection,
+    result: SearchResult,
+    temperature: float | None = TEMPERATURE,
+    max_degrees: float = 180.0,
+) -> Classification:
+    """The class of a query whose neighbours were found. temperature, max_degrees: see Collection.classify."""
+    cosines = np.array([[hit.score for hit in result.hits]])
+    shares = tuple(vote_weights(cosines, temperature)[0].tolist()) if result.hits else ()
+    spec, read = collection.encoder_spec, collection.class_name_rows
+    votes = votes_of(result.hits, shares)
+    found = by_class_names(spec, collection.gallery, read, result.vector, max_degrees)
+    names = {(guess.label, guess.class_name): guess.share for guess in found.guesses}
+    both = together(votes, names) if names else ()
+    return Classification(best_of(votes), result, shares, found.guesses[:GUESSES], found.notice, found.left_out, both)
+
+
+def votes_of(hits: Sequence[Hit], shares: Sequence[float]) -> dict[Named, float]:
+    """What each class has of the vote. A hit of unknown class has its share, and nobody to give it to; one of several
+    labels gives its share to each."""
+    votes: dict[Named, float] = {}
     for hit, share in zip(hits, shares, strict=True):
         for named in ((hit.label, hit.class_name), *hit.more_labels) if hit.label else ():
             votes[named] = votes.get(named, 0.0) + share
-    best = sorted(votes.items(), key=lambda item: -item[1])[:GUESSES]
+    return votes
+
+
+def together(votes: Mapping[Named, float], names: Mapping[Named, float]) -> tuple[Guess, ...]:
+    """The classes by the mean of both shares (the sum rule of Kittler et al. 1998, "On combining classifiers")."""
+    return best_of({named: (votes.get(named, 0.0) + names.get(named, 0.0)) / 2 for named in {**votes, **names}})
+
+
+def best_of(shares: Mapping[Named, float]) -> tuple[Guess, ...]:
+    """The GUESSES classes with most, best first; of equal ones the first."""
+    best = sorted(shares.items(), key=lambda item: -item[1])[:GUESSES]
     return tuple(Guess(label, name, share) for (label, name), share in best)
 
 

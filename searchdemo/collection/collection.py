@@ -15,7 +15,7 @@ from searchdemo.collection import knn
 from searchdemo.collection.allowed import matching, without
 from searchdemo.collection.asked import labelled
 from searchdemo.collection.behind import UP_TO_DATE, Behind
-from searchdemo.collection.classify import Classification, by_class_names, ranked
+from searchdemo.collection.classify import Classification, classified
 from searchdemo.collection.embedded import Embedded, embed
 from searchdemo.collection.exact import exact_once
 from searchdemo.collection.labelled import all_labels
@@ -336,10 +336,7 @@ class Collection:
                 "its own."
             )
         result = self.search(query, index, k, pictures=pictures, compare=False, where=where, **params)
-        cosines = np.array([[hit.score for hit in result.hits]])
-        shares = tuple(knn.vote_weights(cosines, temperature)[0].tolist()) if result.hits else ()
-        by_names = by_class_names(self.encoder_spec, self.gallery, self.class_name_rows, result.vector, max_degrees)
-        return Classification(ranked(result.hits, shares), result, shares, *by_names)
+        return classified(self, result, temperature, max_degrees)
 
     def evaluate(
         self, index: str, ks: tuple[int, ...] = knn.KS, temperature: float = knn.TEMPERATURE, **params: int

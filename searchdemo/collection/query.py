@@ -82,6 +82,11 @@ class Query:
         return len(self.counting) > 1
 
     @property
+    def reads_words(self) -> bool:
+        """Whether one of its terms is a text."""
+        return any(term.kind == TEXT for term in self.counting)
+
+    @property
     def needs_encoder(self) -> bool:
         """False where stored vectors are searched with."""
         return any(term.kind in (TEXT, PICTURE) for term in self.counting)
