@@ -26,7 +26,7 @@ def picture(tmp_path_factory) -> str:
     return handle_file(str(path))
 
 
-def test_five_endpoints_are_public_and_no_other(client):
+def test_six_endpoints_are_public_and_no_other(client):
     named = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
     assert set(named) == {f"/{name}" for name in api.NAMES}
     parameters = [parameter["parameter_name"] for parameter in named["/search_by_image"]["parameters"]]
@@ -58,6 +58,20 @@ def test_a_query_of_several_terms_as_python_answers_it(client, picture):
     assert [term["weight"] for term in part["terms"]] == [1, -1]
     with pytest.raises(AppError, match="at character 6: there is no term after"):
         client.predict(text="red -", **WHAT, api_name="/search_by_text")
+
+
+def test_why_a_picture_matched_as_python_answers_it(client, picture):
+    collection = page_server.library().open("scenes", "bundled")
+    asked = {"gallery": "scenes", "encoder": "bundled", "row": 12}
+    answer = client.predict(image=None, **asked, text="red + 0.5: boat", api_name="/why")
+    assert answer == collection.why(Query(text="red + 0.5: boat"), 12).to_json()
+    assert np.shape(answer["drops"]) == (8, 8) and sum(answer["shares"]) == pytest.approx(answer["score"], abs=1e-6)
+    answer = client.predict(image=picture, **asked, api_name="/why")
+    assert answer["row"] == 12 and "terms" not in answer
+    with pytest.raises(AppError, match="There is no row 2000: choose from 0 to 1,999"):
+        client.predict(image=None, **asked | {"row": 2000}, text="red", api_name="/why")
+    with pytest.raises(AppError, match="There is no picture to search with"):
+        client.predict(image=None, **asked, api_name="/why")
 
 
 def test_a_filter(client, picture):

@@ -8,6 +8,9 @@ one, #picture the one that --image or --row gives, which is the first term other
 that has no such sign ("t-shirt", "C++", "16:9 view"), are plain text. The query is the weighted sum of the terms' unit
 vectors, made unit again, so each term's share of a score is exact, and the shares sum to the score.
 
+--why N tells which parts of the hit of rank N carry its score: the encoder sees it with one part after the other
+covered in grey, and what matched is where the score falls most.
+
 For a single text it is said how probably the gallery shows it, where its build could calibrate that.
 
 Example:
@@ -18,6 +21,7 @@ Example:
   python -m searchdemo search --gallery folder:~/Pictures --text "a dog" --where "year >= 2020"
   python -m searchdemo search --gallery scenes --text "a boat + 0.5: sunset - people"
   python -m searchdemo search --gallery vectors:mine --row 17 --index hnsw --compare
+  python -m searchdemo search --gallery scenes --text "a red boat" --why 1
   python -m searchdemo search --gallery scenes --row 12 --box 0.5,0,0.5,1 --text "+ snow - #40"
 """
 
@@ -28,7 +32,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from searchdemo.cli.answer import Answer, stand_in_notice, table
-from searchdemo.cli.options import add_choice, add_index, open_collection, search_params
+from searchdemo.cli.options import add_choice, add_index, open_collection, search_params, whole_number
 from searchdemo.collection.box import EXAMPLE as BOX
 from searchdemo.collection.box import Box, box_of
 from searchdemo.errors import BadQuery
@@ -37,6 +41,7 @@ from searchdemo.metadata.tokens import EXAMPLE
 
 if TYPE_CHECKING:
     from searchdemo.collection.query import Query
+    from searchdemo.collection.why import Why
 
 
 def add_query(parser: argparse.ArgumentParser) -> None:
@@ -80,6 +85,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="show no picture where the gallery shows what the text says with less than that, from 0 to 1",
     )
     parser.add_argument("--compare", action="store_true", help="say what the index missed of the exact answer")
+    parser.add_argument("--why", type=whole_number, metavar="N", help="which parts of hit N carry its score")
     add_choice(parser)
 
 
@@ -98,6 +104,8 @@ def run(arguments: argparse.Namespace) -> Answer:
     check_k(arguments.k)
     if arguments.where:
         parse(arguments.where)  # before anything is opened
+    if arguments.why and arguments.why > arguments.k:
+        raise BadQuery(f"--why {arguments.why} names no hit of {arguments.k}: choose from 1 to {arguments.k}.")
     collection = open_collection(arguments)
     result = collection.search(
         query,
@@ -134,7 +142,20 @@ def run(arguments: argparse.Namespace) -> Answer:
         lines.append(f"Against exact search: {result.comparison.missed}" + (f" (rows {which})." if which else "."))
     if result.notice:
         lines.append(result.notice)
+    if arguments.why:
+        if arguments.why > len(result.hits):
+            raise BadQuery(f"--why {arguments.why} names no hit: {len(result.hits)} were found.")
+        why = collection.why(query, result.hits[arguments.why - 1].row)
+        content["why"] = why.to_json()
+        lines += ["", *drawn(why, arguments.why)]
     if collection.stand_in:
         content["stand_in"] = True
         lines.append(stand_in_notice(arguments.encoder))
     return Answer(content, "\n".join(lines))
+
+
+def drawn(why: Why, rank: int) -> list[str]:
+    """The map as lines of whole numbers, as the picture lies: its top is the first line."""
+    cells = [[f"{round(1000 * drop):5d}" for drop in row] for row in why.drops.tolist()]
+    head = f"Why hit {rank} matched (row {why.row}): thousandths of the score that are lost where a part is covered."
+    return [head, *("".join(row) for row in cells), f"{why} {why.passes} passes of the encoder."]

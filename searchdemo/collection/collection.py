@@ -30,6 +30,7 @@ from searchdemo.collection.shelf import Shelf
 from searchdemo.collection.snapshot import Snapshot
 from searchdemo.collection.store import Artifact
 from searchdemo.collection.terms import ROW, Term
+from searchdemo.collection.why import Why, why
 from searchdemo.encoders.base import Encoder, EncoderSpec
 from searchdemo.encoders.templates import ClassRows, readable_classes
 from searchdemo.errors import BadQuery, NoPictures, NotHere
@@ -363,6 +364,10 @@ class Collection:
         said = f"{short:,} of {len(asked):,} queries found fewer than {positions.shape[1]}{remedy(searched)}"
         told = "; ".join(filter(None, (asked.notice, said if short else "")))
         return knn.Evaluation(len(asked), tuple(accuracies), seconds, told, asked.own is not None)
+
+    def why(self, query: Query, row: int) -> Why:
+        """Which parts of a picture of the gallery carry its score for a query. Raises what `embed` does."""
+        return why(self, query, row)
 
     def missed(self, vector: np.ndarray, index: str, found: np.ndarray, **params: int) -> Missed:
         """What an approximate index lost on a query (1, dim): the exact answer beside the positions (k,) it found."""

@@ -1,4 +1,4 @@
-"""The typed API: five endpoints that answer with the JSON of the command line, and refuse with its sentences."""
+"""The typed API: six endpoints that answer with the JSON of the command line, and refuse with its sentences."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from searchdemo.ui.components.query_picture import QueryPicture, readable
 from searchdemo.ui.components.tiles import file_name
 from searchdemo.ui.mine.files import OwnFiles
 from searchdemo.ui.page import Choice, Page, whole
-from searchdemo.ui.serving.limits import MINE, PICTURE, RACE, TEXT
+from searchdemo.ui.serving.limits import MINE, PICTURE, RACE, TEXT, WHY
 from searchdemo.ui.serving.turns import SEARCH, STEP, TURNS
 
-NAMES = ("search_by_text", "search_by_image", "classify", "compare_latency", "bring_pictures")
+NAMES = ("search_by_text", "search_by_image", "why", "classify", "compare_latency", "bring_pictures")
 
 
 def add(page: Page) -> None:
@@ -70,6 +70,18 @@ def add(page: Page) -> None:
                 hit | {"file": file_name(hit["file"])} if "file" in hit else hit for hit in answer["hits"]
             ]
         return answer
+
+    def why(image: Image.Image | None, gallery: str, encoder: str, row: int, text: str = "", box: str = "") -> dict:
+        """Which parts of a picture of the gallery carry its score for a query, as {"score": ..., "drops": [[...]]}.
+
+        row: of the picture; the query is an image, a text or both, as in the searches
+        drops: how much the cosine falls where a cell is covered, from the top row down, each from the left
+        """
+        given = whole("row", row)
+        query = picture_query(image, text, box) if image is not None or not text else Query(text=text)
+        collection = page.library.open(*page.names(gallery, encoder))
+        with TURNS.turn(SEARCH):
+            return collection.why(query, given).to_json()
 
     def classify_image(
         image: Image.Image | None,
@@ -125,6 +137,7 @@ def add(page: Page) -> None:
         names = [gr.Textbox(value, label=name) for name, value in DEFAULTS.items()]
         k, where = gr.Number(10, label="k", precision=0), gr.Textbox("", label="where")
         text, box = gr.Textbox("", label="text"), gr.Textbox("", label="box")
+        row = gr.Number(0, label="row", precision=0)
     inputs = [image, *names, k]
     gr.Button(visible=False).click(
         sentence_errors(search_by_image),
@@ -132,6 +145,9 @@ def add(page: Page) -> None:
         answer,
         api_name="search_by_image",
         concurrency_id=PICTURE,
+    )
+    gr.Button(visible=False).click(
+        sentence_errors(why), [*inputs[:3], row, text, box], answer, api_name="why", concurrency_id=WHY
     )
     gr.Button(visible=False).click(
         sentence_errors(classify_image),

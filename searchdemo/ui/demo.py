@@ -81,7 +81,8 @@ def build_demo(library: Library, gallery: str | None = None) -> Demo:
         mine = MinePanel(page)
         panel = gr.Column()
         notice = gr.HTML(elem_id="link-notice", visible=False)
-        page.enlarged, page.query = Enlarged(page), CurrentQuery(page)
+        page.query = CurrentQuery(page)
+        page.enlarged = Enlarged(page)
         mine.connect()
         with gr.Tabs(elem_id="tabs") as tabs:
             for number, tab in enumerate(TABS):

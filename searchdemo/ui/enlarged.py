@@ -1,22 +1,27 @@
 """One picture of a tile, large, with what its file says of itself: a dialog over the page.
 
 A frame of a video is that video at its second, for the person whose folder it is; for others it is the still frame.
+On demand it shows which parts of the picture carry its score for the page's query.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 import gradio as gr
 
 from searchdemo.collection.progress import clock
-from searchdemo.errors import BadPicture
+from searchdemo.errors import BadPicture, BadQuery, SearchDemoError
 from searchdemo.galleries.base import Gallery
 from searchdemo.ui.components.messages import sentence_errors
 from searchdemo.ui.components.templates import render
 from searchdemo.ui.components.thumbnails import picture_url, shown_url
-from searchdemo.ui.components.tiles import Tiles, file_name
+from searchdemo.ui.components.tiles import Tiles, by_terms, file_name
 from searchdemo.ui.mine import played
-from searchdemo.ui.page import Page
-from searchdemo.ui.serving.arguments import event_value, nth
+from searchdemo.ui.page import Page, whole
+from searchdemo.ui.serving.arguments import event_value, nth, shown
+from searchdemo.ui.serving.limits import WHY
+from searchdemo.ui.serving.turns import SEARCH, TURNS
 
 SIDE = 1600  # of the longer side at most, pixels
 
@@ -27,6 +32,11 @@ class Enlarged:
     def __init__(self, page: Page):
         self._page = page
         self._dialog = gr.HTML(elem_id="enlarged", js_on_load=render("enlarged.js"))
+        drawn = gr.JSON(visible="hidden")
+        # gradio repeats an event that came during the one before with the data of the first, unless all are sent.
+        options = {"show_progress": "hidden", "trigger_mode": "multiple", "concurrency_id": WHY}
+        asked = self._dialog.why(sentence_errors(self._why), page.query.inputs, drawn, **options)
+        asked.then(None, drawn, None, js=render("why.js"))
 
     def of(self, tiles: Tiles, rows: gr.State) -> None:
         """rows: (gallery, row) of each tile."""
@@ -39,6 +49,25 @@ class Enlarged:
         options = {"show_progress": "hidden", "queue": False, "trigger_mode": "always_last"}
         shown = tiles.enlarge(sentence_errors(show), rows, self._dialog, **options)
         shown.success(None, js="() => document.querySelector('#enlarged dialog')?.showModal()")
+
+    def _why(self, event: gr.EventData, *values: Any) -> dict:
+        """What the dialog is told. Within it are refusals, too: a message of the page would lie behind it."""
+        page = self._page
+        gallery, _ = page.names(event_value(event, "gallery"), "bundled")
+        row = whole("row", event_value(event, "row"))
+        if not 0 <= row < len(page.library.gallery(gallery).pictures):
+            raise BadQuery(f"There is no row {shown(row)} in {gallery}.")
+        of = {"gallery": gallery, "row": row}
+        try:
+            query, collection, chosen = page.query.opened(*values)
+            if gallery != chosen.gallery:
+                raise BadQuery(f"This is a picture of {gallery}, and {chosen.gallery} is searched now.")
+            with TURNS.turn(SEARCH):
+                found = collection.why(query, row)
+        except SearchDemoError as error:
+            return of | {"said": str(error)}
+        by = f" {by_terms(found.terms, found.shares)}" if found.terms else ""
+        return of | {"said": f"{found}{by}", "drops": found.drops.tolist(), "most": found.most}
 
 
 def enlarged_html(gallery: Gallery, row: int, own: bool) -> str:
@@ -62,4 +91,5 @@ def enlarged_html(gallery: Gallery, row: int, own: bool) -> str:
         facts = {"at": clock(frame.seconds)} | facts
         if own and frame.path is not None:
             video = played.address(gallery.name, row, frame)
-    return render("enlarged.html", name=name, address=address, video=video, facts=facts)
+    asks = {"gallery": gallery.name, "row": row} if encoded is not None else {}
+    return render("enlarged.html", name=name, address=address, video=video, facts=facts, asks=asks)

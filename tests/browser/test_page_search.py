@@ -129,6 +129,37 @@ def test_one_query_follows_into_every_tab(as_opened, library, tmp_path):
     assert len(results(page, "image")) >= 12
 
 
+TALL = "data:image/svg+xml,<svg xmlns='http://www.w3.org/2000/svg' width='40' height='400'/>"
+
+
+def test_an_enlarged_hit_shows_which_parts_carry_its_score(as_opened):
+    page = as_opened
+    page.locator("#image-results .enlarge").first.focus()
+    page.keyboard.press("Enter")
+    dialog, canvas = page.locator("#enlarged dialog"), page.locator("#enlarged canvas")
+    picture = dialog.locator("img")
+    picture.evaluate("async (img, tall) => { img.src = tall; await img.decode(); }", TALL)
+    why = dialog.get_by_role("button", name="Why did this match?")
+    why.click()
+    expect(dialog.get_by_role("status")).to_have_text(re.compile(r"lowers the score of 0\.\d+ by 0\.\d+|falls nowhere"))
+    expect(canvas).to_be_visible()
+    expect(why).to_have_attribute("aria-pressed", "true")
+    # Of the same size, in the same box and fitted alike, so that each part lies on what it is about.
+    assert canvas.evaluate("each => [each.width, each.height]") == [40, 400]
+    assert canvas.bounding_box() == picture.bounding_box()
+    assert {each.evaluate("each => getComputedStyle(each).objectFit") for each in (canvas, picture)} == {"contain"}
+    darkest = canvas.evaluate(
+        "each => Math.max(...each.getContext('2d').getImageData(0, 0, 40, 400).data.filter((_, i) => i % 4 === 3))"
+    )
+    assert 100 < darkest <= 215
+    why.click()
+    expect(canvas).to_be_hidden()
+    why.click()
+    expect(canvas).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+
+
 def test_without_its_picture_the_results_go_quietly(as_opened):
     results(as_opened, "image")
     remove_picture(as_opened)

@@ -210,3 +210,21 @@ def test_cells_not_visited_are_told(run, built):
         run("knn", *built, *params, "--nprobe", "1")["notice"] == "60 of 60 queries found fewer than 50; raise nprobe"
     )
     assert "notice" not in run("knn", *built, *params, "--nprobe", "8")
+
+
+def test_why_tells_which_parts_of_a_hit_carry_its_score(run, built, capsys, complaint):
+    answer = run("search", *built, "--text", "red", "-k", "3", "--why", "2")
+    why = answer["why"]
+    assert why["row"] == answer["hits"][1]["row"] and np.shape(why["drops"]) == (8, 8) and why["passes"] == 37
+    assert why["score"] == pytest.approx(answer["hits"][1]["score"], abs=0.01)
+    assert cli.main(["search", *built, "--text", "red", "-k", "3", "--why", "2"]) == 0
+    said = capsys.readouterr().out.splitlines()
+    start = next(
+        number for number, line in enumerate(said) if line.startswith(f"Why hit 2 matched (row {why['row']}):")
+    )
+    shown = [[int(cell) for cell in line.split()] for line in said[start + 1 : start + 9]]
+    assert shown == [[round(1000 * drop) for drop in row] for row in why["drops"]]
+    assert "37 passes of the encoder" in said[start + 9]
+    assert "--why 4 names no hit of 3: choose from 1 to 3" in complaint(
+        "search", *built, "--text", "red", "-k", "3", "--why", "4"
+    )

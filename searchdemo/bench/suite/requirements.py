@@ -179,6 +179,20 @@ def encode(bench: Bench) -> Outcome:
     return rows, [Requirement(f"encode {name}, one thread", times[name], ms, unit="ms") for name, ms in bounds.items()]
 
 
+def why_matched(bench: Bench) -> Outcome:
+    """Which parts of a hit carry its score, asked with a picture. Only the encoder that ships has a requirement."""
+    (encoded,), name = bench.pictures(1)
+    collection = bench.collection() if name == bench.key.gallery else bench.library.open(name, bench.key.encoder)
+    row = int(collection.gallery_rows(np.arange(1))[0])
+    query = Query(picture=encoded)
+    passes = collection.why(query, row).passes
+    with thread_limit(1):
+        ms = latency(lambda: collection.why(query, row), 3 if bench.quick else 20).p50_ms
+    rows = [{"contestant": f"{passes} passes by {bench.key.encoder}, {name}", "threads": 1, "p50_ms": ms}]
+    ours = bench.key.encoder == "bundled" and collection.encoder().how.device == "cpu"
+    return rows, [Requirement("why a picture matched, one thread", ms / 1000, 1, unit="s")] * ours
+
+
 def open_stored(bench: Bench) -> Outcome:
     """Checking the checksum of the stored vectors and mapping them, which the first query of a process waits for."""
     artifact = bench.collection().artifact
@@ -225,6 +239,7 @@ STEPS: dict[str, Callable[[Bench], Outcome]] = {
     "importing the package": import_package,
     "starting the page": start_page,
     "encoding one": encode,
+    "why a picture matched": why_matched,
     "opening the stored vectors": open_stored,
     "opening the gallery": open_rows,
     "shaping results for the page": shape,

@@ -65,7 +65,7 @@ def result_tiles(result: SearchResult, own: bool = False) -> list[Tile]:
     for rank, hit in enumerate(shown_hits(result), 1):
         caption, said = f"{rank}. {named(hit)}", explained(hit.score)
         if hit.shares:
-            said = f"{shared(result.terms, hit)} {said}"
+            said = f"{by_terms(result.terms, hit.shares)} {said}"
         if hit.file and hit.more_labels:  # the file's name stands in the place of its classes
             said = f"Labels: {hit.class_names}. {said}"
         if hit.row in missed:
@@ -79,9 +79,9 @@ def result_tiles(result: SearchResult, own: bool = False) -> list[Tile]:
     return tiles
 
 
-def shared(terms: Sequence[tuple[str, float]], hit: Hit) -> str:
+def by_terms(terms: Sequence[tuple[str, float]], shares: Sequence[float]) -> str:
     """What each term adds to the score."""
-    each = (f"{share:+.3f} by {weight:g}: {term}" for (term, weight), share in zip(terms, hit.shares, strict=True))
+    each = (f"{share:+.3f} by {weight:g}: {term}" for (term, weight), share in zip(terms, shares, strict=True))
     return f"The score is {', '.join(each)}."
 
 

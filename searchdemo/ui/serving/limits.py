@@ -26,9 +26,10 @@ class Limit:
     what: str  # in the sentence: "races"
 
 
-TEXT, PICTURE, RACE, BUILD, MINE, WATCH, FETCH, PAGE = (
+TEXT, PICTURE, WHY, RACE, BUILD, MINE, WATCH, FETCH, PAGE = (
     "text",
     "picture",
+    "why",
     "race",
     "build",
     "mine",
@@ -39,6 +40,7 @@ TEXT, PICTURE, RACE, BUILD, MINE, WATCH, FETCH, PAGE = (
 LIMITS = {
     TEXT: Limit(32, 256, 128, "searches by text"),
     PICTURE: Limit(4, 128, 64, "searches by picture"),
+    WHY: Limit(1, 32, 4, "questions why a picture matched"),
     RACE: Limit(1, 32, 16, "races"),
     BUILD: Limit(2, 32, 16, "builds of an index"),
     MINE: Limit(2, 16, 8, "uploads of pictures"),
