@@ -105,6 +105,22 @@ def test_classify(client, picture):
     assert answer["hits"][0]["share"] == pytest.approx(1)
 
 
+def test_an_angle_beyond_which_nothing_counts(client, picture):
+    ask = {"image": picture, **WHAT, "temperature": 0.07, "api_name": "/classify"}
+    usual = client.predict(**ask)
+    assert usual["max_degrees"] == 180 and usual["beyond"] == {"neighbors": 0, "class_names": []}
+    least = usual["hits"][0]["degrees"] + 0.01
+    answer = client.predict(**ask, max_degrees=least)
+    assert answer["beyond"]["neighbors"] == 3 and answer["hits"][0]["share"] == pytest.approx(1)
+    assert f"3 of 4 neighbours lie beyond {least:g}°" in answer["notice"]
+    for wrong in (0, -5, 180.1):
+        with pytest.raises(AppError, match=f"max_degrees = {wrong} is out of bounds: choose above 0 and at most 180"):
+            client.predict(**ask, max_degrees=wrong)
+    for wrong in (True, "58"):
+        with pytest.raises(AppError, match=f"max_degrees = {wrong!r} is not a number"):
+            client.predict(**ask, max_degrees=wrong)
+
+
 def test_latency(client):
     rows = client.predict("scenes", "bundled", ["brute", "flat"], 10, 3, api_name="/compare_latency")
     assert [(row["index"], row["recall"], row["repeats"]) for row in rows] == [("brute", 1, 3), ("flat", 1, 3)]

@@ -59,6 +59,57 @@ def test_names_have_angles_and_a_threshold_may_leave_them_out(library):
     assert all("degrees" not in guess for guess in found.to_json()["guesses"])
 
 
+BAD_ANGLES = [0, -1, 180.5, float("nan"), float("inf"), True, "58", None, [58]]
+
+
+@pytest.mark.parametrize("angle", BAD_ANGLES)
+def test_an_angle_out_of_bounds_is_refused_in_one_way(library, angle):
+    collection = library.open(*WHERE)
+    for ask in (
+        lambda: collection.classify(Query(row=0), "flat", 3, max_degrees=angle),
+        lambda: collection.evaluate("flat", (1,), max_degrees=angle),
+    ):
+        with pytest.raises(
+            BadQuery, match=r"max_degrees = .* is out of bounds: choose above 0 and at most 180 degrees"
+        ):
+            ask()
+
+
+def test_neighbours_beyond_the_angle_have_no_vote(library):
+    collection = library.open(*WHERE)
+    usual = collection.classify(Query(row=0), "flat", 4)
+    assert list(usual.angles) == sorted(usual.angles) and (usual.beyond, usual.notice) == (0, "")
+    assert usual.to_json()["beyond"] == {"neighbors": 0, "class_names": []} and "notice" not in usual.to_json()
+
+    between = (usual.angles[1] + usual.angles[2]) / 2
+    found = collection.classify(Query(row=0), "flat", 4, max_degrees=between)
+    two = collection.classify(Query(row=0), "flat", 2)
+    assert found.guesses == two.guesses and found.shares[:2] == pytest.approx(two.shares) and found.shares[2:] == (0, 0)
+    names = len([guess for guess in usual.by_class_names if guess.degrees > between])
+    assert found.notice.startswith(f"2 of 4 neighbours lie beyond {between:g}°; {names} of 3 nearest class names")
+    said = found.to_json()
+    assert said["max_degrees"] == between and said["notice"] == found.notice
+    assert said["beyond"]["neighbors"] == 2 and len(said["beyond"]["class_names"]) == names
+    assert [hit["degrees"] for hit in said["hits"]] == list(found.angles)
+    assert said["hits"][3]["radians"] == pytest.approx(np.arccos(said["hits"][3]["score"]))
+
+
+def test_no_neighbour_within_the_angle_is_said_in_place_of_a_class(library):
+    found = library.open(*WHERE).classify(Query(row=2), "flat", 3, max_degrees=0.5)
+    assert found.guesses == () and set(found.shares) == {0.0} and found.nothing == "no neighbour within 0.5°"
+    assert found.to_json()["notice"].startswith("no neighbour within 0.5°; 3 of 3 neighbours lie beyond 0.5°")
+
+
+def test_accuracy_counts_queries_that_no_neighbour_answers(library):
+    collection = library.open(*WHERE)
+    assert "beyond" not in collection.evaluate("flat", (1,)).notice
+    found = collection.evaluate("flat", (1,), max_degrees=1e-6)
+    queries, exact = collection.queries, (collection.queries @ collection.vectors.all().T).max(axis=1)
+    apart = int((np.degrees(np.arccos(np.clip(exact, -1, 1))) > 1e-6).sum())
+    assert f"no neighbour within 1e-06° is left for {apart} of {len(queries)} queries" in found.notice
+    assert all(each.top1 <= 100 * (1 - apart / len(queries)) for each in found.accuracies)
+
+
 def test_the_nearest_alone(library):
     found = library.open(*WHERE).classify(Query(text="orange"), "flat", k=1)
     assert [(guess.label, guess.class_name, guess.share) for guess in found.guesses] == [("n0", "red", 1.0)]
@@ -152,7 +203,7 @@ def test_a_gallery_without_classes(world):
         world.ready().open(*WHERE).classify(Query(row=0), "flat")
 
 
-@pytest.mark.parametrize("temperature", [0, -0.07, float("nan")])
+@pytest.mark.parametrize("temperature", [0, -0.07, float("nan"), True, "0.07"])
 def test_temperature_out_of_bounds(library, temperature):
     with pytest.raises(BadQuery, match=r"temperature = .* is out of bounds: choose above 0"):
         library.open(*WHERE).classify(Query(row=0), "flat", temperature=temperature)
@@ -161,5 +212,6 @@ def test_temperature_out_of_bounds(library, temperature):
 def test_json(library):
     content = library.open(*WHERE).classify(Query(row=0), "flat", k=2).to_json()
     assert set(content) >= {"guesses", "by_class_names", "names_notice", "names_left_out", "hits", "timing"}
-    assert set(content["hits"][0]) == {"rank", "row", "label", "class_name", "score", "share"}
+    angle = {"degrees", "radians"}
+    assert set(content["hits"][0]) == {"rank", "row", "label", "class_name", "score", "share"} | angle
     assert set(content["guesses"][0]) == {"label", "class_name", "share"}

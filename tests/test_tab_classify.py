@@ -43,6 +43,27 @@ def test_no_neighbour_at_all_is_said():
     assert shared_tiles(nothing) == []
 
 
+def test_a_threshold_is_drawn_and_what_lies_beyond_it_is_said():
+    near, far = Guess("n2", "cat & dog", 0.6, 50.0), Guess("n1", "<i>tench", 0.4, 61.5)
+    shares = (0.6, 0.4, 0.0)
+    found = replace(FOUND, shares=shares, by_class_names=(near,), max_degrees=40.0, names_beyond=(far,))
+    assert found.notice == "1 of 3 neighbours lies beyond 40°; 1 of 2 nearest class names lies beyond 40°"
+    html = bars_html(found, "cat & dog")
+    assert "vote of 2 neighbours" in html and html.count('class="limit"') == 3 and "left:44.44%" in html
+    assert "25.8° to 45.6°" in html and "61.5° · 1.073 rad" in html and "The line is at 40° (0.698 rad)" in html
+    assert html.count("dot beyond") == 3 and "<i>" not in html
+    assert "limit" not in bars_html(replace(found, max_degrees=180.0), "")  # nothing to draw
+    cut = replace(found, by_class_names=(), names_beyond=(near, far))
+    assert "By class names" not in bars_html(cut, "") and "reads no words" not in bars_html(cut, "")
+
+
+def test_a_sentence_in_place_of_a_class_is_neither_right_nor_wrong():
+    nothing = replace(FOUND, guesses=(), shares=(0.0,) * 3, max_degrees=20.0)
+    html = verdict_html(nothing, "tench", [nothing.notice])
+    assert "<b>no neighbour within 20°</b>" in html and "3 of 3 neighbours lie beyond 20°" in html
+    assert "truth: <b>tench</b>" in html and "wrong" not in html and "of the vote" not in html
+
+
 def test_the_truth_is_marked_in_both_answers():
     html = bars_html(FOUND, "cat & dog")
     assert html.count("✓") == 2 and html.count("tench") == 1
@@ -63,11 +84,11 @@ def test_each_neighbour_has_its_exact_share():
 
 
 def test_plain_votes_have_no_temperature():
-    assert checked(20, PLAIN, 0.07) == (20, None)
-    assert checked(5, WEIGHTED, 0.5) == (5, 0.5)
-    for k, temperature in ((None, 0.07), (20, None)):
+    assert checked(20, PLAIN, 0.07, 180) == (20, None, 180)
+    assert checked(5, WEIGHTED, 0.5, 58) == (5, 0.5, 58)
+    for k, temperature, degrees in ((None, 0.07, 180), (20, None, 180), (20, 0.07, None)):
         with pytest.raises(BadQuery, match="each need a number"):
-            checked(k, WEIGHTED, temperature)
+            checked(k, WEIGHTED, temperature, degrees)
 
 
 def test_only_the_bundled_encoder_has_seen_a_gallery():

@@ -7,6 +7,7 @@ queries were embedded when the gallery was.
 
 Example:
   python -m searchdemo knn --gallery tiny-imagenet --encoder bundled --index brute -k 1,5,20
+  python -m searchdemo knn --gallery tiny-imagenet --max-degrees 58
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from collections.abc import Sequence
 
 from searchdemo.cli.answer import Answer, stand_in_notice, table
 from searchdemo.cli.options import add_choice, add_index, open_collection, search_params
-from searchdemo.collection.knn import KS, TEMPERATURE, Evaluation, check_temperature
+from searchdemo.collection.knn import ANY_ANGLE, KS, TEMPERATURE, Evaluation, check_degrees, check_temperature
 from searchdemo.collection.query import check_k
 from searchdemo.galleries.base import Gallery
 
@@ -26,6 +27,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     shown = ",".join(map(str, KS))
     parser.add_argument("-k", type=whole_numbers, default=KS, metavar="K,K...", help=f"neighbours (default {shown})")
     parser.add_argument("--temperature", type=float, default=TEMPERATURE, metavar="T", help="default %(default)s")
+    parser.add_argument(
+        "--max-degrees",
+        type=angle,
+        default=ANY_ANGLE,
+        metavar="A",
+        help="neighbours at a larger angle have no vote, such as 58 (default %(default)g: all have one)",
+    )
     parser.add_argument("--per-class", action="store_true", help="the top-1 of every class as well")
     add_index(parser)
     add_choice(parser)
@@ -38,14 +46,25 @@ def whole_numbers(text: str) -> tuple[int, ...]:
         raise argparse.ArgumentTypeError(f"{text!r} is not a list of whole numbers such as 1,5,20") from None
 
 
+def angle(text: str) -> float:
+    """Raises BadQuery, as the API and Python do."""
+    try:
+        return check_degrees(float(text))
+    except ValueError:
+        return check_degrees(text)
+
+
 def run(arguments: argparse.Namespace) -> Answer:
     for k in arguments.k:
         check_k(k)
     check_temperature(arguments.temperature)
     collection = open_collection(arguments)
-    found = collection.evaluate(arguments.index, arguments.k, arguments.temperature, **search_params(arguments))
+    settings = (arguments.index, arguments.k, arguments.temperature, arguments.max_degrees)
+    found = collection.evaluate(*settings, **search_params(arguments))
     manifest, note = collection.artifact.manifest, collection.encoder_spec.note
     content = to_json(found, collection.gallery.label_names if arguments.per_class else ())
+    if arguments.max_degrees < ANY_ANGLE:
+        content["max_degrees"] = arguments.max_degrees
     content["seconds"] = {"embed": manifest.embed_seconds, "search": round(found.search_seconds, 3)}
     asking = "pictures that were left out one by one" if found.leave_one_out else "held-out queries"
     lines = [

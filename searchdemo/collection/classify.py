@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from searchdemo.collection.knn import TEMPERATURE, vote_weights
+from searchdemo.collection import knn
 from searchdemo.encoders.base import EncoderSpec
 from searchdemo.encoders.templates import ClassRows, unread_note
 from searchdemo.errors import NotHere
@@ -40,30 +40,70 @@ class Guess:
 class Classification:
     guesses: tuple[Guess, ...]  # by neighbours, best first, at most GUESSES
     neighbors: SearchResult
-    shares: tuple[float, ...]  # of the vote, one for each neighbour
+    shares: tuple[float, ...]  # of the vote, one for each neighbour; 0 for those beyond max_degrees
     by_class_names: tuple[Guess, ...]
     names_notice: str = ""  # which class names are no guesses, and why
     names_left_out: tuple[str, ...] = ()  # those that the encoder cannot read
     both: tuple[Guess, ...] = ()  # by neighbours and by class names together; empty where by_class_names is
+    max_degrees: float = knn.ANY_ANGLE
+    names_beyond: tuple[Guess, ...] = ()  # of the GUESSES nearest names, those beyond max_degrees
+
+    @property
+    def angles(self) -> tuple[float, ...]:
+        """Degrees between the query and each neighbour."""
+        return tuple(knn.degrees(np.array([hit.score for hit in self.neighbors.hits])).tolist())
+
+    @property
+    def beyond(self) -> int:
+        """Neighbours without a vote, because they lie beyond max_degrees."""
+        return sum(angle > self.max_degrees for angle in self.angles)
+
+    @property
+    def nothing(self) -> str:
+        """What stands in the place of a class where no neighbour votes; "" where one does."""
+        if len(self.angles) > self.beyond:
+            return ""
+        return f"no neighbour within {self.max_degrees:g}°" if self.angles else "no neighbour found"
+
+    @property
+    def notice(self) -> str:
+        """What the threshold left out; "" without one."""
+        if self.max_degrees >= knn.ANY_ANGLE:
+            return ""
+        told = [left_out(self.beyond, len(self.angles), "neighbour", self.max_degrees)] if self.angles else []
+        if names := len(self.by_class_names) + len(self.names_beyond):
+            told.append(left_out(len(self.names_beyond), names, "nearest class name", self.max_degrees))
+        return "; ".join(told)
 
     def to_json(self) -> dict:
         content = self.neighbors.to_json()
-        for hit, share in zip(content["hits"], self.shares, strict=True):
-            hit["share"] = share
+        for hit, share, angle in zip(content["hits"], self.shares, self.angles, strict=True):
+            hit |= {"share": share, "degrees": angle, "radians": math.radians(angle)}
+        if self.notice:
+            content["notice"] = "; ".join(filter(None, (content.get("notice"), self.nothing, self.notice)))
         return {
             "guesses": [guess.to_json() for guess in self.guesses],
             "by_class_names": [guess.to_json() for guess in self.by_class_names],
             "names_notice": self.names_notice,
             "names_left_out": list(self.names_left_out),
             "both": [guess.to_json() for guess in self.both],
+            "max_degrees": self.max_degrees,
+            "beyond": {"neighbors": self.beyond, "class_names": [guess.to_json() for guess in self.names_beyond]},
             **content,
         }
+
+
+def left_out(beyond: int, of: int, what: str, max_degrees: float) -> str:
+    """ "7 of 20 neighbours lie beyond 58°"."""
+    one = beyond == 1
+    return f"{beyond:,} of {of:,} {what}{'' if of == 1 else 's'} {'lies' if one else 'lie'} beyond {max_degrees:g}°"
 
 
 class ByNames(NamedTuple):
     guesses: tuple[Guess, ...] = ()
     notice: str = ""
     left_out: tuple[str, ...] = ()
+    beyond: tuple[Guess, ...] = ()  # of the GUESSES nearest, those further away than is allowed
 
 
 def by_class_names(
@@ -81,34 +121,46 @@ def by_class_names(
     except NotHere as error:  # no weights: a stored query does without, and the neighbours vote all the same
         return ByNames(notice=f"There is no answer by class names: {error}")
     cosines = known.rows @ vector
-    degrees = np.degrees(np.arccos(np.clip(cosines, -1, 1)))
-    shares = vote_weights(cosines[None], spec.temperature)[0]
-    nearest = [i for i in np.argsort(-shares).tolist() if degrees[i] <= max_degrees]
-    guesses = tuple(
+    degrees, shares = knn.degrees(cosines), knn.vote_weights(cosines[None], spec.temperature)[0]
+    nearest = np.argsort(-shares)
+    ranked = tuple(
         Guess(labels[number], names[number], float(shares[i]), float(degrees[i]))
-        for i, number in zip(nearest, known.classes[nearest].tolist(), strict=True)
+        for i, number in zip(nearest.tolist(), known.classes[nearest].tolist(), strict=True)
     )
+    within = int((degrees <= max_degrees).sum())
     said = [unread_note(spec.name, known.unread, len(names))]
-    if len(cosines) and not guesses:
+    if len(cosines) and not within:
         said.append(f"No class name lies within {max_degrees:g} degrees of the query.")
-    return ByNames(guesses, " ".join(filter(None, said)), known.unread)
+    notice = " ".join(filter(None, said))
+    return ByNames(ranked[:within], notice, known.unread, ranked[within:GUESSES])
 
 
 def classified(
     collection: Collection,
     result: SearchResult,
-    temperature: float | None = TEMPERATURE,
-    max_degrees: float = 180.0,
+    temperature: float | None = knn.TEMPERATURE,
+    max_degrees: float = knn.ANY_ANGLE,
 ) -> Classification:
     """The class of a query whose neighbours were found. temperature, max_degrees: see Collection.classify."""
-    cosines = np.array([[hit.score for hit in result.hits]])
-    shares = tuple(vote_weights(cosines, temperature)[0].tolist()) if result.hits else ()
+    cosines = knn.near(np.array([[hit.score for hit in result.hits]]), max_degrees)
+    shares = tuple(knn.vote_weights(cosines, temperature)[0].tolist()) if result.hits else ()
+    voting = int(np.isfinite(cosines).sum())  # hits come nearest first
     spec, read = collection.encoder_spec, collection.class_name_rows
-    votes = votes_of(result.hits, shares)
+    votes = votes_of(result.hits[:voting], shares[:voting])
     found = by_class_names(spec, collection.gallery, read, result.vector, max_degrees)
     names = {(guess.label, guess.class_name): guess.share for guess in found.guesses}
     both = together(votes, names) if names else ()
-    return Classification(best_of(votes), result, shares, found.guesses[:GUESSES], found.notice, found.left_out, both)
+    return Classification(
+        best_of(votes),
+        result,
+        shares,
+        found.guesses[:GUESSES],
+        found.notice,
+        found.left_out,
+        both,
+        float(max_degrees),
+        found.beyond,
+    )
 
 
 def votes_of(hits: Sequence[Hit], shares: Sequence[float]) -> dict[Named, float]:

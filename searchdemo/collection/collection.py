@@ -320,17 +320,19 @@ class Collection:
         *,
         pictures: bool = True,
         where: str = "",
-        max_degrees: float = 180.0,
+        max_degrees: float = knn.ANY_ANGLE,
         **params: int,
     ) -> Classification:
         """The class by the vote of the k nearest, and by class names when the encoder reads words.
 
-        max_degrees: names of classes that are further away from the query are no guesses. `bench classnames` finds the
-        angle that tells right from wrong best, 58 degrees for `bundled` on tiny-ImageNet.
-        temperature None: every neighbour counts alike. Raises BadQuery for a temperature of 0 or below, or a gallery
-        without classes, and all that `search` raises.
+        max_degrees: neighbours that are further away from the query have no vote, and such names of classes are no
+        guesses. `bench classnames` finds the angle that tells right names from wrong best, 58 degrees for `bundled` on
+        tiny-ImageNet.
+        temperature None: every neighbour counts alike. Raises BadQuery for a temperature of 0 or below, an angle
+        outside of 0 < degrees <= 180, or a gallery without classes, and all that `search` raises.
         """
         knn.check_temperature(temperature)
+        knn.check_degrees(max_degrees)
         if not self.gallery.label_names:
             raise BadQuery(
                 f"The gallery {self.gallery.name!r} has no classes: put the pictures of each class in a folder of "
@@ -340,16 +342,23 @@ class Collection:
         return classified(self, result, temperature, max_degrees)
 
     def evaluate(
-        self, index: str, ks: tuple[int, ...] = knn.KS, temperature: float = knn.TEMPERATURE, **params: int
+        self,
+        index: str,
+        ks: tuple[int, ...] = knn.KS,
+        temperature: float = knn.TEMPERATURE,
+        max_degrees: float = knn.ANY_ANGLE,
+        **params: int,
     ) -> knn.Evaluation:
         """kNN accuracy: every held-out query against the gallery, at each k, by the weighted and by the plain vote.
 
+        max_degrees: neighbours further away have no vote, and a query whose neighbours all are is answered wrongly.
         Without held-out queries it is measured leave-one-out, see asked.py. Raises NotHere without labels, BadQuery for
-        a k or a temperature out of bounds, and what `index` raises.
+        a k, a temperature or an angle out of bounds, and what `index` raises.
         """
         for k in ks:
             check_k(k)
         knn.check_temperature(temperature)
+        knn.check_degrees(max_degrees)
         asked = labelled(self)
         searched, most = self.index(index), max(ks)
         started = time.perf_counter()
@@ -357,12 +366,13 @@ class Collection:
         found = asked.search(searched, most + 1, self.allowed(), **params)
         seconds = time.perf_counter() - started
         best = rescored(asked.vectors, self.vectors, found)
-        positions, cosines = best.positions[:, :most], best.scores[:, :most]
+        positions, cosines = best.positions[:, :most], knn.near(best.scores[:, :most], max_degrees)
         labels = np.where(positions[:, :, None] == MISSING, -1, all_labels(self)[positions])
         accuracies = knn.evaluate(cosines, labels, asked.labels, len(self.gallery.label_names), ks, temperature)
         short = int((positions == MISSING).any(axis=1).sum())
         said = f"{short:,} of {len(asked):,} queries found fewer than {positions.shape[1]}{remedy(searched)}"
-        told = "; ".join(filter(None, (asked.notice, said if short else "")))
+        cut = knn.cut(positions != MISSING, np.isfinite(cosines), max_degrees)
+        told = "; ".join(filter(None, (asked.notice, said if short else "", cut)))
         return knn.Evaluation(len(asked), tuple(accuracies), seconds, told, asked.own is not None)
 
     def why(self, query: Query, row: int) -> Why:

@@ -9,17 +9,46 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from searchdemo.errors import BadQuery
+from searchdemo.collection.bounds import within_bounds
 
 TEMPERATURE = 0.07
+ANY_ANGLE = 180.0  # degrees: everything is within it
 SEVERAL = "a picture may have several labels: a neighbour votes for each of its own, and one right guess is right"
 KS = (1, 5, 10, 20, 50, 100, 200)
 
 
 def check_temperature(temperature: float | None) -> None:
-    """None stands for the plain vote. Raises BadQuery for 0 or below."""
-    if temperature is not None and not temperature > 0:
-        raise BadQuery(f"temperature = {temperature} is out of bounds: choose above 0, such as {TEMPERATURE}.")
+    """None stands for the plain vote. Raises BadQuery for 0 or below, and what is no number."""
+    if temperature is not None:
+        within_bounds("temperature", temperature, lambda value: value > 0, f"above 0, such as {TEMPERATURE}")
+
+
+def check_degrees(max_degrees: object) -> float:
+    """The greatest angle at which a neighbour or a name still counts. Raises BadQuery outside of 0 < degrees <= 180,
+    and for what is no number."""
+    advice = f"above 0 and at most {ANY_ANGLE:g} degrees, such as 58"
+    return within_bounds("max_degrees", max_degrees, lambda value: 0 < value <= ANY_ANGLE, advice)
+
+
+def degrees(cosines: np.ndarray) -> np.ndarray:
+    """The angles of cosines, of the same shape; a missing neighbour, -inf, is as far away as can be."""
+    return np.degrees(np.arccos(np.clip(cosines, -1, 1)))
+
+
+def near(cosines: np.ndarray, max_degrees: float) -> np.ndarray:
+    """The same cosines, with -inf for those of larger angles, which then have no vote."""
+    return np.where(degrees(cosines) <= max_degrees, cosines, -np.inf)
+
+
+def cut(found: np.ndarray, voting: np.ndarray, max_degrees: float) -> str:
+    """What a threshold left out of neighbours (q, k) that were found and of those that then vote; "" without one."""
+    if max_degrees >= ANY_ANGLE:
+        return ""
+    beyond, alone = int((found & ~voting).sum()), int((~voting.any(axis=1)).sum())
+    return (
+        f"{beyond:,} of {int(found.sum()):,} neighbours lie beyond {max_degrees:g}° and have no vote; no neighbour "
+        f"within {max_degrees:g}° is left for {alone:,} of {len(found):,} queries, which count as wrong"
+    )
 
 
 def vote_weights(cosines: np.ndarray, temperature: float | None) -> np.ndarray:

@@ -6,16 +6,15 @@ it), and the curve was fitted to single words.
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from searchdemo.collection.bounds import within_bounds
 from searchdemo.collection.embedded import Embedded
 from searchdemo.collection.exact import exact_once
 from searchdemo.collection.scores import rescored
 from searchdemo.collection.terms import TEXT
-from searchdemo.errors import BadQuery
 from searchdemo.types import Presence
 
 if TYPE_CHECKING:
@@ -40,9 +39,7 @@ def presence(collection: Collection, embedded: Embedded, only: np.ndarray | None
 
 def check_probability(value: object) -> float:
     """Raises BadQuery for what is no number from 0 to 1."""
-    if not isinstance(value, (int, float)) or not math.isfinite(value) or not 0 <= value <= 1:
-        raise BadQuery(f"min_probability = {value!r} is out of bounds: choose from 0 to 1, such as 0.5.")
-    return float(value)
+    return within_bounds("min_probability", value, lambda number: 0 <= number <= 1, "from 0 to 1, such as 0.5")
 
 
 def withheld(found: Presence | None, least: float) -> str:

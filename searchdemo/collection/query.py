@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from numbers import Integral
 from pathlib import Path
 
 from PIL import Image
@@ -93,5 +94,7 @@ class Query:
 
 
 def check_k(k: int) -> None:
+    if isinstance(k, bool) or not isinstance(k, Integral):
+        raise BadQuery(f"k = {k!r} is not a whole number: choose from 1 to {MAX_K:,}.")
     if not 1 <= k <= MAX_K:
         raise BadQuery(f"k = {k:,} is out of bounds: choose from 1 to {MAX_K:,}.")

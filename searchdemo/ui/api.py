@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from searchdemo.collection.box import box_of
-from searchdemo.collection.knn import TEMPERATURE
+from searchdemo.collection.knn import ANY_ANGLE, TEMPERATURE
 from searchdemo.collection.query import Query
 from searchdemo.encoders.table import ENCODERS
 from searchdemo.errors import BadPicture, BadQuery
@@ -91,13 +91,24 @@ def add(page: Page) -> None:
         k: int,
         temperature: float,
         where: str = "",
+        max_degrees: float = ANY_ANGLE,
     ) -> dict:
-        """The classes of a picture by the vote of its k nearest, and by class names where the encoder reads words."""
+        """The classes of a picture by the vote of its k nearest, and by class names where the encoder reads words.
+
+        max_degrees: neighbours and names at a larger angle to the picture count for nothing, such as 58
+        """
         chosen = page.choice(gallery, encoder, index, k, where)
         query, collection = picture_query(image), page.open(chosen)
         with turn_of(query, index):
             answer = collection.classify(
-                query, index, chosen.k, temperature, pictures=False, where=chosen.where, **chosen.params
+                query,
+                index,
+                chosen.k,
+                temperature,
+                pictures=False,
+                where=chosen.where,
+                max_degrees=max_degrees,
+                **chosen.params,
             )
         return seen(chosen, answer.to_json())
 
@@ -136,6 +147,7 @@ def add(page: Page) -> None:
         files, brought = OwnFiles(label="files"), gr.JSON()
         names = [gr.Textbox(value, label=name) for name, value in DEFAULTS.items()]
         k, where = gr.Number(10, label="k", precision=0), gr.Textbox("", label="where")
+        degrees = gr.Number(ANY_ANGLE, label="max_degrees")
         text, box = gr.Textbox("", label="text"), gr.Textbox("", label="box")
         row = gr.Number(0, label="row", precision=0)
     inputs = [image, *names, k]
@@ -151,7 +163,7 @@ def add(page: Page) -> None:
     )
     gr.Button(visible=False).click(
         sentence_errors(classify_image),
-        [*inputs, temperature, where],
+        [*inputs, temperature, where, degrees],
         answer,
         api_name="classify",
         concurrency_id=PICTURE,

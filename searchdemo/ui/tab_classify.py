@@ -8,7 +8,7 @@ import gradio as gr
 
 from searchdemo.collection.classify import Classification, Guess, training_note
 from searchdemo.collection.collection import Collection
-from searchdemo.collection.knn import TEMPERATURE
+from searchdemo.collection.knn import ANY_ANGLE, TEMPERATURE
 from searchdemo.collection.query import Query
 from searchdemo.errors import BadQuery
 from searchdemo.galleries.base import names_right
@@ -41,15 +41,25 @@ def add(page: Page) -> None:
                 info="each vote weighs exp(cosine / T): the lower T, the more the nearest count",
                 elem_id="classify-temperature",
             )
+            degrees = gr.Slider(
+                1,
+                ANY_ANGLE,
+                ANY_ANGLE,
+                step=1,
+                label="Greatest angle, degrees",
+                info="what lies further from the query counts for nothing; 180: all counts. 58 tells right class names "
+                "from wrong best, for bundled on tiny-imagenet",
+                elem_id="classify-degrees",
+            )
     neighbours = Tiles("Neighbours, each with its share of the vote", elem_id="classify-neighbours", enlarges=True)
     rows = gr.State(())
 
     def show(query: Query, collection: Collection, chosen: Choice, truth: str, *settings: Any) -> tuple:
-        k, temperature = checked(*settings)
+        k, temperature, most = checked(*settings)
         found = collection.classify(
-            query, chosen.index, k, temperature, pictures=True, where=chosen.where, **chosen.params
+            query, chosen.index, k, temperature, where=chosen.where, max_degrees=most, **chosen.params
         )
-        notes = [found.neighbors.notice, training_note(collection.encoder_spec, chosen.gallery)]
+        notes = [found.neighbors.notice, found.notice, training_note(collection.encoder_spec, chosen.gallery)]
         if collection.stand_in:
             notes.append("The weights were made for a test: the answer means nothing.")
         shown = tuple((chosen.gallery, hit.row) for hit in found.neighbors.hits)
@@ -57,36 +67,54 @@ def add(page: Page) -> None:
         return verdict_html(found, truth, notes), bars_html(found, truth), tiles, shown
 
     vote.change(lambda vote: gr.update(interactive=vote != PLAIN), vote, temperature, show_progress="hidden")
-    settings, outputs = [k, vote, temperature], [verdict, bars, neighbours, rows]
+    settings, outputs = [k, vote, temperature, degrees], [verdict, bars, neighbours, rows]
     page.query.follow("classify", show, outputs, verdict, settings, [part.input for part in settings])
     page.query.picks(neighbours, rows, "classify")
-    page.linked |= {"votes": k, "vote": vote, "temperature": temperature}
+    page.linked |= {"votes": k, "vote": vote, "temperature": temperature, "max_degrees": degrees}
 
 
-def checked(k: float | None, vote: str, temperature: float | None) -> tuple[int, float | None]:
-    """k, and the temperature or None for the plain vote. Raises BadQuery for an empty field; classify checks bounds."""
-    if k is None or temperature is None:
-        raise BadQuery("k and temperature each need a number: 20 and 0.07 are usual.")
-    return int(k), None if vote == PLAIN else float(temperature)
+def checked(
+    k: float | None, vote: str, temperature: float | None, degrees: float | None
+) -> tuple[int, float | None, float]:
+    """k, the temperature or None for the plain vote, and the greatest angle. Raises BadQuery for an empty field;
+    classify checks bounds."""
+    if k is None or temperature is None or degrees is None:
+        raise BadQuery("k, temperature and the greatest angle each need a number: 20, 0.07 and 180 are usual.")
+    return int(k), None if vote == PLAIN else float(temperature), float(degrees)
 
 
 def verdict_html(found: Classification, truth: str, notes: list[str]) -> str:
     """The class that won, right or wrong where the truth is known, then notes and the timing."""
-    best = found.guesses[0] if found.guesses else Guess("", "no neighbour found", 0.0)
-    mark = "right" if names_right(best.class_name, truth) else "wrong"
+    best = found.guesses[0] if found.guesses else None
+    mark = "right" if best and names_right(best.class_name, truth) else "wrong"
     said = [note for note in (*notes, found.neighbors.timing) if note]
-    return render("verdict.html", best=best, truth=truth, mark=mark, notes=said)
+    nothing = found.nothing or "no neighbour has a class"
+    return render("verdict.html", best=best, nothing=nothing, truth=truth, mark=mark, notes=said)
 
 
 def bars_html(found: Classification, truth: str) -> str:
-    """The top 5 by neighbours, and under it the top 5 by class names."""
-    k = len(found.neighbors.hits)
-    votes = plots.share_bars(f"By the vote of {k} neighbours", [_share(guess, truth) for guess in found.guesses])
-    if not found.by_class_names:
-        return votes + element("p", found.names_notice)
-    how = "Compared with sentences such as 'a photo of a ...', one set per class; no gallery picture is used."
-    by_names = [_share(guess, truth) for guess in found.by_class_names]
-    return votes + plots.share_bars("By class names", by_names, " ".join(filter(None, (how, found.names_notice))))
+    """The top 5 by neighbours, under it the top 5 by class names, and the angles of both."""
+    k = len(found.neighbors.hits) - found.beyond
+    shown = plots.share_bars(f"By the vote of {k} neighbours", [_share(guess, truth) for guess in found.guesses])
+    if found.by_class_names:
+        how = "Compared with sentences such as 'a photo of a ...', one set per class; no gallery picture is used."
+        by_names = [_share(guess, truth) for guess in found.by_class_names]
+        shown += plots.share_bars("By class names", by_names, " ".join(filter(None, (how, found.names_notice))))
+    else:
+        shown += element("p", found.names_notice)
+    return shown + angles_html(found, truth)
+
+
+def angles_html(found: Classification, truth: str) -> str:
+    """How far the neighbours and the names of classes lie from the query, and the threshold if there is one."""
+    names = [(guess, guess.degrees) for guess in (*found.by_class_names, *found.names_beyond)]
+    rows = [plots.Angles(f"{len(found.angles)} neighbours", found.angles)] if found.angles else []
+    rows += [
+        plots.Angles(guess.class_name, (degrees,), names_right(guess.class_name, truth))
+        for guess, degrees in names
+        if degrees is not None
+    ]
+    return plots.angle_bars("Angles to the query", rows, found.max_degrees) if rows else ""
 
 
 def _share(guess: Guess, truth: str) -> plots.Share:

@@ -31,7 +31,13 @@ def test_a_held_out_picture_has_a_verdict_and_shares_that_add_up(tab):
     guess = verdict.locator("b").first.inner_text()
     best = tab.locator("#classify-bars .name").first.inner_text().removesuffix(" ✓")
     assert guess == best
-    expect(tab.locator("#classify-bars h2")).to_have_text(["By the vote of 20 neighbours", "By class names"])
+    expect(tab.locator("#classify-bars h2")).to_have_text(
+        [
+            "By the vote of 20 neighbours",
+            "By class names",
+            "Angles to the query",
+        ]
+    )
 
 
 def test_an_uploaded_picture_has_no_truth_and_a_plain_vote_counts_each_once(tab, library, tmp_path):

@@ -29,11 +29,15 @@ VIEWS: dict[str, tuple[dict, dict[str, str]]] = {
         },
     ),
     "a vote": (
-        {"row": "12", "votes": "7", "vote": "plain: each counts once", "temperature": "0.2", "tab": "Classify"},
+        {"row": "12", "votes": "7", "vote": "plain: each counts once", "temperature": "0.2", "tab": "Classify"}
+        | {"max_degrees": "89"},
         {
             "#query": "picture 12 of scenes",
             "#classify-bars": "By the vote of 7 neighbours",
             "#classify-temperature input[type=number]": "0.2",
+            "#classify-degrees input[type=number]": "89",
+            "#classify-verdict": "0 of 7 neighbours lie beyond 89°",
+            ".angles": "The line is at 89° (1.553 rad)",
         },
     ),
     "a place on the map": (
@@ -103,6 +107,7 @@ BAD = {
     "repeats": ("many", "repeats = 'many' is out of bounds"),
     "vote": ("loud", "vote = 'loud' is not offered"),
     "temperature": ("0", "temperature = '0' is out of bounds"),
+    "max_degrees": ("nan", "max_degrees = 'nan' is out of bounds, 180.0 is used"),
     "most_ms": ("fast", "most_ms = 'fast' is not a number"),
     "card": ("../x", "card = '../x' is not on this machine"),
     "tab": ("Nowhere", "There is no tab 'Nowhere'"),

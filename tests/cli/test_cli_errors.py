@@ -46,6 +46,9 @@ def test_the_first_example_of_the_help_runs(capsys):
         ("build --gallery folder:/nowhere/at/all", "There is no folder '/nowhere/at/all'"),
         ("knn --gallery scenes -k 0", "k = 0 is out of bounds"),
         ("knn --gallery scenes --temperature 0", "temperature = 0.0 is out of bounds"),
+        ("knn --gallery scenes --max-degrees 0", "max_degrees = 0.0 is out of bounds: choose above 0 and at most 180"),
+        ("knn --gallery scenes --max-degrees nan", "max_degrees = nan is out of bounds"),
+        ("knn --gallery scenes --max-degrees wide", "max_degrees = 'wide' is out of bounds"),
     ],
 )
 def test_mistakes_get_one_sentence(words, said, complaint):

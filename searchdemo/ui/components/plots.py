@@ -28,6 +28,32 @@ def share_bars(title: str, shares: Sequence[Share], note: str = "") -> str:
 
 
 @dataclass(frozen=True)
+class Angles:
+    """One row of dots."""
+
+    name: str
+    degrees: Sequence[float]  # to the query, nearest first; one at least
+    truth: bool = False
+
+    @property
+    def said(self) -> str:
+        """ "31.2° · 0.545 rad", "31.2° to 44.8°"."""
+        first, last = self.degrees[0], self.degrees[-1]
+        return (
+            f"{first:.1f}° · {math.radians(first):.3f} rad"
+            if len(self.degrees) == 1
+            else f"{first:.1f}° to {last:.1f}°"
+        )
+
+
+def angle_bars(title: str, rows: Sequence[Angles], limit: float = 180) -> str:
+    """Dots on axes from 0 to 90 degrees, or to 180 where there is more. limit: a line in each, drawn below 180."""
+    end = 90 if max([*(angle for row in rows for angle in row.degrees), limit % 180]) <= 90 else 180
+    facts = {"limit": limit, "radians": math.radians(limit), "drawn": limit < 180}
+    return render("angle_bars.html", title=title, rows=rows, end=end, **facts)
+
+
+@dataclass(frozen=True)
 class Time:
     """One bar of milliseconds."""
 
