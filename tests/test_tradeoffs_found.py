@@ -48,7 +48,23 @@ def test_figures_of_another_pair_say_so_and_name_the_command():
         options = "--gallery &#39;folder:my pictures&#39; --encoder bundled"
         assert f"python -m searchdemo bench {benchmark} {options}" in one
     assert "searchdemo bench" not in found_html(Pair("upload:x", "bundled"), private=True)
-    assert found_html(Pair("tiny-imagenet", "bundled", 10, 128, "other")).count("measured on earlier vectors") == 5
+    assert found_html(Pair("tiny-imagenet", "bundled", 10, 128, "other")).count("measured on earlier vectors") == len(
+        PICTURES
+    )
+
+
+def test_metric_learning_has_histograms_figures_and_a_plane_before_and_after():
+    (shown,) = (one for one in sections(found_html(SHIPPED)) if "Metric learning" in one)
+    card = run_card.find("metric", run_card.Key("tiny-imagenet", "bundled"), assets.CARDS)
+    unseen = {when: rows_of("metric", "metric", set="unseen", when=when) for when in ("before", "after")}
+    assert shown.count("<polyline") == 4 and shown.count("<figure>") == 2
+    assert shown.count("h0") == len(card.parts["view"])  # each picture of the plane
+    for key, form in (("top1", ".2f"), ("found_1", ".3f"), ("found_10", ".3f")):
+        before, after = (sum(row[key] for row in unseen[when]) / len(unseen[when]) for when in unseen)
+        assert f"<td>{before:{form}}</td><td>{after:{form}}</td>" in shown
+    for row in card.parts["view"]:
+        row["class_name"] = "<b>"
+    assert "<b>" not in PICTURES["metric"].draw(card) and "&lt;b&gt;" in PICTURES["metric"].draw(card)
 
 
 def test_what_was_never_measured_names_the_command(monkeypatch):

@@ -59,8 +59,9 @@ def run(arguments: argparse.Namespace) -> Answer:
         check_k(k)
     check_temperature(arguments.temperature)
     collection = open_collection(arguments)
-    settings = (arguments.index, arguments.k, arguments.temperature, arguments.max_degrees)
-    found = collection.evaluate(*settings, **search_params(arguments))
+    found = collection.evaluate(
+        arguments.index, arguments.k, arguments.temperature, arguments.max_degrees, **search_params(arguments)
+    )
     manifest, note = collection.artifact.manifest, collection.encoder_spec.note
     content = to_json(found, collection.gallery.label_names if arguments.per_class else ())
     if arguments.max_degrees < ANY_ANGLE:

@@ -57,7 +57,14 @@ def add(page: Page) -> None:
     def show(query: Query, collection: Collection, chosen: Choice, truth: str, *settings: Any) -> tuple:
         k, temperature, most = checked(*settings)
         found = collection.classify(
-            query, chosen.index, k, temperature, where=chosen.where, max_degrees=most, **chosen.params
+            query,
+            chosen.index,
+            k,
+            temperature,
+            pictures=True,
+            where=chosen.where,
+            max_degrees=most,
+            **chosen.params,
         )
         notes = [found.neighbors.notice, found.notice, training_note(collection.encoder_spec, chosen.gallery)]
         if collection.stand_in:

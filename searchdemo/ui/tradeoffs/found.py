@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import gradio as gr
 
-from searchdemo.bench.said import accuracy, building, searching
+from searchdemo.bench.said import accuracy, building, looked, searching
 from searchdemo.bench.said.words import Sentence
 from searchdemo.measure.cards import RunCard
 from searchdemo.ui.components.curves import Curve, Level, around, curves_html, ticked
@@ -18,6 +18,7 @@ from searchdemo.ui.components.plots import log_scale
 from searchdemo.ui.components.templates import render
 from searchdemo.ui.page import LAST, Page
 from searchdemo.ui.tradeoffs.cards import Pair, first_of, listed, pair_of
+from searchdemo.ui.tradeoffs.triplets import metric
 
 log = logging.getLogger(__name__)
 
@@ -147,4 +148,5 @@ PICTURES = {
     "reduce": Picture("Fewer bytes per vector", reduce, accuracy.fewer_bits),
     "index": Picture("How large a graph has to be", index, building.links),
     "scale": Picture("What growth costs", scale, searching.exponents),
+    "metric": Picture("Metric learning by triplets", metric, looked.triplets),
 }
