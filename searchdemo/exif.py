@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import math
+import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,6 +16,7 @@ from PIL import ExifTags, Image
 from searchdemo.formats import lazy_image
 
 DATES = (ExifTags.Base.DateTimeOriginal, ExifTags.Base.DateTimeDigitized, ExifTags.Base.DateTime)
+MOST_BYTES = 2**20  # of the facts in a PNG
 NAME = 100  # characters of a camera's name: the file is anybody's
 
 
@@ -30,10 +33,30 @@ class Taken:
 def taken(file: BinaryIO) -> Taken:
     """Reads the header of an open file. Damaged or hostile facts are none."""
     with contextlib.suppress(Exception):  # a damaged block raises as many kinds of errors as damaged pixels
-        exif = lazy_image(file, "This file").getexif()
+        exif = _exif(lazy_image(file, "This file"), file)
         base = {**exif, **_block(exif, ExifTags.IFD.Exif)}
         return Taken(_date(base), _camera(base), *_place(_block(exif, ExifTags.IFD.GPSInfo)))
     return Taken()
+
+
+def _exif(image: Image.Image, file: BinaryIO) -> Image.Exif:
+    """Of a PNG without decoding it, which Pillow does to look for facts behind the pixels."""
+    if image.format != "PNG" or "exif" in image.info:
+        return image.getexif()
+    if found := _chunk(file, b"eXIf"):
+        image.info["exif"] = b"Exif\0\0" + found
+    return Image.Image.getexif(image)
+
+
+def _chunk(file: BinaryIO, wanted: bytes) -> bytes:
+    """The content of the first chunk of this kind in a PNG; b"" where there is none, or it is too long."""
+    file.seek(8)
+    while len(start := file.read(8)) == 8:
+        size, kind = struct.unpack(">I4s", start)
+        if kind == wanted:
+            return file.read(size) if size <= MOST_BYTES else b""
+        file.seek(size + 4, io.SEEK_CUR)
+    return b""
 
 
 def _block(exif: Image.Exif, tag: int) -> Mapping[int, Any]:

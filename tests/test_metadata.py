@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from PIL import ExifTags, Image, TiffImagePlugin
+from PIL import ExifTags, Image, ImageFile, TiffImagePlugin
 
 from searchdemo.collection.query import Query
 from searchdemo.collection.store import Key
@@ -39,6 +39,28 @@ def photograph(colour: tuple[int, int, int], date: str = "", make: str = "", mod
         exif.get_ifd(ExifTags.IFD.GPSInfo).update(gps)
     Image.new("RGB", (16, 16), colour).save(buffer, "JPEG", exif=exif)
     return buffer.getvalue()
+
+
+@pytest.mark.parametrize("behind", [False, True], ids=["before the pixels", "behind the pixels"])
+def test_a_png_says_it_too_and_is_not_decoded_for_that(monkeypatch, behind):
+    exif, buffer = Image.Exif(), io.BytesIO()
+    exif[ExifTags.Base.Model] = "Pixel 8"
+    Image.new("RGB", (16, 16)).save(buffer, "PNG", exif=exif)
+    data = buffer.getvalue()
+    if behind:
+        start = data.index(b"eXIf") - 4
+        end = start + 12 + int.from_bytes(data[start : start + 4], "big")
+        last = data.index(b"IEND") - 4
+        data = data[:start] + data[end:last] + data[start:end] + data[last:]
+        assert data.index(b"IDAT") < data.index(b"eXIf")
+    monkeypatch.setattr(ImageFile.ImageFile, "load", None)
+    assert taken(io.BytesIO(data)).camera == "Pixel 8"
+    bare = io.BytesIO()
+    Image.new("RGB", (16, 16)).save(bare, "PNG")
+    assert taken(io.BytesIO(bare.getvalue())) == taken(io.BytesIO(bare.getvalue()[:-20])) == Taken()
+    place = data.index(b"eXIf")
+    huge = data[: place - 4] + (2**31 - 1).to_bytes(4, "big") + data[place:]
+    assert taken(io.BytesIO(huge)) == Taken()
 
 
 def test_exif_says_when_with_what_and_where():

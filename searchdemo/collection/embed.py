@@ -25,10 +25,12 @@ from searchdemo.pictures import check_whole, open_picture
 
 BATCH_SIZE = 64
 MAX_WORKERS = 8  # threads that open pictures; each holds a batch
-# No batch takes longer, as far as the one before it tells. Several are on their way at once, and a kill loses those.
+# What is on its way is lost by a kill: a batch in the network, and those that threads prepare or have prepared. No pass
+# of the network takes longer, as far as the one before it tells, and no thread works half as long on one batch: it
+# hands over what it has then. Beyond that only a picture can be lost that takes longer by itself.
 PASS_SECONDS = 0.25
 TELL_S = 1.0
-FIRST_BATCH = 8  # pictures, as long as nothing was measured
+FIRST_BATCH = 1  # pictures, as long as nothing was measured
 
 Stored = Callable[[bytes], "np.ndarray | None"]  # the vector (dim,) that is stored for a content, or None
 
@@ -47,7 +49,8 @@ class Made:
 class Prepared:
     """A batch on its way to the network."""
 
-    asked: int  # pictures that it was made from
+    asked: int = 0  # pictures that it was made from
+    rest: list[tuple[int, int]] = field(default_factory=list)  # those that it had no time for: place and row
     places: list[int] = field(default_factory=list)  # of those to be kept, among all rows
     keys: list[bytes] = field(default_factory=list)  # (b,) what each is known by
     readable: list[bool] = field(default_factory=list)  # (b,)
@@ -148,7 +151,7 @@ class Work:
 
     def prepare(self, items: list[tuple[int, int]]) -> Prepared:
         """items: (place, row) of each picture."""
-        batch = Prepared(len(items))
+        batch = Prepared()
         images = self._images(items, batch)
         first = next(images, None)
         if first is not None:
@@ -157,7 +160,12 @@ class Work:
 
     def _images(self, items: list[tuple[int, int]], batch: Prepared) -> Iterator[Image.Image]:
         """One by one, because a batch of photographs would take gigabytes."""
+        started = time.perf_counter()
         for place, row in items:
+            if batch.asked and time.perf_counter() - started > PASS_SECONDS / 2:
+                batch.rest = items[batch.asked :]
+                return
+            batch.asked += 1
             encoded = self._pictures.encoded(row)
             key = self.key(row)
             if self._living and (encoded is None or content_digest(encoded) != key):
@@ -171,6 +179,8 @@ class Work:
             batch.keys.append(key)
             batch.readable.append(image is not None)
             if image is not None:
+                if self._living and encoded is not None:
+                    self._living.opened_as(row, encoded, image)
                 yield image
 
     def encode(self, batch: Prepared) -> np.ndarray:
@@ -203,7 +213,8 @@ def ahead(
     waits: Callable[[], None] = lambda: None,
     end: Callable[[], None] = lambda: None,
 ) -> Iterator[Prepared]:
-    """Batches in order. Threads prepare the next ones meanwhile, each as large as the pace is by then.
+    """Batches. Threads prepare the next ones meanwhile, each as large as the pace is by then; what one had no time for
+    comes next.
 
     waits: called every TELL_S while one is waited for, as pictures are that come from elsewhere; end: lets threads go
     that wait for those
@@ -212,17 +223,18 @@ def ahead(
     its own, so that nothing waits for a core that opens pictures.
     """
     workers = min(os.cpu_count() or 1, MAX_WORKERS)
-    pool, waiting, start = ThreadPoolExecutor(workers), deque[Future[Prepared]](), 0
+    pool, waiting, left = ThreadPoolExecutor(workers), deque[Future[Prepared]](), deque(items)
     try:
-        while waiting or start < len(items):
-            while start < len(items) and len(waiting) < workers + 2:
-                part = items[start : start + pace.size]
+        while waiting or left:
+            while left and len(waiting) < workers + 2:
+                part = [left.popleft() for _ in range(min(pace.size, len(left)))]
                 waiting.append(pool.submit(prepare, part))
-                start += len(part)
             upcoming = waiting.popleft()
             while not wait([upcoming], TELL_S).done:
                 waits()
-            yield upcoming.result()
+            batch = upcoming.result()
+            left.extendleft(reversed(batch.rest))
+            yield batch
     finally:
         end()
         pool.shutdown(cancel_futures=True)

@@ -8,12 +8,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
 from searchdemo.galleries.report import GalleryReport
 from searchdemo.types import SEVERAL, Blur
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 DIGEST_BYTES = 16  # of a SHA-256: two of a billion pictures are alike by chance in one of 10^20 cases
 
@@ -153,9 +156,13 @@ class LivingPictures(Pictures):
     def looked_at(self, problems: dict[int, str]) -> None:
         """Told by a build: what it found in unread rows. "" for a picture, else the reason why it is none."""
 
+    def opened_as(self, row: int, encoded: bytes, image: Image.Image) -> None:
+        """Told by a build of a picture that it has opened, from several threads; `image` is not to be changed."""
+        return
+
     @abstractmethod
     def remember(self) -> None:
-        """Keeps all that `looked_at` was told."""
+        """Keeps all that `looked_at` and `opened_as` were told."""
 
     @abstractmethod
     def rows_in(self, now: Pictures, rows: np.ndarray) -> np.ndarray:

@@ -166,8 +166,9 @@ class Catalog:
     def forget_others(self, folder: int, files: list[File]) -> None:
         """Forget files that are no longer in the folder. Their rows stay theirs."""
         with self._open() as db:
-            held = {path for (path,) in db.execute("SELECT path FROM files WHERE folder = ?", (folder,))}
-            gone = held - {os.fsencode(file.path) for file in files}
+            here = {file.path for file in files}
+            held = db.execute("SELECT path FROM files WHERE folder = ?", (folder,)).fetchall()
+            gone = [path for (path,) in held if os.fsdecode(path) not in here]
             db.executemany("DELETE FROM files WHERE folder = ? AND path = ?", ((folder, path) for path in gone))
 
     def rows(self, folder: int) -> list[Row]:

@@ -6,8 +6,10 @@ import copy
 import hashlib
 import os
 import time
+from collections import deque
+from functools import cached_property
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
@@ -18,10 +20,14 @@ from searchdemo.galleries.catalog import Catalog, Known, Row
 from searchdemo.galleries.described import Described
 from searchdemo.galleries.looked import Looked
 from searchdemo.galleries.report import GalleryReport, files, named
-from searchdemo.galleries.thumbnails import SHOWN_BYTES, Thumbnails, shown_as_it_is
+from searchdemo.galleries.thumbnails import SHOWN_BYTES, SIDE, Thumbnails, shown_as_it_is
 from searchdemo.galleries.walk import File, changed_at
+from searchdemo.jpeg import smaller_jpeg
 from searchdemo.types import MISSING
 from searchdemo.video import frame_at
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 REMEMBER_EVERY_S = 1.0  # between two writes of what a build found out
 LOOK_EVERY_S = 5.0  # a folder that is kept open is looked through again after so long,
@@ -65,6 +71,8 @@ class FolderPictures(LivingPictures):
         self._frames = {file.path: file.frame for file in looked.listing.files if file.frame}
         self._found: dict[int, tuple[File, bytes]] = {}  # unread rows that were read: the file then, its digest
         self._pending: list[tuple[File, Known]] = []  # what is to be remembered of them
+        self._small: deque[tuple[bytes, bytes]] = deque()  # digest and thumbnail of what a build opened
+        self._no_more_small = False
         self._remembered_at = time.monotonic()
         self._missing = ""
         self._described, self._class_level = described or Described(), class_level
@@ -95,7 +103,7 @@ class FolderPictures(LivingPictures):
     def part(self, split: str) -> FolderPictures:
         """The pictures of one split, "train/", in the same rows; the others have none. Classes are those of both."""
         part = copy.copy(self)
-        part._pending = []
+        part._pending, part._small = [], deque()
         part._name_classes(1)
         part.paths = [path if path.startswith(split) else "" for path in self.paths]
         part.present = np.array([bool(path) for path in part.paths], dtype=bool)
@@ -193,9 +201,21 @@ class FolderPictures(LivingPictures):
         if time.monotonic() - self._remembered_at >= REMEMBER_EVERY_S:
             self.remember()
 
+    def opened_as(self, row: int, encoded: bytes, image: Image.Image) -> None:
+        """Makes the thumbnail that the first search is to show, as long as there is room for it."""
+        digest = self.digest(row)
+        if not (self._no_more_small or shown_as_it_is(encoded) or digest in self._have_small):
+            self._small.append((digest, smaller_jpeg(image.copy(), SIDE)))
+
+    @cached_property
+    def _have_small(self) -> set[bytes]:
+        return Thumbnails().digests()
+
     def remember(self) -> None:
         pending, self._pending = self._pending, []
         Catalog().remember(self._folder, pending)
+        if small := [self._small.popleft() for _ in range(len(self._small))]:
+            self._no_more_small = not Thumbnails().add(small)
         self._remembered_at = time.monotonic()
 
     def rows_in(self, now: Pictures, rows: np.ndarray) -> np.ndarray:

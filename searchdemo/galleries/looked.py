@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
 from searchdemo.extras import is_installed
@@ -61,6 +62,8 @@ class Looked:
             return
         kinds = ((file, self.known.get(file.path)) for file in self.listing.files)
         videos = [file for file, known in kinds if known and known.kind == VIDEO]
+        if not videos:
+            return
         frames, problems = frames_of(self.root, videos, progress)
         self.closed |= problems
         names = {file.path for file in self.listing.files}  # a file that is named like a frame goes first
@@ -70,9 +73,9 @@ class Looked:
         files = [file for file in self.listing.files if file.path not in frames]
         self.listing = replace(self.listing, files=sorted([*files, *fresh], key=lambda file: file.path))
 
-    @property
+    @cached_property
     def taken(self) -> dict[str, bytes]:
-        """Path -> digest of the pictures that a build has read, sorted by path."""
+        """Path -> digest of the pictures that a build has read, sorted by path. Asked for once all is looked at."""
         return {
             file.path: known.digest
             for file in self.listing.files
@@ -96,6 +99,7 @@ class Looked:
                 self.known.pop(path, None)
                 self.unread.pop(path, None)
                 self.listing.left_out[f"picture outside {train} and {held_out}"] += 1
+        del self.taken  # it is another now
         return f"{train}/", f"{held_out}/"
 
     def report(self, described: Mapping[str, str] | None = None) -> GalleryReport:

@@ -1,11 +1,17 @@
-"""Small copies of a person's large pictures, made when one is first shown and kept: one SQLite file of bounded size."""
+"""Small copies of a person's large pictures: one SQLite file of bounded size.
+
+A build makes them of the pictures that it opens, as long as there is room; any other is made when it is first shown,
+and those that were shown longest ago make room for it.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import sqlite3
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from searchdemo.decoding import OWN_BYTES
@@ -19,8 +25,22 @@ SHOWN_STARTS = (b"\xff\xd8", b"\x89PNG", b"RIFF", b"GIF8")  # of what every brow
 SIDE = 384  # the longer side, pixels: about 25 KB
 MAX_BYTES = 256 * 2**20  # of all of them, about 10,000
 KEPT = 0.9  # of MAX_BYTES, after those that were shown longest ago were dropped
+SHOWN_AGAIN_S = 3600.0  # a thumbnail that was shown within so long is not noted again, which would be a write
 
 TABLE = "CREATE TABLE IF NOT EXISTS thumbnails (digest BLOB PRIMARY KEY, jpeg BLOB NOT NULL, shown REAL NOT NULL)"
+TOTAL = "SELECT coalesce(sum(length(jpeg)), 0) FROM thumbnails"
+
+
+@dataclass
+class _Opened:
+    """A connection that is kept, because to open one takes longer than to read from it."""
+
+    db: sqlite3.Connection
+    inode: int  # of the file, which somebody may remove while it is open
+
+
+_opened: dict[Path, _Opened] = {}
+_lock = threading.Lock()
 
 
 class Thumbnails:
@@ -41,18 +61,38 @@ class Thumbnails:
                 self._keep(digest, kept)
         return kept
 
+    def digests(self) -> set[bytes]:
+        """Of all that are kept."""
+        with contextlib.suppress(sqlite3.Error, OSError), self._open() as db:
+            return {digest for (digest,) in db.execute("SELECT digest FROM thumbnails")}
+        return set()
+
+    def add(self, made: Sequence[tuple[bytes, bytes]]) -> bool:
+        """Keeps thumbnails by their digests as long as there is room, and says whether there is any more."""
+        with contextlib.suppress(sqlite3.Error, OSError), self._open() as db:
+            (total,) = db.execute(TOTAL).fetchone()
+            for digest, jpeg in made:
+                if total + len(jpeg) > MAX_BYTES:
+                    return False
+                db.execute("INSERT OR IGNORE INTO thumbnails VALUES (?, ?, ?)", (digest, jpeg, time.time()))
+                total += len(jpeg)
+            return True
+        return False
+
     def _kept(self, digest: bytes) -> bytes | None:
         with contextlib.suppress(sqlite3.Error, OSError), self._open() as db:
-            found = db.execute("SELECT jpeg FROM thumbnails WHERE digest = ?", (digest,)).fetchone()
+            found = db.execute("SELECT jpeg, shown FROM thumbnails WHERE digest = ?", (digest,)).fetchone()
             if found:
-                db.execute("UPDATE thumbnails SET shown = ? WHERE digest = ?", (time.time(), digest))
+                now = time.time()
+                if now - found[1] >= SHOWN_AGAIN_S:
+                    db.execute("UPDATE thumbnails SET shown = ? WHERE digest = ?", (now, digest))
                 return found[0]
         return None
 
     def _keep(self, digest: bytes, jpeg: bytes) -> None:
         with contextlib.suppress(sqlite3.Error, OSError), self._open() as db:
             db.execute("INSERT OR REPLACE INTO thumbnails VALUES (?, ?, ?)", (digest, jpeg, time.time()))
-            (total,) = db.execute("SELECT sum(length(jpeg)) FROM thumbnails").fetchone()
+            (total,) = db.execute(TOTAL).fetchone()
             if total > MAX_BYTES:
                 sizes = db.execute("SELECT digest, length(jpeg) FROM thumbnails ORDER BY shown").fetchall()
                 for old, size in sizes:
@@ -62,12 +102,36 @@ class Thumbnails:
                     total -= size
 
     @contextlib.contextmanager
-    def _open(self):
+    def _open(self) -> Iterator[sqlite3.Connection]:
+        """A transaction. Raises sqlite3.Error, OSError; the connection is then opened again for the next one."""
+        with _lock:
+            opened = self._connection()
+            try:
+                with opened.db:
+                    yield opened.db
+            except (sqlite3.Error, OSError):
+                _opened.pop(self._path, None)
+                opened.db.close()
+                raise
+
+    def _connection(self) -> _Opened:
+        held = _opened.get(self._path)
+        with contextlib.suppress(FileNotFoundError):
+            if held and self._path.stat().st_ino == held.inode:
+                return held
+        if held:
+            del _opened[self._path]
+            held.db.close()
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        with contextlib.closing(sqlite3.connect(self._path, timeout=1)) as db, db:
+        db = sqlite3.connect(self._path, timeout=1, check_same_thread=False)
+        try:
             db.execute("PRAGMA synchronous = OFF")  # what is lost is made again
             db.execute(TABLE)
-            yield db
+            _opened[self._path] = _Opened(db, self._path.stat().st_ino)
+        except BaseException:
+            db.close()
+            raise
+        return _opened[self._path]
 
 
 def shown_as_it_is(picture: bytes) -> bool:
