@@ -15,6 +15,7 @@ import pytest
 from colours import Colours
 from PIL import Image
 
+from searchdemo.collection import maps
 from searchdemo.collection.jobs import Builds
 from searchdemo.collection.library import Library
 from searchdemo.collection.query import Query
@@ -206,6 +207,9 @@ def test_held_pictures_are_searched_and_nothing_is_written(library, tmp_path):
         assert found[0].score == pytest.approx(1, abs=1e-3)
     found = collection.search(Query(row=0), "flat", 3, where="file = '20.png'").hits
     assert [hit.file for hit in found] == ["20.png"]
+    assert collection.map() is None
+    drawn = maps.build_map(collection)
+    assert len(drawn) == 25 and library.open("upload:x", "bundled").map() is drawn
     assert not (tmp_path / "own").exists()
 
 

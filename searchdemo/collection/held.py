@@ -12,6 +12,7 @@ from searchdemo.collection.build import chosen, in_order
 from searchdemo.collection.calibration import Curve
 from searchdemo.collection.collection import Collection
 from searchdemo.collection.embed import embed
+from searchdemo.collection.maps import Map
 from searchdemo.collection.progress import Report
 from searchdemo.collection.shelf import Shelf
 from searchdemo.collection.snapshot import Snapshot
@@ -31,6 +32,13 @@ class ShelfInMemory(Shelf):
 
     def metadata(self, key: Key) -> Metadata:
         return self.databases.get(key.gallery, lambda: Metadata(None))
+
+    def map(self, artifact: Artifact, snapshot: Snapshot) -> Map | None:
+        return self.maps.get(snapshot.identity, lambda: None)
+
+    def keep_map(self, artifact: Artifact, snapshot: Snapshot, drawn: Map, seconds: float) -> Map:
+        self.maps.put(snapshot.identity, drawn)
+        return drawn
 
     def calibration(self, artifact: Artifact, snapshot: Snapshot) -> Curve | None:
         return self.curves.get(snapshot.identity, lambda: None)

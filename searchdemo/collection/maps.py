@@ -72,13 +72,16 @@ def nearest(collection: Collection) -> Search:
 
 
 def keep(collection: Collection, points: np.ndarray, made: str, build_seconds: float = 0.0) -> Map:
-    """Writes points (n, 2) in [0, 1] as the map of a collection, in the place of the one that it had."""
-    store, artifact = collection.shelf.store, collection.artifact
-    path = store.extra_path(artifact, FILE)
+    """Keeps points (n, 2) in [0, 1] as the map of a collection, in the place of the one that it had."""
+    stored = np.round(points * STEPS).astype(np.uint16)
+    stored.flags.writeable = False
+    return collection.shelf.keep_map(collection.artifact, collection.snapshot, Map(stored, made), build_seconds)
+
+
+def save(drawn: Map, path: Path) -> None:
+    """Without what it says of itself, which its card does."""
     with replacing(path) as temporary, temporary.open("wb") as file:
-        np.save(file, np.round(points * STEPS).astype(np.uint16))
-    store.add_extra(artifact, path, build_seconds, made=made)
-    return load(path, len(collection))
+        np.save(file, drawn.stored)
 
 
 def load(path: Path, vectors: int) -> Map:

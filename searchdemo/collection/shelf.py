@@ -40,7 +40,7 @@ class Shelf:
     device: str | None = None  # None: the first GPU where there is one
     snapshots: Cache[Snapshot] = field(default_factory=lambda: Cache(8))
     indexes: Cache[Index] = field(default_factory=lambda: Cache(24))
-    maps: Cache[Map] = field(default_factory=lambda: Cache(8))
+    maps: Cache[Map | None] = field(default_factory=lambda: Cache(8))
     curves: Cache[Curve | None] = field(default_factory=lambda: Cache(8))
     class_rows: Cache[ClassRows] = field(default_factory=lambda: Cache(8))
     vocabulary: Cache[np.ndarray] = field(default_factory=lambda: Cache(8))  # rows of its words, by encoder
@@ -105,6 +105,13 @@ class Shelf:
         if drawn is None:
             return None
         return self.maps.get(sha256_of(drawn.path), lambda: maps.load(drawn.path, len(snapshot.vectors)))
+
+    def keep_map(self, artifact: Artifact, snapshot: Snapshot, drawn: Map, seconds: float) -> Map:
+        """Stores a map beside the vectors that it is of. seconds: that making it took."""
+        path = self.store.extra_path(artifact, maps.FILE)
+        maps.save(drawn, path)
+        self.store.add_extra(artifact, path, seconds, made=drawn.made)
+        return maps.load(path, len(snapshot.vectors))
 
     def calibration(self, artifact: Artifact, snapshot: Snapshot) -> Curve | None:
         """The curve of these very vectors; None where a build made none, and for a part. Raises BadArtifact."""

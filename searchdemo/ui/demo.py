@@ -94,7 +94,8 @@ def build_demo(library: Library, gallery: str | None = None) -> Demo:
         with link_box:
             link.add(page, tabs, [tab.TITLE for tab in TABS], notice)
         api.add(page)
-        demo.load(None, None, None, js=render("menus.js"))
+        for script in ("menus.js", "typed.js"):
+            demo.load(None, None, None, js=render(script))
     for event in demo.fns.values():
         if event.api_name not in api.NAMES:
             event.api_visibility = "private"

@@ -86,6 +86,8 @@ def add(page: Page, tabs: gr.Tabs, titles: Sequence[str], notice: gr.HTML) -> No
             said.append(str(error))
             words, shown = gr.skip(), [gr.skip()] * len(query.shown)
         tab = asked.get("tab")
+        if not query.asked.first():
+            words, shown, tab = gr.skip(), [gr.skip()] * len(query.shown), None
         if tab and tab not in titles:
             said.append(f"There is no tab {shown_value(tab)}.")
         opened = gr.update(selected=titles.index(tab)) if tab in titles else gr.skip()

@@ -23,7 +23,7 @@ from searchdemo.indexes.table import INDEXES
 from searchdemo.metadata.columns import COLUMNS
 from searchdemo.metadata.grammar import parse
 from searchdemo.metadata.tokens import EXAMPLE
-from searchdemo.types import SearchResult
+from searchdemo.types import Count, SearchResult
 from searchdemo.ui.components import search_params
 from searchdemo.ui.components.templates import render
 from searchdemo.ui.mine.galleries import UPLOAD, OwnGalleries
@@ -206,15 +206,32 @@ class Page:
         library takes its vectors in parts; of others the visitor does not wait for the end.
         Raises what Collection.index does, Cancelled.
         """
-        if collection.has_index(index):
-            return
-        so_far, ended = [0, len(collection)], threading.Event()
+        if not collection.has_index(index):
+            yield from self.working(
+                lambda progress: collection.index(index, progress), index, f"the index {index}", line, outputs, session
+            )
+
+    def working(
+        self,
+        make: Callable[[Count], object],
+        name: str,
+        what: str,
+        line: gr.HTML,
+        outputs: Sequence[gr.components.Component],
+        session: str | None = None,
+    ) -> Iterator[list]:
+        """Values of the outputs while something is made that the visitor may end, see `ready`.
+
+        make: is told of progress, whose errors end it; name, what: "flat", "the index flat", as sentences call it.
+        Raises what `make` does, Cancelled.
+        """
+        so_far, ended = [0, 0], threading.Event()
         self._endings[session] = ended
         self._meanwhile.discard(session)
 
         def go_on() -> None:
             if ended.is_set():
-                raise Cancelled(f"The build of {index} was cancelled: choose another index, or search again.")
+                raise Cancelled(f"The build of {name} was cancelled: choose another index, or search again.")
 
         def progress(done: int, total: int) -> None:
             so_far[:] = done, total
@@ -225,15 +242,13 @@ class Page:
 
         def sign(seconds: float) -> list:
             go_on()
-            return saying(
-                render("building.html", index=index, seconds=seconds, done=so_far[0], total=so_far[1], then="")
-            )
+            return saying(building_html(what, seconds, so_far[0], so_far[1]))
 
         yield sign(0)
         try:
-            yield from waiting(lambda: collection.index(index, progress), sign)
+            yield from waiting(lambda: make(progress), sign)
         except SearchDemoError as error:
-            log.warning("the index %s could not be built: %s", index, error)
+            log.warning("%s could not be built: %s", what, error)
             yield saying("")
             raise
         finally:
@@ -316,6 +331,11 @@ class Page:
     def key(self, gallery: str, encoder: str, limit: int | None = None) -> Key:
         """Names a build: of the whole gallery, or of `limit` pictures balanced over its classes."""
         return Key(gallery, encoder, self.library.transform, self.library.metric, limit or self.library.limit)
+
+
+def building_html(what: str, seconds: float = 0, done: int = 0, total: int = 0, then: str = "") -> str:
+    """What is built, so far; then: what the browser is to ask for when it shows this."""
+    return render("building.html", what=what, seconds=seconds, done=done, total=total, then=then)
 
 
 def about(index: str) -> str:

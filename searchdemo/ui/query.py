@@ -21,13 +21,14 @@ from searchdemo.galleries.base import Gallery
 from searchdemo.jpeg import smaller_jpeg
 from searchdemo.pictures import open_picture
 from searchdemo.types import Blur
+from searchdemo.ui.asked import Asked
 from searchdemo.ui.components.answer import Answer
 from searchdemo.ui.components.messages import refusal_html, sentence_errors
 from searchdemo.ui.components.query_picture import FOREIGN, QueryPicture, foreign, opened_picture, readable
 from searchdemo.ui.components.templates import render
 from searchdemo.ui.components.thumbnails import row_tile, shown_url
 from searchdemo.ui.components.tiles import Tiles, file_name
-from searchdemo.ui.page import Choice, IndexMissing, NoQuery, Page, whole
+from searchdemo.ui.page import Choice, IndexMissing, NoQuery, Page, building_html, whole
 from searchdemo.ui.serving.arguments import nth
 from searchdemo.ui.serving.limits import BUILD
 from searchdemo.ui.serving.turns import SEARCH, TURNS
@@ -90,13 +91,14 @@ class CurrentQuery:
         # gradio repeats an event that came during the one before with the data of the first: clicks are kept here.
         self._clicked = gr.JSON(visible="hidden")
         self._fills: dict[str, Fill] = {}
+        self.asked = Asked()
         self._buttons = gr.Column(visible="hidden")  # outside the tabs: what is inside is not there before it is opened
         self.shown = [self.picture, self.origin, self.strip]
         self.refresh = render("refresh.js")
         self.changed(self.surprise.click, self._surprise, page.inputs)
         self.changed(self.upload.upload, self._uploaded, self.upload)
         own = self.picture.input(None, js="() => {}", **QUIET)  # when the picture is removed, it still has the old one
-        read = own.success(self._brought, self.picture, self.shown, trigger_mode="always_last", **QUIET)
+        read = own.success(self.asked.by(self._brought), self.picture, self.shown, trigger_mode="always_last", **QUIET)
         read.success(None, js=self.refresh)
         for event in page.changes:
             event(None, js=self.refresh)
@@ -104,7 +106,14 @@ class CurrentQuery:
     def changed(self, event: Callable, handler: Callable, inputs: object) -> None:
         """At the event, handler(*inputs) gives the new values of `shown`, and the open tab is filled."""
         # Past the queue, which takes longer: it only looks a picture up.
-        done = event(sentence_errors(handler), inputs, self.shown, trigger_mode="always_last", queue=False, **QUIET)
+        done = event(
+            sentence_errors(self.asked.by(handler)),
+            inputs,
+            self.shown,
+            trigger_mode="always_last",
+            queue=False,
+            **QUIET,
+        )
         done.success(None, js=self.refresh)
 
     def picked(self, clicked: gr.HTML, handler: Callable, inputs: Sequence[gr.components.Component], tab: str) -> None:
@@ -124,7 +133,9 @@ class CurrentQuery:
 
         read = [self._clicked, *inputs, self.words, self.template, *self.page.inputs, *fill.inputs]
         into = [*self.shown, *fill.outputs]
-        self._flown(clicked.select, sentence_errors(both), read, into, clicked.elem_id, clicked=True, **QUIET)
+        self._flown(
+            clicked.select, sentence_errors(self.asked.by(both)), read, into, clicked.elem_id, clicked=True, **QUIET
+        )
 
     def picks(self, tiles: Tiles, rows: gr.State, tab: str) -> None:
         """A click on a tile searches with its picture, one on its corner enlarges it. rows: (gallery, row) of each."""
@@ -211,7 +222,7 @@ class CurrentQuery:
                 with TURNS.turn(SEARCH):
                     return answer(*values)
             except IndexMissing as missing:
-                return saying(render("building.html", index=missing.index, seconds=0, done=0, total=0, then="build"))
+                return saying(building_html(f"the index {missing.index}", then="build"))
 
         def build(request: gr.Request, *values: Any) -> Iterator[Sequence]:
             try:

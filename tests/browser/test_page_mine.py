@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import re
 
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
-from tests.browser.tools import results
+from tests.browser.tools import open_tab, results
 from tests.test_mine import COLOURS
 from tests.test_uploaded import zipped
 from tests.test_video import made
+
+
+def draw_map(page: Page, said: str, count: int) -> None:
+    open_tab(page, "Map")
+    line = page.locator("#map-line")
+    expect(line).to_contain_text(said)
+    line.get_by_role("button", name=f"Draw the map of {count} pictures").click()
+    expect(line).to_contain_text("nearest were found")
+    expect(page.locator("#map")).to_contain_text(f"{count} pictures, laid out by PCA")
 
 
 def test_pictures_that_are_dropped_are_searched_and_enlarged(browser_page, library, tmp_path):
@@ -33,6 +42,7 @@ def test_pictures_that_are_dropped_are_searched_and_enlarged(browser_page, libra
     expect(dialog).to_contain_text("4 × 4 pixels")
     page.keyboard.press("Escape")
     expect(dialog).to_be_hidden()
+    draw_map(page, "The map of your pictures is not drawn yet.", 3)
 
 
 def test_a_folder_of_this_machine_is_opened_built_and_searched(browser_page, tmp_path):
@@ -60,3 +70,5 @@ def test_a_folder_of_this_machine_is_opened_built_and_searched(browser_page, tmp
     expect(dialog.locator("video")).to_have_js_property("videoWidth", 64)
     page.keyboard.press("Escape")
     expect(dialog).to_be_hidden()
+    page.keyboard.press("Escape")
+    draw_map(page, "is not made yet: run `", 5)

@@ -12,8 +12,9 @@ from searchdemo.ui.components.templates import render
 
 
 class Answer(gr.HTML):
-    """HTML with buttons: `apply` tells a handler `event.param` and `event.value` of a remedy, `stop` ends a build.
-    What it says may ask for more by itself: `build` for an index that is missing, `built` for an answer after that.
+    """HTML with buttons: `apply` tells a handler `event.param` and `event.value` of a remedy, `stop` ends a build, and
+    `draw` asks for a map. What it says may ask for more by itself: `build` for an index that is missing, `built` for an
+    answer after that.
     """
 
     def __init__(self, **options: Any) -> None:

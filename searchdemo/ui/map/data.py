@@ -19,13 +19,17 @@ KINDS = ("found", "missed", "instead")
 PLACED_BY = 10  # nearest neighbours whose places give that of the query
 
 
+class NoMap(NotBuilt):
+    """It can be drawn from the vectors that are there."""
+
+
 def mapped(collection: Collection) -> Map:
-    """The map. Raises NotBuilt, with the command that makes one, when there is none."""
+    """The map. Raises NoMap, with the command that makes one, when there is none."""
     drawn = collection.map()
     if drawn is None and collection.gallery.private:
-        raise NotBuilt("No map is made of pictures that are only in memory: open a folder of your own machine for one.")
+        raise NoMap("The map of your pictures is not drawn yet.")
     if drawn is None:
-        raise NotBuilt(
+        raise NoMap(
             f"The map of {collection.gallery.name!r} as {collection.encoder_spec.name!r} sees it is not made yet: "
             f"run `{collection.artifact.key.map_command}`."
         )

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import gradio as gr
 
+from searchdemo.collection.maps import build_map
 from searchdemo.errors import BadQuery, SearchDemoError
-from searchdemo.types import Blur
+from searchdemo.types import Blur, Count
 from searchdemo.ui.components.answer import Answer
 from searchdemo.ui.components.messages import hint, refusal_html
 from searchdemo.ui.components.templates import render
 from searchdemo.ui.components.thumbnails import row_tile, shown_url
 from searchdemo.ui.map import data
 from searchdemo.ui.page import INDEX, Choice, IndexMissing, Page, whole
+from searchdemo.ui.query import QUIET
+from searchdemo.ui.serving.limits import BUILD
+from searchdemo.ui.serving.permits import at_home
 
 TITLE = "Map"
 
@@ -65,8 +69,37 @@ def add(page: Page) -> None:
             return [value | {"overlay": drawn}, hint(sentence(chosen, drawn))]
         except IndexMissing:
             raise
+        except data.NoMap as error:
+            return [value | {"note": str(error)}, offer(error, chosen)]
         except SearchDemoError as error:
             return [value if "key" in value else value | {"note": str(error)}, refusal_html(str(error))]
+
+    def offer(error: data.NoMap, chosen: Choice) -> str:
+        """Why there is no map, with a button where this visitor may draw it."""
+        if not may_draw(chosen.gallery):
+            return refusal_html(str(error))
+        return render("no_map.html", sentence=str(error), count=len(page.open(chosen)))
+
+    def may_draw(gallery: str) -> bool:
+        """It takes seconds for a thousand pictures and minutes for 100,000: of one's own, or at one's own machine."""
+        return page.is_own(gallery) or at_home(page)
+
+    def draw(request: gr.Request, gallery: str, encoder: str) -> Iterator[list]:
+        """Values of the line while the map is drawn."""
+        try:
+            chosen = chosen_by(gallery, encoder)
+            if not may_draw(chosen.gallery):
+                raise BadQuery(f"The map of {gallery!r} is drawn at the machine that serves this page alone.")
+            collection = page.open(chosen)
+
+            def make(progress: Count) -> None:
+                build_map(collection, lambda so_far: progress(so_far.done, so_far.total))
+
+            if collection.map() is None:
+                yield from page.working(make, "the map", "the map", line, [line], request.session_hash)
+            yield [render("built.html")]
+        except SearchDemoError as error:
+            yield [refusal_html(str(error))]
 
     def selected(clicked: dict) -> tuple:
         opened = page.library.gallery(chosen_by(clicked.get("gallery")).gallery)
@@ -75,6 +108,7 @@ def add(page: Page) -> None:
     page.query.fill("map", show, [page.map_view], [canvas, line], line)
     page.query.picked(canvas, selected, [], "map")
     page.on_remedy(canvas, page.query.refresh)
+    line.draw(draw, [page.gallery, page.encoder], [line], trigger_mode="once", concurrency_id=BUILD, **QUIET)
 
 
 def or_note(answer: Callable[[], dict]) -> dict:

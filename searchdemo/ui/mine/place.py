@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from searchdemo.ui.serving.sender import from_this_machine, is_loopback
+from searchdemo.ui.serving.sender import SESSION, from_this_machine, is_loopback
 
 
 def visitor() -> Any:
@@ -21,8 +21,11 @@ def visitor() -> Any:
 
 
 def session() -> str:
-    """Of the visitor that is being answered; "" where there is none."""
-    return getattr(visitor(), "session_hash", None) or ""
+    """Of the visitor that is being answered; "" where there is none. A script's call of a function names it itself."""
+    request = visitor()
+    if request is None:
+        return ""
+    return getattr(request, "session_hash", None) or str(scope_of(request).get(SESSION, ""))
 
 
 def at_this_machine(demo: gr.Blocks, request: Any) -> bool:

@@ -21,7 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from searchdemo.errors import BadQuery
 from searchdemo.ui.serving.arguments import shown
-from searchdemo.ui.serving.sender import address_of
+from searchdemo.ui.serving.sender import SESSION, address_of, route_of
 from searchdemo.ui.serving.uploads import Refused, Uploads, check_origin
 
 if TYPE_CHECKING:
@@ -67,12 +67,12 @@ class Gate:
 
         try:
             check_origin(scope)
-            if scope["method"] == "POST" and scope["path"].rstrip("/").endswith("/upload"):
+            if scope["method"] == "POST" and route_of(scope).rstrip("/").endswith("/upload"):
                 receive = self.uploads.bounded(scope, receive)
             receive, function = await self.checked(scope, receive)
             if function is None:
                 await self.app(scope, receive, sending)
-            elif scope["path"].startswith(PAST_QUEUE):
+            elif route_of(scope).startswith(PAST_QUEUE):
                 with self.demo.limits.counted(address_of(scope)) as full:
                     if full:
                         raise Refused(503, full)
@@ -93,7 +93,7 @@ class Gate:
 
     async def checked(self, scope: Scope, receive: Receive) -> tuple[Receive, Any]:
         """The request, to read again, and the endpoint that it calls, if it does. Raises Refused."""
-        path, method = scope["path"].rstrip("/"), scope["method"]
+        path, method = route_of(scope).rstrip("/"), scope["method"]
         place = path.removeprefix(API).lstrip("/") if path.startswith(API) else ""
         if place.startswith(UNUSED) or path.startswith(UNUSED_PAGES):
             raise Refused(404, f"{path} is no part of this page.")
@@ -109,6 +109,7 @@ class Gate:
             raise Refused(400, 'The body of the request is no JSON: send an object, such as {"data": [...]}.') from None
         if not isinstance(body, dict):
             raise Refused(400, f'The body of the request is {shown(body)}: send an object, such as {{"data": [...]}}.')
+        scope[SESSION] = str(body.get("session_hash") or "")
         try:
             return replayed(content, receive), ROUTES[first](self, body, rest)
         except BadQuery as error:

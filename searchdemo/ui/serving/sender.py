@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 # Whoever passes requests on says so in one of these; the visitor may then be anywhere.
 FORWARDED = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip")
+SESSION = "searchdemo.session"  # in the scope: the session that a request names in its body
 SAME = ("same-origin", "none")  # of the header Sec-Fetch-Site; "same-site" may be another port of this machine
 
 
@@ -47,6 +48,18 @@ def page_of(scope: Mapping[str, Any]) -> tuple[str, str]:
     scheme = said.get("x-forwarded-proto", str(scope.get("scheme", "http")))
     host = said.get("x-forwarded-host", said.get("host", ""))
     return scheme.split(",")[0].strip(), host.split(",")[0].strip()
+
+
+def root_of(scope: Mapping[str, Any]) -> str:
+    """Below which a proxy serves the page (GRADIO_ROOT_PATH), without a slash at its end: "/demo", or a whole address,
+    "https://example.org/demo"; "" for none."""
+    return str(scope.get("root_path", "")).rstrip("/")
+
+
+def route_of(scope: Mapping[str, Any]) -> str:
+    """The path that routes are compared with: without the root path, which a proxy may have left there or not."""
+    path, root = str(scope["path"]), root_of(scope)
+    return path.removeprefix(root) if root and f"{path}/".startswith(f"{root}/") else path
 
 
 def foreign_page(scope: Mapping[str, Any]) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from searchdemo.ui.components.templates import render
-from searchdemo.ui.serving.sender import page_of
+from searchdemo.ui.serving.sender import page_of, root_of, route_of
 
 TITLE = "searchdemo"
 ABOUT = "Search 100,000 pictures by picture or by words, and see what each index costs and misses."
@@ -31,7 +31,7 @@ class SharedLink:
         self._app = app
 
     async def __call__(self, scope: Message, receive: Callable, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"].removeprefix(scope.get("root_path", "")) not in ("", "/"):
+        if scope["type"] != "http" or route_of(scope) not in ("", "/"):
             await self._app(scope, receive, send)
             return
         start: Message = {}
@@ -59,7 +59,10 @@ def tagged(page: bytes, scope: Message) -> bytes:
     scheme, host = page_of(scope)
     asked = {name: found[-1] for name, found in parse_qs(scope["query_string"].decode("latin-1")).items()}
     title, about = described(asked)
-    origin = f"{scheme}://{host}{scope.get('root_path', '')}" if re.fullmatch(r"[\w.\-:\[\]]+", host) else ""
+    root = root_of(scope)
+    origin = f"{scheme}://{host}{root}" if re.fullmatch(r"[\w.\-:\[\]]+", host) else ""
+    if root.startswith(("http://", "https://")):
+        origin = root
     address = f"{origin}/{'?' * bool(scope['query_string'])}{scope['query_string'].decode('latin-1')}"
     head = render("head.html", title=title, about=about, address=address, picture=f"{origin}/favicon.ico")
     return HEAD.sub(lambda found: found[0] + b"\n" + head.encode(), TAGS.sub(b"", page), count=1)
