@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ from searchdemo.errors import NotWritten, SearchDemoError
 
 # What a person can mend: a disk or a quota that is full, a place that may not be written to
 UNWRITABLE = {errno.ENOSPC, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, getattr(errno, "EDQUOT", errno.ENOSPC)}
+IN_THE_WAY = {errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENOTEMPTY}  # of another kind than what is to be written
 
 _digests: dict[tuple[int, int, int, int], str] = {}
 
@@ -58,22 +60,35 @@ def _identity(stat: os.stat_result) -> tuple[int, int, int, int]:
     return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns  # a file that was only moved keeps all four
 
 
-def unwritable(path: Path, reason: str) -> NotWritten:
+def unwritable(path: Path, reason: str, variable: str = "SEARCHDEMO_HOME") -> NotWritten:
+    """variable: of the environment, that names the folder of all such files."""
     return NotWritten(
-        f"{path} cannot be written ({reason}): make room, or set SEARCHDEMO_HOME to another folder that can be written "
-        "to."
+        f"{path} cannot be written ({reason}): make room, or set {variable} to another folder that can be written to."
     )
+
+
+def discard(path: Path) -> None:
+    """Removes a file, a link, or a whole folder that we made; nothing where there is none."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
 def told_unwritable(path: Path) -> Iterator[None]:
-    """Raises NotWritten, of this path, where the disk is full or the place may not be written to."""
+    """Raises NotWritten, of this path, where the disk is full, the place may not be written to, or a folder lies in the
+    place of a file."""
     try:
         yield
     except OSError as error:
+        said = error.strerror or type(error).__name__
+        if error.errno in IN_THE_WAY:
+            way = f"something else lies in its place: move {path} away"
+            raise NotWritten(f"{path} cannot be written ({said}): {way}.") from error
         if error.errno not in UNWRITABLE:
             raise
-        raise unwritable(path, error.strerror or type(error).__name__) from error
+        raise unwritable(path, said) from error
 
 
 @contextlib.contextmanager
@@ -89,7 +104,7 @@ def replacing(path: Path) -> Iterator[Path]:
             yield temporary
             temporary.replace(path)
     finally:
-        with contextlib.suppress(PermissionError):  # where it could not be made either
+        with contextlib.suppress(OSError):  # where it could not be made either
             temporary.unlink(missing_ok=True)
 
 
@@ -113,12 +128,13 @@ def make_folder(folder: Path) -> Path:
 def exclusive(lock: Path, what: str) -> Iterator[None]:
     """Hold a lock file, which is free again when this process ends.
 
-    Raises SearchDemoError, "<what> by another process", when another process holds it.
+    Raises SearchDemoError, "<what> by another process", when another process holds it, and NotWritten.
     """
     from filelock import FileLock, Timeout
 
     try:
-        held = FileLock(str(lock)).acquire(timeout=0)
+        with told_unwritable(lock):
+            held = FileLock(str(lock)).acquire(timeout=0)
     except Timeout as error:
         raise SearchDemoError(f"{what} by another process: wait for it to finish.") from error
     with held:

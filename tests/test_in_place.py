@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from searchdemo.indexes.base import nodes_file
+from searchdemo.indexes.beside import nodes_file
 from searchdemo.indexes.nodes import Nodes, distinct
 from searchdemo.indexes.table import INDEXES, find
+from searchdemo.indexes.unreached import Unreached
 from searchdemo.types import MISSING
 from tests.conftest import exact_rows
 
@@ -198,3 +199,62 @@ def test_nodes_of_another_graph_are_refused(clustered, tmp_path):
     nodes_file(tmp_path / "index").write_bytes(b"garbage")
     with pytest.raises(BadArtifact):
         find("hnsw").load(tmp_path / "index", 100, 32)
+
+
+# Nearly equal vectors
+
+
+def saved_again(centre: np.ndarray, number: int, spread: float) -> np.ndarray:
+    """(number, dim) unit rows as of one picture that was saved again and again."""
+    rows = centre + spread * np.random.default_rng(3).standard_normal((number, len(centre)))
+    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+
+
+@pytest.mark.parametrize("spread", [1e-4, 1e-2])
+@pytest.mark.parametrize("name", GRAPHS)
+def test_hundreds_of_nearly_equal_vectors_hide_no_other(name, spread, clustered, tmp_path):
+    if not find(name).installed:
+        pytest.skip(f"{find(name).package} is not installed")
+    others = clustered[0][:199]
+    same = saved_again(clustered[1][0], 1500, spread)
+    points, own = np.vstack([same[:700], others, same[700:]]), np.arange(700, 899)
+    index = find(name).build(points)
+    index.save(tmp_path / "index")
+    for one in (index, find(name).load(tmp_path / "index", *points.shape)):
+        assert one.search(others, 1).positions[:, 0].tolist() == own.tolist()
+        among = np.zeros(len(points), bool)
+        among[700:720] = True
+        found = one.search(others[5:6], 10, among)
+        assert found.positions[0, 0] == 705 and (found.positions[0] < 720).all()
+        nearest = one.search(others[:20], 50)
+        assert all(len({*rows}) == 50 for rows in nearest.positions.tolist())
+        assert (np.diff(nearest.scores, axis=1) <= 1e-6).all()
+
+
+def test_what_a_change_puts_out_of_reach_is_found(clustered, tmp_path):
+    others, same = clustered[0][:199], saved_again(clustered[1][0], 1500, 1e-3)
+    index = find("hnsw").build(others)
+    assert index.unreached is None
+    points = np.vstack([same, others])
+    index.change(np.append(np.full(1500, MISSING), np.arange(199)), points)
+    assert index.search(others, 1).positions[:, 0].tolist() == [*range(1500, 1699)]
+    index.change(np.append(np.arange(1500), np.full(199, MISSING)), points)
+    assert index.search(others, 1).positions[:, 0].tolist() == [*range(1500, 1699)]
+
+
+def test_unreached_nodes_worked_out_by_hand(tmp_path):
+    vectors = np.array([[1, 0], [0.8, 0.6], [0, 1]], np.float32)
+    beside = Unreached.of(lambda rows, k: np.zeros((len(rows), k), int), vectors, None, lambda done, total: None)
+    assert beside.nodes.tolist() == [1, 2]
+    beside.write(tmp_path / "a.npy")
+    beside = Unreached.read(tmp_path / "a.npy", 3, 2)
+    walked = np.array([[0, 2]]), np.array([[0.6, 0.5]], np.float32)
+    nodes, scores = beside.merged(np.array([[0.6, 0.8]], np.float32), *walked, None)
+    assert nodes.tolist() == [[1, 0]] and np.allclose(scores, [[0.96, 0.6]], atol=1e-3)
+    walked = np.array([[0, MISSING]]), np.array([[0.6, -np.inf]], np.float32)
+    nodes, scores = beside.merged(np.array([[0.6, 0.8]], np.float32), *walked, np.array([True, False, True]))
+    assert nodes.tolist() == [[2, 0]] and np.allclose(scores, [[0.8, 0.6]], atol=1e-3)
+    assert Unreached.of(lambda rows, k: np.zeros((1, 1), int), vectors[:1], None, lambda *_: None) is None
+    for count, dim in ((2, 2), (3, 3)):
+        with pytest.raises(ValueError, match="cannot be read"):
+            Unreached.read(tmp_path / "a.npy", count, dim)

@@ -17,6 +17,7 @@ from searchdemo.errors import BadArtifact, BadQuery, Cancelled, NotInstalled, Un
 from searchdemo.extras import pip_command
 from searchdemo.indexes import base
 from searchdemo.indexes.base import SEARCH_PARAMS, Index, IndexSpec, filled
+from searchdemo.indexes.beside import beside
 from searchdemo.indexes.table import INDEXES, find, nlist
 from searchdemo.measure.metrics import recall_at_k
 from searchdemo.types import MISSING
@@ -75,7 +76,7 @@ def test_a_graph_grows_in_parts_and_its_build_can_be_ended(name, clustered, monk
     monkeypatch.setattr(f"searchdemo.indexes.{find(name).made_by.partition('.')[0]}.PART", 400)
     told: list[tuple[int, int]] = []
     index = find(name).build(vectors, progress=lambda *counts: told.append(counts))
-    assert told == [(0, 1500), (400, 1500), (800, 1500), (1200, 1500)]
+    assert told == [(0, 1500), (400, 1500), (800, 1500), (1200, 1500), (1500, 1500)]  # and then it is asked for its own
     found = index.search(queries, K, ef_search=256).positions
     assert recall_at_k(found, exact_rows(queries, vectors, K)) >= RECALL[name]
 
@@ -114,12 +115,15 @@ def test_scores_are_estimates_of_the_cosine(index_name, clustered, built):
 def test_saved_and_loaded_answers_alike(name, clustered, built, tmp_path):
     (vectors, queries), index, path = clustered, built(name), tmp_path / "index"
     index.save(path)
-    assert [found.name for found in tmp_path.iterdir()] == ["index"]  # one file, nothing beside it
+    files = [path, *beside(path).values()]  # USearch builds with threads, and now and then does not reach one
+    assert sorted(tmp_path.iterdir()) == sorted(files) and (files == [path] or index.unreached is not None)
     loaded = index.spec.load(path, *vectors.shape)
-    assert loaded.size_bytes == index.size_bytes == path.stat().st_size
+    assert loaded.size_bytes == sum(file.stat().st_size for file in files)
+    assert index.size_bytes == path.stat().st_size
     assert (loaded.count, loaded.dim, loaded.recipe) == (index.count, index.dim, index.recipe)
     assert loaded.load_ms > 0
-    path.unlink()  # another process may put another index in its place
+    for file in files:
+        file.unlink()  # another process may put another index in its place
     for params in (generous(index.spec), least(index.spec)):
         before, after = index.search(queries, K, **params), loaded.search(queries, K, **params)
         assert np.array_equal(before.positions, after.positions)

@@ -23,7 +23,8 @@ from searchdemo.collection.store import DIGESTS, VECTORS, Artifact, Extra, Key, 
 from searchdemo.encoders.base import Encoder
 from searchdemo.errors import BadArtifact, NotBuilt, SearchDemoError
 from searchdemo.files import sha256_of
-from searchdemo.indexes.base import Index, IndexSpec, nodes_file
+from searchdemo.indexes.base import Index, IndexSpec
+from searchdemo.indexes.beside import beside
 from searchdemo.indexes.table import find
 from searchdemo.indexes.vectors import StoredVectors
 from searchdemo.types import MISSING
@@ -121,7 +122,8 @@ def carry(
         if "index" in extra.card:
             done.append(change.of(find(extra.card["index"]), extra.path, work))
             if done[-1].in_place:
-                write_card(work / extra.path.name, extra.card | digests(vectors_sha256, work / extra.path.name))
+                path = work / extra.path.name
+                write_card(path, facts_of(extra.card) | digests(vectors_sha256, path))
     for index in change.changed:
         index.belong(vectors_sha256)
     return [asdict(carried) for carried in done]
@@ -178,9 +180,14 @@ def extras(store: Store, artifact: Artifact) -> Iterator[Extra]:
         yield extra
 
 
+def facts_of(card: dict) -> dict:
+    """Without the digests, which are of the files that it was written for."""
+    return {name: fact for name, fact in card.items() if not name.endswith("sha256")}
+
+
 def take_along(path: Path, work: Path, card: dict | None = None) -> None:
     """The same file in another folder. None of ours is ever written to: each is replaced by a new one."""
-    for file in filter(Path.exists, (path, nodes_file(path))):
+    for file in (path, *beside(path).values()):
         try:
             os.link(file, work / file.name)
         except OSError:  # on a disk that has no hard links
@@ -224,10 +231,9 @@ def retrain(store: Store, key: Key, report: Report = lambda progress: None) -> A
             if card.get("index") in due:
                 index = built(find(card["index"]), path.name)
                 card |= {"factory": index.recipe, "trained_on": len(vectors), "build_seconds": index.load_ms / 1000}
-                card.pop("nodes_sha256", None)
             else:
                 take_along(extra.path, work)
-            write_card(path, card | digests(vectors_sha256, path))
+            write_card(path, facts_of(card) | digests(vectors_sha256, path))
         files = {name: sha256_of(work / name) for name in old.manifest.files}
         told = [asdict(carried if name in due else replace(carried, retrained="")) for name, carried in facts.items()]
         return store.publish(

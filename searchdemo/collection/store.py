@@ -32,7 +32,8 @@ from searchdemo.errors import BadArtifact, NotBuilt, SearchDemoError
 from searchdemo.files import exclusive, make_folder, own_folder, sha256_of, write_json
 from searchdemo.galleries import packed
 from searchdemo.galleries.imported import folder_of
-from searchdemo.indexes.base import IndexSpec, nodes_file
+from searchdemo.indexes.base import IndexSpec
+from searchdemo.indexes.beside import beside
 
 FORMAT = 1
 VECTORS = "ivf.faiss"
@@ -337,8 +338,7 @@ def name_for(kind: str, pictures: Path) -> str:
 
 def digests(vectors_sha256: str, path: Path) -> dict[str, str]:
     """What the card beside a further file says of its bytes, and of the vectors that it belongs to."""
-    nodes = nodes_file(path)
-    more = {"nodes_sha256": sha256_of(nodes)} if nodes.exists() else {}
+    more = {f"{what}_sha256": sha256_of(file) for what, file in beside(path).items()}
     return {"sha256": sha256_of(path), "vectors_sha256": vectors_sha256} | more
 
 

@@ -20,9 +20,11 @@ import numpy as np
 from searchdemo.errors import BadArtifact, BadQuery, SearchDemoError, UnknownName
 from searchdemo.extras import imported, is_installed, pip_command
 from searchdemo.files import replacing, unwritable
+from searchdemo.indexes import beside
 from searchdemo.indexes.among import filtered_afterwards
 from searchdemo.indexes.described import Described
 from searchdemo.indexes.nodes import Nodes, distinct
+from searchdemo.indexes.unreached import Unreached
 from searchdemo.indexes.walk import Walk
 from searchdemo.types import MISSING, Count, Neighbors
 
@@ -132,6 +134,7 @@ class IndexSpec:
                 some = vectors if len(first) == len(vectors) else vectors[first]
                 index = kind.from_vectors(self, some, metric, progress)
                 index.stand_for(Nodes(of, len(first)))
+                index.reach(some, progress)
             else:
                 more = {"described": described()} if kind.describes and described else {}
                 index = kind.from_vectors(self, vectors, metric, progress, **more)
@@ -146,10 +149,12 @@ class IndexSpec:
         kind = self._kind()
         started = time.perf_counter()
         try:
-            nodes = Nodes.read(nodes_file(path)) if nodes_file(path).exists() else None
-            index = kind.from_file(self, path, vectors if nodes is None else nodes.count, dim)
+            nodes = beside.read_nodes(path)
+            count = vectors if nodes is None else nodes.count
+            index = kind.from_file(self, path, count, dim)
             if nodes is not None:
                 index.stand_for(nodes)
+            index.unreached = beside.read_unreached(path, count, dim)
         except SearchDemoError:
             raise
         except Exception as error:  # of whatever kind a library raises
@@ -163,7 +168,7 @@ class IndexSpec:
                 "build it again with `python -m searchdemo build --rebuild`."
             )
         index.load_ms = (time.perf_counter() - started) * 1000
-        index.size_bytes = sum(file.stat().st_size for file in (path, nodes_file(path)) if file.exists())
+        index.size_bytes = sum(file.stat().st_size for file in (path, *beside.beside(path).values()))
         return index
 
     def _kind(self) -> type[Index]:
@@ -189,11 +194,6 @@ def reason(error: Exception) -> str:
     return re.sub(r"^'.*' failed:\s*(?=\S)", "", words.splitlines()[0]).rstrip(".:")
 
 
-def nodes_file(path: Path) -> Path:
-    """Beside the file of a graph, where its nodes are not simply its positions."""
-    return path.with_name(f"{path.name}.nodes.npy")
-
-
 class Index(ABC):
     """An index over positions 0 ... n-1 of some vectors. Safe for concurrent readers: parameters travel per call.
 
@@ -206,6 +206,7 @@ class Index(ABC):
     columns: frozenset[str] = frozenset()  # of the facts that it keeps
     load_ms = 0.0  # from a verified file, or from vectors in memory, to ready
     nodes: Nodes | None = None  # of a graph, where they are not simply the positions
+    unreached: Unreached | None = None  # of a graph, where its walks do not reach all of its nodes
 
     def __init__(
         self, spec: IndexSpec, index: Any, shape: tuple[int, int], size_bytes: int | None = None, recipe: str = ""
@@ -273,7 +274,16 @@ class Index(ABC):
         return Neighbors(*nodes.expanded(*self._found(queries, min(k, most), made, live), k, only))
 
     def _found(self, queries: np.ndarray, k: int, made: Any, only: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+        found = self._walked(queries, k, made, only)
+        return found if self.unreached is None else self.unreached.merged(queries, *found, only)
+
+    def _walked(self, queries: np.ndarray, k: int, made: Any, only: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
         return self._search(queries, k, made) if only is None else self._search_among(queries, k, made, only)
+
+    def reach(self, vectors: np.ndarray, progress: Count = uncounted) -> None:
+        """Told the vectors (nodes, dim) of a graph's nodes: keeps those beside it that a usual search does not find."""
+        made, live = self._made_of({}), self.nodes.live if self.nodes is not None and self.nodes.buried else None
+        self.unreached = Unreached.of(lambda rows, k: self._walked(rows, k, made, live)[0], vectors, live, progress)
 
     @property
     def in_place(self) -> str:
@@ -314,7 +324,7 @@ class Index(ABC):
         return 1.0
 
     def save(self, path: Path) -> None:
-        """Writes a file, whole or not at all, of any index whose kind is kept on disk; see also `nodes_file`.
+        """Writes a file, whole or not at all, of any index whose kind is kept on disk; see also beside.py.
 
         Raises NotWritten where the disk is full, or the place may not be written to.
         """
@@ -325,10 +335,7 @@ class Index(ABC):
                 raise
             except RuntimeError as error:  # a library's own, without the system's reason
                 raise unwritable(path, reason(error)) from error
-        if self.nodes is None:
-            nodes_file(path).unlink(missing_ok=True)
-        else:
-            self.nodes.write(nodes_file(path))
+        beside.write(path, self.nodes, self.unreached)
 
     @property
     def size_bytes(self) -> int:

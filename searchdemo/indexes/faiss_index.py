@@ -208,6 +208,9 @@ class FaissIndex(Index):
             nodes = faiss_change.grown(self.owner, self.nodes or Nodes(np.arange(self.count), self.count), was, vectors)
             self.count = nodes.count
             self.stand_for(nodes)
+            self.reach(
+                vectors[nodes.first(np.arange(nodes.count))]
+            )  # of tombstones any, because they are not asked for
         else:
             faiss_change.change(self.owner, was, vectors)
             self.count = len(was)
