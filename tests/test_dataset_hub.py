@@ -18,6 +18,8 @@ from searchdemo.errors import BadQuery, Cancelled, NoPictures
 from searchdemo.galleries.dataset import CONVERTED, open_dataset
 from searchdemo.galleries.hub_layout import converted_layout, layout
 from tests.conftest import png
+from tests.damage import KINDS, damaged, restored
+from tests.damage import files as files_in
 from tests.loopback_hub import BRANCH_COMMIT, COMMIT, nobody, serve
 from tests.test_dataset import own_caches  # noqa: F401 used by itself
 
@@ -79,6 +81,33 @@ def test_it_is_known_before_any_picture_is_downloaded(files, monkeypatch):
         again = open_dataset("org/colours")
     assert again.fingerprint == gallery.fingerprint and again.captions == gallery.captions
     assert not again.pictures.has(0)  # nothing may be fetched now
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_kept_of_it_is_asked_again_where_it_is_damaged(kind, files, monkeypatch, caplog):
+    with serve({"datasets/org/colours": files}, monkeypatch):
+        right = open_dataset("org/colours", download=True)
+        kept = hub_module.repo_folder("org/colours", "dataset") / "searchdemo"
+        left = files_in(kept)
+        assert len(left) >= 5  # the layout; the ends and columns of two splits
+        for path in left:
+            with restored(kept):
+                damaged(kept / path, kind)
+                caplog.clear()
+                try:
+                    again = open_dataset("org/colours", download=True)
+                except NoPictures as error:  # it cannot be kept where a folder lies
+                    assert kind == "folder" and path.name == "layout.json" and "move " in str(error)
+                    continue
+                assert (again.fingerprint, again.captions) == (right.fingerprint, right.captions)
+                assert again.pictures.labels.tolist() == right.pictures.labels.tolist()
+                assert [path.name in line for line in caplog.messages] == [True]
+                if kind != "folder":
+                    caplog.clear()
+                    assert open_dataset("org/colours").fingerprint == right.fingerprint and not caplog.messages
+                    damaged(kept / path, kind)
+                with pytest.raises(NoPictures, match=r"is not on this machine.*fetches it"):
+                    open_dataset("org/colours")
 
 
 def _asked(method: str, path: str, wanted: str) -> int:

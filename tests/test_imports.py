@@ -35,7 +35,7 @@ ROOM = {
         (
             *("pictures", "formats", "raw", "video", "jpeg", "tones", "facts", "exif", "cache", "hub", "files"),
             "shipped",
-            "decoding",
+            *("decoding", "scratch"),
             *("threads", "temporary"),
         ),
         "tools",

@@ -18,6 +18,7 @@ from searchdemo.encoders import packaged, table
 from searchdemo.encoders.base import WeightsPackage
 from searchdemo.encoders.table import ENCODERS
 from searchdemo.errors import BadArtifact, NoWeights
+from tests.damage import KINDS, damaged
 from tests.loopback_hub import LoopbackHub, nobody
 from tests.stand_in import stand_in
 
@@ -98,6 +99,16 @@ def test_an_installed_package_asks_no_hub(carried, monkeypatch):
         monkeypatch.setenv("HF_ENDPOINT", hub.endpoint)
         assert table.fetch_weights(spec) == packaged.converted(carried)
         assert hub.requests == []
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "folder"])
+def test_what_was_converted_and_is_damaged_is_converted_again(kind, install):
+    package = install(theirs(LAYOUT))
+    whole = packaged.convert(package, LAYOUT, name="toy").read_bytes()
+    damaged(packaged.converted(package), kind)
+    assert packaged.converted(package) is None
+    assert packaged.convert(package, LAYOUT, name="toy").read_bytes() == whole
+    assert packaged.converted(package)
 
 
 @pytest.mark.parametrize("first", ["hub", "package"])

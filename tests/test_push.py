@@ -14,6 +14,7 @@ from searchdemo.collection.query import Query
 from searchdemo.collection.store import Store
 from searchdemo.errors import BadArtifact, BadQuery, NoPictures, SearchDemoError
 from searchdemo.galleries import packed
+from tests.damage import damaged, files, pairs, restored
 from tests.living import three_colours
 from tests.loopback_hub import PushedHub, nobody
 
@@ -127,6 +128,21 @@ def test_what_is_not_what_was_pushed_is_refused(built, hub, theirs):
         hub.commits["datasets/me/colours"].append((f"{len(hub.commits['datasets/me/colours']):040x}", files_of(hub)))
         with pytest.raises(BadArtifact, match="names files"):
             Library(theirs).gallery("hub:me/colours")
+
+
+def test_each_file_of_it_is_fetched_again_where_it_is_damaged(built, hub, theirs):
+    name = f"hub:me/colours@{push(built, 'me/colours', 'mit', {}, pictures=True).revision}"
+    right = Library(theirs).open(name, "bundled").search(Query(row=1), "ivf", 5).hits
+    left = files(theirs.own)
+    assert len(left) >= 8
+    for path, kind in pairs(left):
+        with restored(theirs.own):
+            damaged(theirs.own / path, kind)
+            again = Library(theirs).open(name, "bundled").search(Query(row=1), "ivf", 5).hits
+            assert [(hit.row, hit.label, hit.score) for hit in again] == [
+                (hit.row, hit.label, hit.score) for hit in right
+            ], path
+            assert again[0].picture == right[0].picture, path
 
 
 def test_what_was_damaged_here_is_fetched_again(built, hub, theirs):

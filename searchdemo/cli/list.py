@@ -7,11 +7,10 @@ Example:
 from __future__ import annotations
 
 import argparse
-import contextlib
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
+from searchdemo import scratch
 from searchdemo.cli.answer import Answer, table
 from searchdemo.cli.options import add_places
 from searchdemo.collection.store import Store, read_manifest
@@ -76,10 +75,12 @@ def built(store: Store) -> list[dict]:
     found = []
     for folder in store.folders():
         places = [root / folder for root in store.roots]
-        path = next(place for place in places if (place / "manifest.json").is_file())
+        path = next((place for place in places if (place / "manifest.json").is_file()), None)
         try:
-            manifest = read_manifest(check(path / "manifest.json"))
-        except (OSError, ValueError, TypeError, AttributeError, BadArtifact):
+            manifest = scratch.read(path / "manifest.json", lambda file: read_manifest(check(file))) if path else None
+        except BadArtifact:
+            continue
+        if path is None or manifest is None:
             continue
         facts = {
             key: getattr(manifest, key) for key in ("gallery", "encoder", "transform", "metric", "vectors", "queries")
@@ -93,10 +94,9 @@ def built(store: Store) -> list[dict]:
 def further_indexes(folder: Path) -> Iterator[str]:
     """Their names, or faiss:STRING, from the cards beside them. An index whose card cannot be read is left out."""
     for card in folder.glob("*.*.json"):  # "hnsw.faiss.json"
-        with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
-            factory = json.loads(card.read_text())["factory"]
+        if "factory" in (facts := scratch.json_of(card) or {}):
             name = card.name.partition(".")[0]
-            yield name if name in INDEXES else f"faiss:{factory}"
+            yield name if name in INDEXES else f"faiss:{facts['factory']}"
 
 
 def as_text(content: dict) -> str:

@@ -18,7 +18,7 @@ from searchdemo.collection.reuse import StoredByContent
 from searchdemo.collection.store import DIGESTS, QUERY_DIGESTS, VECTORS, Artifact, Key, Manifest, Store
 from searchdemo.encoders.base import Encoder
 from searchdemo.errors import BadArtifact, BadQuery, NoPictures, NotBuilt
-from searchdemo.files import replacing, sha256_of
+from searchdemo.files import discard, replacing, sha256_of
 from searchdemo.galleries.base import Gallery, LivingPictures, Pictures
 from searchdemo.types import MISSING
 
@@ -183,7 +183,7 @@ class _Build:
         )
         artifact = self.store.publish(self.key, self.work, manifest)
         for scratch in artifact.folder.glob("*.partial"):
-            scratch.unlink(missing_ok=True)
+            discard(scratch)
         return artifact
 
 

@@ -22,7 +22,7 @@ from searchdemo.collection.progress import Progress, Report
 from searchdemo.collection.store import DIGESTS, VECTORS, Artifact, Extra, Key, Store, digests, index_file, write_card
 from searchdemo.encoders.base import Encoder
 from searchdemo.errors import BadArtifact, NotBuilt, SearchDemoError
-from searchdemo.files import sha256_of
+from searchdemo.files import discard, sha256_of
 from searchdemo.indexes.base import Index, IndexSpec
 from searchdemo.indexes.beside import beside
 from searchdemo.indexes.table import find
@@ -97,7 +97,7 @@ def carry(
     """
     for left in work.iterdir():  # by a build that was killed; its journals are of use
         if left.suffix != ".partial":
-            left.unlink()
+            discard(left)
     try:
         old = store.open(key)
         if not made_by(old, encoder):

@@ -18,7 +18,9 @@ from typing import IO
 
 import numpy as np
 
+from searchdemo import scratch
 from searchdemo.errors import SearchDemoError
+from searchdemo.files import discard
 
 KEY_BYTES = 16
 SYNC_SECONDS = 1.0  # between two times that the system is told to write to the disk; a loss of power loses no more
@@ -38,7 +40,9 @@ class Journal:
         )
         self.vectors: dict[bytes, np.ndarray] = {}  # key -> (dim,) float32
         self.seconds = 0.0  # that embedding them took
-        held = path.read_bytes() if path and path.exists() else b""
+        if path and path.is_dir():
+            discard(path)  # nothing that a build made
+        held = (scratch.read(path, Path.read_bytes) if path else None) or b""
         good = self._load(held, len(header)) if held.startswith(header) else 0
         try:
             self._file: IO[bytes] = path.open("r+b" if good else "wb") if path else io.BytesIO()

@@ -24,7 +24,7 @@ from searchdemo.collection.snapshot import Snapshot
 from searchdemo.collection.store import DIGESTS, Artifact, Key, Store
 from searchdemo.encoders import table as encoders
 from searchdemo.encoders.base import Encoder
-from searchdemo.errors import BadArtifact, NoPictures, NotBuilt, SearchDemoError
+from searchdemo.errors import BadArtifact, NoPictures, NotBuilt, NotWritten, SearchDemoError
 from searchdemo.galleries.base import Gallery, LivingPictures
 from searchdemo.galleries.table import open_gallery
 from searchdemo.types import Count
@@ -257,7 +257,11 @@ class Library:
 
         try:
             self._shelf.metadata(key).follow(self.gallery(key.gallery), progress=read)
-        except (sqlite3.Error, BadArtifact) as error:  # the vectors are built; a filter reads what is missing
+        except (
+            sqlite3.Error,
+            BadArtifact,
+            NotWritten,
+        ) as error:  # a filter reads what is missing
             log.warning("the facts about the pictures of %s could not be kept: %s", key.gallery, error)
 
     def retrain(self, key: Key, report: Report = lambda progress: None) -> Artifact | None:

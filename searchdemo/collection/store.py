@@ -27,9 +27,9 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TypeVar
 
-from searchdemo import assets, shipped
+from searchdemo import assets, scratch, shipped
 from searchdemo.errors import BadArtifact, NotBuilt, SearchDemoError
-from searchdemo.files import exclusive, make_folder, own_folder, sha256_of, write_json
+from searchdemo.files import discard, exclusive, make_folder, own_folder, sha256_of, write_json
 from searchdemo.galleries import packed
 from searchdemo.galleries.imported import folder_of
 from searchdemo.indexes.base import IndexSpec
@@ -135,6 +135,9 @@ class Artifact:
             raise BadArtifact(
                 f"{path} is missing; build it again with `{self.key.build_command} --rebuild`."
             ) from error
+        except OSError as error:
+            again = f"mend it with `{self.key.build_command} --rebuild`."
+            raise BadArtifact(f"{path} cannot be read ({error.strerror}); {again}") from error
         if digest != self.manifest.files.get(name):
             raise BadArtifact(f"{path} does not match its checksum; mend it with `{self.key.build_command} --rebuild`.")
         return path
@@ -197,6 +200,13 @@ class Store:
             )
         return artifact
 
+    def holds(self, artifact: Artifact) -> bool:
+        """Whether these vectors are those that are in place now: they may have been built again meanwhile."""
+        try:
+            return self.open(artifact.key).vectors_sha256 == artifact.vectors_sha256
+        except (NotBuilt, BadArtifact):
+            return False
+
     def _find(self, key: Key) -> Artifact | None:
         for root in self.roots:
             path = root / key.folder / "manifest.json"
@@ -204,7 +214,7 @@ class Store:
                 return Artifact(key, path.parent, read_manifest(shipped.check(path), key))
             except (FileNotFoundError, NotADirectoryError):
                 continue
-            except (ValueError, TypeError, AttributeError) as error:
+            except scratch.DAMAGE as error:
                 raise BadArtifact(
                     f"{path} is not a manifest that this version reads ({error}); "
                     f"build it again with `{key.build_command} --rebuild`."
@@ -244,7 +254,7 @@ class Store:
         """The work folder, for one build at a time. Raises SearchDemoError when another process has it."""
         with self._alone(key):
             work = self.work_folder(key)  # made in here, because another process may have moved it into place
-            (work / "manifest.json").unlink(missing_ok=True)  # what is in there is not complete from now on
+            discard(work / "manifest.json")  # what is in there is not complete from now on
             yield work
 
     @contextlib.contextmanager
@@ -262,7 +272,7 @@ class Store:
         """Write the manifest into the prepared folder, then put the folder in the place of the old one."""
         write_json(work / "manifest.json", asdict(manifest))
         folder, old = self.own / key.folder, self.beside(key, OLD)
-        shutil.rmtree(old, ignore_errors=True)  # left by a process that was killed between the two renames
+        discard(old)  # left by a process that was killed between the two renames
         if folder.exists():
             folder.rename(old)
         work.rename(folder)
@@ -276,8 +286,8 @@ class Store:
             return
         old.rename(new)
         for path in new.glob("*/manifest.json"):
-            with contextlib.suppress(ValueError, TypeError):
-                write_json(path, json.loads(path.read_text()) | {"gallery": gallery})
+            if said := scratch.json_of(path):
+                write_json(path, said | {"gallery": gallery})
 
     def limits(self, whole: Key) -> list[int]:
         """The sizes of the balanced parts of this gallery that are built."""
@@ -296,11 +306,11 @@ class Store:
             path = root / artifact.key.folder / name
             for file in (card_file(path), path):
                 shipped.check(file)
-            with contextlib.suppress(OSError, ValueError, TypeError, AttributeError):  # no card, or none that is whole
-                card = json.loads(card_file(path).read_text())
-                files = digests(artifact.vectors_sha256, path)
-                if {what: fact for what, fact in card.items() if what.endswith("sha256")} == files:
-                    return Extra(path, card)
+            if (card := scratch.json_of(card_file(path))) is None:
+                continue
+            files = scratch.read(path, lambda file: digests(artifact.vectors_sha256, file))
+            if {what: fact for what, fact in card.items() if what.endswith("sha256")} == files:
+                return Extra(path, card)
         return None
 
     def extra_path(self, artifact: Artifact, name: str) -> Path:

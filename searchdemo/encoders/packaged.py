@@ -6,9 +6,11 @@ The package's own code never runs, and its pickle is read only when it is the kn
 from __future__ import annotations
 
 import importlib.util
+import json
 import pickle
 from pathlib import Path
 
+from searchdemo import scratch
 from searchdemo.encoders.base import WeightsPackage
 from searchdemo.errors import BadArtifact
 from searchdemo.files import make_folder, own_folder, replacing, sha256_of
@@ -23,8 +25,24 @@ def installed(package: WeightsPackage) -> Path | None:
 
 
 def converted(package: WeightsPackage) -> Path | None:
-    """The safetensors file, or None where the package was not converted yet."""
-    return path if (path := _place(package)).is_file() else None
+    """The safetensors file, or None where the package was not converted yet, or what was made is damaged."""
+    return scratch.read(_place(package), _whole)
+
+
+def _whole(path: Path) -> Path:
+    """A safetensors file as long as its header says. Raises what tells `scratch.read` that it is none.
+
+    Format: 8 bytes with the length of a JSON object, the object, and the tensors where it says.
+    """
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        if not 0 < length <= (size := path.stat().st_size) - 8:
+            raise ValueError("it has no header of safetensors")
+        header = json.loads(file.read(length))
+    header.pop("__metadata__", None)
+    if size != 8 + length + max(tensor["data_offsets"][1] for tensor in header.values()):
+        raise ValueError(f"it has {size:,} bytes, and its header tells of another number")
+    return path
 
 
 def convert(package: WeightsPackage, layout: dict[str, tuple[int, ...]], *, name: str) -> Path:

@@ -18,6 +18,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from searchdemo import scratch
 from searchdemo.files import own_folder
 from searchdemo.formats import VIDEO, reader_version
 from searchdemo.galleries.walk import File
@@ -27,6 +28,7 @@ log = logging.getLogger(__name__)
 
 VERSION = 3  # of the tables; those of a version that is not in MIGRATIONS are made again
 WAIT_S = 30.0  # for another process that writes
+LOST = "what was excluded from folders, and the levels of their classes, are to be told again"
 MOVED = 0.5  # a folder is taken for one that went away when it holds so much of what that one held
 
 TABLES = """
@@ -69,7 +71,7 @@ class Catalog:
 
     @contextlib.contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
-        with contextlib.closing(_connected(self._path)) as db, db:
+        with scratch.transaction(self._path, _connected(self._path)) as db:
             yield db
 
     def folder(self, root: Path, files: list[File]) -> tuple[int, str]:
@@ -240,22 +242,15 @@ _lock = threading.Lock()
 
 def _connected(path: Path) -> sqlite3.Connection:
     with _lock:
-        if path in _memory:
-            return _prepared(_in_memory(path))
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+        if path not in _memory:
             try:
-                return _prepared(sqlite3.connect(path, timeout=WAIT_S))
-            except sqlite3.OperationalError:
-                raise
-            except sqlite3.DatabaseError:  # damaged: all it says can be found out again
-                log.warning("%s is damaged and is made again", path)
-                path.unlink()
-                return _prepared(sqlite3.connect(path, timeout=WAIT_S))
-        except (OSError, sqlite3.OperationalError) as error:
-            log.warning("%s cannot be written (%s): what is found out about files is not kept", path, error)
-            _memory[path] = _in_memory(path)
-            return _prepared(_in_memory(path))
+                return scratch.database(path, _prepare, WAIT_S, LOST)
+            except (OSError, sqlite3.OperationalError) as error:
+                log.warning("%s cannot be written (%s): what is found out about files is not kept", path, error)
+                _memory[path] = _in_memory(path)
+        db = _in_memory(path)
+        _prepare(db)
+        return db
 
 
 def _in_memory(path: Path) -> sqlite3.Connection:
@@ -263,29 +258,24 @@ def _in_memory(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(name, uri=True, timeout=WAIT_S, check_same_thread=False)
 
 
-def _prepared(db: sqlite3.Connection) -> sqlite3.Connection:
+def _prepare(db: sqlite3.Connection) -> None:
     """With the tables of this version, and without what another version of the readers could not read."""
-    try:
-        db.execute("PRAGMA synchronous = NORMAL")
-        if db.execute("PRAGMA user_version").fetchone()[0] != VERSION:
-            with db:
-                db.execute("BEGIN IMMEDIATE")
-                version = db.execute("PRAGMA user_version").fetchone()[0]
-                while version in MIGRATIONS:
-                    db.execute(MIGRATIONS[version])
-                    version += 1
-                if version != VERSION:
-                    for (table,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
-                        db.execute(f'DROP TABLE "{table}"')
-                    for statement in TABLES.split(";"):
-                        db.execute(statement)
-                db.execute(f"PRAGMA user_version = {VERSION}")
-        reader = db.execute("SELECT value FROM facts WHERE name = 'reader'").fetchone()
-        if reader is None or reader[0] != reader_version():
-            with db:
-                db.execute("DELETE FROM files WHERE kind != '' OR problem != ''")
-                db.execute("INSERT OR REPLACE INTO facts VALUES ('reader', ?)", (reader_version(),))
-    except BaseException:
-        db.close()
-        raise
-    return db
+    db.execute("PRAGMA synchronous = NORMAL")
+    if db.execute("PRAGMA user_version").fetchone()[0] != VERSION:
+        with db:
+            db.execute("BEGIN IMMEDIATE")
+            version = db.execute("PRAGMA user_version").fetchone()[0]
+            while version in MIGRATIONS:
+                db.execute(MIGRATIONS[version])
+                version += 1
+            if version != VERSION:
+                for (table,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+                    db.execute(f'DROP TABLE "{table}"')
+                for statement in TABLES.split(";"):
+                    db.execute(statement)
+            db.execute(f"PRAGMA user_version = {VERSION}")
+    reader = db.execute("SELECT value FROM facts WHERE name = 'reader'").fetchone()
+    if reader is None or reader[0] != reader_version():
+        with db:
+            db.execute("DELETE FROM files WHERE kind != '' OR problem != ''")
+            db.execute("INSERT OR REPLACE INTO facts VALUES ('reader', ?)", (reader_version(),))

@@ -19,7 +19,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from searchdemo import hub
+from searchdemo import hub, scratch
 from searchdemo.errors import BadQuery, NoPictures, NotWritten
 from searchdemo.extras import imported, pip_command
 from searchdemo.files import write_json
@@ -139,9 +139,7 @@ class Hub(Source):
             raise NoPictures(f"There is no folder {wanted.name!r}, and no data set of the hub has such a name.")
         self._wanted, self._online = wanted, online
         kept = hub.repo_folder(wanted.name, "dataset") / "searchdemo" / "layout.json"
-        if kept.is_file():
-            known = json.loads(kept.read_text())
-        elif online:
+        if (known := scratch.read(kept, _kept_layout)) is None and online:
             known = _asked_hub(wanted)
             try:
                 kept.parent.mkdir(parents=True, exist_ok=True)
@@ -151,7 +149,7 @@ class Hub(Source):
                     f"Pictures of {wanted.name} cannot be kept in the hub's cache, {kept.parents[2]} ({error}): "
                     "make it writable, or set HF_HUB_CACHE to another folder."
                 ) from error
-        else:
+        if known is None:
             raise NoPictures(
                 f"{wanted.name} is not on this machine; `python -m searchdemo build --gallery hf:{wanted.name}` "
                 "fetches it."
@@ -171,6 +169,15 @@ class Hub(Source):
         digest = _asked(part, self._wanted)
         digest.update(split.fingerprint.encode())
         return digest.hexdigest()
+
+
+def _kept_layout(path: Path) -> dict:
+    """As `_asked_hub` found it. Raises what tells `scratch.read` that it is no such file."""
+    known = json.loads(path.read_text())
+    files = [file for splits in known["configs"].values() for split in splits.values() for file in split]
+    if not files or not all(isinstance(known["sizes"][file], int) for file in files) or not known["commit"].isalnum():
+        raise ValueError("it names no files")
+    return known
 
 
 def _asked_hub(wanted: Wanted) -> dict:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from searchdemo import scratch
 from searchdemo.errors import BadPicture
 from searchdemo.files import own_folder
 from searchdemo.galleries.walk import File
@@ -18,6 +19,8 @@ from searchdemo.video import named, scenes
 
 TABLE = """CREATE TABLE IF NOT EXISTS videos (place TEXT, size INTEGER, mtime_ns INTEGER, frames TEXT, problem TEXT,
                                                PRIMARY KEY (place, size, mtime_ns))"""
+
+KEPT = "SELECT frames, problem FROM videos WHERE place = ? AND size = ? AND mtime_ns = ?"
 
 
 def frames_of(
@@ -49,31 +52,32 @@ class _Known:
     def of(self, root: Path, file: File) -> tuple[list[float], str]:
         place = "{}:{}".format(*file.inode) if file.inode else os.fsencode(root.resolve() / file.path).hex()
         key = place, file.size, file.mtime_ns
-        if self._db:
-            found = self._db.execute(
-                "SELECT frames, problem FROM videos WHERE place = ? AND size = ? AND mtime_ns = ?", key
-            ).fetchone()
-            if found:
-                return json.loads(found[0]), found[1]
+        if (found := self._kept(key)) is not None:
+            return found
         try:
             times, problem = scenes(root / file.path), ""
         except BadPicture as error:
             times, problem = [], str(error).removeprefix("This video ").removeprefix("This file ")
-        if self._db:
-            with self._db:
-                self._db.execute(
-                    "INSERT OR REPLACE INTO videos VALUES (?, ?, ?, ?, ?)", (*key, json.dumps(times), problem)
-                )
+        with contextlib.suppress(sqlite3.Error):  # without room, it is found out again next time
+            if self._db:
+                with self._db:
+                    self._db.execute(
+                        "INSERT OR REPLACE INTO videos VALUES (?, ?, ?, ?, ?)", (*key, json.dumps(times), problem)
+                    )
         return times, problem
+
+    def _kept(self, key: tuple[str, int, int]) -> tuple[list[float], str] | None:
+        with contextlib.suppress(sqlite3.Error, ValueError):
+            if self._db and (found := self._db.execute(KEPT, key).fetchone()):
+                return json.loads(found[0]), found[1]
+        return None
 
 
 @contextlib.contextmanager
 def _remembered() -> Iterator[_Known]:
     """Where nothing can be written, each video is looked through again."""
     try:
-        own_folder().mkdir(parents=True, exist_ok=True)
-        db = sqlite3.connect(own_folder() / "videos.sqlite", timeout=30)
-        db.execute(TABLE)
+        db = scratch.database(own_folder() / "videos.sqlite", lambda db: db.execute(TABLE), 30)
     except (sqlite3.Error, OSError):
         yield _Known(None)
         return

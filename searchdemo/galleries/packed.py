@@ -21,8 +21,9 @@ from pathlib import Path
 
 import numpy as np
 
+from searchdemo import scratch
 from searchdemo.errors import BadArtifact, BadQuery, NoPictures
-from searchdemo.files import exclusive, make_folder, own_folder, sha256_of
+from searchdemo.files import discard, exclusive, make_folder, own_folder, sha256_of
 from searchdemo.galleries.base import Gallery
 from searchdemo.galleries.hub_files import download
 from searchdemo.galleries.items import ItemPictures, Items
@@ -30,6 +31,7 @@ from searchdemo.types import Blur, Count
 
 KIND, FORMAT = "hub", 1
 PACK, VECTORS = "pack.json", "vectors"
+MANIFEST = f"{VECTORS}/manifest.json"
 ITEMS, QUERIES, BLURS, PICTURES = "items.json", "queries.json", "blurs.npy", "pictures.zip"
 NAME = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*", re.ASCII)
 REVISION = re.compile(r"[\w-][\w.-]*", re.ASCII)
@@ -67,8 +69,8 @@ def open_packed(
                 if here is None:
                     raise  # else what is here answers, as it did yesterday
     pack = here / "pack"
-    said = json.loads((pack / PACK).read_text())
-    manifest = json.loads((here / said["encoder"] / "manifest.json").read_text())
+    said = _said(pack / PACK)
+    manifest = json.loads((here / said["encoder"] / "manifest.json").read_text())  # which the pack has the SHA-256 of
     return _gallery(f"{KIND}:{argument}", pack, said, manifest["gallery_fingerprint"])
 
 
@@ -106,12 +108,29 @@ class PackedPictures(ItemPictures):
 
 def _whole(root: Path) -> Path | None:
     """The folder, where all that was fetched is there and is still what it was."""
-    try:
-        said = json.loads((root / "pack" / PACK).read_text())
-        good = all(sha256_of(_placed(root, said["encoder"], name)) == digest for name, digest in said["files"].items())
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    return root if good else None
+
+    def whole(path: Path) -> bool:
+        said = _said(path)
+        wrong = [] if MANIFEST in said["files"] else [MANIFEST]
+        wrong += [
+            name for name, digest in said["files"].items() if sha256_of(_placed(root, said["encoder"], name)) != digest
+        ]
+        if wrong or not isinstance(said["revision"], str):
+            raise ValueError(f"{', '.join(wrong)[:200] or 'its revision'} is not what was fetched")
+        return True
+
+    return root if scratch.read(root / "pack" / PACK, whole) else None
+
+
+def _said(path: Path) -> dict:
+    """What a `pack.json` says. Raises what tells `scratch.read` that it is none."""
+    said = json.loads(path.read_text())
+    if said["format"] != FORMAT or not re.fullmatch(r"[\w-]+", said["encoder"]):
+        raise ValueError(f"format {said['format']}, wanted {FORMAT}")
+    for name, digest in said["files"].items():
+        if not isinstance(digest, str):
+            raise ValueError(f"no SHA-256 of {name}")
+    return said
 
 
 def _placed(root: Path, encoder: str, name: str) -> Path:
@@ -124,22 +143,21 @@ def _fetched(repo: str, revision: str, root: Path, progress: Count | None) -> Pa
     otherwise = "name a gallery that is here"
     folder, commit = download(repo, lambda name: name == PACK, None, otherwise, revision or None)
     try:
-        said = json.loads((folder / PACK).read_text())
-        files, encoder = dict(said["files"]), str(said["encoder"])
-        if said["format"] != FORMAT or not re.fullmatch(r"[\w-]+", encoder):
-            raise ValueError(f"format {said['format']}, wanted {FORMAT}")
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        said = _said(folder / PACK)
+        files, encoder = said["files"], said["encoder"]
+    except scratch.DAMAGE as error:
         raise BadArtifact(
             f"{repo} of the hub holds nothing that `searchdemo push` wrote ({error}): name another one."
         ) from error
     if any(not re.fullmatch(r"(vectors/|cards/)?[\w.-]+", name, re.ASCII) or ".." in name for name in files):
         raise BadArtifact(f"{PACK} of {repo} names files that `searchdemo push` does not write: name another one.")
-    known = root / "pack" / PACK
-    if _whole(root) and json.loads(known.read_text())["revision"] == commit:
+    if MANIFEST not in files:
+        raise BadArtifact(f"{repo} of the hub holds no vectors that `searchdemo push` wrote: name another one.")
+    if _whole(root) and _said(root / "pack" / PACK)["revision"] == commit:
         return root
     folder, _ = download(repo, lambda name: name in files, progress, otherwise, commit)
     work = root / ".fetched"
-    shutil.rmtree(work, ignore_errors=True)
+    discard(work)
     for name, digest in files.items():
         source = (folder / name).resolve()
         if not source.is_file() or sha256_of(source) != digest:
@@ -150,8 +168,8 @@ def _fetched(repo: str, revision: str, root: Path, progress: Count | None) -> Pa
     (work / "pack").mkdir(exist_ok=True)
     (work / "pack" / PACK).write_text(json.dumps(said | {"revision": commit}))
     for part in ("pack", encoder):  # in this order: without its `pack`, what is here counts as absent
-        shutil.rmtree(root / part, ignore_errors=True)
+        discard(root / part)
     (work / encoder).replace(root / encoder)
     (work / "pack").replace(root / "pack")
-    shutil.rmtree(work, ignore_errors=True)
+    discard(work)
     return root

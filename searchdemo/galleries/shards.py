@@ -19,7 +19,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from searchdemo import hub
+from searchdemo import hub, scratch
 from searchdemo.errors import NoPictures, NotWritten
 from searchdemo.files import replacing, write_json
 from searchdemo.galleries.remote_file import END_BYTES, RemoteFile
@@ -48,7 +48,7 @@ class Shards:
         self._folder = hub.repo_folder(repo, KIND) / "searchdemo" / commit
         mark = hashlib.sha256(json.dumps(names).encode()).hexdigest()[:16]
         self._ends = self._folder / f"{mark}.json"
-        known = json.loads(self._ends.read_text()) if self._ends.is_file() else self._ask(names)
+        known = scratch.read(self._ends, lambda path: _kept_ends(path, len(names))) or self._ask(names)
         self.shards = [Shard(name, size, rows) for (name, size), rows in zip(names, known["rows"], strict=True)]
         self.fingerprint: str = known["ends"]
         self._schema = bytes.fromhex(known["schema"])
@@ -79,15 +79,23 @@ class Shards:
 
         mark = hashlib.sha256(f"{self.fingerprint} {name}".encode()).hexdigest()[:16]
         kept = self._folder / f"{mark}.parquet"
-        if not kept.is_file():
+
+        def whole(path: Path) -> Any:
+            found = pq.read_table(path).column(name)
+            if len(found) != len(self):
+                raise ValueError(f"{len(found):,} rows, wanted {len(self):,}")
+            return found
+
+        if (found := scratch.read(kept, whole)) is None:
             self._check_online(f"the column {name!r}")
             tables = self._of_each(
                 self.shards, lambda file, shard: pq.ParquetFile(file).read([name], use_threads=False)
             )
+            table = pyarrow.concat_tables(tables)
             with _keeping(self._folder), replacing(kept) as temporary:
-                pq.write_table(pyarrow.concat_tables(tables), temporary)
-            return pyarrow.concat_tables(tables).column(name)
-        return pq.read_table(kept).column(name)
+                pq.write_table(table, temporary)
+            found = table.column(name)
+        return found
 
     def path(self, number: int) -> Path | None:
         """Of a file that is here."""
@@ -143,6 +151,17 @@ class Shards:
                 f"{self.repo} is not on this machine ({what} is not known): "
                 f"`python -m searchdemo build --gallery hf:{self.repo}` fetches it."
             )
+
+
+def _kept_ends(path: Path, files: int) -> dict:
+    """As `_ask` found them. Raises what tells `scratch.read` that it is no such file."""
+    import pyarrow
+
+    known = json.loads(path.read_text())
+    pyarrow.ipc.read_schema(pyarrow.py_buffer(bytes.fromhex(known["schema"])))
+    if len(known["rows"]) != files or min(known["rows"]) < 0 or not isinstance(known["ends"], str):
+        raise ValueError(f"it is not of {files} files")
+    return known
 
 
 @contextlib.contextmanager

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from searchdemo import scratch
 from searchdemo.decoding import OWN_BYTES
 from searchdemo.errors import BadPicture
 from searchdemo.files import own_folder
@@ -24,6 +25,7 @@ SHOWN_BYTES = 64 * 1024  # of a file that is shown as it is
 SHOWN_STARTS = (b"\xff\xd8", b"\x89PNG", b"RIFF", b"GIF8")  # of what every browser shows
 SIDE = 384  # the longer side, pixels: about 25 KB
 MAX_BYTES = 256 * 2**20  # of all of them, about 10,000
+WAIT_S = 1.0  # for another process that writes; after that it is made again
 KEPT = 0.9  # of MAX_BYTES, after those that were shown longest ago were dropped
 SHOWN_AGAIN_S = 3600.0  # a thumbnail that was shown within so long is not noted again, which would be a write
 
@@ -112,6 +114,7 @@ class Thumbnails:
             except (sqlite3.Error, OSError):
                 _opened.pop(self._path, None)
                 opened.db.close()
+                scratch.doubt(self._path)
                 raise
 
     def _connection(self) -> _Opened:
@@ -122,16 +125,14 @@ class Thumbnails:
         if held:
             del _opened[self._path]
             held.db.close()
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        db = sqlite3.connect(self._path, timeout=1, check_same_thread=False)
-        try:
-            db.execute("PRAGMA synchronous = OFF")  # what is lost is made again
-            db.execute(TABLE)
-            _opened[self._path] = _Opened(db, self._path.stat().st_ino)
-        except BaseException:
-            db.close()
-            raise
+        db = scratch.database(self._path, _prepare, WAIT_S, threads=True)
+        _opened[self._path] = _Opened(db, self._path.stat().st_ino)
         return _opened[self._path]
+
+
+def _prepare(db: sqlite3.Connection) -> None:
+    db.execute("PRAGMA synchronous = OFF")  # what is lost is made again
+    db.execute(TABLE)
 
 
 def shown_as_it_is(picture: bytes) -> bool:

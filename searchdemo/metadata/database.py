@@ -21,6 +21,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from searchdemo import scratch
 from searchdemo.errors import BadArtifact, BadQuery
 from searchdemo.exif import Taken
 from searchdemo.metadata.columns import COLUMNS
@@ -74,16 +75,17 @@ class Database:
         """Raises BadArtifact for a file of a later version."""
         if self._path is not None and self._memory is None:
             try:
-                db = _connected(self._path)
+                db = scratch.database(self._path, _prepare, WAIT_S)
             except (OSError, sqlite3.OperationalError) as error:
                 log.warning("%s cannot be written (%s): the facts about pictures are not kept", self._path, error)
             else:
-                with contextlib.closing(db), db:
+                with scratch.transaction(self._path, db):
                     yield db
                 return
         with self._lock:
             if self._memory is None:
-                self._memory = _prepared(sqlite3.connect(":memory:", check_same_thread=False), Path(":memory:"))
+                self._memory = sqlite3.connect(":memory:", check_same_thread=False)
+                _prepare(self._memory)
             with self._memory:
                 yield self._memory
 
@@ -171,42 +173,25 @@ def _state(db: sqlite3.Connection) -> str:
     return found[0] if found else ""
 
 
-def _connected(path: Path) -> sqlite3.Connection:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        return _prepared(sqlite3.connect(path, timeout=WAIT_S), path)
-    except sqlite3.OperationalError:
-        raise
-    except sqlite3.DatabaseError:  # damaged: all it says can be found out again
-        log.warning("%s is damaged and is made again", path)
-        for suffix in ("", "-wal", "-shm"):
-            path.with_name(path.name + suffix).unlink(missing_ok=True)
-        return _prepared(sqlite3.connect(path, timeout=WAIT_S), path)
-
-
-def _prepared(db: sqlite3.Connection, path: Path) -> sqlite3.Connection:
+def _prepare(db: sqlite3.Connection) -> None:
     """With the tables of this version. Raises BadArtifact for those of a later one."""
-    try:
-        db.execute("PRAGMA journal_mode = WAL")
-        db.execute("PRAGMA synchronous = NORMAL")
-        db.create_function("folded", 1, folded, deterministic=True)
-        if _version(db) != len(MIGRATIONS):
-            with db:
-                db.execute("BEGIN IMMEDIATE")
-                version = _version(db)  # another process may have been faster
-                if version > len(MIGRATIONS):
-                    raise BadArtifact(
-                        f"{path} was written by a later version of searchdemo: use that one, or delete the file, "
-                        "whose facts are found out again."
-                    )
-                for number, script in enumerate(MIGRATIONS[version:], version + 1):
-                    for statement in script.split(";"):
-                        db.execute(statement)
-                    db.execute(f"PRAGMA user_version = {number}")
-    except BaseException:
-        db.close()
-        raise
-    return db
+    db.execute("PRAGMA journal_mode = WAL")
+    db.execute("PRAGMA synchronous = NORMAL")
+    db.create_function("folded", 1, folded, deterministic=True)
+    if _version(db) != len(MIGRATIONS):
+        with db:
+            db.execute("BEGIN IMMEDIATE")
+            version = _version(db)  # another process may have been faster
+            if version > len(MIGRATIONS):
+                (path,) = (file for _, name, file in db.execute("PRAGMA database_list") if name == "main")
+                raise BadArtifact(
+                    f"{path} was written by a later version of searchdemo: use that one, or delete the file, whose "
+                    "facts are found out again."
+                )
+            for number, script in enumerate(MIGRATIONS[version:], version + 1):
+                for statement in script.split(";"):
+                    db.execute(statement)
+                db.execute(f"PRAGMA user_version = {number}")
 
 
 def _version(db: sqlite3.Connection) -> int:
