@@ -25,6 +25,7 @@ from searchdemo.encoders.weights import read_weights
 from searchdemo.errors import BadArtifact
 from searchdemo.galleries import scenes, tiny_imagenet
 from searchdemo.galleries.table import open_gallery
+from searchdemo.indexes.base import IndexSpec
 from searchdemo.indexes.vectors import StoredVectors
 from searchdemo.measure import cards
 from searchdemo.ui.tradeoffs import cards as offered
@@ -190,6 +191,26 @@ def test_a_rebuild_between_a_checksum_and_the_opening_is_no_damage(world, monkey
     assert collection.artifact.manifest.weights_sha256 == f"{times:02}" * 32
     right = colour_pictures(300, seed=10 + times).rows_of()
     assert np.abs(collection.vectors.all() - right).max() < 2**-10
+
+
+@pytest.mark.parametrize("number", [300, 299])
+def test_an_index_that_is_replaced_between_its_checksum_and_its_opening_is_none(number, world, monkeypatch):
+    """Of as many other vectors, it would answer with the pictures of other positions; of fewer, it is no damage."""
+    library = world.ready()
+    library.open("colours", "mean-colour").index("hnsw")
+    collection, real = world.library().open("colours", "mean-colour"), IndexSpec.load
+
+    def load(spec, path, vectors, dim):
+        if spec.name == "hnsw" and world.gallery.fingerprint != "others":
+            world.change(pictures=colour_pictures(number, seed=11), fingerprint="others")
+            world.built(rebuild=True).open("colours", "mean-colour").index("hnsw")
+        return real(spec, path, vectors, dim)
+
+    monkeypatch.setattr(IndexSpec, "load", load)
+    index = collection.index("hnsw")
+    assert (index.search(collection.vectors.all(), 1).positions[:, 0] == np.arange(300)).mean() > 0.9
+    later = world.library().open("colours", "mean-colour")
+    assert len(later) == number and later.shelf.has_index("hnsw", later.artifact, later.snapshot)
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from searchdemo.collection.store import METADATA, Artifact, Key, Store, card_fil
 from searchdemo.collection.vocabulary import VOCABULARY
 from searchdemo.encoders.base import Encoder
 from searchdemo.encoders.templates import ClassRows, readable
-from searchdemo.errors import SearchDemoError
+from searchdemo.errors import BadArtifact, SearchDemoError
 from searchdemo.files import sha256_of
 from searchdemo.indexes.base import Index, IndexSpec, uncounted
 from searchdemo.indexes.described import Described
@@ -140,14 +140,13 @@ class Shelf:
             return spec.build(vectors.all(), self.metric, progress)
         if spec.name == "ivf":
             return vectors.as_index(spec)
-        if spec.saved and (path := self._file(spec, artifact, snapshot)):
-            opened = spec.load(path, len(vectors), vectors.dim)
+        if spec.saved and (opened := self._loaded(spec, artifact, snapshot)):
             if described and opened.describes:
                 opened.follow(described(), vectors.all)
             return opened
         built = spec.build(vectors.all(), self.metric, progress, described)
         log.info("built the index %s over %s in %.1f s", spec.name, artifact.key.folder, built.load_ms / 1000)
-        if not spec.saved:
+        if not spec.saved or not self.store.holds(artifact):
             return built
         try:
             path = self._saved(built, spec, artifact, len(vectors))
@@ -157,6 +156,20 @@ class Shelf:
         if built.describes:
             return built
         return spec.load(path, len(vectors), vectors.dim)  # mapped, it shares its memory with other processes
+
+    def _loaded(self, spec: IndexSpec, artifact: Artifact, snapshot: Snapshot) -> Index | None:
+        """The stored index; None where there is none, and where another took its place after its checksum was compared.
+
+        Raises BadArtifact."""
+        if (path := self._file(spec, artifact, snapshot)) is None:
+            return None
+        try:
+            opened = spec.load(path, len(snapshot.vectors), snapshot.vectors.dim)
+        except BadArtifact:
+            if self._file(spec, artifact, snapshot) is None:
+                return None
+            raise
+        return opened if self._file(spec, artifact, snapshot) is not None else None
 
     def _saved(self, built: Index, spec: IndexSpec, artifact: Artifact, trained_on: int) -> Path:
         path = self.store.extra_path(artifact, index_file(spec))
