@@ -13,9 +13,9 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, wait
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from searchdemo.files import sha256_of
+from searchdemo.files import UNWRITABLE, sha256_of, unwritable
 from searchdemo.types import Count
 
 T = TypeVar("T")
@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 REACH_S = 2.0  # the hub answers within this, or counts as out of reach; HF_HUB_ETAG_TIMEOUT sets another
 STALL_S = 10.0  # a connection that brings no byte for so long counts as lost; HF_HUB_DOWNLOAD_TIMEOUT sets another
 CHUNK_BYTES = 1 << 20
+SHA256_DIGITS = 64
 
 
 def endpoint() -> str:
@@ -63,7 +64,7 @@ def repo_folder(repo: str, kind: str = "model") -> Path:
 def cached(repo: str, filename: str, kind: str = "model", revision: str = "main") -> Path | None:
     """The file of a revision if this machine has it. It sends no request and imports nothing."""
     ref = repo_folder(repo, kind) / "refs" / revision
-    commit = ref.read_text().strip() if ref.is_file() else revision
+    commit = ref.read_text(errors="replace").strip() if ref.is_file() else revision
     path = repo_folder(repo, kind) / "snapshots" / commit / filename
     return path if path.is_file() else None
 
@@ -73,19 +74,17 @@ def fetch(repo: str, filename: str, progress: Count | None = None, kind: str = "
 
     After a broken connection the partial file stays, and the next call goes on from there.
     progress: called with (bytes here, bytes in all).
-    Raises OSError with the reason in words: within 3 s when the hub is out of reach.
+    Raises OSError with the reason in words: within 3 s when the hub is out of reach. Raises NotWritten without room.
     """
     if path := cached(repo, filename, kind, revision):
         return path
 
-    from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url
+    from huggingface_hub import hf_hub_download, hf_hub_url
     from huggingface_hub.utils import WeakFileLock
 
     url = hf_hub_url(repo, filename, repo_type=kind, revision=revision, endpoint=endpoint())
     try:
-        metadata = within(reach_s(), lambda: get_hf_file_metadata(url, timeout=reach_s(), endpoint=endpoint()))
-        if not (metadata.etag and metadata.commit_hash and metadata.size is not None):
-            raise OSError("it does not answer as a hub does")
+        metadata = _metadata(url)
         blobs = repo_folder(repo, kind) / "blobs"
         blobs.mkdir(parents=True, exist_ok=True)
         partial = blobs / f"{metadata.etag}.searchdemo.incomplete"
@@ -106,7 +105,33 @@ def fetch(repo: str, filename: str, progress: Count | None = None, kind: str = "
             return path
     except Exception as error:  # httpx's and the library's errors share no base, and change names with their versions
         log.info("the download of %s failed: %s", url, reason(error))
+        if isinstance(error, OSError) and error.errno in UNWRITABLE:
+            raise unwritable(repo_folder(repo, kind), error.strerror or reason(error), "HF_HUB_CACHE") from error
         raise OSError(f"tried {url}, {reason(error)}") from error
+
+
+def identity(repo: str, filename: str, kind: str = "model", revision: str = "main") -> tuple[str, str]:
+    """(commit, SHA-256) of a large file of the hub. Raises OSError with the reason in words."""
+    from huggingface_hub import hf_hub_url
+
+    url = hf_hub_url(repo, filename, repo_type=kind, revision=revision, endpoint=endpoint())
+    try:
+        metadata = _metadata(url)
+        if len(metadata.etag) != SHA256_DIGITS:
+            raise OSError("it names no SHA-256 of it")
+    except Exception as error:  # as in `fetch`
+        raise OSError(f"tried {url}, {reason(error)}") from error
+    return metadata.commit_hash, metadata.etag
+
+
+def _metadata(url: str) -> Any:
+    """What the hub says of a file: etag, commit_hash and size. Raises what its library does, and OSError."""
+    from huggingface_hub import get_hf_file_metadata
+
+    metadata = within(reach_s(), lambda: get_hf_file_metadata(url, timeout=reach_s(), endpoint=endpoint()))
+    if not (metadata.etag and metadata.commit_hash and metadata.size is not None):
+        raise OSError("it does not answer as a hub does")
+    return metadata
 
 
 def part_of(repo: str, filename: str, revision: str, start: int, end: int, kind: str = "dataset") -> bytes:
@@ -186,7 +211,7 @@ def _append(partial: Path, url: str, total: int, progress: Count) -> None:
 
 
 def _check(partial: Path, etag: str) -> None:
-    """The hub names a large file by its SHA-256 (64 hexadecimal digits); a small one by its git hash."""
-    if len(etag) == 64 and sha256_of(partial) != etag:
+    """The hub names a large file by its SHA-256; a small one by its git hash."""
+    if len(etag) == SHA256_DIGITS and sha256_of(partial) != etag:
         partial.unlink()
         raise OSError("the file that arrived is not the one that the hub holds (its SHA-256 differs)")

@@ -23,7 +23,11 @@ from searchdemo.files import replacing, sha256_of
 LIST = Path(__file__).with_suffix(".sha256")
 FOLDERS = "cards", "indexes", "weights"  # below assets.ROOT
 PACKAGE = Path(__file__).parent
-DATA = "galleries/class_names.json", "galleries/drawing/words.json"  # in the package, where the rest is code
+DATA = (
+    "galleries/class_names.json",
+    "galleries/drawing/words.json",
+    "encoders/pins.json",
+)  # in the package, where the rest is code
 REMEDY = "get it again with `git checkout`, or install searchdemo again"
 
 

@@ -47,8 +47,8 @@ def catalog(tmp_path_factory, monkeypatch):
     """What is found out about files is not kept in the user's cache. Every test finds it empty."""
     if "SEARCHDEMO_HOME" not in os.environ:
         folder = tmp_path_factory.mktemp("catalog")
-        for module in ("catalog", "thumbnails", "frames"):
-            monkeypatch.setattr(f"searchdemo.galleries.{module}.own_folder", lambda: own_folder(folder))
+        for module in ("galleries.catalog", "galleries.thumbnails", "galleries.frames", "encoders.pins"):
+            monkeypatch.setattr(f"searchdemo.{module}.own_folder", lambda: own_folder(folder))
 
 
 @pytest.fixture(autouse=True)
@@ -258,7 +258,11 @@ def _kept() -> tempfile.TemporaryDirectory:
 
 @pytest.fixture
 def world(store, monkeypatch) -> World:
-    world = World(store)
+    return placed(World(store), monkeypatch)
+
+
+def placed(world: World, monkeypatch) -> World:
+    """Puts its gallery and its encoder into the tables."""
     spec = GallerySpec("colours", "plain colours", None, lambda *args, **options: world.gallery)
     monkeypatch.setitem(gallery_table.GALLERIES, "colours", spec)
     known = EncoderSpec("mean-colour", "bundled", "none", "none", 0, 8, 4, True, 0, "none")

