@@ -103,6 +103,8 @@ def test_classes_by_neighbours_by_names_and_by_both(library):
     assert other.guesses and other.by_class_names == () and other.both == ()
     told = found.to_json()["columns"][0]["classes"]
     assert [guess["class_name"] for guess in told["both"]] == [guess.class_name for guess in reader.both]
+    assert (told["names_notice"], told["names_left_out"]) == ("", [])
+    assert "darkness reads no words" in found.to_json()["columns"][1]["classes"]["names_notice"]
 
 
 def test_a_filter_and_a_k_that_is_out_of_bounds(library):

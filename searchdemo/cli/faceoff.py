@@ -201,6 +201,7 @@ def column_lines(column: Column, found: FaceOff) -> list[str]:
         )
         best = [f"{way} {guesses[0].class_name!r} ({100 * guesses[0].share:.0f} %)" for way, guesses in ways if guesses]
         lines.append(f"Class by {', by '.join(best)}." if best else "No class.")
+        lines += [column.classes.names_notice] if column.classes.names_notice else []
     lines += [column.result.notice] if column.result.notice else []
     return lines + ([stand_in_notice(column.encoder)] if column.stand_in else [])
 

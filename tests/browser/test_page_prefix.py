@@ -55,11 +55,12 @@ def test_the_api_answers_and_its_gate_stands_below_the_prefix_too(port, strips):
     strays: list[str] = []
     with below_a_prefix(port, strays, strips) as address:
         visitor = Below(urlsplit(address).port)
-        found = visitor.call("search_by_text", text="red", gallery="scenes", index="flat", k=3)
+        asked = {"gallery": "scenes", "encoder": "bundled", "index": "flat", "k": 3}
+        found = visitor.call("search_by_text", text="red", where="", **asked)
         assert len(found[0]["hits"]) == 3
         (sent,) = visitor.upload(("red.png", b"no picture"))
         with pytest.raises(Refused, match=r"is not a picture"):
-            visitor.call("search_by_image", image=sent)
+            visitor.call("search_by_image", image=sent, **asked)
         for place, content, sentence in (
             ("/run/predict", {"data": 7}, "data = 7 is not a list"),
             ("/call/nothing", {"data": []}, "There is no endpoint 'nothing'"),

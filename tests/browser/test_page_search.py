@@ -240,9 +240,10 @@ HOLD_FRAMES = """() => {
   window.frame = requestAnimationFrame;
   window.requestAnimationFrame = (run) => held.push(run);
 }"""
-LET_GO = """() => {
+LET_GO = """async () => {
   window.requestAnimationFrame = frame;
-  held.splice(0).forEach((run) => frame(run));
+  held.splice(0).forEach((run) => run(performance.now()));
+  await new Promise((done) => frame(() => frame(done)));
 }"""
 
 

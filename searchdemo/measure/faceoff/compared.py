@@ -50,6 +50,8 @@ class Column:
                 "neighbours": [guess.to_json() for guess in self.classes.guesses],
                 "class_names": [guess.to_json() for guess in self.classes.by_class_names],
                 "both": [guess.to_json() for guess in self.classes.both],
+                "names_notice": self.classes.names_notice,
+                "names_left_out": list(self.classes.names_left_out),
             }
         return content | ({"stand_in": True} if self.stand_in else {})
 

@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from searchdemo.collection.maps import build_map
-from searchdemo.errors import BadQuery, SearchDemoError
+from searchdemo.errors import BadQuery, Cancelled, SearchDemoError
 from searchdemo.types import Blur, Count
 from searchdemo.ui.components.answer import Answer
 from searchdemo.ui.components.messages import hint, refusal_html
@@ -78,13 +78,16 @@ def add(page: Page) -> None:
         """Why there is no map, with a button where this visitor may draw it."""
         if not may_draw(chosen.gallery):
             return refusal_html(str(error))
-        return render("no_map.html", sentence=str(error), count=len(page.open(chosen)))
+        return no_map(str(error), chosen)
+
+    def no_map(sentence: str, chosen: Choice) -> str:
+        return render("no_map.html", sentence=sentence, count=len(page.open(chosen)))
 
     def may_draw(gallery: str) -> bool:
         """It takes seconds for a thousand pictures and minutes for 100,000: of one's own, or at one's own machine."""
         return page.is_own(gallery) or at_home(page)
 
-    def draw(request: gr.Request, gallery: str, encoder: str) -> Iterator[list]:
+    def draw(request: gr.Request, gallery: str, encoder: str) -> Iterator[str]:
         """Values of the line while the map is drawn."""
         try:
             chosen = chosen_by(gallery, encoder)
@@ -96,10 +99,13 @@ def add(page: Page) -> None:
                 build_map(collection, lambda so_far: progress(so_far.done, so_far.total))
 
             if collection.map() is None:
-                yield from page.working(make, "the map", "the map", line, [line], request.session_hash)
-            yield [render("built.html")]
+                for (so_far,) in page.working(make, "the map", "the map", line, [line], request.session_hash):
+                    yield so_far
+            yield render("built.html")
+        except Cancelled:
+            yield no_map("The drawing of the map was cancelled.", chosen)
         except SearchDemoError as error:
-            yield [refusal_html(str(error))]
+            yield refusal_html(str(error))
 
     def selected(clicked: dict) -> tuple:
         opened = page.library.gallery(chosen_by(clicked.get("gallery")).gallery)
@@ -108,7 +114,7 @@ def add(page: Page) -> None:
     page.query.fill("map", show, [page.map_view], [canvas, line], line)
     page.query.picked(canvas, selected, [], "map")
     page.on_remedy(canvas, page.query.refresh)
-    line.draw(draw, [page.gallery, page.encoder], [line], trigger_mode="once", concurrency_id=BUILD, **QUIET)
+    line.draw(draw, [page.gallery, page.encoder], line, trigger_mode="once", concurrency_id=BUILD, **QUIET)
 
 
 def or_note(answer: Callable[[], dict]) -> dict:
