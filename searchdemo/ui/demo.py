@@ -18,6 +18,7 @@ from searchdemo.ui import api, link, start, status, tab_classify, tab_image, tab
 from searchdemo.ui.audit import tab as tab_audit
 from searchdemo.ui.components.templates import element, render
 from searchdemo.ui.enlarged import Enlarged
+from searchdemo.ui.faceoff import tab as tab_faceoff
 from searchdemo.ui.latency import tab as tab_latency
 from searchdemo.ui.map import tab as tab_map
 from searchdemo.ui.mine import played
@@ -31,7 +32,7 @@ from searchdemo.ui.style import CSS, THEME
 from searchdemo.ui.tradeoffs import tab as tab_tradeoffs
 
 # Each is a module with TITLE and add(page).
-TABS = (tab_image, tab_text, tab_classify, tab_map, tab_latency, tab_tradeoffs, tab_audit)
+TABS = (tab_image, tab_text, tab_classify, tab_map, tab_latency, tab_tradeoffs, tab_faceoff, tab_audit)
 ICON = Path(__file__).with_name("icon.png")  # in the browser's tab, and beside a link that was shared
 
 
@@ -84,7 +85,7 @@ def build_demo(library: Library, gallery: str | None = None) -> Demo:
         page.query = CurrentQuery(page)
         page.enlarged = Enlarged(page)
         mine.connect()
-        with gr.Tabs(elem_id="tabs") as tabs:
+        with gr.Tabs(elem_id="tabs", overflow_behavior="wrap") as tabs:
             for number, tab in enumerate(TABS):
                 with gr.Tab(tab.TITLE, id=number) as opened:
                     tab.add(page)

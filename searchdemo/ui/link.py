@@ -150,7 +150,7 @@ def linked_value(name: str, component: gr.components.Component, asked: Sequence[
         low, high = -math.inf if low is None else low, math.inf if high is None else high
         whole = component.step == 1 or getattr(component, "precision", None) == 0
         return linked_number(name, given, low, high, whole, usual_of(component))
-    if isinstance(component, gr.CheckboxGroup):
+    if isinstance(component, gr.CheckboxGroup) or getattr(component, "multiselect", False):
         known = [value for _, value in component.choices]
         if wrong := [value for value in asked if value not in known]:
             raise ValueError(f"{name} = {shown_value(wrong[0])} is not offered, {usual_of(component)} is used.")

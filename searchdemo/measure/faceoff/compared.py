@@ -159,11 +159,11 @@ def face_off(
             asked = asked_of(query, side.collection, where)
     opened = [side.collection for side in taking_part if side.collection]
     first = opened[0].gallery if opened else None
-    count = first.pictures.count if first else 0
+    most = max((column.vectors for column in columns), default=0)
     notices = [
-        f"{column.encoder} is built of {column.vectors:,} of the {count:,} pictures: it cannot find the others"
+        f"{column.encoder} is built of {column.vectors:,} of the {most:,} pictures: it cannot find the others"
         for column in columns
-        if column.vectors and column.vectors < count
+        if 0 < column.vectors < most
     ]
     name, fingerprint = (first.name, first.fingerprint) if first else ("", "")
     return FaceOff(name, fingerprint, k, index, tuple(columns), asked, tuple(notices))

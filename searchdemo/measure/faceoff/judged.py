@@ -107,7 +107,7 @@ class Duel:
         return asdict(self) | {"chance": self.chance}
 
     def __str__(self) -> str:
-        found = f"{self.better} found {self.only_better} right pictures that {self.other} did not"
+        found = f"Right pictures that {self.better} found and {self.other} did not: {self.only_better}"
         said = f"{found}; {self.only_other} the other way round"
         if self.chance < SURE:
             return f"{said}: hardly chance (sign test, p = {self.chance:.2g})."
