@@ -39,6 +39,7 @@ class Hit:
     position: int = field(default=MISSING, repr=False, compare=False)  # of its vector in the collection
     more_labels: tuple[tuple[str, str], ...] = ()  # (label, class name) after the first, of a picture with several
     shares: tuple[float, ...] = ()  # of a query of several terms: what each adds to the score, which is their sum
+    box: str = ""  # the part of the picture that matched best, "x,y,width,height"; "": the whole
 
     @property
     def class_names(self) -> str:
@@ -50,6 +51,7 @@ class Hit:
         if self.more_labels:
             content["labels"] = [self.label, *(label for label, _ in self.more_labels)]
         content |= {"score": self.score} | ({"shares": list(self.shares)} if self.shares else {})
+        content |= {"box": self.box} if self.box else {}
         return content | ({"file": self.file} if self.file else {})
 
 

@@ -29,7 +29,7 @@ CURVE = Curve(3, slope=40.0, intercept=-36.0, error=0.05, shown=9, absent=9)
 @pytest.fixture
 def calibrated(world, monkeypatch):
     """`colours` with a curve whose figures are known."""
-    monkeypatch.setattr(calibration, "calibrate", lambda words, vectors: CURVE)
+    monkeypatch.setattr(calibration, "calibrate", lambda words, vectors, each: CURVE)
     return world.built()
 
 

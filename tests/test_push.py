@@ -69,6 +69,15 @@ def test_somebody_else_opens_it_without_embedding(built, world, hub, theirs):
     assert opened.gallery.caption(7) == "number 7" and opened.gallery.pictures.encoded(0) is None
 
 
+def test_parts_of_pictures_go_with_them(world, hub, theirs):
+    built = world.built(tiles=2).open("colours", "mean-colour")
+    push(built, "me/colours", "mit", {})
+    opened = Library(theirs).open("hub:me/colours", "bundled")
+    assert len(opened) == 300 and len(opened.vectors.flat) == 1500 and opened.artifact.manifest.tiles == 2
+    wanted, found = (one.search(Query(row=5), "flat", 20).hits for one in (built, opened))
+    assert [(hit.row, hit.score, hit.box) for hit in found] == [(hit.row, hit.score, hit.box) for hit in wanted]
+
+
 def test_pictures_only_when_told_and_allowed(built, world, hub, theirs):
     push(built, "me/colours", "mit", {}, pictures=True)
     pictures = Library(theirs).gallery("hub:me/colours").pictures

@@ -91,6 +91,7 @@ def audit(collection: Collection, against: Collection | None = None, report: Rep
             "choose one encoder for both."
         )
     started = time.perf_counter()
+    collection, against = collection.wholes(), against and against.wholes()  # a part that is alike makes no copy
     gallery = gallery_side(collection)
     queries = query_side(collection) if len(collection.queries) else None
     other = gallery_side(against, OTHER) if against is not None else None

@@ -29,6 +29,7 @@ from searchdemo.bench.suite import (
     scale,
     table1,
     table51,
+    tiles,
     tradeoff,
     trees,
 )
@@ -70,6 +71,7 @@ BENCHMARKS: Table[Benchmark] = Table(
         "metric": metric,
         "checkpoints": checkpoints,
         "filter": filters,
+        "tiles": tiles,
         "calibration": calibration,
         "map": frames,
         "floors": requirements,

@@ -137,6 +137,11 @@ def stored(collection: Collection) -> Workload:
     Where nothing is held out, some of the gallery's pictures ask and are left out of the vectors that are searched, as
     `left_out` in the subject says: no library of indexes can leave out another one for each query.
     """
+    if (each := collection.vectors.each) > 1:
+        raise NotHere(
+            f"Benchmarks measure one vector per picture, and here are {each}: build it with "
+            f"`{collection.artifact.key.build_command} --tiles 0`; `bench tiles` measures what parts of pictures find."
+        )
     asking = asked(collection, max(1, min(LEFT_OUT, len(collection) // LEFT_OUT_SHARE)))
     kept = np.delete(np.arange(len(collection)), [] if asking.own is None else asking.own)
     queries, truth = asking.vectors, asking.labels[:, 0]

@@ -1,7 +1,7 @@
 """Run benchmarks on this machine, and write a run card for each.
 
 Benchmarks: latency, tradeoff, index, knn, classnames, reduce, scale, embed, peers, hashing, trees, metric,
-checkpoints, filter, calibration, map, floors, table1, table51. Each writes a run card (JSON: figures, machine,
+checkpoints, filter, tiles, calibration, map, floors, table1, table51. Each writes a run card (JSON: figures, machine,
 threads, versions, digests, seed), and all tables and plots are drawn from cards. `table1` and `table51` have one row
 for each encoder, by default for several.
 `latency` asks each index for 10 results by the inner product, or for what -k, --metric and the search parameters say;

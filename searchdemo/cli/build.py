@@ -3,13 +3,16 @@
 A killed build goes on where it stopped when the same command runs again. Of a folder that was built before, only
 pictures that are new are embedded, and what became of every file is told. The vectors are stored as the index 'ivf',
 and 'brute' and 'flat' need no build; --index adds others. --map lays the gallery out in two dimensions, for the tab
-"Map". tiny-ImageNet's pictures are downloaded when they are not on this machine.
+"Map". --tiles stores vectors of parts of each picture beside that of the whole, which finds small things in large
+settings, for more vectors and a longer build; later builds keep to it. tiny-ImageNet's pictures are downloaded when
+they are not on this machine.
 
 Example:
   python -m searchdemo build --gallery scenes --encoder bundled --index hnsw pq --map
   python -m searchdemo build --gallery folder:~/Pictures --encoder clip-vit-b32
   python -m searchdemo build --gallery folder:~/Pictures --exclude "drafts/*" "*.gif"
   python -m searchdemo build --gallery folder:~/Pictures --class-level 1
+  python -m searchdemo build --gallery folder:~/Pictures --tiles
   python -m searchdemo build --gallery list:pictures.txt
 """
 
@@ -23,6 +26,7 @@ from typing import TYPE_CHECKING
 
 from searchdemo.cli.answer import Answer, stand_in_notice, table
 from searchdemo.cli.options import add_choice, make_key, make_library, settle_encoder, whole_number
+from searchdemo.collection.tiles import SIZES, USUAL
 
 if TYPE_CHECKING:
     from searchdemo.cli.progress import ProgressLine
@@ -52,6 +56,15 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="which folders of a folder are the classes, remembered for it: 1 for those in it, 2 for those in these, "
         "`deepest` (the default) for the one that each picture lies in; embeds nothing",
+    )
+    parser.add_argument(
+        "--tiles",
+        nargs="?",
+        type=tiles,
+        const=USUAL,
+        metavar="N",
+        help="N x N parts of each picture, which overlap by half, get vectors, too, and a hit says which part matched "
+        f"(2 to {SIZES[-1]}, {USUAL} where no N is given); 0: none any more",
     )
     parser.add_argument("--rebuild", action="store_true", help="build again, even where vectors are already stored")
 
@@ -96,6 +109,12 @@ def folder_of(arguments: argparse.Namespace, what: str) -> Path:
     return folder_named(path)
 
 
+def tiles(text: str) -> int:
+    if text not in map(str, SIZES):
+        raise argparse.ArgumentTypeError(f"{text!r} is none of {', '.join(map(str, SIZES))}")
+    return int(text)
+
+
 def class_level(text: str) -> int:
     """A whole number from 1 on, or 0 for "deepest". Raises ArgumentTypeError."""
     return 0 if text == "deepest" else whole_number(text)
@@ -124,6 +143,8 @@ def up_to_date(library: Library, arguments: argparse.Namespace, progress: Progre
     if not library.store.has(key):
         return None
     artifact = library.store.open(key)
+    if arguments.tiles not in (None, artifact.manifest.tiles):
+        return None
     living = isinstance(gallery.pictures, LivingPictures)
     if living and not artifact.has(DIGESTS):  # of a version that knew folders as a whole
         return None
@@ -145,6 +166,8 @@ def embed(library: Library, arguments: argparse.Namespace, progress: ProgressLin
         layout.check_installed(min(gallery.pictures.count, arguments.limit or gallery.pictures.count))
     library.encoder(arguments.encoder, counter("downloading weights, MB", progress, 10**6))
     options = {"batch_size": arguments.batch_size} if arguments.batch_size else {}
+    if arguments.tiles is not None:
+        options["tiles"] = arguments.tiles
     return library.build(make_key(arguments), progress, rebuild=arguments.rebuild, **options)
 
 
@@ -183,14 +206,17 @@ def answer(artifact: Artifact, found: bool, indexes: list[dict], drawn: dict, ga
         "folder": str(artifact.folder),
         "built": not found,
         "vectors": manifest.vectors,
+        "pictures": manifest.pictures,
+        "tiles": manifest.tiles,
         "queries": manifest.queries,
         "dim": manifest.dim,
         "embed_seconds": manifest.embed_seconds,
         "indexes": indexes,
     } | ({"map": drawn} if drawn else {})
+    parts = f" ({manifest.pictures:,} pictures, each with {manifest.each - 1} parts)" if manifest.tiles else ""
     lines = [
-        f"{'Up to date' if found else 'Built'}: {manifest.vectors:,} vectors and {manifest.queries:,} queries of "
-        f"{manifest.dim} dimensions, embedded in {manifest.embed_seconds:.1f} s, in {artifact.folder}"
+        f"{'Up to date' if found else 'Built'}: {manifest.vectors:,} vectors{parts} and {manifest.queries:,} queries "
+        f"of {manifest.dim} dimensions, embedded in {manifest.embed_seconds:.1f} s, in {artifact.folder}"
     ]
     if found:
         lines.append("--rebuild builds them again.")

@@ -83,7 +83,8 @@ def built(store: Store) -> list[dict]:
         if path is None or manifest is None:
             continue
         facts = {
-            key: getattr(manifest, key) for key in ("gallery", "encoder", "transform", "metric", "vectors", "queries")
+            key: getattr(manifest, key)
+            for key in ("gallery", "encoder", "transform", "metric", "vectors", "queries", "tiles")
         }
         further = sorted({name for place in places for name in further_indexes(place)})
         facts |= {"indexes": ["brute", "flat", "ivf", *further], "stand_in": manifest.stand_in}

@@ -121,11 +121,13 @@ def run(arguments: argparse.Namespace) -> Answer:
     files = any(hit.file for hit in result.hits)  # a folder of the person's own: the file says more than its class
     several = any(hit.more_labels for hit in result.hits)
     said = [(hit.file, *[hit.class_names] * several) if files else (hit.label, hit.class_names) for hit in result.hits]
+    parts = any(hit.box for hit in result.hits)  # of a gallery that was built with --tiles
+    said = [(hit.box or "whole", *words) if parts else words for hit, words in zip(result.hits, said, strict=True)]
     rows = [
         (hit.rank, hit.row, f"{hit.score:.4f}", *(f"{share:+.4f}" for share in hit.shares), *words)
         for hit, words in zip(result.hits, said, strict=True)
     ]
-    names = ("file", *["labels"] * several) if files else ("label", "class")
+    names = (*["part"] * parts, *(("file", *["labels"] * several) if files else ("label", "class")))
     terms = [f"{weight:g}: {term}" for term, weight in result.terms]
     lines = [
         table(("rank", "row", "score", *terms, *names), rows, [True] * (3 + len(terms)) + [False] * len(names)),
@@ -157,5 +159,8 @@ def run(arguments: argparse.Namespace) -> Answer:
 def drawn(why: Why, rank: int) -> list[str]:
     """The map as lines of whole numbers, as the picture lies: its top is the first line."""
     cells = [[f"{round(1000 * drop):5d}" for drop in row] for row in why.drops.tolist()]
-    head = f"Why hit {rank} matched (row {why.row}): thousandths of the score that are lost where a part is covered."
+    part = f", part {why.box}" if why.box else ""
+    head = (
+        f"Why hit {rank} matched (row {why.row}{part}): thousandths of the score that are lost where a part is covered."
+    )
     return [head, *("".join(row) for row in cells), f"{why} {why.passes} passes of the encoder."]

@@ -70,11 +70,11 @@ def follow(
             if artifact is not None:
                 facts = artifact.manifest.built
                 counts = {what: facts[what] for what in ("embedded", "reused", "removed")}
-                tell({"pictures": artifact.manifest.vectors} | counts | said(artifact))
+                tell({"pictures": artifact.manifest.pictures} | counts | said(artifact))
             elif looked == float("-inf"):
-                tell({"pictures": library.store.open(key).manifest.vectors})
+                tell({"pictures": library.store.open(key).manifest.pictures})
             if (trained := library.retrain(key)) is not None:
-                tell({"pictures": trained.manifest.vectors} | said(trained))
+                tell({"pictures": trained.manifest.pictures} | said(trained))
         except SearchDemoError as error:  # an empty folder, another process that builds: the next change may mend it
             tell({"error": str(error)})
         looked = clock()

@@ -12,10 +12,11 @@ from pathlib import Path
 import numpy as np
 
 from searchdemo.collection.carry import carry
-from searchdemo.collection.embed import BATCH_SIZE, Made, Stored, embed
+from searchdemo.collection.embed import BATCH_SIZE, Made, Sees, Stored, embed
 from searchdemo.collection.progress import Progress, Report
 from searchdemo.collection.reuse import StoredByContent
 from searchdemo.collection.store import DIGESTS, QUERY_DIGESTS, VECTORS, Artifact, Key, Manifest, Store
+from searchdemo.collection.tiles import TilingEncoder, check_tiles, per_picture
 from searchdemo.encoders.base import Encoder
 from searchdemo.errors import BadArtifact, BadQuery, NoPictures, NotBuilt
 from searchdemo.files import discard, replacing, sha256_of
@@ -44,11 +45,13 @@ def build(
     batch_size: int = BATCH_SIZE,
     rebuild: bool = False,
     settled: Callable[[Gallery], None] = lambda gallery: None,
+    tiles: int | None = None,
 ) -> Artifact:
     """Embed gallery and queries, build the inverted file that stores the vectors, publish both.
 
     Pictures that cannot be read are left out. Of a person's folder only contents are embedded that are not stored yet,
     unless `rebuild` is asked for; `settled` is told of the gallery as it is after its new files were read.
+    tiles: per side, see tiles.py; None: as many as what is stored so far has.
     Raises NoPictures when the gallery's pictures are not on this machine, BadQuery for a limit or a batch size below 1,
     SearchDemoError when another process builds the same.
     """
@@ -56,8 +59,18 @@ def build(
         raise BadQuery(f"limit = {key.limit} leaves no picture: choose 1 or more.")
     if batch_size < 1:
         raise BadQuery(f"batch size = {batch_size} is out of bounds: choose 1 or more.")
+    check_tiles(tiles or 0)
     with store.building(key) as work:
-        return _Build(encoder, store, key, work, report, batch_size, rebuild).run(gallery, settled)
+        if tiles is None:
+            tiles = stored_tiles(store, key)
+        return _Build(encoder, store, key, work, report, batch_size, rebuild, tiles).run(gallery, settled)
+
+
+def stored_tiles(store: Store, key: Key) -> int:
+    try:
+        return store.open(key).manifest.tiles
+    except (NotBuilt, BadArtifact):
+        return 0
 
 
 @dataclass
@@ -69,21 +82,21 @@ class _Build:
     report: Report
     batch_size: int
     rebuild: bool
+    tiles: int
 
     def run(self, gallery: Gallery, settled: Callable[[Gallery], None]) -> Artifact:
         from searchdemo.indexes.table import find
 
-        stored: Stored = lambda digest: None  # noqa: E731
-        if gallery.reopen is not None and not self.rebuild:
-            stored = StoredByContent(self.store, self.key, self.encoder)
-        rows, made = self.embed(gallery, gallery.pictures, "vectors", "embedding the gallery", stored)
+        seen = TilingEncoder(self.encoder, self.tiles) if self.tiles else self.encoder
+        rows, made = self.embed(gallery, gallery.pictures, "vectors", "embedding the gallery", seen, self.tiles)
         if not len(rows):
             raise NoPictures(gallery.missing or f"The gallery {gallery.name!r} has no pictures.")
-        query_rows, queries = self.embed(gallery, gallery.queries, "queries", "embedding the queries", stored)
+        query_rows, queries = self.embed(gallery, gallery.queries, "queries", "embedding the queries", self.encoder)
         if gallery.reopen is not None:
             gallery, rows, query_rows = reopened(gallery, rows, query_rows)
             settled(gallery)
-        rows, vectors = in_order(rows, made.vectors)
+        rows, of_pictures = in_order(rows, made.vectors)
+        vectors = of_pictures.reshape(-1, self.encoder.dim)
         query_rows, query_vectors = in_order(query_rows, queries.vectors)
         if not len(rows):
             raise NoPictures(gallery.missing or f"The gallery {gallery.name!r} has no pictures.")
@@ -116,7 +129,7 @@ class _Build:
         for name, array in arrays.items():
             with replacing(self.work / name) as temporary, temporary.open("wb") as file:
                 np.save(file, array)
-        return self.publish(gallery, len(rows), len(query_rows), arrays, made.seconds + queries.seconds, facts)
+        return self.publish(gallery, len(vectors), len(query_rows), arrays, made.seconds + queries.seconds, facts)
 
     def embed(
         self,
@@ -124,18 +137,21 @@ class _Build:
         pictures: Pictures,
         name: str,
         stage: str,
-        stored: Stored = lambda digest: None,
+        sees: Sees,
+        tiles: int = 0,
     ) -> tuple[np.ndarray, Made]:
         """The rows (m,) that were asked for, and what came of them."""
+        stored: Stored = lambda digest: None  # noqa: E731
+        if gallery.reopen is not None and not self.rebuild:
+            stored = StoredByContent(self.store, self.key, self.encoder, tiles)
         rows = chosen(pictures, self.key.limit)
         if not len(rows):
-            return rows, Made(np.empty((0, self.encoder.dim), np.float32), 0.0, 0, 0)
-        scratch, size, identity = self.work / f"{name}.partial", self.batch_size, gallery.fingerprint
+            return rows, Made(np.empty((0, sees.dim), np.float32), 0.0, 0, 0)
+        size = max(1, self.batch_size // per_picture(tiles))
+        scratch, identity = self.work / f"{name}.partial", gallery.fingerprint
         coming = pictures.arriving(rows)
         try:
-            return rows, embed(
-                pictures, rows, self.encoder, scratch, self.report, stage, size, identity, stored, coming
-            )
+            return rows, embed(pictures, rows, sees, scratch, self.report, stage, size, identity, stored, coming)
         finally:
             coming.end()
 
@@ -180,6 +196,7 @@ class _Build:
                 "revision": gallery.revision,  # of the pictures, where they were downloaded
                 **facts,
             },
+            tiles=self.tiles,
         )
         artifact = self.store.publish(self.key, self.work, manifest)
         for scratch in artifact.folder.glob("*.partial"):

@@ -56,12 +56,14 @@ def fewest_pictures() -> int:
     return FEWEST_WORDS * (FEWEST_NEAREST - OTHERS)
 
 
-def calibrate(words: np.ndarray, vectors: np.ndarray) -> Curve | None:
-    """words (w, dim), vectors (n, dim): unit rows. None where too few words are shown, or too few are not."""
-    m = nearest_for(len(vectors))
-    if len(words) < 2 * FEWEST_WORDS or len(vectors) < m:
+def calibrate(words: np.ndarray, vectors: np.ndarray, each: int = 1) -> Curve | None:
+    """words (w, dim), vectors (n, dim): unit rows, `each` of a picture. None where too few words are shown, or too few
+    are not."""
+    pictures = len(vectors) // each
+    m = nearest_for(pictures)
+    if len(words) < 2 * FEWEST_WORDS or pictures < m:
         return None
-    means, agreeing = nearest_means(words, vectors, m)
+    means, agreeing = nearest_means(words, vectors, m, each)
     shown, absent = agreeing >= m - OTHERS, agreeing <= SHARE_OF_ABSENT * m
     if min(int(shown.sum()), int(absent.sum())) < FEWEST_WORDS:
         return None
@@ -71,12 +73,17 @@ def calibrate(words: np.ndarray, vectors: np.ndarray) -> Curve | None:
     return Curve(m, slope, intercept, round(cross_validated(x, y), 4), int(shown.sum()), int(absent.sum()))
 
 
-def nearest_means(words: np.ndarray, vectors: np.ndarray, m: int) -> tuple[np.ndarray, np.ndarray]:
-    """(w,) mean cosines of each word's m nearest pictures, and (w,) how many of these are nearest to this word."""
+def nearest_means(words: np.ndarray, vectors: np.ndarray, m: int, each: int = 1) -> tuple[np.ndarray, np.ndarray]:
+    """(w,) mean cosines of each word's m nearest pictures, and (w,) how many of these are nearest to this word.
+
+    each: vectors of a picture, which is as near as the nearest of them
+    """
     cosines = np.full((len(words), 0), 0, np.float32)
     own = np.zeros((len(words), 0), bool)
-    for start in range(0, len(vectors), AT_ONCE):
-        part = words @ vectors[start : start + AT_ONCE].T
+    for start in range(0, len(vectors), AT_ONCE * each):
+        part = words @ vectors[start : start + AT_ONCE * each].T
+        if each > 1:
+            part = part.reshape(len(words), -1, each).max(axis=2)
         belongs = np.arange(len(words))[:, None] == part.argmax(axis=0)
         cosines, own = np.concatenate([cosines, part], axis=1), np.concatenate([own, belongs], axis=1)
         if cosines.shape[1] <= m:

@@ -26,6 +26,7 @@ from searchdemo.files import discard, sha256_of
 from searchdemo.indexes.base import Index, IndexSpec
 from searchdemo.indexes.beside import beside
 from searchdemo.indexes.table import find
+from searchdemo.indexes.tiled import spread
 from searchdemo.indexes.vectors import StoredVectors
 from searchdemo.types import MISSING
 
@@ -40,15 +41,15 @@ class Carried:
     removed: int = 0
     now: Fitness = ANEW  # after the change
     trained: Fitness = ANEW  # as it was after it was trained
-    trained_on: int = 0  # vectors
+    trained_on: int = 0  # pictures
     due: str = ""  # why it is to be trained again
     retrained: str = ""  # why it was
 
     @classmethod
-    def built(cls, index: Index, vectors: np.ndarray, retrained: str = "") -> Carried:
-        """Of one that was built over these vectors (n, dim) as they are."""
-        now = fitness(index, vectors)
-        return cls(index.spec.name, index.in_place, now=now, trained=now, trained_on=len(vectors), retrained=retrained)
+    def built(cls, index: Index, vectors: np.ndarray, each: int, retrained: str = "") -> Carried:
+        """Of one that was built over these vectors (n x each, dim) as they are."""
+        now, pictures = fitness(index, vectors), len(vectors) // each
+        return cls(index.spec.name, index.in_place, now=now, trained=now, trained_on=pictures, retrained=retrained)
 
     def changed(self, added: int, removed: int, now: Fitness) -> Carried:
         return replace(self, added=added, removed=removed, now=now, due=now.drifted(self.trained), retrained="")
@@ -90,29 +91,30 @@ def former_positions(before: np.ndarray, now: np.ndarray) -> np.ndarray:
 def carry(
     store: Store, key: Key, encoder: Encoder, contents: np.ndarray, vectors: np.ndarray, work: Path, report: Report
 ) -> list[dict] | None:
-    """Writes the indexes over these vectors (n, dim) into `work`, made from those that are stored: Carried, as JSON.
+    """Writes the indexes over these vectors into `work`, made from those that are stored: Carried, as JSON.
 
-    contents: (n, DIGEST_BYTES). None where nothing was stored that can be taken along; then the vectors are not
-    written either.
+    contents: (n, DIGEST_BYTES); vectors: (n x each, dim), those of a picture one after the other. None where nothing
+    was stored that can be taken along; then the vectors are not written either.
     """
     for left in work.iterdir():  # by a build that was killed; its journals are of use
         if left.suffix != ".partial":
             discard(left)
     try:
         old = store.open(key)
-        if not made_by(old, encoder):
+        each = len(vectors) // len(contents)
+        if not made_by(old, encoder) or old.manifest.each != each:
             return None
         was = former_positions(np.load(old.file(DIGESTS)), contents)
         stored = old.file(VECTORS)
     except (NotBuilt, BadArtifact):
         return None
-    same = len(was) == old.manifest.vectors and np.array_equal(was, np.arange(len(was)))
+    same = len(was) == old.manifest.pictures and np.array_equal(was, np.arange(len(was)))
     if same:  # renamed, or of other classes now
         take_along(stored, work)
         for extra in extras(store, old):
             take_along(extra.path, work, extra.card)
         return [asdict(carried) for carried in in_manifest(old).values()]
-    change = Change(old, was, vectors, in_manifest(old), report)
+    change = Change(old, spread(was, each), vectors, in_manifest(old), report)
     try:
         done = [change.of(find("ivf"), stored, work)]
     except SearchDemoError:  # of another version of FAISS: they are built, as if there were none
@@ -137,8 +139,8 @@ def made_by(old: Artifact, encoder: Encoder) -> bool:
 @dataclass(frozen=True)
 class Change:
     old: Artifact
-    was: np.ndarray  # (n,), see Index.change
-    vectors: np.ndarray  # (n, dim)
+    was: np.ndarray  # (n x each,), see Index.change
+    vectors: np.ndarray  # (n x each, dim)
     before: dict[str, Carried]
     report: Report
     changed: list[Index] = field(default_factory=list)  # those that took the change in place
@@ -147,7 +149,7 @@ class Change:
         """Writes the index that is stored at `path`, with the change, into `work`. Raises what `IndexSpec.load` does
         for the vectors; any other index that cannot be opened or changed is not taken along."""
         self.report(Progress(f"changing {spec.name}", 0, 1, 0))
-        count, dim = self.old.manifest.vectors, self.old.manifest.dim
+        count, dim, each = self.old.manifest.vectors, self.old.manifest.dim, self.old.manifest.each
         try:
             index = spec.load(path, count, dim)
         except SearchDemoError:
@@ -158,12 +160,13 @@ class Change:
             return Carried(spec.name)
         known = self.before.get(spec.name)
         if known is None or not known.in_place:  # as it was built, since no change was made to it
-            known = Carried.built(index, StoredVectors(self.old.file(VECTORS)).all())
+            known = Carried.built(index, StoredVectors(self.old.file(VECTORS)).all(), each)
         index.change(self.was, self.vectors)
         index.save(work / path.name)
         self.changed.append(index)
         added = int((self.was == MISSING).sum())
-        return known.changed(added, count - (len(self.was) - added), fitness(index, self.vectors))
+        removed = count - (len(self.was) - added)
+        return known.changed(added // each, removed // each, fitness(index, self.vectors))
 
 
 def extras(store: Store, artifact: Artifact) -> Iterator[Extra]:
@@ -217,7 +220,7 @@ def retrain(store: Store, key: Key, report: Report = lambda progress: None) -> A
             told(0, len(vectors))
             index = spec.build(vectors, key.metric, told)
             index.save(work / name)
-            facts[spec.name] = Carried.built(index, vectors, due[spec.name])
+            facts[spec.name] = Carried.built(index, vectors, old.manifest.each, due[spec.name])
             return index
 
         for name in old.manifest.files:

@@ -18,6 +18,7 @@ from searchdemo.collection.behind import UP_TO_DATE, Behind
 from searchdemo.collection.classify import Classification, classified
 from searchdemo.collection.embedded import Embedded, embed
 from searchdemo.collection.exact import exact_once
+from searchdemo.collection.hits import hits
 from searchdemo.collection.labelled import all_labels
 from searchdemo.collection.maps import Map
 from searchdemo.collection.missed import compared
@@ -36,7 +37,7 @@ from searchdemo.encoders.templates import ClassRows, readable_classes
 from searchdemo.errors import BadQuery, NoPictures, NotHere
 from searchdemo.galleries.base import Gallery
 from searchdemo.indexes.base import Index, uncounted
-from searchdemo.indexes.vectors import Vectors
+from searchdemo.indexes.vectors import ArrayVectors, Vectors
 from searchdemo.types import MISSING, Comparison, Count, Hit, Missed, SearchResult, Timing
 
 FEW = 0.01  # share of the pictures: where a filter leaves no more, comparing all of them is faster, see `bench filter`
@@ -77,6 +78,14 @@ class Collection:
             return self
         part = self.shelf.snapshots.get((self.snapshot.identity, size), lambda: self.snapshot.part(size))
         return replace(self, snapshot=part)
+
+    def wholes(self) -> Collection:
+        """The same without vectors of parts of pictures; itself where there are none."""
+        snapshot = self.snapshot
+        if snapshot.vectors.each == 1:
+            return self
+        vectors = ArrayVectors(snapshot.vectors.all())
+        return replace(self, snapshot=replace(snapshot, identity=(snapshot.identity, "wholes"), vectors=vectors))
 
     # Positions and rows
 
@@ -293,23 +302,7 @@ class Collection:
 
     def hits(self, embedded: Embedded, positions: np.ndarray, pictures: bool = True) -> tuple[Hit, ...]:
         """What an index found (1, k) for a query as hits, best first by their true cosines."""
-        best = rescored(embedded.vector, self.vectors, positions)
-        found = best.positions[0][best.positions[0] != MISSING]
-        rows, scores = self.gallery_rows(found).tolist(), np.clip(best.scores[0][: len(found)], -1, 1).tolist()
-        shares: list[tuple[float, ...]] = [()] * len(found)
-        if len(embedded.terms) > 1:
-            shares = [tuple(each) for each in embedded.shares(self.vectors.take(found)).tolist()]
-        ranked = zip(range(1, len(rows) + 1), rows, scores, found.tolist(), shares, strict=True)
-        return tuple(self._hit(*each, with_picture=pictures) for each in ranked)
-
-    def _hit(
-        self, rank: int, row: int, score: float, position: int, shares: tuple[float, ...], with_picture: bool
-    ) -> Hit:
-        shown = self.gallery
-        picture = shown.pictures.shown(row) if with_picture else None
-        blur = shown.blur(row) if with_picture and picture is None else None
-        label, name, file = shown.label(row), shown.class_name(row), shown.file(row)
-        return Hit(rank, row, label, name, score, file, picture, blur, position, shown.more_labels(row), shares)
+        return hits(self, embedded, positions, pictures)
 
     def classify(
         self,

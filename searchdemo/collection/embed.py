@@ -7,10 +7,11 @@ import itertools
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from PIL import Image
@@ -18,7 +19,7 @@ from PIL import Image
 from searchdemo.collection.journal import KEY_BYTES, Journal
 from searchdemo.collection.progress import Progress, Report
 from searchdemo.decoding import OWN_BYTES
-from searchdemo.encoders.base import Encoder
+from searchdemo.encoders.base import How
 from searchdemo.errors import BadPicture
 from searchdemo.galleries.base import Arriving, LivingPictures, Pictures, content_digest
 from searchdemo.pictures import check_whole, open_picture
@@ -33,6 +34,19 @@ TELL_S = 1.0
 FIRST_BATCH = 1  # pictures, as long as nothing was measured
 
 Stored = Callable[[bytes], "np.ndarray | None"]  # the vector (dim,) that is stored for a content, or None
+
+
+class Sees(Protocol):
+    """What is needed of an encoder here: see encoders/base.py, and tiles.py."""
+
+    dim: int
+    how: How
+    transform: str
+    weights_sha256: str
+
+    def preprocess(self, images: Iterable[Image.Image]) -> np.ndarray: ...
+
+    def encode_pixels(self, pixels: np.ndarray) -> np.ndarray: ...
 
 
 @dataclass(frozen=True)
@@ -78,7 +92,7 @@ def opened(encoded: bytes | None) -> tuple[Image.Image | None, str]:
 def embed(
     pictures: Pictures,
     rows: np.ndarray,
-    encoder: Encoder,
+    encoder: Sees,
     scratch: Path | None,
     report: Report,
     stage: str,
@@ -133,7 +147,7 @@ def embed(
 class Work:
     """What a batch needs to know. `prepare` is safe for several threads."""
 
-    def __init__(self, pictures: Pictures, encoder: Encoder, fingerprint: str, journal: Journal, stored: Stored):
+    def __init__(self, pictures: Pictures, encoder: Sees, fingerprint: str, journal: Journal, stored: Stored):
         self._pictures, self._encoder, self._journal, self._stored = pictures, encoder, journal, stored
         self._living = pictures if isinstance(pictures, LivingPictures) else None
         self._gallery = hashlib.sha256(fingerprint.encode()).digest()

@@ -58,7 +58,7 @@ def _timed(collection: Collection, vector: np.ndarray, k: int, only: np.ndarray 
 
 def certain(collection: Collection, vector: np.ndarray, k: int, only: np.ndarray | None) -> np.ndarray | None:
     """The k nearest by the stored half floats; None where a vector that was not returned might be among them."""
-    if not isinstance(collection.vectors, StoredVectors):
+    if not isinstance(collection.vectors.flat, StoredVectors):
         return None
     index = collection.index("ivf")
     (nprobe,) = index.spec.params

@@ -1,7 +1,8 @@
 """Writes a collection as one Parquet file that Embedding Atlas, `datasets` and `import` open.
 
 Columns: row, label, labels, class_name, caption and the columns of filters that have a value; x and y from the map;
-neighbors, {"ids": [...], "distances": [...]}, which is the form that Embedding Atlas reads; vector.
+neighbors, {"ids": [...], "distances": [...]}, which is the form that Embedding Atlas reads; vector, that of the whole
+picture where its parts have some, too.
 """
 
 from __future__ import annotations
@@ -101,7 +102,7 @@ def _each(
 ) -> Iterator[dict]:
     for query, own, positions, out in zip(queries, part, found, gone, strict=True):
         others = positions[~out & (positions != own) & (positions != MISSING)][:k]
-        distances = 1 - np.clip(collection.vectors.take(others) @ query, -1, 1)
+        distances = 1 - np.clip(collection.vectors.scores(query[None], others[None])[0], -1, 1)
         order = np.argsort(distances, kind="stable")
         ids = collection.gallery_rows(others[order])
         yield {"ids": ids.tolist(), "distances": distances[order].tolist()}

@@ -213,8 +213,12 @@ class Library:
         report: Report = lambda progress: None,
         batch_size: int = BATCH_SIZE,
         rebuild: bool = False,
+        tiles: int | None = None,
     ) -> Artifact:
-        """Embed a gallery and store its vectors. Raises NoPictures, NoWeights, and what `build` in build.py does."""
+        """Embed a gallery and store its vectors. Raises NoPictures, NoWeights, and what `build` in build.py does.
+
+        tiles: parts of each picture that are stored too, per side; None: as what is stored so far has them
+        """
         started = time.perf_counter()
         if held := self._held.get(key.gallery):
             return held.build(self.encoder(key.encoder), key, report, batch_size)
@@ -227,7 +231,8 @@ class Library:
         def settled(gallery: Gallery) -> None:
             self._replace(key.gallery, gallery)
 
-        artifact = build(gallery, self.encoder(key.encoder), self.store, key, report, batch_size, rebuild, settled)
+        encoder = self.encoder(key.encoder)
+        artifact = build(gallery, encoder, self.store, key, report, batch_size, rebuild, settled, tiles)
         self.calibrate(artifact)
         if gallery.pictures.own_files:
             self._read_headers(key, report)

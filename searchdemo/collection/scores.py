@@ -19,11 +19,10 @@ def rescored(queries: np.ndarray, vectors: Vectors, found: np.ndarray) -> Neighb
     queries: (q, dim) unit rows; found: (q, k) positions. Those that are MISSING get -inf and stand at the end.
     """
     cosines = np.empty(found.shape, np.float32)
-    step = max(1, FLOATS_AT_ONCE // max(1, found.shape[1] * vectors.dim))
+    step = max(1, FLOATS_AT_ONCE // max(1, found.shape[1] * vectors.each * vectors.dim))
     for start in range(0, len(queries), step):
         part = slice(start, start + step)
-        # Not a matrix product: BLAS may round the products of equal rows differently.
-        cosines[part] = np.einsum("qd,qkd->qk", queries[part], vectors.take(np.maximum(found[part], 0)))
+        cosines[part] = vectors.scores(queries[part], np.maximum(found[part], 0))
     cosines[found == MISSING] = -np.inf
     order = np.lexsort((found, -cosines), axis=1)
     return Neighbors(np.take_along_axis(found, order, axis=1), np.take_along_axis(cosines, order, axis=1))

@@ -19,11 +19,12 @@ from searchdemo.collection.store import METADATA, Artifact, Key, Store, card_fil
 from searchdemo.collection.vocabulary import VOCABULARY
 from searchdemo.encoders.base import Encoder
 from searchdemo.encoders.templates import ClassRows, readable
-from searchdemo.errors import BadArtifact, SearchDemoError
+from searchdemo.errors import BadArtifact, BadQuery, SearchDemoError
 from searchdemo.files import sha256_of
-from searchdemo.indexes.base import Index, IndexSpec, uncounted
+from searchdemo.indexes.base import DESCRIBING, Index, IndexSpec, uncounted
 from searchdemo.indexes.described import Described
 from searchdemo.indexes.table import AT_ONCE, find
+from searchdemo.indexes.tiled import TiledIndex
 from searchdemo.indexes.vectors import StoredVectors
 from searchdemo.metadata.follow import Metadata
 from searchdemo.types import Count
@@ -78,7 +79,7 @@ class Shelf:
             opened = self._opened(spec, artifact, snapshot, progress, described)
             if self.device is None or self.device.startswith("cuda"):
                 opened.to_gpu(self.device or "cuda:0")
-            return opened
+            return opened if snapshot.vectors.each == 1 else TiledIndex(opened, snapshot.vectors.each)
 
         return self.indexes.get(self._kept_as(name, artifact, snapshot), open_index)
 
@@ -125,7 +126,7 @@ class Shelf:
         if not encoder.has_text or len(snapshot.vectors) < calibration.fewest_pictures():
             return None
         words = self.vocabulary.get(encoder.weights_sha256, lambda: readable(encoder, VOCABULARY)[0])
-        return calibration.calibrate(words, snapshot.vectors.all())
+        return calibration.calibrate(words, snapshot.vectors.flat.all(), snapshot.vectors.each)
 
     def _opened(
         self,
@@ -135,7 +136,12 @@ class Shelf:
         progress: Count,
         described: Callable[[], Described] | None,
     ) -> Index:
-        vectors = snapshot.vectors
+        vectors, each = snapshot.vectors.flat, snapshot.vectors.each
+        if each > 1 and spec.library in DESCRIBING:
+            raise BadQuery(
+                f"{spec.name} keeps facts for one vector per picture, and here are {each}: choose another index, or "
+                f"build with `{artifact.key.build_command} --tiles 0`."
+            )
         if not isinstance(vectors, StoredVectors):  # a part of them, which no file belongs to
             return spec.build(vectors.all(), self.metric, progress)
         if spec.name == "ivf":
@@ -163,8 +169,9 @@ class Shelf:
         Raises BadArtifact."""
         if (path := self._file(spec, artifact, snapshot)) is None:
             return None
+        vectors = snapshot.vectors.flat
         try:
-            opened = spec.load(path, len(snapshot.vectors), snapshot.vectors.dim)
+            opened = spec.load(path, len(vectors), vectors.dim)
         except BadArtifact:
             if self._file(spec, artifact, snapshot) is None:
                 return None
@@ -184,5 +191,6 @@ class Shelf:
         stored = self.store.extra(artifact, index_file(spec))
         if stored is None:
             return None
-        trained_on = stored.card.get("trained_on", len(snapshot.vectors))  # one that grew may have fewer cells
-        return stored.path if stored.card.get("factory") == spec.recipe(trained_on, snapshot.vectors.dim) else None
+        vectors = snapshot.vectors.flat
+        trained_on = stored.card.get("trained_on", len(vectors))  # one that grew may have fewer cells
+        return stored.path if stored.card.get("factory") == spec.recipe(trained_on, vectors.dim) else None

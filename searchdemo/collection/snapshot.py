@@ -10,7 +10,8 @@ import numpy as np
 from searchdemo.collection.store import DIGESTS, QUERY_DIGESTS, VECTORS, Artifact
 from searchdemo.errors import BadArtifact
 from searchdemo.galleries.base import LivingPictures, Pictures
-from searchdemo.indexes.vectors import ArrayVectors, StoredVectors, Vectors, unit
+from searchdemo.indexes.tiled import TiledVectors
+from searchdemo.indexes.vectors import StoredVectors, Vectors, unit
 from searchdemo.types import MISSING
 
 
@@ -41,7 +42,9 @@ class Snapshot:
                     f"mend it with `{artifact.key.build_command} --rebuild`."
                 ) from error
 
-        vectors = StoredVectors(artifact.file(VECTORS))
+        vectors: Vectors = StoredVectors(artifact.file(VECTORS))
+        if artifact.manifest.tiles:
+            vectors = TiledVectors(vectors, artifact.manifest.each)
         queries = array("queries.npy")
         if queries is None:
             queries = np.empty((0, vectors.dim), np.float32)
@@ -56,7 +59,7 @@ class Snapshot:
     def part(self, size: int) -> Snapshot:
         """The first `size` positions of a fixed shuffle; the held-out queries stay the same."""
         chosen = np.random.default_rng(0).permutation(len(self.vectors))[:size]
-        vectors = ArrayVectors(self.vectors.all()[chosen])
+        vectors = self.vectors.part(chosen)
         gone = np.flatnonzero(np.isin(chosen, self.gone))
         rows, digests = self.gallery_rows(chosen), None if self.digests is None else self.digests[chosen]
         return replace(self, identity=(self.identity, size), vectors=vectors, rows=rows, digests=digests, gone=gone)

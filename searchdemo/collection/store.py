@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from searchdemo import assets, scratch, shipped
+from searchdemo.collection.tiles import SIZES, per_picture
 from searchdemo.errors import BadArtifact, NotBuilt, SearchDemoError
 from searchdemo.files import discard, exclusive, make_folder, own_folder, sha256_of, write_json
 from searchdemo.galleries import packed
@@ -116,6 +117,16 @@ class Manifest:
     embed_seconds: float = 0.0  # gallery and queries together
     built: dict = field(default_factory=dict)  # when, on what, with which versions
     format: int = FORMAT
+    tiles: int = 0  # per side: each picture has vectors of so many squared parts, too, see tiles.py
+
+    @property
+    def each(self) -> int:
+        """Vectors per picture."""
+        return per_picture(self.tiles)
+
+    @property
+    def pictures(self) -> int:
+        return self.vectors // self.each
 
 
 @dataclass(frozen=True)
@@ -334,6 +345,8 @@ def read_manifest(path: Path, key: Key | None = None) -> Manifest:
     for name, wanted in (("transform", key.transform), ("metric", key.metric)) if key else ():
         if wanted and getattr(manifest, name) != wanted:
             raise ValueError(f"{name} {getattr(manifest, name)!r}, wanted {wanted!r}")
+    if manifest.tiles not in SIZES:
+        raise ValueError(f"tiles {manifest.tiles}, wanted one of {SIZES}")
     if VECTORS not in manifest.files:
         raise ValueError(f"no checksum of {VECTORS}")
     return manifest

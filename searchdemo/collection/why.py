@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
+from searchdemo.collection.tiles import boxes
 from searchdemo.decoding import OWN_BYTES
 from searchdemo.encoders.base import Encoder
 from searchdemo.errors import NoPictures
@@ -33,6 +34,7 @@ BATCH = 64  # pictures per pass
 @dataclass(frozen=True)
 class Why:
     row: int  # of the gallery
+    box: str  # the part of the picture that matched best, whose map it is, "x,y,width,height"; "": the whole
     score: float  # cosine of the query and the picture, as the encoder sees it now
     drops: np.ndarray  # (rows, columns) float64: how much the score falls where a cell is covered; below 0: it rises
     passes: int  # of the encoder
@@ -52,19 +54,22 @@ class Why:
     def to_json(self) -> dict:
         """The JSON of the command line and of the API. drops: rows of the picture from the top, cells from the left."""
         content: dict = {"row": self.row, "score": self.score, "drops": self.drops.tolist(), "passes": self.passes}
+        content |= {"box": self.box} if self.box else {}
         terms = [{"term": term, "weight": weight} for term, weight in self.terms]
         return content | ({"terms": terms, "shares": list(self.shares)} if terms else {})
 
 
 def why(collection: Collection, query: Query, row: int) -> Why:
     """See Collection.why."""
-    collection.position(row)
+    position = np.array([collection.position(row)])
     if (encoded := collection.gallery.pictures.encoded(row)) is None:
         raise NoPictures(f"The picture of row {row:,} is not on this machine, so its parts cannot be covered.")
     embedded, encoder = collection.embed(query), collection.encoder()
-    picture = reduced(open_picture(encoded, OWN_BYTES), DETAIL * collection.encoder_spec.input_px)
+    which = int(collection.vectors.best(embedded.vector[0], position)[0])
+    box = boxes(collection.artifact.manifest.tiles)[which]
+    picture = reduced(box.crop(open_picture(encoded, OWN_BYTES)), DETAIL * collection.encoder_spec.input_px)
     itself, drops, passes = occluded(picture, encoder, embedded.vector[0])
-    found = Why(row, float(itself @ embedded.vector[0]), drops, passes)
+    found = Why(row, str(box) if which else "", float(itself @ embedded.vector[0]), drops, passes)
     if not query.composed:
         return found
     terms = tuple((str(term), term.weight) for term in embedded.terms)

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import threading
 import time
+from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -22,23 +23,47 @@ if TYPE_CHECKING:
 DECODE_ALL = 0.25  # where more than this share of the vectors is asked for, all are decoded, once
 
 
-class Vectors(Protocol):
-    """Unit rows by position. Safe for concurrent readers."""
+class Vectors(ABC):
+    """Unit rows by position. Safe for concurrent readers. One that has several at a position is in tiled.py."""
 
     dim: int
+    each: int = 1  # rows at a position
 
+    @abstractmethod
     def __len__(self) -> int: ...
 
+    @abstractmethod
     def take(self, positions: np.ndarray) -> np.ndarray:
         """Positions of any shape (...) -> (..., dim) float32 unit rows."""
-        ...
 
+    @abstractmethod
     def all(self) -> np.ndarray:
         """(n, dim) float32 unit rows, read only."""
-        ...
+
+    @property
+    def flat(self) -> Vectors:
+        """With one row at a position, as an index holds them."""
+        return self
+
+    def part(self, positions: np.ndarray) -> Vectors:
+        """Those at some positions (m,), in memory."""
+        return ArrayVectors(self.all()[positions])
+
+    def scores(self, queries: np.ndarray, positions: np.ndarray) -> np.ndarray:
+        """(q, k) cosines of queries (q, dim) with what lies at positions (q, k), the best of several."""
+        # Not a matrix product: BLAS may round the products of equal rows differently.
+        return np.einsum("qd,qkd->qk", queries, self.take(positions))
+
+    def best(self, query: np.ndarray, positions: np.ndarray) -> np.ndarray:
+        """(m,) which of the rows at each position (m,) is nearest to a query (dim,), from 0."""
+        return np.zeros(len(positions), np.int64)
+
+    def nearest(self, query: np.ndarray, positions: np.ndarray) -> np.ndarray:
+        """(m, dim) that row."""
+        return self.take(positions)
 
 
-class ArrayVectors:
+class ArrayVectors(Vectors):
     """Vectors in memory, as a part of a gallery has them."""
 
     def __init__(self, rows: np.ndarray):
@@ -57,7 +82,7 @@ class ArrayVectors:
         return self._rows
 
 
-class StoredVectors:
+class StoredVectors(Vectors):
     """Vectors in a mapped file, decoded to float32 on the way out."""
 
     def __init__(self, path: Path):

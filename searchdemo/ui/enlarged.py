@@ -67,7 +67,7 @@ class Enlarged:
         except SearchDemoError as error:
             return of | {"said": str(error)}
         by = f" {by_terms(found.terms, found.shares)}" if found.terms else ""
-        return of | {"said": f"{found}{by}", "drops": found.drops.tolist(), "most": found.most}
+        return of | {"said": f"{found}{by}", "drops": found.drops.tolist(), "most": found.most, "box": found.box}
 
 
 def enlarged_html(gallery: Gallery, row: int, own: bool) -> str:

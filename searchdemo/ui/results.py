@@ -44,6 +44,6 @@ class Results:
         drawn = ""
         if result.hits:
             best = result.hits[0]
-            nearest = collection.vectors.take(np.array([best.position]))[0]
+            nearest = collection.vectors.nearest(result.vector, np.array([best.position]))[0]
             drawn = lesson_html(result.vector, nearest, f"the nearest: {named(best)}")
         return said, tiles, rows, drawn

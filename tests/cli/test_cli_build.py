@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
 import sys
 
 import numpy as np
+from PIL import Image
 
 from searchdemo import cli
 from searchdemo.collection.store import Store
@@ -159,3 +161,27 @@ def test_a_search_says_that_the_folder_has_changed(run, tmp_path):
     found = run("search", "--gallery", gallery, "--text", "red")
     assert [hit["file"] for hit in found["hits"]] == ["b.png"]
     assert found["notice"].startswith("1 picture was added, 1 removed since the last build; run `python -m searchdemo")
+
+
+def test_parts_of_pictures_are_stored_until_they_are_told_away(run, tmp_path, capsys):
+    mine = ["--gallery", folder_of({"a.png": "red", "b.png": "blue", "c.png": "lime"}, tmp_path / "mine")]
+    picture = Image.new("RGB", (60, 60), "blue")
+    picture.paste("red", (0, 40, 20, 60))
+    picture.save(tmp_path / "mine" / "small.png")
+    answer = run("build", *mine, "--tiles")
+    assert (answer["vectors"], answer["pictures"], answer["tiles"], answer["embedded"]) == (20, 4, 2, 4)
+    assert run("build", *mine)["built"] is False
+    assert run("build", *mine, "--tiles", "3")["vectors"] == 40
+    assert {built["tiles"] for built in run("list")["built"]} == {3}
+    run("build", *mine, "--tiles", "2")
+    found = run("search", *mine, "--text", "red", "--index", "flat", "--why", "2")
+    assert [hit["file"] for hit in found["hits"][:2]] == ["a.png", "small.png"] and len(found["hits"]) == 4
+    assert (
+        found["hits"][1]["box"] == found["why"]["box"] == "0,0.333333,0.666667,0.666667"
+        and "box" not in found["hits"][0]
+    )
+    assert cli.main(["search", *mine, "--text", "red", "--index", "flat"]) == 0
+    assert re.search(r"2 +\d +0\.\d+ +0,0\.333333,0\.666667,0\.666667 +small\.png", capsys.readouterr().out)
+    assert run("build", *mine, "--tiles", "0")["vectors"] == 4
+    assert cli.main(["build", *mine, "--tiles", "2"]) == 0
+    assert "Built: 20 vectors (4 pictures, each with 4 parts) and 0 queries" in capsys.readouterr().out

@@ -66,6 +66,8 @@ def result_tiles(result: SearchResult, own: bool = False) -> list[Tile]:
         caption, said = f"{rank}. {named(hit)}", explained(hit.score)
         if hit.shares:
             said = f"{by_terms(result.terms, hit.shares)} {said}"
+        if hit.box:
+            said = f"{part_named(hit.box)} {said}"
         if hit.file and hit.more_labels:  # the file's name stands in the place of its classes
             said = f"Labels: {hit.class_names}. {said}"
         if hit.row in missed:
@@ -83,6 +85,15 @@ def by_terms(terms: Sequence[tuple[str, float]], shares: Sequence[float]) -> str
     """What each term adds to the score."""
     each = (f"{share:+.3f} by {weight:g}: {term}" for (term, weight), share in zip(terms, shares, strict=True))
     return f"The score is {', '.join(each)}."
+
+
+def part_named(box: str) -> str:
+    """ "0.5,0,0.5,0.5" as people read it."""
+    x, y, width, height = (float(number) for number in box.split(","))
+    return (
+        f"Its part from {x:.0%} to {x + width:.0%} of the width, and {y:.0%} to {y + height:.0%} of the height, "
+        "matched best."
+    )
 
 
 def named(hit: Hit) -> str:

@@ -62,7 +62,7 @@ def getting_ready(collection: Collection, index: str, step: Step) -> Iterator[St
 
 def why(collection: Collection, index: str) -> str:
     """Why an index is not ready at once."""
-    if len(collection) < collection.artifact.manifest.vectors:
+    if len(collection) < collection.artifact.manifest.pictures:
         return f"it is built for {len(collection):,} of the vectors"
     return "it is loaded" if collection.has_index(index) else "it is built once, and kept for the next time"
 

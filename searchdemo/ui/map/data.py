@@ -93,7 +93,7 @@ def overlay(collection: Collection, chosen: Choice, query: Query) -> dict:
     exact = exact_once(collection, vector, chosen.k, only).positions
     around = exact_once(collection, vector, PLACED_BY, collection.allowed(query)).positions
     if own == MISSING:
-        at = drawn.place(around, collection.vectors.take(around) @ vector[0])
+        at = drawn.place(around, collection.vectors.scores(vector, around[None])[0])
     else:
         at = tuple(drawn.points[own].tolist())
     shown: dict = {
@@ -121,7 +121,7 @@ def compared(exact: np.ndarray, found: np.ndarray, collection: Collection, vecto
     instead = found[~np.isin(found, exact)]
     kinds = [KINDS[int(missed)] for missed in ~np.isin(exact, found)] + [KINDS[2]] * len(instead)
     positions = np.concatenate([exact, instead])
-    cosines = collection.vectors.take(positions) @ vector
+    cosines = collection.vectors.scores(vector[None], positions[None])[0]
     each = zip(positions.tolist(), kinds, cosines.tolist(), strict=True)
     return [{"position": position, "kind": kind, "score": cosine} for position, kind, cosine in each]
 

@@ -16,7 +16,14 @@
   });
   cells.getContext('2d').putImageData(dark, 0, 0);
   [canvas.width, canvas.height] = [picture.naturalWidth, picture.naturalHeight];
-  canvas.getContext('2d').drawImage(cells, 0, 0, canvas.width, canvas.height);
+  // Of a picture that matched by a part, the map is that of the part.
+  const [x, y, width, height] = found.box ? found.box.split(',').map(Number) : [0, 0, 1, 1];
+  const place = [x * canvas.width, y * canvas.height, width * canvas.width, height * canvas.height];
+  const drawn = canvas.getContext('2d');
+  drawn.fillStyle = 'rgb(0 0 0 / .84)';
+  drawn.fillRect(0, 0, canvas.width, canvas.height);
+  drawn.clearRect(...place);
+  drawn.drawImage(cells, ...place);
   canvas.dataset.drawn = 'true';
   button.click();
 }
