@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections import Counter, deque
@@ -85,7 +86,9 @@ def _look(
     try:
         found = entry.stat()
     except OSError as error:
-        reason = "a link to nothing" if entry.is_symlink() else error.strerror or type(error).__name__
+        reason = error.strerror or type(error).__name__
+        if entry.is_symlink():
+            reason = "a link that leads back to itself" if error.errno == errno.ELOOP else "a link to nothing"
         if not entry.name.startswith("."):
             listing.unread[path] = reason
         return
