@@ -60,6 +60,7 @@ HOME = {  # library -> the only places that may import it
     "matplotlib": {"bench"},
     "sklearn": {"bench", "indexes/sklearn_index.py"},
     **{name: {f"indexes/{name}_index.py"} for name in ("hnswlib", "usearch", "annoy", "nmslib", "scann")},
+    "py3langid": {"encoders/languages.py"},
     "pymilvus": {"indexes/milvus_index.py", "indexes/milvus_rows.py"},
 }
 HEAVY = [

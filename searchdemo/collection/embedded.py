@@ -18,6 +18,7 @@ from searchdemo.collection.query import Query
 from searchdemo.collection.terms import PICTURE, TEXT, Term
 from searchdemo.decoding import OWN_BYTES
 from searchdemo.encoders.base import Encoder
+from searchdemo.encoders.languages import foreign
 from searchdemo.encoders.written import tidy
 from searchdemo.errors import BadQuery
 from searchdemo.pictures import open_picture
@@ -64,6 +65,7 @@ def embed(
         if term.kind == TEXT:
             text = query.prompt.replace("{}", tidy(str(term.value)))
             rows.append(reader.encode_texts([text])[0])
+            notices[foreign(reader.name, str(term.value))] = None
             notices[reader.text_notice(text)] = None
             encode_ms += (time.perf_counter() - started) * 1000
             continue

@@ -46,6 +46,7 @@ class EncoderSpec:
     prompt: str = "{}"  # the sentence for a visitor's own words
     temperature: float = 0.07  # of the softmax over class names
     trained_on: str = ""  # the gallery whose pictures and labels it was trained with
+    languages: tuple[str, ...] = ("en",)  # that its text tower reads, ISO 639-1; see languages.py
     extra: str = "encoders"  # the extra in pyproject.toml that brings the libraries it needs
 
 

@@ -14,6 +14,7 @@ from functools import cached_property
 import numpy as np
 
 from searchdemo.encoders.base import How
+from searchdemo.encoders.languages import foreign
 from searchdemo.encoders.quantised import SCALE, SCALES, dequantise, unpacked
 from searchdemo.encoders.rows import unit
 from searchdemo.encoders.weights import Weights, check_shapes, part_of
@@ -151,6 +152,8 @@ class TextTower:
     def _refusal(self, text: str, reading: Reading) -> str:
         if not reading.unknown:
             return f"The text {text!r} says nothing about a picture: add a word for what it shows, such as 'dog'."
+        if told := foreign(self._name, text):
+            return f"The encoder {self._name!r} does not know {listed(reading.unknown)}: {told}."
         known = [*self.sentences.reader.pieces, *self.sentences.words]
         near = difflib.get_close_matches(reading.unknown[0], known, 1, cutoff=0.75)
         hint = f"did you mean {near[0]!r}?" if near and near[0].isalpha() else "it reads English."
