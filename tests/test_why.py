@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import io
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from searchdemo.collection.query import Query
 from searchdemo.collection.why import BATCH, CELLS, edges
@@ -148,3 +149,14 @@ def test_what_cannot_be_asked_is_refused(show, world):
         collection.why(Query(text="red"), 0)
     with pytest.raises(BadQuery, match="no row 300"):
         collection.why(Query(text="red"), 300)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+def test_the_page_shows_a_picture_turned_as_its_map_is(kind):
+    """Chromium turns JPEG and PNG as their headers say, and no WebP, which is sent turned."""
+    thumbnails = pytest.importorskip("searchdemo.ui.components.thumbnails")
+    encoded = file(halves((96, 64), RED, BLUE), kind, exif=turned(6))
+    sent = base64.b64decode(thumbnails.picture_url(encoded, 256).partition(",")[2])
+    shown = Image.open(io.BytesIO(sent))
+    by_browser = shown if kind == "WEBP" else ImageOps.exif_transpose(shown)
+    assert by_browser.size == (64, 96)

@@ -55,6 +55,7 @@ def picture_url(picture: bytes, side: int) -> str:
     `side` x `side` pixels. Raises BadPicture.
     """
     kind = next((kind for start, kind in SIGNATURES if picture.startswith(start)), None)
-    if kind is None or len(picture) > INLINE_BYTES:
+    turned = kind == "webp" and b"EXIF" in picture  # Chromium does not turn a WebP as its header says; we do
+    if kind is None or len(picture) > INLINE_BYTES or turned:
         picture, kind = smaller_jpeg(open_picture(picture), side), "jpeg"
     return f"data:image/{kind};base64,{base64.b64encode(picture).decode()}"
