@@ -8,6 +8,7 @@ import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
+from searchdemo.collection.box import box_of
 from searchdemo.collection.query import Query
 from searchdemo.ui import api
 
@@ -41,7 +42,7 @@ def test_text(client):
     assert set(answer["timing"]) == {"preprocess_ms", "encode_ms", "search_ms", "fetch_ms"}
 
 
-def test_a_query_of_several_terms_as_python_answers_it(client, picture):
+def test_a_query_of_several_terms_as_python_answers_it(client):
     text, where = "2: red - 0.5: boat + #12", "label in ('boat', 'house')"
     answer = client.predict(text=text, **WHAT, where=where, api_name="/search_by_text")
     collection = page_server.library().open("scenes", "bundled")
@@ -54,8 +55,6 @@ def test_a_query_of_several_terms_as_python_answers_it(client, picture):
     ]
     for hit in answer["hits"]:
         assert sum(hit["shares"]) == pytest.approx(hit["score"], abs=1e-6)
-    part = client.predict(image=picture, **WHAT, text="- red", box="0,0,0.5,0.5", api_name="/search_by_image")
-    assert [term["weight"] for term in part["terms"]] == [1, -1]
     with pytest.raises(AppError, match="at character 6: there is no term after"):
         client.predict(text="red -", **WHAT, api_name="/search_by_text")
 
@@ -72,6 +71,43 @@ def test_why_a_picture_matched_as_python_answers_it(client, picture):
         client.predict(image=None, **asked | {"row": 2000}, text="red", api_name="/why")
     with pytest.raises(AppError, match="There is no picture to search with"):
         client.predict(image=None, **asked, api_name="/why")
+
+
+@pytest.mark.parametrize(
+    ("text", "box"),
+    [
+        ("+ blue", ""),
+        ("0.5: #picture - 2: red + #12 - #held-out-3", "0.5,0,0.5,1"),
+        ("t-shirt: 3:2 + #12 + #12", "0,0,0.5,0.5"),
+        ("", "0.25,0.25,0.5,0.5"),
+    ],
+)
+def test_a_picture_with_words_rows_and_a_box_as_python_answers_it(client, picture, text, box):
+    where = "label in ('boat', 'house')"
+    answer = client.predict(image=picture, **WHAT, where=where, text=text, box=box, api_name="/search_by_image")
+    collection = page_server.library().open("scenes", "bundled")
+    given = Query(picture=collection.gallery.pictures.encoded(7), text=text or None, box=box_of(box))
+    expected = collection.search(given, "flat", 4, where=where).to_json()
+    assert answer | {"timing": 0} == expected | {"timing": 0}
+    assert len(answer["hits"]) == 4 and ("terms" in answer) == bool(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "box", "sentence"),
+    [
+        ("0: #picture", "", "Every term has the weight 0"),
+        ("#picture - #picture", "", "cancel each other"),
+        ("+ #99999", "", "There is no row 99999"),
+        ("+ 99: red", "", "the weight 99 is out of bounds"),
+        ("", "nan,0,1,1", "does not lie within the picture"),
+        ("", "0.5,0.5,0,0.1", "does not lie within the picture"),
+        ("", "0.5,0.5,0.6,0.1", "does not lie within the picture"),
+        ("", "half", "is not of the form x,y,width,height"),
+    ],
+)
+def test_what_is_wrong_beside_a_picture_gets_one_sentence(client, picture, text, box, sentence):
+    with pytest.raises(AppError, match=sentence):
+        client.predict(image=picture, **WHAT, text=text, box=box, api_name="/search_by_image")
 
 
 def test_a_filter(client, picture):

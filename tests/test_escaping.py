@@ -18,6 +18,8 @@ from searchdemo.ui.components.messages import as_message, hint, refusal_html
 from searchdemo.ui.components.placeholder import placeholder
 from searchdemo.ui.components.templates import element, render
 from searchdemo.ui.components.tiles import result_tiles
+from searchdemo.ui.origin import WORDS, Origin
+from searchdemo.ui.strip import strip_html
 from searchdemo.ui.tradeoffs.view import warning_html
 
 UI = Path(templates.__file__).parents[1]
@@ -77,6 +79,14 @@ def test_names_of_classes_and_files_with_markup_stay_names(evil, world):
     assert "img" in seen.tags and evil in seen.text
     assert not {"script", "b"} & {*seen.tags} and seen.handlers == [] and seen.tags.count("svg") == 0
     assert "<" not in placeholder(evil).partition(",")[2]  # percent-encoded within a data: URL
+
+
+@pytest.mark.parametrize("evil", EVIL)
+def test_chips_of_terms_with_markup_stay_text(evil):
+    seen = Tags(strip_html(None, Origin(WORDS), f"{evil} + 2: {evil}", said=evil))
+    assert seen.tags.count("li") == 2 and seen.text.count(evil) == 5
+    assert [one for one in seen.handlers if evil not in one] == []
+    assert not {"script", "svg", "img"} & {*seen.tags}
 
 
 def test_no_other_place_makes_html():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from io import BytesIO
 
 import numpy as np
 import pytest
@@ -36,6 +37,7 @@ def read(text: str) -> list[tuple[float, str]]:
         ('"rock - paper" + 2: “a + b”', [(1, '"rock - paper"'), (2, '"a + b"')]),
         ('"#12"', [(1, '"#12"')]),
         ("rock - paper", [(1, "rock"), (-1, "paper")]),
+        ("0.00001: dog - .30000000000000004: cat", [(0.00001, "dog"), (-0.30000000000000004, "cat")]),
     ],
 )
 def test_terms(text, terms):
@@ -69,6 +71,10 @@ def test_terms(text, terms):
         "4-4-2: a formation",
         "e-mail: how to",
         "x -y",
+        "black-and-white",
+        "re: invoice",
+        "3:2 photo",
+        "it\u2019s 5 o\u2019clock",
     ],
 )
 def test_what_stays_plain_text(text):
@@ -157,9 +163,51 @@ def test_a_picture_and_words(world):
     assert 7 not in rows
 
 
+BOTH = Image.new("RGB", (8, 4), (255, 0, 0))  # red on the left, blue on the right
+BOTH.paste((0, 0, 255), (4, 0, 8, 4))
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"picture": BOTH, "text": "2: #picture + 0.7: blue - 1.3: #7"},
+        {"picture": BOTH, "box": Box(0.5, 0, 0.5, 1), "text": "- red + #held-out-2"},
+        {"row": 7, "text": "0.5: red + #picture - #9 - #9"},
+        {"row": 7, "box": Box(0, 0, 0.5, 0.5), "text": "#picture + 0.25: #12"},
+        {"held_out": 3, "text": "red + red - 0.1: #picture"},
+    ],
+)
+def test_pictures_rows_and_boxes_are_terms_as_words_are(world, given):
+    """Their order does not matter, a weight of 0 is as good as absence, and the shares sum to the score."""
+    collection = world.ready().open(*WHERE)
+    query = Query(**given)
+    result = collection.search(query, "flat", 6, where="label != 'n1'")
+    assert result.hits and len(result.terms) == len(query.terms) > 1
+    for hit in result.hits:
+        assert len(hit.shares) == len(result.terms)
+        assert sum(hit.shares) == pytest.approx(hit.score, abs=1e-6)
+    text = given["text"] if "#picture" in given["text"] else f"#picture {given['text']}"
+    turned = written(reversed(parse(text)))
+    same = collection.embed(Query(**given | {"text": turned})).vector
+    assert same.tobytes() == collection.embed(query).vector.tobytes()
+    silent = collection.search(
+        Query(**given | {"text": f"{text} + 0: blue - 0: #11"}), "flat", 6, where="label != 'n1'"
+    )
+    assert silent.to_json() | {"timing": 0} == result.to_json() | {"timing": 0}
+
+
+def test_a_part_of_a_turned_picture_is_of_the_picture_as_it_is_seen(world):
+    exif, file = Image.Exif(), BytesIO()
+    exif[0x0112] = 6  # its left is the top of what is seen
+    BOTH.save(file, "PNG", exif=exif)
+    collection = world.ready().open(*WHERE)
+    for part, seen in (((0, 0, 1, 0.5), 0), ((0, 0.5, 1, 0.5), 2)):
+        embedded = collection.embed(Query(picture=file.getvalue(), box=Box(*part)))
+        assert embedded.vector[0] == pytest.approx(np.eye(8)[seen])
+
+
 def test_a_box_of_a_picture(world):
-    both = Image.new("RGB", (8, 4), (255, 0, 0))
-    both.paste((0, 0, 255), (4, 0, 8, 4))
+    both = BOTH
     collection = world.ready().open(*WHERE)
     right = collection.embed(Query(picture=both, box=Box(0.5, 0, 0.5, 1))).vector[0]
     assert right == pytest.approx(np.eye(8)[2])

@@ -27,8 +27,8 @@ from searchdemo.ui.components.thumbnails import picture_data
 from searchdemo.ui.components.tiles import result_tiles
 from searchdemo.ui.demo import build_demo
 from searchdemo.ui.link import linked_value
+from searchdemo.ui.origin import HELD_OUT, PICTURE, ROW, WORDS, Origin, checked_template, given_words, query_of
 from searchdemo.ui.page import Page, about
-from searchdemo.ui.query import HELD_OUT, PICTURE, ROW, WORDS, Origin, checked_template, given_words, query_of
 from tests.loopback_hub import nobody
 
 

@@ -97,6 +97,7 @@ def box(text: str) -> Box | None:
 
 
 def run(arguments: argparse.Namespace) -> Answer:
+    from searchdemo.collection.presence import UNKNOWN
     from searchdemo.collection.query import check_k
     from searchdemo.metadata.grammar import parse
 
@@ -139,6 +140,8 @@ def run(arguments: argparse.Namespace) -> Answer:
     if result.presence:
         said_so = str(result.presence)
         lines.append(f"{said_so[0].upper()}{said_so[1:]}.")
+    if result.terms:
+        lines.append(UNKNOWN)
     if result.comparison:
         which = ", ".join(str(hit.row) for hit in result.comparison.hits)
         lines.append(f"Against exact search: {result.comparison.missed}" + (f" (rows {which})." if which else "."))

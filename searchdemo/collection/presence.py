@@ -20,6 +20,8 @@ from searchdemo.types import Presence
 if TYPE_CHECKING:
     from searchdemo.collection.collection import Collection
 
+UNKNOWN = "A query of several terms has no probability: the curve was made for single texts."
+
 
 def presence(collection: Collection, embedded: Embedded, only: np.ndarray | None) -> Presence | None:
     """None for what is no single text, and where a build has made no curve. only: (n,) bool, what an answer may hold.

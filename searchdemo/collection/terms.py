@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from decimal import Decimal
 
 from searchdemo.errors import BadQuery
 
@@ -137,5 +138,10 @@ def written(terms: Iterable[Term]) -> str:
     for term in terms:
         minus, size = term.weight < 0, abs(term.weight)
         sign = (" - " if minus else " + ") if text else ("- " if minus else "")
-        text += sign + (f"{size:g}: " if size != 1 else "") + str(term)
+        text += sign + (f"{number(size)}: " if size != 1 else "") + str(term)
     return text
+
+
+def number(weight: float) -> str:
+    """As a text has it: 1e-05 would be no weight."""
+    return format(Decimal(str(weight)).normalize(), "f")

@@ -9,6 +9,7 @@ from searchdemo.collection.collection import Collection
 from searchdemo.collection.examples import instructive
 from searchdemo.errors import BadQuery, NoPictures, SearchDemoError
 from searchdemo.ui.components.tiles import Tile
+from searchdemo.ui.origin import Origin
 from searchdemo.ui.page import INDEX, K, Page
 
 COUNT = 6
@@ -47,4 +48,12 @@ def example(page: Page, gallery: str, encoder: str, place: int) -> tuple:
 def tiles(page: Page, gallery: str, encoder: str) -> list[Tile]:
     """One per example, in their order."""
     opened = [example(page, gallery, encoder, place) for place in range(len(chosen(page, gallery, encoder)))]
-    return [Tile(*values[0]) for values in opened]
+    return [Tile(picture, name, term=term(page, origin, encoder)) for (picture, name), origin, *_ in opened]
+
+
+def term(page: Page, origin: Origin, encoder: str) -> str:
+    """As which it can be added to the query; "" where the vectors are not built."""
+    try:
+        return str(page.query.term_of(origin, origin.gallery, encoder) or "")
+    except SearchDemoError:
+        return ""

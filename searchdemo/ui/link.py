@@ -10,14 +10,18 @@ from urllib.parse import urlencode
 
 import gradio as gr
 
-from searchdemo.errors import SearchDemoError
+from searchdemo.collection.box import box_of
+from searchdemo.collection.terms import PICTURE as PICTURE_TERM
+from searchdemo.collection.terms import Term, parse, written
+from searchdemo.errors import BadQuery, SearchDemoError
 from searchdemo.indexes.base import SEARCH_PARAMS
 from searchdemo.ui.components.messages import hint
 from searchdemo.ui.components.templates import render
 from searchdemo.ui.examples import chosen, example
 from searchdemo.ui.mine.galleries import UPLOAD
+from searchdemo.ui.origin import HELD_OUT, PICTURE, ROW, Origin, names_picture
 from searchdemo.ui.page import Page, filter_text
-from searchdemo.ui.query import HELD_OUT, QUIET, ROW, WORDS, Origin
+from searchdemo.ui.query import QUIET
 from searchdemo.ui.serving.arguments import shown as shown_value
 
 VIEW = re.compile(
@@ -49,11 +53,11 @@ def add(page: Page, tabs: gr.Tabs, titles: Sequence[str], notice: gr.HTML) -> No
     usual = {name: carried[name].value for name in (*page.params, *page.linked)}  # a link leaves these values out
 
     def write(*values: Any) -> str:
-        *set_, words, template, origin, view, tab = values
+        *set_, text, template, origin, part, view, tab = values
         pairs = dict(zip(carried, set_, strict=True))
+        pairs |= query_in_link(origin, text, template, part, str(pairs["gallery"]))
         if str(pairs["gallery"]).startswith(UPLOAD):  # it is not there for whoever follows the link
-            pairs["gallery"], origin = None, origin if origin and origin.kind == WORDS else None
-        pairs |= query_in_link(origin, words, template)
+            pairs["gallery"] = None
         pairs |= {"map": view, "tab": tab}
         kept = {name: value for name, value in pairs.items() if value not in (None, "", [], usual.get(name))}
         return urlencode(kept, doseq=True)
@@ -81,13 +85,13 @@ def add(page: Page, tabs: gr.Tabs, titles: Sequence[str], notice: gr.HTML) -> No
             for component, value in zip([page.gallery, page.encoder], values[:2], strict=True)
         ]
         try:
-            words, shown = linked_query(page, str(sidebar[0]), str(sidebar[1]), asked)
+            shown = linked_query(page, str(sidebar[0]), str(sidebar[1]), asked, said)
         except (SearchDemoError, ValueError) as error:
             said.append(str(error))
-            words, shown = gr.skip(), [gr.skip()] * len(query.shown)
+            shown = [gr.skip()] * len(query.shown)
         tab = asked.get("tab")
         if not query.asked.first():
-            words, shown, tab = gr.skip(), [gr.skip()] * len(query.shown), None
+            shown, tab = [gr.skip()] * len(query.shown), None
         if tab and tab not in titles:
             said.append(f"There is no tab {shown_value(tab)}.")
         opened = gr.update(selected=titles.index(tab)) if tab in titles else gr.skip()
@@ -102,42 +106,70 @@ def add(page: Page, tabs: gr.Tabs, titles: Sequence[str], notice: gr.HTML) -> No
             )
             template = gr.skip()
         sentence = gr.update(value=hint("From the link: " + " ".join(said)) if said else "", visible=bool(said))
-        return [*values, words, template, *shown, view, opened, sentence]
+        return [*values, template, *shown, view, opened, sentence]
 
-    inputs = [*carried.values(), query.words, query.template, query.origin, page.map_view, open_tab]
+    inputs = [*carried.values(), query.text, query.template, query.origin, query.box, page.map_view, open_tab]
     # The first script adds what only the browser knows: where the map is, and the open tab.
     written = button.click(write, inputs, box, js=render("open_tab.js"), **QUIET)
     shown = written.success(lambda: gr.update(visible=True), None, box, **QUIET)
     shown.success(None, box, box, js=render("copy_link.js"))
-    outputs = [*carried.values(), query.words, query.template, *query.shown, page.map_view, tabs, notice]
+    outputs = [*carried.values(), query.template, *query.shown, page.map_view, tabs, notice]
     page.demo.load(read, None, outputs, show_progress="hidden", queue=False).success(None, js=query.refresh)
 
 
-def query_in_link(origin: Origin | None, words: str, template: str) -> dict[str, object]:
-    """What a link says of the query; nothing of the visitor's own picture."""
-    if origin is None:
+def query_in_link(origin: Origin | None, text: str, template: str, part: str, gallery: str) -> dict[str, object]:
+    """What a link says of the query; nothing of one with a picture that whoever follows it does not have: the
+    visitor's own, or one of another gallery than the link opens."""
+    if origin is None or origin.kind == PICTURE:
         return {}
-    if origin.kind == WORDS:
-        return {"text": words, "template": template}
-    return {name: origin.number for name, kind in NUMBERED.items() if kind == origin.kind}
+    galleries = {origin.gallery, origin.terms_of} - {""}
+    if galleries and (galleries != {gallery} or gallery.startswith(UPLOAD)):
+        return {}
+    numbers = {name: origin.number for name, kind in NUMBERED.items() if kind == origin.kind}
+    return numbers | {"box": part, "text": text, "template": template if text else ""}
 
 
-def linked_query(page: Page, gallery: str, encoder: str, asked: Mapping[str, str]) -> tuple:
-    """(words, values of query.shown) that a link asks for. Raises ValueError, SearchDemoError."""
-    if text := asked.get("text"):
-        return text, page.query.typed(text)
-    opened = page.library.gallery(gallery)
+def linked_query(page: Page, gallery: str, encoder: str, asked: Mapping[str, str], said: list[str]) -> Sequence:
+    """Values of query.shown that a link asks for. said: gets a sentence for each part that cannot be taken.
+
+    Raises ValueError, SearchDemoError.
+    """
+    text, opened = asked.get("text", "").strip(), page.library.gallery(gallery)
+    part, shown = linked_box(asked.get("box", ""), said), None
     for name, pictures, made in (
         ("row", opened.pictures, page.query.row),
         ("picture", opened.queries, page.query.held_out),
     ):
-        if (given := asked.get(name)) is not None:
+        if shown is None and (given := asked.get(name)) is not None:
             if not given.isdecimal() or len(given) > 15 or int(given) >= len(pictures):
                 raise ValueError(f"{name} = {shown_value(given)} is none of the {len(pictures):,} that {gallery} has.")
-            return gr.skip(), made(opened, int(given))
-    if not chosen(page, gallery, encoder):
-        return gr.skip(), [gr.skip()] * len(page.query.shown)
-    return gr.skip(), example(page, gallery, encoder, 0)
+            shown = made(opened, int(given))
+    if shown is None:
+        if part:
+            said.append(f"box = {shown_value(part)} is a part of a picture, and the link has none.")
+        if text:
+            return page.query.edited(text, "", None, None, gallery, encoder)
+        offered = chosen(page, gallery, encoder)
+        return example(page, gallery, encoder, 0) if offered else [gr.skip()] * len(page.query.shown)
+    picture, origin, strip, *_ = shown
+    if text:
+        try:
+            terms = parse(text)
+            text = text if names_picture(text) else written((Term(PICTURE_TERM), *terms))
+            _, origin, strip, text, _ = page.query.edited(text, "", origin, None, gallery, encoder)
+        except BadQuery as error:
+            said.append(f"The picture alone is searched with. {error}")
+            text = ""
+    return picture, origin, strip, text, part
+
+
+def linked_box(given: str, said: list[str]) -> str:
+    """As the page has it; "" for all of the picture."""
+    try:
+        return str(box_of(given) or "")
+    except BadQuery as error:
+        said.append(f"All of the picture is searched with. {error}")
+        return ""
 
 
 def linked_value(name: str, component: gr.components.Component, asked: Sequence[str]) -> object:

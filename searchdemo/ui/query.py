@@ -1,10 +1,10 @@
-"""The one query of the page: a picture, words, a result that was clicked, or a held-out picture. All tabs show it."""
+"""The one query of the page: a picture, words, a result that was clicked, or a sum of them. All tabs show it."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,42 +12,33 @@ import gradio as gr
 import numpy as np
 from PIL import Image
 
+from searchdemo.collection import terms
 from searchdemo.collection.collection import Collection
 from searchdemo.collection.query import Query
+from searchdemo.collection.terms import Term
 from searchdemo.encoders.table import find
 from searchdemo.errors import BadPicture, BadQuery, Cancelled, NoPictures, NotBuilt, NoWeights, SearchDemoError
 from searchdemo.formats import suffixes
 from searchdemo.galleries.base import Gallery
-from searchdemo.jpeg import smaller_jpeg
 from searchdemo.pictures import open_picture
-from searchdemo.types import Blur
 from searchdemo.ui.asked import Asked
 from searchdemo.ui.components.answer import Answer
 from searchdemo.ui.components.messages import refusal_html, sentence_errors
-from searchdemo.ui.components.query_picture import FOREIGN, QueryPicture, foreign, opened_picture, readable
+from searchdemo.ui.components.query_picture import FOREIGN, QueryPicture, foreign, opened_picture
 from searchdemo.ui.components.templates import render
-from searchdemo.ui.components.thumbnails import row_tile, shown_url
-from searchdemo.ui.components.tiles import Tiles, file_name
-from searchdemo.ui.page import Choice, IndexMissing, NoQuery, Page, building_html, whole
+from searchdemo.ui.components.thumbnails import row_tile
+from searchdemo.ui.components.tiles import Tiles
+from searchdemo.ui.origin import FALLBACK, HELD_OUT, PICTURE, ROW, WORDS, Origin, names_picture, query_of
+from searchdemo.ui.page import Choice, IndexMissing, Page, building_html, whole
 from searchdemo.ui.serving.arguments import nth
 from searchdemo.ui.serving.limits import BUILD
 from searchdemo.ui.serving.turns import SEARCH, TURNS
+from searchdemo.ui.strip import THE_PICTURE, beside_own, kept_to, strip_html, without_picture
 
-PICTURE, WORDS, ROW, HELD_OUT = "picture", "words", "row", "held_out"
-FALLBACK = "bundled"  # an encoder that reads words and comes with searchdemo
-STRIP_PX = 96
+STRIP_TEXT = "() => document.getElementById('query').dataset.text"  # see strip.js
+ONE_PICTURE = "It takes the place of the picture before: a query has one of yours, or one part of a picture."
 FLIGHT = ("takeoff", "landing")  # scripts before and after a request
 QUIET = {"show_progress": "hidden"}
-
-
-@dataclass(frozen=True)
-class Origin:
-    """Where the query comes from. It holds names and numbers, no picture: sessions keep it."""
-
-    kind: str  # PICTURE | WORDS | ROW | HELD_OUT
-    gallery: str = ""  # of a row or a held-out picture
-    number: int = 0  # of the row or the held-out picture
-    truth: str = ""  # its class name, where that is known
 
 
 @dataclass(frozen=True)
@@ -61,6 +52,9 @@ class Fill:
 
 class CurrentQuery:
     """Makes the strip above the tabs where it is constructed; the image and the text tab place its other fields.
+
+    `text` holds the terms in the syntax of collection/terms.py, "" of a picture alone. The field for words shows it,
+    the chips of the strip are drawn from it, and what is done to a chip or a tile is an edit of it: see strip.js.
 
     A tab says what it shows of the query:
 
@@ -76,31 +70,53 @@ class CurrentQuery:
         self.page = page
         self.picture = QueryPicture(elem_id="query-picture", render=False)
         self.words = gr.Textbox(
-            label="Words", placeholder="a red boat on the sea", elem_id="words", scale=4, max_lines=1, render=False
+            label="Words",
+            placeholder="a red boat on the sea + sunset - people",
+            elem_id="words",
+            scale=4,
+            max_lines=1,
+            render=False,
         )
         self.template = gr.Textbox(
             find(FALLBACK).prompt, label="Prompt template", elem_id="template", scale=2, render=False
         )
-        self.origin = gr.State(None)
+        self.box = gr.HTML(
+            "", html_template=render("box.html"), js_on_load=render("box.js"), elem_id="query-box", render=False
+        )
+        self.origin, self.text = gr.State(None), gr.Textbox("", visible="hidden", label="text")
+        self._proposed = gr.Textbox("", visible="hidden", label="proposed")  # an edit of the text, from the browser
+        files = ["image", *suffixes()]
         with gr.Row(elem_id="query-strip"):
-            self.strip = gr.HTML(strip_html(), elem_id="query", min_height=52)
-            self.surprise = gr.Button("Surprise me", elem_id="surprise", size="md", elem_classes="narrow")
-            self.upload = gr.UploadButton(
-                "Your picture", file_types=["image", *suffixes()], elem_id="upload", size="md", elem_classes="narrow"
-            )
+            self.strip = gr.HTML(strip_html(page, None), js_on_load=render("strip.js"), elem_id="query", min_height=52)
+            button: dict[str, Any] = {"size": "md", "elem_classes": "narrow"}
+            self.surprise = gr.Button("Surprise me", elem_id="surprise", **button)
+            self.upload = gr.UploadButton("Your picture", file_types=files, elem_id="upload", **button)
+            self.add = gr.UploadButton("Add a picture", file_types=files, elem_id="add-picture", **button)
         # gradio repeats an event that came during the one before with the data of the first: clicks are kept here.
         self._clicked = gr.JSON(visible="hidden")
         self._fills: dict[str, Fill] = {}
         self.asked = Asked()
         self._buttons = gr.Column(visible="hidden")  # outside the tabs: what is inside is not there before it is opened
-        self.shown = [self.picture, self.origin, self.strip]
+        self.shown = [self.picture, self.origin, self.strip, self.text, self.box]
         self.refresh = render("refresh.js")
+        self.edited_in = [self.text, self.origin, self.picture, page.gallery, page.encoder]  # of `edited`, what follows
         self.changed(self.surprise.click, self._surprise, page.inputs)
         self.changed(self.upload.upload, self._uploaded, self.upload)
+        self.changed(self.add.upload, self._added, [self.add, self.box, *self.edited_in])
         own = self.picture.input(None, js="() => {}", **QUIET)  # when the picture is removed, it still has the old one
-        read = own.success(self.asked.by(self._brought), self.picture, self.shown, trigger_mode="always_last", **QUIET)
+        read = own.success(
+            self.asked.by(self._brought),
+            [self.picture, *self.edited_in],
+            self.shown,
+            trigger_mode="always_last",
+            **QUIET,
+        )
         read.success(None, js=self.refresh)
-        for event in page.changes:
+        edit = self.strip.submit(None, None, self._proposed, js=STRIP_TEXT)
+        self.changed(edit.success, self.edited, [self._proposed, *self.edited_in])
+        self.strip.input(None, None, self.text, js=STRIP_TEXT).success(None, js=self.refresh)  # a weight is dragged
+        self.text.change(None, self.text, self.words, js="(text) => text")
+        for event in (self.box.input, *page.changes):
             event(None, js=self.refresh)
 
     def changed(self, event: Callable, handler: Callable, inputs: object) -> None:
@@ -126,12 +142,12 @@ class CurrentQuery:
 
         def both(request: gr.Request, what: dict, *values: Any) -> list:
             shown = handler(what, *values[:count])
-            (picture, _), origin, _ = shown
-            words, template, *others = values[count:]
+            (picture, _), origin, _, text, box = shown
+            template, *others = values[count:]
             read = None if origin.kind == ROW else opened_picture(picture)
-            return [*shown, *fill.ask(request, read, words, template, origin, *others)]
+            return [*shown, *fill.ask(request, read, text, template, origin, box, *others)]
 
-        read = [self._clicked, *inputs, self.words, self.template, *self.page.inputs, *fill.inputs]
+        read = [self._clicked, *inputs, self.template, *self.page.inputs, *fill.inputs]
         into = [*self.shown, *fill.outputs]
         self._flown(
             clicked.select, sentence_errors(self.asked.by(both)), read, into, clicked.elem_id, clicked=True, **QUIET
@@ -187,7 +203,8 @@ class CurrentQuery:
                 query, collection, chosen = self.opened(*values[:count])
                 self.page.check_ready(collection, chosen.index)
                 origin = values[self.inputs.index(self.origin)]
-                truth = origin.truth if isinstance(origin, Origin) and origin.gallery == chosen.gallery else ""
+                plain = isinstance(origin, Origin) and origin.gallery == chosen.gallery and not query.composed
+                truth = origin.truth if plain and not query.box else ""
                 return show(query, collection, chosen, truth, *values[count:])
             except (NotBuilt, NoPictures, NoWeights):
                 return [None] * len(outputs)  # the panel above the tabs says so
@@ -246,7 +263,7 @@ class CurrentQuery:
 
     @property
     def fields(self) -> list[gr.components.Component]:
-        return [self.picture, self.words, self.template, self.origin]
+        return [self.picture, self.text, self.template, self.origin, self.box]
 
     @property
     def inputs(self) -> list[gr.components.Component]:
@@ -256,21 +273,20 @@ class CurrentQuery:
     def opened(
         self,
         picture: Image.Image | BadPicture | None,
-        words: str,
+        text: str,
         template: str,
         origin: Origin | None,
+        box: str,
         *sidebar: object,
     ) -> tuple[Query, Collection, Choice]:
         """The query and what it is searched in. Raises NoQuery, and what Page.choice and Page.open raise."""
         chosen = self.page.choice(*sidebar)
         collection = self.page.open(chosen)
-        return query_of(origin, picture, words, template, chosen, collection), collection, chosen
+        return query_of(origin, picture, text, template, chosen, collection, box), collection, chosen
 
-    def params(
-        self, picture: object, words: object, template: object, origin: object, *sidebar: object
-    ) -> dict[str, int]:
-        """A value of every search parameter. Raises BadQuery."""
-        values = sidebar[-len(self.page.params) :]
+    def params(self, *given: object) -> dict[str, int]:
+        """A value of every search parameter, from the values of `inputs`. Raises BadQuery."""
+        values = given[-len(self.page.params) :]
         return {name: whole(name, value) for name, value in zip(self.page.params, values, strict=True)}
 
     # Where a query comes from; each gives the values of `shown`
@@ -280,46 +296,75 @@ class CurrentQuery:
         if not len(opened.queries):
             return self.row(opened, number)
         truth = opened.truth(number)
-        picture, what = opened.queries.encoded(number), f"held-out picture {number:,} of {opened.name}"
-        return (picture, truth), Origin(HELD_OUT, opened.name, number, truth), strip_html(picture, truth, what)
+        return self._alone(Origin(HELD_OUT, opened.name, number, truth), (opened.queries.encoded(number), truth))
 
     def row(self, opened: Gallery, row: int) -> tuple:
         """A picture of the gallery, left out of its own results. Raises BadQuery where there is no such row."""
         if not 0 <= row < len(opened.pictures):
             raise BadQuery(f"There is no row {row:,}: choose from 0 to {len(opened.pictures) - 1:,}.")
-        picture, name = row_tile(opened, row, opened.class_name(row))
-        file = opened.file(row)
-        what = (file if self.page.is_own(opened.name) else file_name(file)) or f"picture {row:,} of {opened.name}"
-        return (picture, name), Origin(ROW, opened.name, row, name), strip_html(picture, name, what)
+        name = opened.class_name(row)
+        return self._alone(Origin(ROW, opened.name, row, name), row_tile(opened, row, name))
 
-    def typed(self, words: str | None) -> tuple:
-        if not words or not words.strip():
-            return None, None, strip_html()
-        return None, Origin(WORDS), strip_html(None, f"“{words}”", "words")
+    def _alone(
+        self, origin: Origin | None, picture: object = None, own: Image.Image | BadPicture | None = None
+    ) -> tuple:
+        """picture: of the field; own: the same, opened, where it is the visitor's."""
+        return picture, origin, strip_html(self.page, origin, "", own), "", ""
 
-    def _brought(self, picture: Image.Image | BadPicture | None) -> tuple:
-        """The box keeps what the visitor put there, but for files that browsers cannot show."""
-        foreign = isinstance(picture, Image.Image) and picture.info.get(FOREIGN)
-        return picture if foreign else gr.skip(), *self._own(picture)
+    def edited(
+        self,
+        proposed: str | None,
+        text: str,
+        origin: Origin | None,
+        picture: Image.Image | BadPicture | None,
+        gallery: str,
+        encoder: str,
+    ) -> tuple:
+        """The text of the query becomes another: it was typed, or made of the chips and a tile. The picture stays while
+        the text names it. Raises UnknownName, BadQuery."""
+        if not proposed or not proposed.strip():
+            return self._alone(None)
+        self.page.names(gallery, encoder)
+        terms_of, refused = kept_to(gallery, proposed, text, origin)
+        if refused:
+            drawn = strip_html(self.page, origin, text, picture, encoder, refused)
+            return gr.skip(), origin, drawn, text, gr.skip()
+        stays = origin is not None and origin.kind != WORDS and names_picture(proposed)
+        now = replace(origin, terms_of=terms_of) if stays and origin else Origin(WORDS, terms_of=terms_of)
+        text = "" if stays and proposed.strip() == THE_PICTURE else proposed.strip()
+        drawn = strip_html(self.page, now, text, picture, encoder)
+        return (gr.skip(), now, drawn, text, gr.skip()) if stays else (None, now, drawn, text, "")
 
-    def _own(self, picture: Image.Image | BadPicture | None) -> tuple:
-        """Values of the origin and the strip for the picture in the box: the visitor's own, or none any more."""
+    def _brought(self, picture: Image.Image | BadPicture | None, *before: Any) -> tuple:
+        """The box keeps what the visitor put there, but for files that browsers cannot show. Without its picture the
+        query is what else its text names."""
         if picture is None:
-            return None, strip_html()
-        if isinstance(picture, BadPicture):
-            return Origin(PICTURE), strip_html(None, "your picture", "it cannot be read")
-        return Origin(PICTURE), strip_html(
-            smaller_jpeg(picture.copy(), STRIP_PX), "your picture", "it stays on this page"
-        )
+            return self.edited(without_picture(before[0]), *before)
+        foreign = isinstance(picture, Image.Image) and picture.info.get(FOREIGN)
+        return self._alone(Origin(PICTURE), picture if foreign else gr.skip(), picture)
 
     def _uploaded(self, path: str | None) -> tuple:
-        if path is None:
-            raise BadPicture("No picture arrived; bring a JPEG, PNG, WebP or GIF.")
-        try:
-            picture = open_picture(Path(path))
-        except BadPicture as error:
-            return Path(path), *self._own(error)
-        return picture.copy() if foreign(Path(path)) else Path(path), *self._own(picture)
+        return self._alone(Origin(PICTURE), *opened_file(path))
+
+    def _added(self, path: str | None, box: str, text: str, origin: Origin | None, _: object, *names: str) -> tuple:
+        """A picture of the visitor's beside what is searched with."""
+        if origin is None:
+            return self._uploaded(path)
+        gallery, encoder = self.page.names(*names)
+        field, own = opened_file(path)
+        stored = None if box or origin.terms_of not in ("", gallery) else self.term_of(origin, gallery, encoder)
+        text = beside_own(text, origin, stored)
+        now = Origin(PICTURE, terms_of=gallery if stored else origin.terms_of)
+        said = "" if stored or origin.kind == WORDS else ONE_PICTURE
+        return field, now, strip_html(self.page, now, text, own, encoder, said), text, ""
+
+    def term_of(self, origin: Origin, gallery: str, encoder: str) -> Term | None:
+        """A picture of this gallery as a term; None for another. Raises SearchDemoError where it is not embedded."""
+        if origin.gallery != gallery:
+            return None
+        if origin.kind == ROW:
+            return Term(terms.ROW, origin.number)
+        return Term(terms.HELD_OUT, self.page.library.open(gallery, encoder).query_number(origin.number))
 
     def _surprise(self, *sidebar: object) -> Sequence:
         """A random query whose class is known, of those whose vectors are stored."""
@@ -337,46 +382,12 @@ def refused(error: SearchDemoError, line: Answer, outputs: Sequence[gr.component
     return [refusal_html(str(error)) if output is line else None for output in outputs]
 
 
-def query_of(
-    origin: Origin | None,
-    picture: Image.Image | BadPicture | None,
-    words: str,
-    template: str,
-    chosen: Choice,
-    collection: Collection,
-) -> Query:
-    """Raises NoQuery when there is nothing to search with here, BadQuery, BadPicture."""
-    if origin is None or (origin.kind == PICTURE and picture is None):
-        raise NoQuery("There is no query yet: bring a picture, type words, click an example, or press “Surprise me”.")
-    if origin.kind == WORDS:
-        if not find(chosen.encoder).text:
-            raise NoQuery(f"{chosen.encoder} reads no words: choose an encoder that does, such as {FALLBACK}.")
-        return Query(text=given_words(words), prompt=checked_template(template))
-    here = origin.gallery == chosen.gallery
-    if origin.kind == ROW and here:
-        return Query(row=origin.number)
-    if (opened := readable(picture)) is not None:
-        return Query(picture=opened)
-    if origin.kind == HELD_OUT and here:
-        return Query(held_out=collection.query_number(origin.number))
-    raise NoQuery(f"The query is a picture of {origin.gallery} that is not on this machine: choose another one.")
-
-
-def given_words(words: str | None) -> str:
-    """Raises NoQuery for no words."""
-    if not words or not words.strip():
-        raise NoQuery("The text is empty: type a few words, such as 'a red boat'.")
-    return words
-
-
-def checked_template(template: str | None) -> str:
-    """The sentence that each term is put in. Raises BadQuery for one without a place for it."""
-    if not template or "{}" not in template:
-        raise BadQuery(f"The template {template!r} has no {{}} for the words to go to: write one, or '{{}}' alone.")
-    return template
-
-
-def strip_html(picture: bytes | Blur | None = None, name: str = "", what: str = "") -> str:
-    """What the page searches with, in one line. Without `what`: that there is nothing yet."""
-    address = shown_url(picture) if picture else ""
-    return render("query.html", address=address, name=name, what=what)
+def opened_file(path: str | None) -> tuple[Path | Image.Image, Image.Image | BadPicture]:
+    """What the field for a picture shows of an upload, and the picture, or why it is none. Raises BadPicture."""
+    if path is None:
+        raise BadPicture("No picture arrived; bring a JPEG, PNG, WebP or GIF.")
+    try:
+        picture = open_picture(Path(path))
+    except BadPicture as error:
+        return Path(path), error
+    return picture.copy() if foreign(Path(path)) else Path(path), picture

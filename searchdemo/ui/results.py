@@ -31,6 +31,7 @@ class Results:
     def _show(self, query: Query, collection: Collection, chosen: Choice, truth: str) -> tuple:
         result = chosen.search(collection, query, compare=True)
         what = "picture" if query.picture is not None else "text" if query.text is not None else ""
+        what = "part of a picture" if query.box else what
         if query.composed:
             what = f"sum of {len(query.counting)} terms"
         searched = f"{len(collection):,} pictures"

@@ -10,6 +10,7 @@ from searchdemo.collection.classify import Classification, Guess, training_note
 from searchdemo.collection.collection import Collection
 from searchdemo.collection.knn import ANY_ANGLE, TEMPERATURE
 from searchdemo.collection.query import Query
+from searchdemo.collection.terms import ROW, Term
 from searchdemo.errors import BadQuery
 from searchdemo.galleries.base import names_right
 from searchdemo.ui.components import plots
@@ -137,6 +138,7 @@ def shared_tiles(found: Classification, own: bool = False) -> list[Tile]:
             f"{100 * share:.2f} %",
             explained(hit.score),
             folder=folder_of(hit, own),
+            term=str(Term(ROW, hit.row)),
         )
         for hit, share in zip(found.neighbors.hits, found.shares, strict=True)
     ]

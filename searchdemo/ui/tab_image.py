@@ -18,6 +18,7 @@ def add(page: Page) -> None:
     with gr.Row():
         with gr.Column(scale=1, min_width=280):
             query.picture.render()
+            query.box.render()
             shown = Tiles("Examples: click one", elem_id="image-examples", elem_classes="examples")
         with gr.Column(scale=3, min_width=320):
             lesson = gr.HTML(elem_id="lesson", js_on_load=render("lesson.js"), render=False)

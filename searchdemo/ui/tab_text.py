@@ -6,8 +6,9 @@ import gradio as gr
 
 from searchdemo.encoders.table import ENCODERS, find
 from searchdemo.ui.components.templates import render
+from searchdemo.ui.origin import FALLBACK
 from searchdemo.ui.page import LAST, Page
-from searchdemo.ui.query import FALLBACK, QUIET
+from searchdemo.ui.query import QUIET
 from searchdemo.ui.results import Results
 
 TITLE = "Text search"
@@ -43,7 +44,7 @@ def add(page: Page) -> None:
 
     clicked = examples.click(example, [examples, page.gallery], query.words, **QUIET)
     for event in (run.click, query.words.submit, query.template.submit, clicked.success):
-        query.changed(event, query.typed, query.words)
+        query.changed(event, query.edited, [query.words, *query.edited_in])
     switched = switch.click(lambda: FALLBACK, None, page.encoder, **QUIET)
     switched.success(None, js=query.refresh)
     page.encoder.change(fit_encoder, page.encoder, [query.template, offer, refusal], **LAST)

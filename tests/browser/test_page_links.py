@@ -28,6 +28,20 @@ VIEWS: dict[str, tuple[dict, dict[str, str]]] = {
             "#text-answer": "This text became",
         },
     ),
+    "a picture, less of another, a part": (
+        {
+            "row": "12",
+            "text": "#picture - 0.5: #40",
+            "box": "0.1,0.2,0.5,0.5",
+            "where": "row < 900",
+            "tab": "Image search",
+        },
+        {
+            "#query .term >> nth=1": "#40",
+            "#image-answer": "This sum of 2 terms became",
+            ".box-tools output": "50 % × 50 %",
+        },
+    ),
     "a vote": (
         {"row": "12", "votes": "7", "vote": "plain: each counts once", "temperature": "0.2", "tab": "Classify"}
         | {"max_degrees": "89"},
@@ -100,6 +114,7 @@ BAD = {
     "index": ("faiss:Flat", "index = 'faiss:Flat' is not offered"),
     "where": ("label ==", "The filter cannot be used, at character 9"),
     "picture": ("9" * 5000, "is none of the"),
+    "box": ("0,0,2,2", "All of the picture is searched with. The box 0,0,2,2 does not lie"),
     "template": ("no place", "template = 'no place' has no {} for the words"),
     "map": ("0.5,0.5,0", "map = '0.5,0.5,0' is not x,y,zoom"),
     "indexes": ("nothing", "indexes = 'nothing' is not offered"),

@@ -9,15 +9,17 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
 
+from searchdemo.collection.box import box_of
 from searchdemo.collection.collection import Collection
 from searchdemo.collection.query import Query
+from searchdemo.encoders.table import find
 from searchdemo.indexes.base import NPROBE
 from searchdemo.indexes.table import INDEXES
 from searchdemo.pictures import open_picture
 from searchdemo.ui import tab_image
 from searchdemo.ui.examples import numbers
 from searchdemo.ui.page import INDEX
-from tests.browser.tools import choose, open_tab, results, search_words, set_slider
+from tests.browser.tools import choose, copied_link, open_tab, results, search_words, set_slider
 
 
 def found(library, query: Query, **options) -> list[str]:
@@ -158,6 +160,99 @@ def test_an_enlarged_hit_shows_which_parts_carry_its_score(as_opened):
     expect(canvas).to_be_visible()
     page.keyboard.press("Escape")
     expect(dialog).to_be_hidden()
+
+
+def chips(page: Page) -> list[str]:
+    """ "2 sunset" of each."""
+    return page.locator("#query .term").evaluate_all(
+        "chips => chips.map(chip => ['output', '.name'].map(part => chip.querySelector(part).textContent).join(' '))"
+    )
+
+
+def expect_tiles(page: Page, tab: str, wanted: list[str]) -> None:
+    scores = page.locator(f"#{tab}-results .tile:not(.missed) .score")
+    expect(scores).to_have_text([tile.split()[-1] for tile in wanted])
+    assert results(page, tab, ":not(.missed)") == wanted
+
+
+def test_words_tiles_and_weights_make_one_query_whose_chips_and_text_are_one(as_opened, library):
+    page, prompt = as_opened, find("bundled").prompt
+    first, gallery = numbers(library.open("scenes", "bundled"))[0], library.gallery("scenes")
+    picture, name = gallery.queries.encoded(first), gallery.truth(first)
+    more = page.get_by_label("Add terms to the query")
+    more.fill("- 0.5: blue")
+    more.press("Enter")
+    expect(page.locator("#query .term")).to_have_count(2)
+    assert chips(page) == [f"1 {name}", "-0.5 blue"]
+    expect(page.locator("#image-answer")).to_contain_text("This sum of 2 terms became 48 numbers")
+    expect(page.locator("#image-answer")).to_contain_text("has no probability")
+    query = Query(picture=picture, text="#picture - 0.5: blue", prompt=prompt)
+    expect_tiles(page, "image", found(library, query))
+    hits = library.open("scenes", "bundled").search(query, "ivf", 12).hits
+    shares = page.locator("#image-results .tile:not(.missed) .shares").first.locator("b")
+    expect(shares).to_have_text([f"{share:+.3f}" for share in hits[0].shares])
+
+    added = hits[3].row
+    tile = page.locator("#image-results .tile:not(.missed)").nth(3).locator("xpath=..")
+    tile.hover()
+    tile.get_by_role("button", name="Less like").click()
+    expect(page.locator("#query .term")).to_have_count(3)
+    expect(page.locator("#query .term").nth(2).locator("img")).to_have_count(1)
+    weight = page.locator("#query .term").nth(1).get_by_role("slider")
+    weight.focus()
+    for _ in range(8):
+        weight.press("ArrowRight")  # from -0.5 to 0.3
+    text = f"#picture + 0.3: blue - #{added}"
+    expect_tiles(page, "image", found(library, Query(picture=picture, text=text, prompt=prompt)))
+    box = weight.bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] + 5, box["y"] + box["height"] / 2, steps=8)
+    text = f"#picture + 2: blue - #{added}"
+    expect_tiles(page, "image", found(library, Query(picture=picture, text=text, prompt=prompt)))  # before it ends
+    page.mouse.up()
+
+    open_tab(page, "Text search")  # the query follows, and the field has the text of the chips
+    expect(page.get_by_label("Words")).to_have_value(text)
+    page.get_by_label("Words").fill(f"{text} + green")
+    page.get_by_label("Words").press("Enter")
+    expect(page.locator("#query .term")).to_have_count(4)
+    for _ in range(2):  # the picture, then blue
+        page.locator("#query .term button").first.click()
+        expect(page.locator("#query .term").first).not_to_contain_text(name if _ == 0 else "blue")
+    expect(page.get_by_label("Words")).to_have_value(f"- #{added} + green")
+    expect(page.locator("#query")).to_contain_text(f"“- #{added} + green”")
+    expect_tiles(page, "text", found(library, Query(text=f"- #{added} + green", prompt=prompt)))
+    link = copied_link(page)
+    assert f"text=-+%23{added}+%2B+green" in link
+
+
+def test_a_box_is_drawn_by_mouse_and_keys_and_cleared(as_opened, library):
+    page, number = as_opened, numbers(library.open("scenes", "bundled"))[2]
+    picture = library.gallery("scenes").queries.encoded(number)
+    page.locator("#image-examples .tile").nth(2).click()
+    expect_tiles(page, "image", found(library, Query(picture=picture)))
+    stage = page.locator(".box-stage").bounding_box()
+    assert stage["width"] == pytest.approx(stage["height"], abs=1)  # it lies over the picture, which is a square
+    at = lambda x, y: (stage["x"] + x * stage["width"], stage["y"] + y * stage["height"])  # noqa: E731
+    page.mouse.move(*at(0.5, 0.25))
+    page.mouse.down()
+    page.mouse.move(*at(1.2, 0.75), steps=6)
+    page.mouse.up()
+    part = copied_link(page).partition("box=")[2].partition("&")[0].replace("%2C", ",")
+    assert [float(number) for number in part.split(",")] == pytest.approx([0.5, 0.25, 0.5, 0.5], abs=0.01)
+    expect(page.locator("#image-answer")).to_contain_text("This part of a picture became")
+    expect_tiles(page, "image", found(library, Query(picture=picture, box=box_of(part))))
+    page.locator(".box").press("Delete")
+    expect_tiles(page, "image", found(library, Query(picture=picture)))
+    page.keyboard.press("Enter")  # on the button that draws one
+    for key in ("ArrowLeft", "ArrowUp", "Shift+ArrowRight"):
+        page.keyboard.press(key)
+    query = Query(picture=picture, box=box_of("0.23,0.23,0.52,0.5"))
+    expect_tiles(page, "image", found(library, query))
+    page.locator("#image-examples .tile").nth(1).click()  # another picture is searched with as a whole
+    expect(page.locator(".box")).to_be_hidden()
+    expect(page.locator("#image-answer")).to_contain_text("This picture became")
 
 
 def test_without_its_picture_the_results_go_quietly(as_opened):
@@ -327,7 +422,7 @@ def test_files_that_browsers_do_not_know_are_searched_and_shown(as_opened, libra
         pytest.importorskip("pillow_heif").register_heif_opener()
     path = tmp_path / f"photograph.{'tif' if kind == 'TIFF' else 'heic'}"
     open_picture(library.gallery("scenes").pictures.encoded(31)).save(path, kind)
-    as_opened.locator("#query-strip input[type=file]").set_input_files(path)
+    as_opened.get_by_test_id("Your picture-upload-button").set_input_files(path)
     expect(as_opened.locator("#query")).to_contain_text("it stays on this page")
     expect(as_opened.locator("#image-answer")).to_contain_text("This picture became")
     as_opened.wait_for_function("document.querySelector('#query-picture img')?.naturalWidth > 0")

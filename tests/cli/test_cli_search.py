@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 
 from searchdemo import cli
+from searchdemo.collection.box import box_of
 from searchdemo.collection.build import balanced_rows
 from searchdemo.collection.library import Library
+from searchdemo.collection.presence import UNKNOWN
 from searchdemo.collection.query import Query
 from searchdemo.collection.store import Store
 from searchdemo.galleries.table import open_gallery
@@ -85,7 +87,18 @@ def test_a_query_of_several_terms_as_python_answers_it(run, built, capsys):
     assert beside["hits"][0]["score"] == found["hits"][0]["score"]
     part = ["--row", str(row), "--box", "0,0,0.5,1", "--text", "- red"]
     assert cli.main(["search", *built, *part, "-k", "2"]) == 0
-    assert "1: #picture  -1: red" in capsys.readouterr().out.splitlines()[0]
+    lines = capsys.readouterr().out.splitlines()
+    assert "1: #picture  -1: red" in lines[0] and UNKNOWN in lines
+
+
+def test_a_picture_with_words_rows_and_a_box_as_python_answers_it(run, built, tmp_path):
+    gallery, row = open_gallery("scenes"), int(scene_rows()[3])
+    picture, text, box = tmp_path / "query.webp", f"0.5: #picture - 2: red + #{row} + t-shirt: 3:2", "0.5,0,0.5,1"
+    picture.write_bytes(gallery.pictures.encoded(row))
+    asked = ["--image", str(picture), "--box", box, "--text", text, "--where", "row > 3", "--index", "flat", "-k", "4"]
+    collection = Library(Store(own=Path(built[-1])), limit=LIMIT).open("scenes", "bundled")
+    expected = collection.search(Query(picture, text, box=box_of(box)), "flat", 4, where="row > 3").to_json()
+    assert run("search", *built, *asked) | {"timing": 0} == expected | {"timing": 0, "stand_in": True}
 
 
 def test_what_is_wrong_with_terms(complaint, built):

@@ -9,6 +9,7 @@ from typing import Any
 
 import gradio as gr
 
+from searchdemo.collection.terms import ROW, Term
 from searchdemo.types import Blur, Hit, SearchResult
 from searchdemo.ui.components.templates import render
 from searchdemo.ui.components.thumbnails import shown_url
@@ -22,6 +23,8 @@ class Tile:
     explained: str = ""  # a sentence, shown on hover and on focus
     mark: str = ""  # "missed": an approximate index did not return it
     folder: str = ""  # of a person's own file
+    shares: tuple[tuple[str, str], ...] = ()  # (term, what it adds to the score)
+    term: str = ""  # as which it can be added to the query: "#12"
     dimmed: bool = False  # probably nothing shows what was asked for
 
     @property
@@ -75,10 +78,16 @@ def result_tiles(result: SearchResult, own: bool = False) -> list[Tile]:
             why = f"It lies in the cell visited as number {cell}. " if cell else ""
             said = f"The index did not return this picture. {why}{said}"
         mark = "missed" if hit.row in missed else ""
+        picture, shares, term = hit.picture or hit.blur, shares_of(result.terms, hit), str(Term(ROW, hit.row))
         tiles.append(
-            Tile(hit.picture or hit.blur, caption, f"{hit.score:.3f}", said, mark, folder_of(hit, own), unlikely)
+            Tile(picture, caption, f"{hit.score:.3f}", said, mark, folder_of(hit, own), shares, term, unlikely)
         )
     return tiles
+
+
+def shares_of(terms: Sequence[tuple[str, float]], hit: Hit) -> tuple[tuple[str, str], ...]:
+    """None of a query of one term, whose share is all of the score."""
+    return tuple((term, f"{share:+.3f}") for (term, _), share in zip(terms, hit.shares, strict=False))
 
 
 def by_terms(terms: Sequence[tuple[str, float]], shares: Sequence[float]) -> str:

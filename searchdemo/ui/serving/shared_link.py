@@ -11,10 +11,12 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 from urllib.parse import parse_qs
 
+from searchdemo.collection.terms import PICTURE, Term
 from searchdemo.ui.components.templates import render
 from searchdemo.ui.serving.sender import page_of, root_of, route_of
 
 TITLE = "searchdemo"
+THE_PICTURE = str(Term(PICTURE))  # in the text of a query that has one
 ABOUT = "Search 100,000 pictures by picture or by words, and see what each index costs and misses."
 TAGS = re.compile(rb"\s*<meta\s+(?:property|name)=\"(?:og|twitter):[^>]*>")
 HEAD = re.compile(rb"<head>\s*<meta charset[^>]*>")  # ours come early: who draws previews reads the beginning
@@ -73,10 +75,12 @@ def described(asked: dict[str, str]) -> tuple[str, str]:
     them into a page escapes them."""
     words, tab = asked.get("text", ""), asked.get("tab", "")
     words = words if len(words) <= MOST else words[:MOST] + "…"
-    subject = f"“{words}”" if words else ""
+    subject = ""
     for name, what in (("row", "picture"), ("picture", "held-out picture")):
         if not subject and asked.get(name, "").isdecimal():
             subject = f"{what} {int(asked[name][:9]):,}"
+    if words:
+        subject = f"“{words.replace(THE_PICTURE, subject) if subject else words}”"
     named = ((word, asked.get(name, "")[:MOST]) for word, name in (("in", "gallery"), ("by", "encoder")))
     view = " ".join(filter(None, (subject, *(f"{word} {name}" for word, name in named if name))))
     title = ": ".join(filter(None, (TITLE, " · ".join(filter(None, (tab[:MOST], view))))))
