@@ -16,7 +16,9 @@ from pathlib import Path
 from searchdemo.errors import NotWritten, SearchDemoError
 
 # What a person can mend: a disk or a quota that is full, a place that may not be written to
-UNWRITABLE = {errno.ENOSPC, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, getattr(errno, "EDQUOT", errno.ENOSPC)}
+FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
+UNWRITABLE = {*FULL, errno.EROFS, errno.EACCES, errno.EPERM}
+CUT_OFF = re.compile(r"\d+ requested and \d+ written")  # all that NumPy says of a disk that is full
 IN_THE_WAY = {errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENOTEMPTY}  # of another kind than what is to be written
 
 _digests: dict[tuple[int, int, int, int], str] = {}
@@ -86,9 +88,9 @@ def told_unwritable(path: Path) -> Iterator[None]:
         if error.errno in IN_THE_WAY:
             way = f"something else lies in its place: move {path} away"
             raise NotWritten(f"{path} cannot be written ({said}): {way}.") from error
-        if error.errno not in UNWRITABLE:
+        if error.errno not in UNWRITABLE and not CUT_OFF.match(str(error)):
             raise
-        raise unwritable(path, said) from error
+        raise unwritable(path, said if error.errno else str(error)) from error
 
 
 @contextlib.contextmanager
@@ -118,8 +120,9 @@ def make_folder(folder: Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
+        room = "make room, or " if error.errno in FULL else ""
         raise SearchDemoError(
-            f"{folder} cannot be made ({error.strerror}): set SEARCHDEMO_HOME to a folder that can be written to."
+            f"{folder} cannot be made ({error.strerror}): {room}set SEARCHDEMO_HOME to a folder that can be written to."
         ) from error
     return folder
 

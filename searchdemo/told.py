@@ -49,6 +49,18 @@ if hasattr(errno, "EDQUOT"):
     FIXES[errno.EDQUOT] = FIXES[errno.ENOSPC]
 
 
+# What no change of the code mends: no room, no right, no memory, a database that is in use
+OF_THE_MACHINE = {errno.ENOSPC, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EMFILE, errno.ENFILE}
+OF_THE_MACHINE |= {errno.ENOMEM, errno.EIO, getattr(errno, "EDQUOT", errno.ENOSPC)}
+
+
+def of_the_machine(error: BaseException) -> str | None:
+    """The sentence of an error that the machine causes and its owner can mend; None for any other."""
+    if isinstance(error, (MemoryError, sqlite3.OperationalError)):
+        return sentence(error)
+    return sentence(error) if isinstance(error, OSError) and error.errno in OF_THE_MACHINE else None
+
+
 def sentence(error: BaseException) -> str | None:
     """None for an error that only a mistake in the code can explain; its traceback says more."""
     if isinstance(error, MemoryError):

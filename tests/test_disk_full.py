@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
+import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -91,3 +96,33 @@ def test_a_folder_that_may_not_be_written_to(tmp_path, monkeypatch):
 def test_other_errors_stay_what_they_are(tmp_path):
     with pytest.raises(FileNotFoundError), replacing(tmp_path / "a") as temporary:
         np.load(temporary)
+
+
+# At any moment: each change of the disk, in turn, is the one that finds no room
+
+HERE = Path(__file__).parent
+STEPS = {"first time": 47, "update": 41, "export": 7, "push": 29, "fetch": 7}  # every so many changes; all by hand
+
+
+@pytest.fixture(scope="module")
+def full_disk(tmp_path_factory) -> Path:
+    """A library that stands between the process and the system, see full_disk.c."""
+    compiler = shutil.which("cc")
+    if compiler is None or not sys.platform.startswith("linux"):
+        pytest.skip("it needs a C compiler, on Linux")
+    made = tmp_path_factory.mktemp("full") / "full_disk.so"
+    subprocess.run([compiler, "-shared", "-fPIC", "-O1", "-o", made, HERE / "full_disk.c", "-ldl"], check=True)
+    return made
+
+
+@pytest.mark.parametrize("kind", STEPS)
+def test_a_disk_that_gets_full_at_any_moment(kind, full_disk, tmp_path):
+    """A sentence, or the right answer; nothing unfinished stays; and with room the next try is right."""
+    step = os.environ.get("SEARCHDEMO_TEST_EVERY") or str(STEPS[kind])
+    words = [sys.executable, "-m", "tests.full_disk", str(tmp_path), kind, step]
+    ran = subprocess.run(
+        words, cwd=HERE.parent, env=os.environ | {"LD_PRELOAD": str(full_disk)}, capture_output=True, text=True
+    )
+    assert ran.returncode == 0, ran.stderr[-3000:]
+    said = json.loads(ran.stdout.splitlines()[-1])
+    assert said["wrong"] == [] and said["tries"] >= 4

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
 
 import gradio as gr
+import numpy as np
 import pytest
 
+from searchdemo.collection.library import Library
 from searchdemo.collection.query import Query
+from searchdemo.collection.taken_in import take_in
 from searchdemo.errors import BadQuery
 from searchdemo.ui import status
 from searchdemo.ui.components import templates
@@ -87,6 +91,18 @@ def test_chips_of_terms_with_markup_stay_text(evil):
     assert seen.tags.count("li") == 2 and seen.text.count(evil) == 5
     assert [one for one in seen.handlers if evil not in one] == []
     assert not {"script", "svg", "img"} & {*seen.tags}
+
+
+@pytest.mark.parametrize("evil", EVIL)
+def test_what_came_with_vectors_of_somebody_else_stays_text(evil, store, tmp_path, monkeypatch):
+    np.save(tmp_path / "v.npy", np.eye(8, dtype=np.float32))
+    rows = [{"id": f"{evil}{n}", "label": [evil, f"{evil}2"], "caption": evil, "class_name": evil} for n in range(8)]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    take_in(store, "theirs", tmp_path / "v.npy", tmp_path / "rows.jsonl")
+    result = Library(store).open("vectors:theirs", "bundled").search(Query(row=0), "flat", k=5)
+    seen = Tags(render("tiles.html", tiles=result_tiles(result), heading=evil, enlarges=True))
+    assert evil in seen.text and not {"script", "b"} & {*seen.tags}
+    assert seen.handlers == [] and seen.tags.count("svg") == 0
 
 
 def test_no_other_place_makes_html():

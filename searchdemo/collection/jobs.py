@@ -12,6 +12,7 @@ from searchdemo.collection.library import Library
 from searchdemo.collection.progress import Progress, Report
 from searchdemo.collection.store import Key
 from searchdemo.errors import BadQuery, Cancelled, SearchDemoError
+from searchdemo.told import of_the_machine
 from searchdemo.types import Count
 
 MOST_WAITING = 8  # builds of all visitors; each is minutes of all cores
@@ -128,7 +129,10 @@ class Builds:
                 artifact = self._library.retrain(key, report) or artifact
         except SearchDemoError as error:
             fail(str(error))
-        except Exception as error:  # a bug, a full disk: the visitor is told, the terminal shows where
+        except Exception as error:  # a bug: the visitor is told, the terminal shows where
+            if said := of_the_machine(error):
+                fail(f"{said} The same build goes on from there.")
+                return
             fail(f"The build stopped ({type(error).__name__}: {error}); start it again to go on from there.")
             raise
         else:

@@ -382,7 +382,7 @@ class Index(ABC):
 
 def check_size(path: Path, size: int) -> None:
     """For libraries that end without a word when the disk is full. Raises OSError where a file has not `size` bytes."""
-    if path.stat().st_size != size:
+    if not path.exists() or path.stat().st_size != size:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
 

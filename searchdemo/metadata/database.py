@@ -89,6 +89,10 @@ class Database:
             with self._memory:
                 yield self._memory
 
+    @property
+    def in_memory(self) -> bool:
+        return self._memory is not None
+
     def state(self) -> str:
         """What `write` was told last; "" before that."""
         with self.open() as db:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -15,6 +16,8 @@ from searchdemo.metadata.columns import COLUMNS
 from searchdemo.metadata.database import Database, Entry
 from searchdemo.metadata.grammar import Condition, columns_of
 from searchdemo.types import Count
+
+T = TypeVar("T")
 
 AT_ONCE = 200  # headers between two writes: what a kill loses
 
@@ -32,16 +35,26 @@ class Metadata:
 
         Headers of files are read first where the condition needs them and no build has read them.
         """
-        self.follow(gallery, any(column.from_file for column in columns_of(condition)))
-        rows = self._database.rows(condition)
+        headers = any(column.from_file for column in columns_of(condition))
+        rows = self._asked(gallery, headers, lambda: self._database.rows(condition))
         meeting = np.zeros(len(gallery.pictures), dtype=bool)
         meeting[rows[rows < len(meeting)]] = True
         return meeting
 
     def facts(self, gallery: Gallery, columns: Sequence[str]) -> dict[str, dict[int, str | int | float]]:
         """Column -> row -> value, where the row has one. Headers of files are read as for `matching`."""
-        self.follow(gallery, any(COLUMNS[name].from_file for name in columns))
-        return self._database.facts(columns)
+        headers = any(COLUMNS[name].from_file for name in columns)
+        return self._asked(gallery, headers, lambda: self._database.facts(columns))
+
+    def _asked(self, gallery: Gallery, headers: bool, ask: Callable[[], T]) -> T:
+        """What the facts say, as they are now."""
+        before = self._database.in_memory
+        self.follow(gallery, headers)
+        found = ask()
+        if self._database.in_memory != before:  # the file could not be opened any more, and little was in memory then
+            self.follow(gallery, headers)
+            found = ask()
+        return found
 
     def follow(self, gallery: Gallery, headers: bool = True, progress: Count | None = None) -> None:
         """Writes what changed in the gallery since it was written last.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from html import escape
 from typing import Any
 
 import gradio as gr
@@ -12,6 +13,7 @@ from pydantic import ValidationError
 from starlette.middleware import Middleware
 
 from searchdemo.errors import SearchDemoError
+from searchdemo.told import of_the_machine
 from searchdemo.ui.components.messages import as_message
 from searchdemo.ui.serving.arguments import check
 from searchdemo.ui.serving.gate import Gate, refuse_validation
@@ -69,6 +71,8 @@ class Served(gr.Blocks):
             if isinstance(error, REFUSED):
                 raise gr.Error(NOT_UPLOADED, print_exception=False, title="", duration=12) from None
             log.exception("%s failed", function.api_name)
+            if said := of_the_machine(error):
+                raise gr.Error(escape(said, quote=False), print_exception=False, title="", duration=12) from None
             raise gr.Error(UNFORESEEN, print_exception=False, title="", duration=12) from None
 
 

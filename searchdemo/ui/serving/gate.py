@@ -20,6 +20,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from searchdemo.errors import BadQuery
+from searchdemo.told import of_the_machine
 from searchdemo.ui.serving.arguments import shown
 from searchdemo.ui.serving.sender import SESSION, address_of, route_of
 from searchdemo.ui.serving.uploads import Refused, Uploads, check_origin
@@ -86,7 +87,9 @@ class Gate:
         except Exception as error:
             if not ended_by(error, HTTPException):  # gradio ends a stream so whose visitor has left
                 log.exception("%s %s failed", scope["method"], scope["path"])
-            if not started:
+            if not started and (said := of_the_machine(error)):
+                await sentence(507, said)(scope, receive, send)
+            elif not started:
                 await sentence(500, "The server met an error that nobody foresaw: it is in its log.")(
                     scope, receive, send
                 )

@@ -49,16 +49,17 @@ class Uploads:
         length = headers_of(scope).get("content-length", "0")
         announced = int(length) if length.isdecimal() and length.isascii() else 0
         self._check(announced)
-        room = min(MOST_AT_ONCE, MOST_IN_ALL - self.held())
         size = 0
 
         async def counted() -> Message:
             nonlocal size
             message = await receive()
-            size += len(message.get("body", b""))
-            if size > room:
-                self._check(size)
+            came = len(message.get("body", b""))
+            size += came
+            self._held += came  # until the next look: several uploads that come at once share what may lie there
+            if size > MOST_AT_ONCE:
                 raise Refused(413, _too_long(size))
+            self._check(0)
             return message
 
         return counted
