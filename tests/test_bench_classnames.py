@@ -102,7 +102,9 @@ def test_the_classes_that_words_fail_on():
     truth = np.array([0, 0, 1, 1, 1, 2, 2])
     names = ("cat", "dog", "bus")
     work = Workload(vectors, np.arange(3), vectors[truth], truth, ("n0", "n1", "n2"), names, {})
-    worst, second, best = classnames.failing(work, np.array([0, 0, 2, 2, 0, 2, 0]))
+    first, next_ = [0, 0, 2, 2, 0, 2, 0], [1, 1, 1, 1, 2, 0, 1]
+    worst, second, best = classnames.failing(work, np.array([first, next_]).T)
+    assert [row["top5"] for row in (worst, second, best)] == pytest.approx([200 / 3, 50, 100])
     assert (worst["class_name"], worst["top1"], worst["taken_for"], worst["queries"]) == ("dog", 0, "bus", 3)
     assert worst["taken_for_percent"] == pytest.approx(200 / 3)
     assert (second["class_name"], second["top1"], second["taken_for"]) == ("bus", 50, "cat")
@@ -118,7 +120,7 @@ def test_one_of_several_labels_is_right():
     names = ("cat", "dog", "bus")
     work = Workload(vectors, np.arange(3), vectors[[1, 0, 2]], truth[:, 0], ("n0", "n1", "n2"), names, {})
     work.all_truth = truth
-    found = {row["class_name"]: row for row in classnames.failing(work, np.array([1, 2, 2]))}
+    found = {row["class_name"]: row for row in classnames.failing(work, np.array([[1, 2, 2]]).T)}
     assert {name: (row["top1"], row["queries"]) for name, row in found.items()} == {
         "cat": (50, 2),
         "dog": (100, 1),
@@ -130,7 +132,7 @@ def test_one_of_several_labels_is_right():
 def test_a_class_without_queries_does_not_fail():
     vectors = np.eye(3, dtype=np.float32)
     work = Workload(vectors, np.arange(3), vectors[:1], np.array([0]), ("n0", "n1", "n2"), ("a", "b", "c"), {})
-    assert [row["label"] for row in classnames.failing(work, np.array([1]))] == ["n0"]
+    assert [row["label"] for row in classnames.failing(work, np.array([[1]]))] == ["n0"]
 
 
 @pytest.fixture

@@ -50,12 +50,26 @@ def test_what_was_not_measured_is_a_dash():
     assert TABLE.cells() == [["a|b", "1.00"], ["–", "–"], ["–", "–"]]
 
 
-def test_a_long_table_is_folded():
-    rows = [{"name": f"row {number}", "ms": 1.0} for number in range(9)]
-    lines = replace(TABLE, rows=rows, title="A < B").markdown().splitlines()
-    assert lines[:3] == ["<details>", "<summary><b>A &lt; B</b> (9 rows)</summary>", ""]
-    assert lines[3].startswith("| name") and lines[-4:] == ["", "<sub>here</sub>", "", "</details>"]
-    assert "<details>" not in replace(TABLE, rows=rows[:8]).markdown()
+def test_a_summary_names_the_least_and_the_most():
+    heads = (
+        Column("index", "index"),
+        Column("k", "k", fixed(0)),
+        Column("one", "one"),
+        Column("p50_ms", "p50 ms", number()),
+    )
+    rows = [
+        {"index": "ivf", "k": 10, "one": "same", "p50_ms": 0.05},
+        {"index": "flat", "k": 10, "one": "same", "p50_ms": 4.0},
+    ]
+    rows += [{"index": "hnsw", "k": 1000, "one": "same", "p50_ms": NAN}, {"index": "lsh", "k": 10, "one": "same"}]
+    table = replace(TABLE, columns=heads, rows=rows)
+    assert table.summary("t.md") == "**A title** ([4 rows](t.md)): p50 ms from 0.0500 (ivf, k 10) to 4.00 (flat, k 10)."
+    alike = replace(table, rows=[row | {"p50_ms": 1.0} for row in rows])
+    assert alike.ranges() == "p50 ms 1.00 in all rows"
+    assert replace(table, rows=rows[2:]).summary("t.md") == "**A title** ([2 rows](t.md))."  # nothing was measured
+    assert replace(table, rows=rows[:1]).summary("t.md") == "**A title** ([1 row](t.md)): p50 ms 0.0500."
+    assert replace(table, told="all hold").summary("t.md").endswith(": all hold.")
+    assert TABLE.ranges() == "ms 1.00 in all rows"  # no figure that is usually told: its first
 
 
 def test_markdown():

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import gc
-import signal
+import os
 import threading
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from searchdemo import cli
+from searchdemo.bench.said.table import all_said
+from searchdemo.bench.suite import milvus as beside
+from searchdemo.bench.table import measure
+from searchdemo.bench.workload import Bench
 from searchdemo.collection.query import Query
-from searchdemo.errors import BadArtifact, BadQuery, NotHere
+from searchdemo.collection.store import Key
+from searchdemo.errors import BadArtifact, BadQuery, NotHere, NotInstalled
 from searchdemo.galleries.base import Gallery
 from searchdemo.indexes.table import INDEXES
+from searchdemo.measure.cards import RunCard
 from searchdemo.measure.metrics import recall_at_k
 from searchdemo.metadata.grammar import parse
 from searchdemo.metadata.milvus import Inexpressible, expression
@@ -26,42 +31,13 @@ KINDS = ("milvus", "milvus-flat", "milvus-ivf-flat", "milvus-ivf-sq8")
 FIRST = 600  # vectors
 
 
-class Server:
-    """A Milvus on loopback, in a process of its own, which can be killed and started again with what it had."""
-
-    def __init__(self, folder: Path):
-        self._folder, self._port = folder, 0
-        self.start()
-
-    def start(self) -> None:
-        from milvus import MilvusServer
-
-        self._server = MilvusServer(wait_for_started=True)
-        self._server.set_base_dir(str(self._folder))
-        if self._port:
-            self._server.config.update(proxy_port=self._port)
-        self._server.start()
-        self._port = self._server.listen_port
-
-    @property
-    def uri(self) -> str:
-        return f"http://127.0.0.1:{self._port}"
-
-    def kill(self) -> None:
-        self._server.server_proc.send_signal(signal.SIGKILL)
-        self._server.server_proc.wait()
-
-    def end(self) -> None:
-        self._server.stop()
-        if self._server.server_proc is not None and self._server.server_proc.poll() is None:
-            self.kill()
-
-
 @pytest.fixture(scope="session")
 def server(tmp_path_factory):
     pytest.importorskip("pymilvus", reason="pip install -r requirements-milvus.txt")
     pytest.importorskip("milvus", reason="the server of the Python package milvus==2.3.5 is not installed")
-    running = Server(tmp_path_factory.mktemp("milvus"))
+    from searchdemo.bench.milvus_server import MilvusServer
+
+    running = MilvusServer(tmp_path_factory.mktemp("milvus"))
     yield running
     running.end()
 
@@ -243,6 +219,56 @@ def test_a_folder_that_changes(tmp_path, world, on_lite):
         assert [hit.file for hit in found] == [hit.file for hit in wanted]
     hits = folder.open().search(Query(text="red"), "milvus", 5, where="label = 'b'").hits
     assert {hit.file for hit in hits} == {"b/green.png", "b/white.png"}
+
+
+# Measured beside FAISS
+
+
+def test_the_benchmark_has_faiss_lite_and_the_server_in_one_table(world, server, monkeypatch):
+    from searchdemo.indexes.milvus_index import client
+
+    pytest.importorskip("milvus_lite")
+    monkeypatch.setenv("SEARCHDEMO_MILVUS", server.uri)
+    before = client().list_collections()
+    few = Bench(world.built(), Key("colours", "mean-colour"), quick=True, indexes=("milvus-flat", "milvus-ivf-sq8"))
+    card = measure("milvus", few)
+    rows = card.parts["milvus"]
+    three = ["FAISS", "Milvus Lite", "Milvus server"]
+    assert [row["library"] for row in rows] == three * 2
+    assert not [note for note in card.notes if "Milvus" in note]
+    assert [row["index"] for row in rows[:3]] == ["flat", "milvus-flat", "milvus-flat"]
+    assert [row["recall_10"] for row in rows[:3]] == [1, 1, 1] and rows[3]["index"].endswith(",SQ8")
+    for row in rows:
+        assert row["of_faiss"] == 1 if row["library"] == "FAISS" else row["of_faiss"] > 0
+        assert 0 < row["p50_ms"] <= row["p95_ms"] and row["repeats"] == 20 and row["build_s"] > 0
+    (table,) = beside.tables([card])
+    assert len(table.rows) == 6 and table.name == "milvus-mean-colour"
+    assert client().list_collections() == before  # nothing of it stays
+
+
+def test_the_benchmark_goes_on_without_a_server_and_says_so(world, monkeypatch):
+    pytest.importorskip("milvus_lite")
+
+    def none(folder):
+        raise NotInstalled("not here")
+
+    monkeypatch.delenv("SEARCHDEMO_MILVUS", raising=False)
+    monkeypatch.setattr(beside, "MilvusServer", none)
+    library, key = world.built(), Key("colours", "mean-colour")
+    card = measure("milvus", Bench(library, key, quick=True, indexes=("milvus-flat",)))
+    assert [row["library"] for row in card.parts["milvus"]] == ["FAISS", "Milvus Lite"]
+    assert "Milvus server: not here" in card.notes and "SEARCHDEMO_MILVUS" not in os.environ
+    with pytest.raises(BadQuery, match="--index hnsw names no kind of Milvus: choose from milvus-flat, "):
+        measure("milvus", Bench(library, key, quick=True, indexes=("hnsw",)))
+
+
+def test_sentences_about_it_are_true_of_the_rows():
+    row = {"kind": "milvus", "vectors": 10, "recall_10": 0.99, "of_faiss": 1.0, "p50_ms": 0.1, "library": "FAISS"}
+    rows = [row, row | {"library": "Milvus Lite", "recall_10": 0.985, "of_faiss": 800.0, "p50_ms": 80.0}]
+    rows += [row | {"library": "Milvus server", "recall_10": 0.992, "of_faiss": 90.0, "p50_ms": 9.0}]
+    said = all_said([RunCard("milvus", "scenes", "bundled", {"milvus": rows}, {}, {})])["milvus"]
+    assert "at most 0.007 between" in said and "800 times as long by Milvus Lite (80.0 ms) and 90.0 times" in said
+    assert "milvus" not in all_said([RunCard("milvus", "scenes", "bundled", {"milvus": rows[:1]}, {}, {})])
 
 
 # What is missing, and what goes away

@@ -6,8 +6,10 @@ import itertools
 import re
 from pathlib import Path
 
+import pytest
+
 from searchdemo import assets
-from searchdemo.bench.report import fill
+from searchdemo.bench.report import Drawn, fill
 from searchdemo.bench.table import BENCHMARKS, ONE_TABLE, UNDRAWN
 from searchdemo.encoders.base import EncoderSpec
 from searchdemo.encoders.table import ENCODERS
@@ -66,7 +68,39 @@ def test_the_measured_tables_are_drawn_from_the_cards_that_ship():
     cards = [found for found in card.cards(assets.CARDS) if not found.quick]
     drawn = BENCHMARKS.keys() - ONE_TABLE.keys() - {*UNDRAWN}  # those of ONE_TABLE are drawn from others
     assert {found.benchmark for found in cards} == drawn
-    assert fill(MEASURED, cards) == MEASURED
+    found = fill(MEASURED, cards)
+    assert found.text == MEASURED
+    beside = {path.name: path.read_text() for path in (ROOT / "docs" / "benchmarks").iterdir()}
+    assert found.pages == beside  # none is old, none is missing
+
+
+def test_the_steps_are_drawn_from_the_cards_that_ship():
+    cards = [found for found in card.cards(assets.CARDS) if not found.quick]
+    text = (ROOT / "docs" / "steps.md").read_text()
+    assert fill(text, cards, "steps.md") == Drawn(text, {})
+
+
+def test_each_table_has_figures_in_its_line():
+    lines = re.findall(r"^- \*\*.*\]\(benchmarks/[\w.-]+\).*$", MEASURED, re.MULTILINE)
+    assert len(lines) > 30 and all(re.search(r"\)(: .*\d.*)\.$", line) for line in lines)
+    assert len(MEASURED.splitlines()) < 400
+
+
+DOCUMENTS = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_links_between_documents_lead_somewhere(document):
+    text = re.sub(r"^```.*?^```|`[^`\n]*`", "", document.read_text(), flags=re.MULTILINE | re.DOTALL)
+    for link in re.findall(r"\]\(([^)\s]+)\)", text):
+        place, _, heading = link.partition("#")
+        if re.match(r"[a-z]+:", link):
+            continue
+        target = document.parent / place if place else document
+        assert target.exists(), f"{document.name} links {link}"
+        if heading:
+            titles = re.findall(r"^#+ (.*)$", target.read_text(), re.MULTILINE)
+            assert heading in {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}, link
 
 
 def test_every_plot_of_the_document_lies_beside_it():

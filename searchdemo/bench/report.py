@@ -1,9 +1,10 @@
 """Documents with tables and plots from run cards: the text between two marks is drawn again, the rest stays.
 
 <!-- table:latency-extraction --> ... <!-- end -->   the Table of this name
+<!-- tables:latency --> ... <!-- end -->             a line for each other table of a benchmark: some figures, and the
+                                                     link to its page, in the folder beside with the document's name
 <!-- text:latency --> ... <!-- end -->               the sentences of this name, see said/table.py
 <!-- table:codes-bundled? --> ... <!-- end -->       the same, and nothing where no card has it yet
-<!-- floors --> ... <!-- end -->                     all requirements of all cards
 ![...](plots/latency.svg)                            the chart of this name, written beside the document
 """
 
@@ -13,8 +14,10 @@ import importlib.util
 import re
 import textwrap
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from searchdemo.bench import steps
 from searchdemo.bench.said.table import all_said
 from searchdemo.bench.table import BENCHMARKS, ONE_TABLE
 from searchdemo.bench.tables import Table, columns
@@ -22,8 +25,9 @@ from searchdemo.errors import BadArtifact, NotHere
 from searchdemo.measure.cards import RunCard, source_of
 
 # A mark without its end must not swallow the text of the next mark.
+BOUNDS = "bounds"
 WIDTH = 140  # of a line of sentences
-MARK = re.compile(r"<!-- (table:|text:)?([\w.-]+)(\?)? -->\n(?:(?!<!--).)*<!-- end -->", re.DOTALL)
+MARK = re.compile(r"<!-- (table:|tables:|text:)([\w.-]+)(\?)? -->\n(?:(?!<!--).)*<!-- end -->", re.DOTALL)
 
 
 def by_benchmark(cards: Sequence[RunCard]) -> dict[str, list[RunCard]]:
@@ -35,10 +39,11 @@ def by_benchmark(cards: Sequence[RunCard]) -> dict[str, list[RunCard]]:
     return {name: found for name, found in grouped.items() if found}
 
 
-def all_tables(cards: Sequence[RunCard]) -> dict[str, Table]:
-    """Name -> table, including the table of requirements."""
-    tables = [table for name, found in by_benchmark(cards).items() for table in BENCHMARKS[name].tables(found)]
-    return {table.name: table for table in [*tables, *requirements(cards)]}
+def all_tables(cards: Sequence[RunCard]) -> dict[str, dict[str, Table]]:
+    """Benchmark -> name -> table. BOUNDS stands for the requirements of all benchmarks, `steps` for bench/steps.py."""
+    found = {name: BENCHMARKS[name].tables(mine) for name, mine in by_benchmark(cards).items()}
+    found |= {BOUNDS: requirements(cards), "steps": steps.tables(cards)}
+    return {name: {table.name: table for table in tables} for name, tables in found.items() if tables}
 
 
 def requirements(cards: Sequence[RunCard]) -> list[Table]:
@@ -53,18 +58,36 @@ def requirements(cards: Sequence[RunCard]) -> list[Table]:
     if not rows:
         return []
     heads = columns("benchmark encoder name measured wanted unit holds")
-    return [Table("floors", "Bounds that the project holds itself to", heads, rows, source_of(cards))]
+    failed = [f"{row['name']} ({row['benchmark']})" for row in rows if row["holds"] != "yes"]
+    told = f"{len(rows) - len(failed)} of {len(rows)} hold" + (f"; not met: {'; '.join(failed)}" if failed else "")
+    return [Table("floors", "Bounds that the project holds itself to", heads, rows, source_of(cards), told=told)]
 
 
-def fill(text: str, cards: Sequence[RunCard]) -> str:
-    """The document with its tables drawn again. Raises BadArtifact for a mark whose table no card has."""
-    drawn = {f"table:{name}": table.markdown() for name, table in all_tables(cards).items()}
-    if "table:floors" in drawn:
-        drawn["floors"] = drawn.pop("table:floors")
-    drawn |= {f"text:{name}": wrapped(text) for name, text in all_said(cards).items()}
+@dataclass(frozen=True)
+class Drawn:
+    text: str  # of the document
+    pages: dict[str, str]  # of the folder beside it: name of a file -> its text
+
+
+def fill(text: str, cards: Sequence[RunCard], document: str = "benchmarks.md") -> Drawn:
+    """The document with its tables drawn again, and the pages that it links.
+
+    Raises BadArtifact for a mark whose table no card has.
+    """
+    folder, by_name = document.removesuffix(".md"), all_tables(cards)
+    pages: dict[str, str] = {}
+    shown = {match.group(2) for match in MARK.finditer(text) if match.group(1) == "table:"}
+    drawn = {f"text:{name}": wrapped(said) for name, said in all_said(cards).items()}
+    for benchmark, tables in by_name.items():
+        drawn |= {f"table:{name}": table.markdown() for name, table in tables.items()}
+        others = {f"{name}.md": table for name, table in tables.items() if name not in shown}
+        lines = [f"- {table.summary(f'{folder}/{file}')}" for file, table in others.items()]
+        drawn[f"tables:{benchmark}"] = "\n".join(lines)
+        if f"<!-- tables:{benchmark}" in text:
+            pages |= {file: table.page(document) for file, table in others.items()}
 
     def filled(match: re.Match) -> str:
-        kind, name, optional = match.group(1) or "", match.group(2), match.group(3) or ""
+        kind, name, optional = match.group(1), match.group(2), match.group(3) or ""
         if optional and kind + name not in drawn:
             return f"<!-- {kind}{name}? -->\n<!-- end -->"
         if kind + name not in drawn:
@@ -74,7 +97,7 @@ def fill(text: str, cards: Sequence[RunCard]) -> str:
             )
         return f"<!-- {kind}{name}{optional} -->\n{drawn[kind + name]}\n<!-- end -->"
 
-    return MARK.sub(filled, text)
+    return Drawn(MARK.sub(filled, text), pages)
 
 
 def wrapped(text: str) -> str:

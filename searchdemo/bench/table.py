@@ -23,6 +23,7 @@ from searchdemo.bench.suite import (
     knn,
     latency,
     metric,
+    milvus,
     peers,
     reduce,
     requirements,
@@ -66,6 +67,7 @@ BENCHMARKS: Table[Benchmark] = Table(
         "scale": scale,
         "embed": embed,
         "peers": peers,
+        "milvus": milvus,
         "hashing": hashing,
         "trees": trees,
         "metric": metric,
@@ -100,7 +102,7 @@ ONE_TABLE = {
 
 # What they measure belongs to the machine that serves, and to how busy that is, or to a person's own weights: no card
 # of them ships, no document has them.
-UNDRAWN = ("hold", "checkpoints")
+UNDRAWN = ("hold", "checkpoints", "milvus")
 
 
 def measure(name: str, bench: Bench) -> RunCard:

@@ -6,13 +6,28 @@ import json
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from html import escape
 from pathlib import Path
 from typing import Any
 
 from searchdemo.measure.cards import RunCard
 
-LONG = 8  # rows of a table in a document: a longer one is folded
+MOST_TOLD = 3
+# Figures that a summary tells, the first of those that a table has. A table without any tells its first figure.
+TELLING = (
+    *(
+        "recall_10",
+        "recall",
+        "top1",
+        "knn_top1",
+        "auroc",
+        "p50_ms",
+        "one_ms",
+        "disk_bytes",
+        "of_brute",
+        "looked_percent",
+    ),
+    *("per_second", "frames_per_second", "p50_ms_exponent", "build_s_exponent", "build_s", "size_bytes"),
+)
 
 Form = Callable[[Any], str]
 
@@ -81,6 +96,7 @@ class Table:
     columns: Sequence[Column]
     rows: Sequence[dict]
     source: str  # RunCard.source
+    told: str = ""  # what its summary says in the place of the ranges; without a full stop
 
     def cells(self) -> list[list[str]]:
         return [
@@ -92,12 +108,49 @@ class Table:
         lines = [[column.head for column in self.columns], *self.cells()]
         text = ["| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines]
         rule = "| " + " | ".join("---:" if column.numeric else "---" for column in self.columns) + " |"
-        table, source = "\n".join([text[0], rule, *text[1:]]), f"<sub>{self.source}</sub>"
-        if len(self.rows) <= LONG:
-            return "\n".join([f"**{self.title}**", "", table, "", source])
-        # Folded: a reader sees the title, and opens it. Markdown within HTML needs empty lines around it.
-        summary = f"<summary><b>{escape(self.title)}</b> ({len(self.rows):,} rows)</summary>"
-        return "\n".join(["<details>", summary, "", table, "", source, "", "</details>"])
+        return "\n".join([f"**{self.title}**", "", text[0], rule, *text[1:], "", f"<sub>{self.source}</sub>"])
+
+    def page(self, document: str) -> str:
+        """All of it, for a file in a folder beside the document."""
+        below = self.markdown().partition("\n")[2]
+        return f"# {self.title}\n{below}\n\nDrawn from run cards, a page of [{document}](../{document}).\n"
+
+    def summary(self, link: str) -> str:
+        """In one line: "**Title** ([40 rows](link)): p50 ms from 0.0211 (ivf, nprobe 2) to 3.90 (flat)."."""
+        told = self.told or self.ranges()
+        rows = "1 row" if len(self.rows) == 1 else f"{len(self.rows):,} rows"
+        return f"**{self.title}** ([{rows}]({link}))" + (f": {told}." if told else ".")
+
+    def ranges(self) -> str:
+        """The least and the most of some figures, and whose they are. What was not measured is left out."""
+        there = [column.key for column in self.columns]
+        chosen = [key for key in TELLING if key in there][:MOST_TOLD]
+        chosen = chosen or [column.key for column in self.columns[1:] if column.numeric][:1]
+        names = self._names(min(map(there.index, chosen), default=0))
+        said = (self._range(self.columns[there.index(key)], names) for key in chosen)
+        return "; ".join(filter(None, said))
+
+    def _range(self, column: Column, names: Sequence[str]) -> str:
+        figures = [(row.get(column.key), name) for row, name in zip(self.rows, names, strict=True)]
+        known = [(figure, name) for figure, name in figures if figure is not None and figure == figure]
+        if not known:
+            return ""
+        least, most = (pick(known, key=lambda each: each[0]) for pick in (min, max))
+        if column.form(least[0]) == column.form(most[0]):
+            return f"{column.head} {column.form(least[0])}" + " in all rows" * (len(self.rows) > 1)
+        ends = (column.form(figure) + f" ({name})" * bool(name) for figure, name in (least, most))
+        return f"{column.head} from {' to '.join(ends)}"
+
+    def _names(self, figures: int) -> list[str]:
+        """Each row by its texts and whole numbers before the figures, where rows differ in them: "hnsw, k 10"."""
+        cells = self.cells()
+        parts: list[list[str]] = [[] for _ in self.rows]
+        for at, column in enumerate(self.columns[:figures]):
+            if len({row[at] for row in cells}) > 1 and column.form is not megabytes:
+                for part, row, line in zip(parts, self.rows, cells, strict=True):
+                    if not column.numeric or isinstance(row.get(column.key), int):
+                        part.append(f"{column.head} {line[at]}" if column.numeric else line[at])
+        return [", ".join(part for part in each if part.strip("– ")) for each in parts]
 
 
 def table_of(card: RunCard, name: str, title: str, columns: Sequence[Column], rows: Iterable[dict]) -> Table:

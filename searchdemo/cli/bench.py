@@ -1,8 +1,8 @@
 """Run benchmarks on this machine, and write a run card for each.
 
-Benchmarks: latency, tradeoff, index, knn, classnames, reduce, scale, embed, peers, hashing, trees, metric,
-checkpoints, filter, tiles, calibration, map, floors, table1, table51. Each writes a run card (JSON: figures, machine,
-threads, versions, digests, seed), and all tables and plots are drawn from cards. `table1` and `table51` have one row
+Benchmarks: latency, tradeoff, index, knn, classnames, reduce, scale, embed, peers, milvus, hashing, trees, metric,
+checkpoints, filter, tiles, calibration, map, floors, hold, table1, table51. Each writes a run card (JSON: figures,
+machine, threads, versions, digests, seed), and all tables and plots are drawn from cards. `table1` and `table51` have one row
 for each encoder, by default for several.
 `latency` asks each index for 10 results by the inner product, or for what -k, --metric and the search parameters say;
 the others sweep these by themselves.
@@ -53,7 +53,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--quick", action="store_true", help="under a minute each, on a part of the vectors")
     parser.add_argument("--encoders", nargs="+", metavar="E", help="several encoders, in place of --encoder")
     parser.add_argument("--threads", nargs="+", type=whole_number, default=[1], metavar="N", help="(default 1)")
-    parser.add_argument("--index", nargs="+", default=[], metavar="I", help="for latency: only these (default all)")
+    parser.add_argument(
+        "--index", nargs="+", default=[], metavar="I", help="for latency and milvus: only these (default all)"
+    )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of all random choices (default 0)")
     parser.add_argument("--synthetic", action="store_true", help="use random vectors where none are built, and say so")
     parser.add_argument("--stand-in", action="store_true", help="use random weights where none are here, and say so")
@@ -91,7 +93,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--full",
         action="store_true",
         help="for index: HNSW's M to 2048, which takes gigabytes; for scale: also inverted files on disk over up to 10 "
-        "million synthetic vectors, which takes 6 GB of disk",
+        "million synthetic vectors, which takes 6 GB of disk; for milvus: also the largest vectors of scale",
     )
     parser.add_argument("-k", type=whole_number, default=10, metavar="N", help="for latency: results (default 10)")
     add_search_params(parser)
@@ -233,8 +235,8 @@ def check_together(arguments: argparse.Namespace, names: list[str]) -> None:
         raise BadQuery("--prompt has an effect on classnames and table51 alone: name one of them, or leave it out.")
     if arguments.against and "checkpoints" not in names:
         raise BadQuery("--against has an effect on checkpoints alone: name it, or leave --against out.")
-    if arguments.full and not {"index", "scale"} & {*names}:
-        raise BadQuery("--full has an effect on index and scale alone: name one of them, or leave --full out.")
+    if arguments.full and not {"index", "scale", "milvus"} & {*names}:
+        raise BadQuery("--full has an effect on index, scale and milvus alone: name one of them, or leave --full out.")
     beside = [*arguments.benchmarks, *["--all"] * arguments.all, *["--recommend"] * (arguments.recommend is not None)]
     if arguments.report and beside:
         raise BadQuery(
@@ -333,8 +335,12 @@ def draw(arguments: argparse.Namespace) -> Answer:
     for root in (cards_root(arguments), assets.CARDS):
         own = [one for one in run_card.cards(root) if one.benchmark in BENCHMARKS]  # a face-off leaves a card, too
         full = full or [one for one in own if (one.gallery, one.variant, one.quick) == wanted]
-    text = fill(document.read_text(), full)
+    drawn, beside = fill(document.read_text(), full, document.name), document.with_suffix("")
     plots = draw_plots(full, document.parent / "plots")
-    document.write_text(text)
-    content = {"document": str(document), "plots": [str(path) for path in plots]}
-    return Answer(content, f"Drew {document} and {len(plots)} plots from {len(full)} run cards.")
+    document.write_text(drawn.text)
+    written = {beside / name: page for name, page in drawn.pages.items()}
+    for path, page in written.items():
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(page)
+    content = {"document": str(document), "pages": list(map(str, written)), "plots": list(map(str, plots))}
+    return Answer(content, f"Drew {document}, {len(written)} pages and {len(plots)} plots from {len(full)} run cards.")

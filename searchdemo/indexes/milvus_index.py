@@ -77,6 +77,12 @@ def client() -> MilvusClient:
         return _clients[where, token]
 
 
+def disconnected() -> None:
+    """Closes the connection that this process has, if it has one. Milvus Lite lets go of its file."""
+    with _opening, contextlib.suppress(Exception):
+        _clients.pop((place(), os.environ.get(TOKEN, ""))).close()
+
+
 @contextlib.contextmanager
 def _told() -> Iterator[None]:
     """Turns whatever pymilvus, gRPC and Milvus Lite raise into a sentence. The next call connects anew."""
@@ -113,6 +119,7 @@ class MilvusIndex(Index):
         """name: of the collection in Milvus; keys: (n,) int64 of each position."""
         super().__init__(spec, name, (len(keys), dim))
         self.state = state
+        self._passing: weakref.finalize | None = None
         self._hold(keys)
 
     def _hold(self, keys: np.ndarray) -> None:
@@ -148,7 +155,8 @@ class MilvusIndex(Index):
                 index.drop()
             raise
         if described is None:  # nobody can find it again
-            weakref.finalize(index, _dropped, name).atexit = "://" in place()  # Milvus Lite has ended by then
+            index._passing = weakref.finalize(index, _dropped, name)
+            index._passing.atexit = "://" in place()  # Milvus Lite has ended by then
         return index
 
     @classmethod
@@ -320,6 +328,8 @@ class MilvusIndex(Index):
 
     def drop(self) -> None:
         """The collection goes away in Milvus."""
+        if self._passing:
+            self._passing.detach()
         asked(lambda milvus: milvus.drop_collection(self.index, timeout=ANSWER_S))
 
     def _create(self) -> None:

@@ -225,7 +225,7 @@ def test_too_few_pictures_for_a_head_say_how_many_are_enough(run, complaint, tmp
 def test_a_document_is_drawn_from_full_runs(run, complaint, built, few, monkeypatch, tmp_path):
     pytest.importorskip("matplotlib")
     document, cards = tmp_path / "figures.md", ["--cards", str(tmp_path / "cards")]
-    marked = "# Figures\n\n<!-- table:latency-search-bundled -->\n<!-- end -->\n"
+    marked = "# Figures\n\n<!-- table:latency-search-bundled -->\n<!-- end -->\n<!-- tables:latency -->\n<!-- end -->\n"
     assert "There is no document" in complaint("bench", "--report", str(document), *cards, *built)
     document.write_text(marked)
     monkeypatch.setattr(assets, "CARDS", tmp_path / "nothing-ships")
@@ -245,4 +245,7 @@ def test_a_document_is_drawn_from_full_runs(run, complaint, built, few, monkeypa
     monkeypatch.setattr(assets, "CARDS", tmp_path / "shipped")
     content = run("bench", "--report", str(document), *cards, *built)  # none of one's own: those that ship
     assert content["plots"] == [str(tmp_path / "plots" / "latency.svg")] and Path(content["plots"][0]).is_file()
+    assert content["pages"] == [str(tmp_path / "figures" / "latency-extraction.md")]
+    assert Path(content["pages"][0]).read_text().startswith("# Extraction of one embedding")
+    assert "(figures/latency-extraction.md)" in document.read_text()
     assert "| flat |" in document.read_text() and f"limit {LIMIT}" in document.read_text()  # of the limit asked for

@@ -174,6 +174,34 @@ def scale(cards: Sequence[RunCard]) -> str:
     return paragraph(real(cards), pictures, exponents, graph_against_cells, recall)
 
 
+def milvus(cards: Sequence[RunCard]) -> str:
+    def alike(card: RunCard) -> str:
+        rows, apart = part(card, "milvus"), []
+        for kind in dict.fromkeys((row["kind"], row["vectors"]) for row in rows):
+            found = [row["recall_10"] for row in rows if (row["kind"], row["vectors"]) == kind]
+            apart += [max(found) - min(found)] if len(found) > 1 else []
+        if not apart:
+            raise NotMeasured("two libraries")
+        return (
+            f"The same kind of index finds the same: recall@10 differs by at most {max(apart):.3f} between libraries."
+        )
+
+    def way(card: RunCard) -> str:
+        rows = [row for row in part(card, "milvus") if row.get("of_faiss") and row["library"] != "FAISS"]
+        said = []
+        for library in dict.fromkeys(row["library"] for row in rows):
+            mine = [row for row in rows if row["library"] == library]
+            said.append(
+                f"{span([row['of_faiss'] for row in mine])} times as long by {library} "
+                f"({span([row['p50_ms'] for row in mine])} ms)"
+            )
+        if not said:
+            raise NotMeasured("Milvus")
+        return f"One query takes {listed(said)} as by FAISS in this process."
+
+    return paragraph(real(cards), alike, way)
+
+
 def floors(cards: Sequence[RunCard]) -> str:
     def bounds(card: RunCard) -> str:
         if not card.requirements:

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from searchdemo.bench import steps
 from searchdemo.bench.said import accuracy, building, looked, searching, tradeoff
-from searchdemo.bench.said.words import count, listed
+from searchdemo.bench.said.words import count, listed, paragraph, real
 from searchdemo.measure.cards import RunCard
 
 # name -> the benchmark of its cards, and what is said about them
@@ -21,12 +22,14 @@ SAID: dict[str, tuple[str, Callable[[Sequence[RunCard]], str]]] = {
     "scale": ("scale", searching.scale),
     "embed": ("embed", building.embed),
     "peers": ("peers", searching.peers),
+    "milvus": ("milvus", searching.milvus),
     "hashing": ("hashing", looked.hashing),
     "trees": ("trees", looked.trees),
     "metric": ("metric", looked.metric),
     "map-neighbours": ("map", building.neighbours),
     "map-frames": ("map", building.frames),
     "floors": ("floors", searching.floors),
+    "steps": ("scale", lambda cards: paragraph(real(cards), lambda card: steps.arithmetic(cards), steps.coarse)),
 }
 
 

@@ -96,7 +96,7 @@ def run(bench: Bench) -> Figures:
     bench.tell("the classes that words fail on", 1)
     return Figures(
         work.subject,
-        {"sets": sets, "curve": curves, "failing": failing(work, classes[guesses[:, 0]])},
+        {"sets": sets, "curve": curves, "failing": failing(work, classes[guesses])},
         {"trained_on_gallery": bench.trained_on_gallery, "failing_by": made.name, "knn_k": KNN_K}
         | ({"names_left_out": unread} if unread else {}),
         notes=[*filter(None, [training_note(spec, bench.key.gallery), unread_note(spec.name, unread, len(names))])],
@@ -250,7 +250,7 @@ def at_thresholds(positive: np.ndarray, negative: np.ndarray, thresholds: np.nda
 def failing(work: Workload, guesses: np.ndarray) -> list[dict]:
     """The FAILING classes with the lowest recall by words, worst first, and the accuracy of neighbours on them.
 
-    guesses: (q,) the class that words name for each query.
+    guesses: (q, g) the classes whose names lie nearest to each query, best first.
     """
     classes = len(work.label_names)
     k = min(KNN_K, len(work.vectors))
@@ -260,10 +260,12 @@ def failing(work: Workload, guesses: np.ndarray) -> list[dict]:
     by_neighbors = evaluate(cosines, labels[neighbors], truth, classes, (k,))[0].per_class
     confusion = np.zeros((classes, classes), dtype=np.int64)
     rows, which = np.nonzero(truth >= 0)  # a query counts for each of its classes, and is right when one is
-    named = np.where(rightly(guesses[:, None], truth)[rows, 0], truth[rows, which], guesses[rows])
+    right, first = rightly(guesses, truth), guesses[:, 0]
+    named = np.where(right[rows, 0], truth[rows, which], first[rows])
     np.add.at(confusion, (truth[rows, which], named), 1)
     counts = confusion.sum(axis=1)
     recall = np.where(counts > 0, np.diag(confusion) / np.maximum(counts, 1), np.inf)
+    among = np.bincount(truth[rows, which], right[rows].any(axis=1), minlength=classes)
     others = confusion - np.diag(np.diag(confusion))
     found = []
     for label in np.argsort(recall, kind="stable")[: min(FAILING, int((counts > 0).sum()))]:
@@ -275,6 +277,7 @@ def failing(work: Workload, guesses: np.ndarray) -> list[dict]:
                 "class_name": work.class_names[label],
                 "queries": int(counts[label]),
                 "top1": 100 * float(recall[label]),
+                "top5": 100 * float(among[label]) / int(counts[label]),
                 "taken_for": work.class_names[taken_for] if wrong else None,
                 "taken_for_percent": 100 * wrong / int(counts[label]),
                 "knn_top1": float(by_neighbors[label]),
@@ -310,6 +313,7 @@ def _failing_table(card: RunCard) -> Table:
     heads = [
         *columns("class_name"),
         Column("top1", "by words", fixed(0)),
+        Column("top5", "among five", fixed(0), optional=True),
         *columns("taken_for taken_for_percent"),
         Column("knn_top1", f"by {card.settings['knn_k']} neighbours", fixed(0)),
         *columns("queries"),

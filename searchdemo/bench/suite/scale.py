@@ -47,8 +47,8 @@ GROWING = ("p50_ms", "target_p50_ms", "build_s", "size_bytes")  # figures with a
 
 def run(bench: Bench) -> Figures:
     """An index that cannot be built from so few vectors becomes a note. Raises NotHere, BadArtifact."""
-    workloads = _workloads(bench)
-    plan = list(itertools.product(workloads, MEASURED))
+    works = workloads(bench)
+    plan = list(itertools.product(works, MEASURED))
     rows, notes = [], []
     for done, (work, name) in enumerate(plan):
         stage = f"{name} on {len(work.vectors):,} vectors"
@@ -63,18 +63,18 @@ def run(bench: Bench) -> Figures:
             settings["extraction_ms"] = extraction_ms(bench)
         except NoWeights as error:
             notes.append(f"extraction: {error}")
-    if not bench.quick and not workloads[-1].subject["synthetic"]:
+    if not bench.quick and not works[-1].subject["synthetic"]:
         settings["augmentations"] = list(AUGMENTATIONS)
     parts = {"scale": rows, "growth": growth(rows)}
     if bench.options.get("full"):
         sizes = QUICK_DISK_SIZES if bench.quick else DISK_SIZES
-        dim, place = workloads[-1].dim, bench.library.store.own
+        dim, place = works[-1].dim, bench.library.store.own
         parts["disk"] = disk.rows(sizes, dim, bench.seed, place, bench.tell)
         parts["disk_growth"] = disk_growth(parts["disk"])
-    return Figures(workloads[-1].subject, parts, settings, notes=notes)
+    return Figures(works[-1].subject, parts, settings, notes=notes)
 
 
-def _workloads(bench: Bench) -> list[Workload]:
+def workloads(bench: Bench) -> list[Workload]:
     """Workloads from small to large, with the same queries. Raises NotHere, BadArtifact."""
     if bench.quick:
         whole = bench.workload(QUICK_SIZES[-1], QUERIES)

@@ -1,0 +1,50 @@
+"""The Milvus server that the Python package `milvus` carries, on loopback in a process of its own.
+
+`milvus-server --data DIR` is the same server as a command.
+"""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+from searchdemo.bench.child import resident_bytes_in
+from searchdemo.extras import require
+
+
+class MilvusServer:
+    """It runs from the start, some 20 s later. It can be killed, and started again with what it had in its folder."""
+
+    def __init__(self, folder: Path):
+        """Raises NotInstalled."""
+        require("milvus", "A server of Milvus on this machine", "pip install milvus==2.3.5")
+        self._folder, self._port = folder, 0
+        self.start()
+        self.idle_bytes = self.resident_bytes()  # before it has a collection
+
+    def start(self) -> None:
+        from milvus import MilvusServer as Carried
+
+        self._server = Carried(wait_for_started=True)
+        self._server.set_base_dir(str(self._folder))
+        if self._port:
+            self._server.config.update(proxy_port=self._port)
+        self._server.start()
+        self._port = self._server.listen_port
+
+    @property
+    def uri(self) -> str:
+        return f"http://127.0.0.1:{self._port}"
+
+    def resident_bytes(self) -> int | None:
+        """On Linux, else None."""
+        return resident_bytes_in(Path(f"/proc/{self._server.server_proc.pid}/statm"))
+
+    def kill(self) -> None:
+        self._server.server_proc.send_signal(signal.SIGKILL)
+        self._server.server_proc.wait()
+
+    def end(self) -> None:
+        self._server.stop()
+        if self._server.server_proc is not None and self._server.server_proc.poll() is None:
+            self.kill()

@@ -1,0 +1,220 @@
+"""Milvus beside FAISS: the same kinds of index on the same vectors and queries, in Milvus Lite and in a server.
+
+The contestants of a kind take turns; a query is one call from this process, FAISS on one thread and Milvus as it comes.
+The server is the one that SEARCHDEMO_MILVUS names, else the one of the Python package `milvus`, started on loopback.
+`--full` adds the million vectors of `scale`; --index names some kinds, such as `milvus-ivf-flat`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from searchdemo.bench import plots
+from searchdemo.bench.milvus_server import MilvusServer
+from searchdemo.bench.points import Search, in_turns, quality, ratio, search_of
+from searchdemo.bench.suite import scale
+from searchdemo.bench.tables import Column, Table, columns, number, table_of, vectors_of
+from searchdemo.bench.workload import Bench, Workload
+from searchdemo.errors import BadQuery, NotHere, SearchDemoError
+from searchdemo.extras import pip_command, require
+from searchdemo.indexes.base import Index
+from searchdemo.indexes.table import find, nlist
+from searchdemo.measure.cards import Figures, RunCard
+from searchdemo.measure.machine import installed
+from searchdemo.threads import thread_limit
+
+K = 10
+QUERIES = 500  # for recall
+AT_ONCE = 50  # of them in one call: a request has to be answered in time
+ROUNDS, EACH = 5, 60  # each contestant is asked so many times in each round
+ROUND_S = 8.0  # ... or fewer times, where they would take longer than this
+LEAST = 5
+FAISS, LITE, SERVER = "FAISS", "Milvus Lite", "Milvus server"
+LIKE = {"milvus-flat": "flat", "milvus-ivf-flat": "ivf", "milvus-ivf-sq8": "faiss:IVF{nlist},SQ8", "milvus": "hnsw"}
+
+
+@contextlib.contextmanager
+def at(place: str, token: str = "") -> Iterator[None]:
+    """What asks Milvus within the block asks this one. "": what is asked needs none."""
+    from searchdemo.indexes.milvus_index import PLACE, TOKEN
+
+    wanted = {PLACE: place, TOKEN: token}
+    before = {name: os.environ.get(name) for name in wanted}
+    try:
+        os.environ.update(wanted)
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+@dataclass
+class Contestant:
+    library: str
+    place: str
+    token: str
+    index: Index
+    times: list[float] = field(default_factory=list)  # ms of single queries, over all rounds
+
+    def search(self, queries: np.ndarray, k: int) -> np.ndarray:
+        """(q, k) positions, some queries per call."""
+        with at(self.place, self.token):
+            found = search_of(self.index)
+            return np.concatenate([found(part, k) for part in np.split(queries, range(AT_ONCE, len(queries), AT_ONCE))])
+
+    def round(self, queries: np.ndarray, most: int) -> Callable[[], float]:
+        """A function that asks one by one, and returns the median of the milliseconds."""
+        each = itertools.cycle(np.ascontiguousarray(queries[:, None, :]))
+        found: Search = search_of(self.index)
+
+        def ask() -> float:
+            started = time.perf_counter()
+            times: list[float] = []
+            with at(self.place, self.token), thread_limit(1):
+                found(next(each), K)  # what another one pushed out of the caches comes back
+                while len(times) < most and (len(times) < LEAST or time.perf_counter() - started < ROUND_S):
+                    before = time.perf_counter()
+                    found(next(each), K)
+                    times.append(1000 * (time.perf_counter() - before))
+            self.times += times
+            return float(np.median(times))
+
+        return ask
+
+    def leave(self) -> None:
+        """Its collection goes away; what cannot is left to its server."""
+        if self.place:
+            with at(self.place, self.token), contextlib.suppress(NotHere):
+                self.index.drop()  # type: ignore[attr-defined]  # of a MilvusIndex
+
+
+def run(bench: Bench) -> Figures:
+    """A contestant that fails becomes a note with its error.
+
+    Raises NotInstalled without pymilvus, BadQuery for --index with no kind of Milvus, NotBuilt, NotHere.
+    """
+    require("pymilvus", "The benchmark `milvus`", pip_command("milvus"))
+    kinds = [name for name in LIKE if not bench.indexes or name in bench.indexes]
+    if not kinds:
+        raise BadQuery(f"--index {' '.join(bench.indexes)} names no kind of Milvus: choose from {', '.join(LIKE)}.")
+    works = scale.workloads(bench)[1:] if bench.options.get("full") and not bench.quick else [bench.workload()]
+    works = [work.part(queries=QUERIES, seed=bench.seed) for work in works]
+    rows: list[dict] = []
+    notes: list[str] = []
+    with places(notes) as (there, server):
+        for done, (work, kind) in enumerate(plan := list(itertools.product(works, kinds))):
+            bench.tell(f"{kind} over {len(work.vectors):,} vectors", done, len(plan))
+            rows += compared(bench, work, kind, there, server, notes)
+    settings = {"k": K, "timed_threads": 1, "libraries": installed(["faiss-cpu", "pymilvus", "milvus-lite", "milvus"])}
+    return Figures(works[-1].subject, {"milvus": rows}, settings, notes=notes)
+
+
+@contextlib.contextmanager
+def places(notes: list[str]) -> Iterator[tuple[dict[str, tuple[str, str]], MilvusServer | None]]:
+    """({contestant: (place, token)}, the server that was started here). One that cannot be had becomes a note."""
+    from searchdemo.indexes.milvus_index import PLACE, TOKEN, disconnected
+
+    own, server = os.environ.get(PLACE, ""), None
+    there = {FAISS: ("", "")}
+    with tempfile.TemporaryDirectory(prefix="milvus.") as folder:
+        try:
+            require("milvus_lite", LITE, pip_command("milvus"))
+            there[LITE] = (str(Path(folder) / "lite.db"), "")
+        except NotHere as error:
+            notes.append(f"{LITE}: {error}")
+        try:
+            if "://" in own:
+                there[SERVER] = (own, os.environ.get(TOKEN, ""))
+            else:
+                server = MilvusServer(Path(folder) / "server")
+                there[SERVER] = (server.uri, "")
+        except SearchDemoError as error:
+            notes.append(f"{SERVER}: {error}")
+        try:
+            yield there, server
+        finally:
+            for place, token in there.values():
+                if place:
+                    with at(place, token):
+                        disconnected()
+            if server:
+                server.end()
+
+
+def compared(
+    bench: Bench,
+    work: Workload,
+    kind: str,
+    there: dict[str, tuple[str, str]],
+    server: MilvusServer | None,
+    notes: list[str],
+) -> list[dict]:
+    """One row for each contestant of a kind: built one after the other, searched in turns, and gone after that."""
+    size = len(work.vectors)
+    racing: list[Contestant] = []
+    rows: list[dict] = []
+    try:
+        for library, (place, token) in there.items():
+            name = LIKE[kind].format(nlist=nlist(size)) if library == FAISS else kind
+            bench.tell(f"{name} by {library} over {size:,} vectors: building")
+            racer: Contestant | None = None
+            try:
+                with at(place, token):
+                    racer = Contestant(library, place, token, find(name).build(work.vectors))
+                figures = quality(racer.search, work, K) | {"build_s": racer.index.load_ms / 1000}
+            except SearchDemoError as error:
+                notes.append(f"{name} by {library} over {size:,} vectors: {error}")
+                if racer:
+                    racer.leave()
+                continue
+            racing.append(racer)
+            rows.append({"library": library, "index": name, "kind": kind, "vectors": size} | figures)
+        asked = {racer.library: racer.round(work.queries, 10 if bench.quick else EACH) for racer in racing}
+        bench.tell(f"{kind} over {size:,} vectors: taking turns")
+        medians = in_turns(asked, 2 if bench.quick else ROUNDS)
+        for row, racer in zip(rows, racing, strict=True):
+            row |= {f"p{percent}_ms": float(np.percentile(racer.times, percent)) for percent in (50, 95)}
+            row |= {"repeats": len(racer.times)}
+            if FAISS in medians:
+                row["of_faiss"] = ratio(medians[racer.library], medians[FAISS])
+            if server and racer.library == SERVER:
+                row |= {"resident_bytes": server.resident_bytes(), "idle_bytes": server.idle_bytes}
+    except SearchDemoError as error:
+        notes.append(f"{kind} over {size:,} vectors: {error}")
+        rows = []
+    finally:
+        for racer in racing:
+            racer.leave()
+    return rows
+
+
+def tables(cards: Sequence[RunCard]) -> list[Table]:
+    heads = [
+        Column("library", "library"),
+        *columns("index"),
+        *columns("vectors recall_10 words_recall_10? p50_ms p95_ms"),
+        Column("of_faiss", "× the time of FAISS", number()),
+        *columns("build_s"),
+        Column("resident_bytes", "MB of the server", columns("resident_bytes")[0].form),
+    ]
+    return [
+        table_of(card, "milvus", f"FAISS and Milvus in turns, {vectors_of(card)}", heads, card.parts["milvus"])
+        for card in cards
+    ]
+
+
+def charts(cards: Sequence[RunCard]) -> dict[str, plots.Figure]:
+    """None: a table of a dozen rows tells it."""
+    return {}
