@@ -19,6 +19,7 @@ HOURS = 730  # of a month
 SPARE, PROCESS_GB = 1.3, 1.0
 LEAST_GB = 2.0
 MILLIONS = (1, 10, 100)
+AS_MUCH_MORE = 10
 # Step -> (indexes of `scale` in memory, those on disk). Stored vectors are those of `ivf`, which all others need for
 # true scores; mapped, they are read from the disk's cache.
 STEPS = {
@@ -59,8 +60,8 @@ def tables(cards: Sequence[RunCard]) -> list[Table]:
 def costs(cards: Sequence[RunCard]) -> list[dict]:
     """One row for each step and number of vectors."""
     rows = []
-    for step, index, memory, disk, fixed_gb in needs(cards):
-        for millions in MILLIONS:
+    for step, index, memory, disk, fixed_gb, most in needs(cards):
+        for millions in [each for each in MILLIONS if each * 10**6 <= most]:
             gb = memory * millions / 1000 + fixed_gb
             machine = machine_gb(gb)
             disk_gb = disk * millions / 1000
@@ -69,8 +70,12 @@ def costs(cards: Sequence[RunCard]) -> list[dict]:
     return rows
 
 
-def needs(cards: Sequence[RunCard]) -> list[tuple[str, str, float, float, float]]:
-    """(step, index, MB of memory per million vectors, MB of disk per million, GB whatever the number)."""
+def needs(cards: Sequence[RunCard]) -> list[tuple[str, str, float, float, float, float]]:
+    """(step, index, MB of memory per million vectors, MB of disk per million, GB whatever the number, most vectors).
+
+    A server's memory holds buffers too, which do not grow with the vectors: it is no guide beyond AS_MUCH_MORE times
+    what was measured.
+    """
     card = real([card for card in cards if card.benchmark == "scale"])
     most = max(row["vectors"] for row in card.parts["scale"])
     sizes = {row["index"]: row["size_bytes"] / most for row in card.parts["scale"] if row["vectors"] == most}
@@ -78,15 +83,18 @@ def needs(cards: Sequence[RunCard]) -> list[tuple[str, str, float, float, float]
     for step, (memory, disk) in STEPS.items():
         if {*memory, *disk} <= sizes.keys():
             parts = (sum(sizes[name] for name in names) for names in (memory, disk))
-            found.append((step, memory[0], *parts, 0.0))
+            found.append((step, memory[0], *parts, 0.0, math.inf))
     for row in card.parts.get("disk", [])[-1:]:
         if row.get("search_peak_bytes"):
             each = row["size_bytes"] / row["vectors"]
-            found.append(("one process, lists on disk", "ivf-disk", 0.0, each, row["search_peak_bytes"] / 1e9))
+            found.append(
+                ("one process, lists on disk", "ivf-disk", 0.0, each, row["search_peak_bytes"] / 1e9, math.inf)
+            )
     held = [row for one in cards if one.benchmark == "milvus" for row in one.parts["milvus"]]
     for row in [row for row in held if row["index"] == "milvus" and row.get("resident_bytes")][-1:]:
         each, idle = (row["resident_bytes"] - row["idle_bytes"]) / row["vectors"], row["idle_bytes"] / 1e9
-        found.append(("Milvus server", "milvus", each, sizes["hnsw"] + sizes["ivf"], idle))
+        most = AS_MUCH_MORE * row["vectors"]
+        found.append(("Milvus server", "milvus", each, sizes["hnsw"] + sizes["ivf"], idle, most))
     return found
 
 
@@ -104,7 +112,7 @@ def arithmetic(cards: Sequence[RunCard]) -> str:
     """One row of the cost table worked out in words."""
     try:
         (row,) = (row for row in costs(cards) if (row["index"], row["vectors"]) == ("hnsw", 10**7))
-        _, _, memory, _, _ = next(each for each in needs(cards) if each[1] == "hnsw")
+        memory = next(each for each in needs(cards) if each[1] == "hnsw")[2]
     except (LookupError, StopIteration, ValueError) as error:
         raise NotMeasured("hnsw") from error
     wanted = SPARE * row["memory_gb"] + PROCESS_GB

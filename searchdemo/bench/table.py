@@ -102,7 +102,7 @@ ONE_TABLE = {
 
 # What they measure belongs to the machine that serves, and to how busy that is, or to a person's own weights: no card
 # of them ships, no document has them.
-UNDRAWN = ("hold", "checkpoints", "milvus")
+UNDRAWN = ("hold", "checkpoints")
 
 
 def measure(name: str, bench: Bench) -> RunCard:
