@@ -319,8 +319,7 @@ class Collection:
         """The class by the vote of the k nearest, and by class names when the encoder reads words.
 
         max_degrees: neighbours that are further away from the query have no vote, and such names of classes are no
-        guesses. `bench classnames` finds the angle that tells right names from wrong best, 58 degrees for `bundled` on
-        tiny-ImageNet.
+        guesses. `bench classnames` finds the angle that tells right names from wrong best.
         temperature None: every neighbour counts alike. Raises BadQuery for a temperature of 0 or below, an angle
         outside of 0 < degrees <= 180, or a gallery without classes, and all that `search` raises.
         """
