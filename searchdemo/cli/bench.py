@@ -2,8 +2,8 @@
 
 Benchmarks: latency, tradeoff, index, knn, classnames, reduce, scale, embed, peers, milvus, hashing, trees, metric,
 checkpoints, filter, tiles, calibration, map, floors, hold, table1, table51. Each writes a run card (JSON: figures,
-machine, threads, versions, digests, seed), and all tables and plots are drawn from cards. `table1` and `table51` have one row
-for each encoder, by default for several.
+machine, threads, versions, digests, seed), and all tables and plots are drawn from cards. `table1` and `table51`
+have one row for each encoder, by default for several.
 `latency` asks each index for 10 results by the inner product, or for what -k, --metric and the search parameters say;
 the others sweep these by themselves.
 
