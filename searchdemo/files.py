@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import glob
 import hashlib
 import json
 import os
 import re
 import shutil
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +22,8 @@ FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
 UNWRITABLE = {*FULL, errno.EROFS, errno.EACCES, errno.EPERM}
 CUT_OFF = re.compile(r"\d+ requested and \d+ written")  # all that NumPy says of a disk that is full
 IN_THE_WAY = {errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENOTEMPTY}  # of another kind than what is to be written
+
+LEFT_S = 3600.0  # what nobody wrote to for so long is not being written
 
 _digests: dict[tuple[int, int, int, int], str] = {}
 
@@ -98,9 +102,14 @@ def replacing(path: Path) -> Iterator[Path]:
     """A temporary file beside `path` to write to. It takes the place of `path` when the block ends without an error.
 
     A reader sees the old file or the new one, never half of one. When several write at once, the last one stays.
-    Raises NotWritten where the disk is full, or the place may not be written to.
+    What killed processes left of the same file is removed. Raises NotWritten where the disk is full, or the place may
+    not be written to.
     """
     temporary = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}.partial")
+    for left in path.parent.glob(f"{glob.escape(path.name)}.*.partial"):
+        with contextlib.suppress(OSError):
+            if time.time() - left.stat().st_mtime > LEFT_S:
+                left.unlink()
     try:
         with told_unwritable(path):
             yield temporary

@@ -126,3 +126,13 @@ def test_a_disk_that_gets_full_at_any_moment(kind, full_disk, tmp_path):
     assert ran.returncode == 0, ran.stderr[-3000:]
     said = json.loads(ran.stdout.splitlines()[-1])
     assert said["wrong"] == [] and said["tries"] >= 4
+
+
+def test_what_killed_processes_left_goes_when_the_file_is_written_again(tmp_path):
+    left, of_another, on_its_way = (tmp_path / f"{name}.7-7.partial" for name in ("a.json", "b.json", "a.json.8-8"))
+    for path in (left, of_another, on_its_way):
+        path.touch()
+    for path in (left, of_another):
+        os.utime(path, (0, 0))
+    write_json(tmp_path / "a.json", {})
+    assert {path.name for path in tmp_path.iterdir()} == {"a.json", of_another.name, on_its_way.name}
