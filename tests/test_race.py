@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from searchdemo.errors import BadQuery
-from searchdemo.measure.metrics import recall_at_k
+from searchdemo.measure.metrics import SLICE_S, recall_at_k
 from searchdemo.measure.race import Race, recall_sample, run
 from tests.conftest import colour_gallery, colour_pictures, exact_rows
 
@@ -166,3 +167,28 @@ def test_without_held_out_queries_the_mean_recall_is_leave_one_out(world):
     exact = sample.search(collection.index("brute"), 5)
     assert not (exact == sample.own[:, None]).any()
     assert row.mean_recall == pytest.approx(recall_at_k(sample.search(collection.index("flat"), 5), exact))
+
+
+def test_a_race_computes_for_a_slice_of_time_at_a_time(library, query, monkeypatch, clock):
+    """Others who wait come in between: nothing that is counted here lasts longer than one slice and one call."""
+    monkeypatch.setattr("searchdemo.measure.metrics.time", clock)
+    collection, calls, turns = library.open(*WHERE), [0], []
+    index, call_s = collection.index("flat"), 0.01
+    search = index.search
+
+    def slow(*given, **params):
+        calls[0] += 1
+        clock.sleep(call_s)
+        return search(*given, **params)
+
+    @contextlib.contextmanager
+    def turn():
+        before = calls[0]
+        yield
+        turns.append(calls[0] - before)
+
+    monkeypatch.setattr(index, "search", slow)
+    (row,) = run(collection, Race(("flat",), repeats=100), query, turn=turn)
+    assert row.latency.repeats == 100 and row.latency.p50_ms == pytest.approx(1000 * call_s)
+    assert sum(turns) == calls[0]  # none outside a turn
+    assert max(turns) <= SLICE_S / call_s + 2 and len(turns) > 100 * call_s / SLICE_S

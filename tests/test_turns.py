@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from searchdemo.ui.serving.turns import SEARCH, STEP, Turns
+from searchdemo.ui.serving.turns import SCAN, SEARCH, STEP, Turns
 
 PATIENCE_S = 60
 
@@ -28,14 +28,35 @@ def test_searches_come_before_steps_of_races_and_else_who_came_first():
             order.append(name)
 
     with turns.turn(STEP):
-        for rank, name in ((STEP, "race 1"), (STEP, "race 2"), (SEARCH, "search 1"), (SEARCH, "search 2")):
+        for rank, name in (
+            (STEP, "race 1"), (STEP, "race 2"), (SCAN, "scan"), (SEARCH, "search 1"), (SEARCH, "search 2"),
+        ):  # fmt: skip
             threads.append(threading.Thread(target=work, args=(rank, name)))
             threads[-1].start()
             waiting(turns, len(threads))
         assert order == []
     for thread in threads:
         thread.join(PATIENCE_S)
-    assert order == ["search 1", "search 2", "race 1", "race 2"]
+    assert order == ["search 1", "search 2", "scan", "race 1", "race 2"]
+
+
+@pytest.mark.parametrize("slow", [SCAN, STEP])
+def test_scans_and_races_leave_one_turn_to_searches(slow):
+    turns, went = Turns(2), threading.Event()
+
+    def work() -> None:
+        with turns.turn(STEP):
+            went.set()
+
+    with turns.turn(slow):
+        thread = threading.Thread(target=work)
+        thread.start()
+        waiting(turns, 1)
+        with turns.turn(SEARCH):
+            assert not went.is_set()
+        assert not went.is_set()
+    thread.join(PATIENCE_S)
+    assert went.is_set() and turns._free == 2 and turns._free_for_slow == 1
 
 
 def test_so_many_at_a_time_and_an_error_gives_the_turn_back():

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,23 +36,48 @@ class Latency:
 
 MAX_SECONDS = 5.0  # for timing one thing: there are fewer repeats, at least MIN_REPEATS, when they would take longer
 MIN_REPEATS = 5
+SLICE_S = 0.05  # after which others who wait for the processor may come in between
+
+Turn = Callable[[], AbstractContextManager[None]]
 
 
-def affordable_latency(call: Callable[[], object], repeats: int, warm_up: int = 1) -> Latency:
-    """`latency`, with fewer repeats and warm-up calls where the first call shows that they would take MAX_SECONDS."""
-    first = latency(call, 1, warm_up=1)
+def affordable_latency(call: Callable[[], object], repeats: int, warm_up: int = 1, turn: Turn | None = None) -> Latency:
+    """`latency`, with fewer repeats and warm-up calls where the first call shows that they would take MAX_SECONDS.
+
+    turn: held for SLICE_S at a time. A slice of many calls begins with one that is not counted, because others may have
+    emptied the caches in between.
+    """
+    with (turn or nullcontext)():
+        first = latency(call, 1, warm_up=1)
     affordable = max(MIN_REPEATS, int(MAX_SECONDS * 1000 / max(first.p50_ms, 1e-3)))
-    return latency(call, min(repeats, affordable), min(warm_up, affordable))
+    repeats, warm_up = min(repeats, affordable), min(warm_up, affordable)
+    if turn is None:
+        return latency(call, repeats, warm_up)
+    short, times = first.p50_ms / 1000 < SLICE_S / MIN_REPEATS, list[float]()
+    while len(times) < repeats:
+        with turn():
+            times += _timed(call, repeats - len(times), warm_up if short or not times else 0, SLICE_S)
+    return _over(times)
 
 
 def latency(call: Callable[[], object], repeats: int, warm_up: int = 3) -> Latency:
     """Time each of `repeats` calls alone, after `warm_up` calls that are not counted."""
+    return _over(_timed(call, repeats, warm_up))
+
+
+def _timed(call: Callable[[], object], most: int, warm_up: int, until_s: float = math.inf) -> list[float]:
+    """The seconds of each of `most` calls, of fewer where they have taken so long; of one at least."""
     for _ in range(warm_up):
         call()
-    times = np.empty(repeats)
-    for number in range(repeats):
+    times, spent = list[float](), 0.0
+    while len(times) < most and spent < until_s:
         started = time.perf_counter()
         call()
-        times[number] = time.perf_counter() - started
-    p50, p95, p99 = np.percentile(times * 1000, [50, 95, 99])
-    return Latency(float(p50), float(p95), float(p99), repeats)
+        times.append(time.perf_counter() - started)
+        spent += times[-1]
+    return times
+
+
+def _over(times: list[float]) -> Latency:
+    p50, p95, p99 = np.percentile(np.array(times) * 1000, [50, 95, 99])
+    return Latency(float(p50), float(p95), float(p99), len(times))

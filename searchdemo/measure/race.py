@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 
@@ -15,10 +16,11 @@ from searchdemo.collection.query import Query, check_k
 from searchdemo.errors import BadQuery
 from searchdemo.indexes.base import Index
 from searchdemo.indexes.table import find
-from searchdemo.measure.metrics import Latency, affordable_latency, latency, recall_at_k
+from searchdemo.measure.metrics import Latency, Turn, affordable_latency, latency, recall_at_k
 from searchdemo.threads import thread_limit
 
 RECALL_QUERIES = 200  # the mean recall is taken over this many held-out queries
+RECALL_BLOCK = 50  # of them at a time
 MAX_REPEATS = 1000
 MAX_BATCH = 1024
 MAX_CANDIDATES = 10_000_000  # per call, over all its queries: 12 bytes each, about 120 MB
@@ -121,32 +123,47 @@ def encode(collection: Collection, query: Query, race: Race) -> tuple[np.ndarray
         )
 
 
-def run(collection: Collection, race: Race, query: np.ndarray) -> Iterator[Row]:
+def run(collection: Collection, race: Race, query: np.ndarray, turn: Turn = nullcontext) -> Iterator[Row]:
     """Measure one index after the other on a query (1, dim), and yield the row of each as it is done.
 
     The clock does not run while indexes are loaded or built, or the exact answer is computed. Raises SearchDemoError.
+    turn: held while something is computed, for a small part of the race at a time.
     """
     race.check()
     batch, some, brute = query, recall_sample(collection), collection.index("brute")
     others = collection.queries if len(collection.queries) else some.vectors
     if race.batch > 1 and len(others):
         batch = np.concatenate([query, np.resize(others, (race.batch - 1, query.shape[1]))])
-    exact, exact_some = brute.search(query, race.k).positions, some.search(brute, race.k)
-    at_once = max(1, MAX_CANDIDATES // race.candidates)
+    at_once = min(RECALL_BLOCK, max(1, MAX_CANDIDATES // race.candidates))
     blocks = [some.take(slice(start, start + at_once)) for start in range(0, len(some), at_once)]
+
+    def searched(index: Index, params: dict[str, int]) -> tuple[np.ndarray, list[np.ndarray]]:
+        """Positions for the query, and for each block of the queries of the mean recall."""
+        with turn():
+            own = index.search(query, race.k, **params).positions
+        found = []
+        for block in blocks:
+            with turn():
+                found.append(block.search(index, race.k, None, **params))
+        return own, found
+
+    @contextmanager
+    def timing() -> Iterator[None]:
+        with thread_limit(race.threads), turn():  # who holds a turn waits for nobody
+            yield
+
+    exact, exact_some = searched(brute, {})
     for name in race.indexes:
         index = collection.index(name)
         params = race.params_for(index)
-        found = index.search(query, race.k, **params).positions
-        found_some = [block.search(index, race.k, None, **params) for block in blocks]
-        with thread_limit(race.threads):
-            measured = affordable_latency(partial(index.search, batch, race.k, **params), race.repeats)
+        found, found_some = searched(index, params)
+        measured = affordable_latency(partial(index.search, batch, race.k, **params), race.repeats, turn=timing)
         yield Row(
             name,
             index.recipe,
             measured,
             recall_at_k(found, exact),
-            recall_at_k(np.concatenate(found_some), exact_some) if len(some) else float("nan"),
+            recall_at_k(np.concatenate(found_some), np.concatenate(exact_some)) if len(some) else float("nan"),
             index.size_bytes,
             index.load_ms,
             found[0],

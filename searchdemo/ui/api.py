@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from pathlib import Path
 
 import gradio as gr
@@ -22,7 +23,7 @@ from searchdemo.ui.components.tiles import file_name
 from searchdemo.ui.mine.files import OwnFiles
 from searchdemo.ui.page import Choice, Page, whole
 from searchdemo.ui.serving.limits import MINE, PICTURE, RACE, TEXT, WHY
-from searchdemo.ui.serving.turns import SEARCH, STEP, TURNS
+from searchdemo.ui.serving.turns import SCAN, SEARCH, STEP, TURNS
 
 NAMES = ("search_by_text", "search_by_image", "why", "classify", "compare_latency", "bring_pictures")
 
@@ -124,11 +125,7 @@ def add(page: Page) -> None:
         query = collection.queries[:1] if len(collection.queries) else collection.vectors.take(np.arange(1))
         for name in names:  # built and loaded before its turn
             collection.index(name)
-        rows, found = run(collection, race, query), []
-        for _ in names:
-            with TURNS.turn(STEP):
-                found.append(next(rows).to_json())
-        return found
+        return [row.to_json() for row in run(collection, race, query, turn=partial(TURNS.turn, STEP))]
 
     def bring_pictures(files: list[Path], encoder: str, request: gr.Request) -> dict:
         """The client's own pictures, files or zips of them, as a gallery for as long as its session lasts.
@@ -174,8 +171,9 @@ def add(page: Page) -> None:
 
 def turn_of(query: Query, index: str) -> AbstractContextManager[None]:
     """A turn for what takes long: all but a text in an approximate index."""
-    short = query.picture is None and not INDEXES[index].exact
-    return nullcontext() if short else TURNS.turn(SEARCH)
+    if INDEXES[index].exact:
+        return TURNS.turn(SCAN)
+    return nullcontext() if query.picture is None else TURNS.turn(SEARCH)
 
 
 def picture_query(image: Image.Image | BadPicture | None, text: str = "", box: str = "") -> Query:

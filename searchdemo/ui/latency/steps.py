@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -47,8 +48,8 @@ def steps(collection: Collection, race: Race, query: Query) -> Iterator[Step]:
             step = replace(step, failures=(*step.failures, str(error)))
             continue
         yield replace(step, doing=f"measuring {name}")
-        with TURNS.turn(STEP):
-            step = replace(step, rows=(*step.rows, *run(collection, replace(race, indexes=(name,)), vector)))
+        rows = run(collection, replace(race, indexes=(name,)), vector, turn=partial(TURNS.turn, STEP))
+        step = replace(step, rows=(*step.rows, *rows))
         yield replace(step, doing=f"{name} is measured")
     yield replace(step, doing="")
 

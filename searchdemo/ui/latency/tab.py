@@ -127,7 +127,7 @@ def add(page: Page) -> None:
         compare,
         [*page.query.inputs, indexes, size, batch, repeats, threads],
         answers,
-        concurrency_id=RACE,  # one at a time: two would slow each other
+        concurrency_id=RACE,
         show_progress_on=status,
         show_progress="minimal",
     )

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from starlette.middleware import Middleware
 
 from searchdemo.errors import SearchDemoError
+from searchdemo.threads import one_thread_each
 from searchdemo.told import of_the_machine
 from searchdemo.ui.components.messages import as_message
 from searchdemo.ui.serving.arguments import check
@@ -49,6 +50,7 @@ class Served(gr.Blocks):
         given = options.get("app_kwargs", {})
         middleware = [*given.get("middleware", ()), Middleware(Gate, demo=self)]
         options["app_kwargs"] = given | {"middleware": middleware, "exception_handlers": refuse_validation()}
+        one_thread_each()
         return super().launch(*args, max_threads=THREADS, **options)
 
     async def preprocess_data(self, block_fn: Any, inputs: list, state: Any, explicit_call: bool = False) -> list:

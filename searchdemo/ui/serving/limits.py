@@ -41,7 +41,7 @@ LIMITS = {
     TEXT: Limit(32, 256, 128, "searches by text"),
     PICTURE: Limit(4, 128, 64, "searches by picture"),
     WHY: Limit(1, 32, 4, "questions why a picture matched"),
-    RACE: Limit(1, 32, 16, "races"),
+    RACE: Limit(8, 32, 16, "races"),  # they take turns
     BUILD: Limit(2, 32, 16, "builds of an index"),
     MINE: Limit(2, 16, 8, "uploads of pictures"),
     WATCH: Limit(64, 64, 64, "runs that are watched"),  # they sleep, but for a second's sign of life

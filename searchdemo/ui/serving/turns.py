@@ -1,12 +1,13 @@
-"""Who computes now: searches by picture, clicks and races take turns, so that they do not all slow each other.
+"""Who computes now: searches by picture, clicks, scans and races take turns, so that they do not all slow each other.
 
-A text takes 2 ms and needs no turn. The others take 5 to 1,000 ms; as many as there are cores compute at a time, a
-person's search before a step of a race. A race has a turn for each index, and gives it back in between.
+A text takes 2 ms and needs no turn. The others take 5 to 100 ms; as many as there are cores compute at a time, a
+person's search before a scan of all vectors, and that before a part of a race. Scans and races leave one core to
+searches. A race has a turn for 50 ms at a time, so several go on side by side.
 """
 
 from __future__ import annotations
 
-import heapq
+import bisect
 import itertools
 import threading
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from contextlib import contextmanager
 
 from searchdemo.processor import cores
 
-SEARCH, STEP = 0, 1  # ranks: a search of a person, a step of a race
+SEARCH, SCAN, STEP = 0, 1, 2  # ranks: a search by a picture or a click, one of all vectors, a part of a race
 
 
 class Turns:
@@ -22,32 +23,34 @@ class Turns:
 
     def __init__(self, at_once: int):
         self._free, self._lock = at_once, threading.Lock()
-        self._waiting: list[tuple[int, int, threading.Event]] = []  # a heap: the lowest rank first, then who came first
+        self._free_for_slow = max(1, at_once - 1)  # of these, for ranks above SEARCH
+        self._waiting: list[tuple[int, int, threading.Event]] = []  # the lowest rank first, then who came first
         self._numbers = itertools.count()
 
     @contextmanager
     def turn(self, rank: int) -> Iterator[None]:
-        self._take(rank)
+        called = threading.Event()
+        with self._lock:
+            bisect.insort(self._waiting, (rank, next(self._numbers), called))
+            self._call()
+        called.wait()
         try:
             yield
         finally:
-            self._give_back()
-
-    def _take(self, rank: int) -> None:
-        with self._lock:
-            if self._free:
-                self._free -= 1
-                return
-            called = threading.Event()
-            heapq.heappush(self._waiting, (rank, next(self._numbers), called))
-        called.wait()
-
-    def _give_back(self) -> None:
-        with self._lock:
-            if self._waiting:
-                heapq.heappop(self._waiting)[2].set()  # the turn goes from hand to hand
-            else:
+            with self._lock:
                 self._free += 1
+                self._free_for_slow += rank > SEARCH
+                self._call()
+
+    def _call(self) -> None:
+        """Whoever may compute now."""
+        for waiting in [*self._waiting]:
+            rank, _, called = waiting
+            if self._free and (rank == SEARCH or self._free_for_slow):
+                self._waiting.remove(waiting)
+                self._free -= 1
+                self._free_for_slow -= rank > SEARCH
+                called.set()
 
 
 TURNS = Turns(max(2, cores()))  # with one core too, a race leaves one to searches
