@@ -2,39 +2,61 @@
 
 from __future__ import annotations
 
+import random
+from dataclasses import replace
+
 import numpy as np
-import pytest
 
 from searchdemo import shipped
-from searchdemo.bench.hold import flips, kills, mutations
+from searchdemo.bench.hold import arguments, flips, kills, mutations
+from searchdemo.bench.hold.client import Refused
+from searchdemo.bench.hold.outcome import QUICK
+from searchdemo.bench.workload import Bench
+
+told: list[int] = []
 
 
 def test_flipped_bits_are_counted_and_noticed(monkeypatch):
-    files = len([name for name in shipped.listed(shipped.LIST) if not name.startswith("searchdemo/")])
-    (row,) = flips.run(0.01, seed=1)
-    assert row.holds and row.name.startswith(f"{files} flipped bits")
+    names = flips.files()
+    assert len(names) == len([name for name in shipped.listed(shipped.LIST) if not name.startswith("searchdemo/")])
+    assert flips.flipped(names, 1, 1, told.append) == (len(names), [])
     monkeypatch.setattr(shipped, "check", lambda path: path)
-    (row,) = flips.run(0.01, seed=1)
-    assert row.measured == files and not row.holds
+    assert flips.flipped(names[:3], 2, 1, told.append) == (6, [name for name in names[:3] for _ in range(2)])
 
 
-def test_mutated_pictures_and_texts_end_in_sentences(monkeypatch):
-    (row,) = mutations.run(0.04, seed=1)
-    assert row.holds, row.name
-    monkeypatch.setattr(mutations, "open_picture", lambda data: 1 / 0)
-    (row,) = mutations.run(0.01, seed=1)
-    assert row.measured > 0 and "ZeroDivisionError" in row.name
+def test_the_same_seed_damages_in_the_same_way():
+    seeds = mutations.pictures()
+    assert len(seeds) > 5
+    twice = [[mutations.mutated(seed, random.Random(3)) for seed in seeds] for _ in range(2)]
+    assert twice[0] == twice[1] != seeds
+    assert [*mutations.mutated_texts(random.Random(3), 9)] == [*mutations.mutated_texts(random.Random(3), 9)]
 
 
-@pytest.mark.parametrize("part", [flips, mutations])
-def test_the_same_seed_asks_the_same(part):
-    assert part.run(0.002, seed=3) == part.run(0.002, seed=3)
+def test_refusals_without_a_sentence_and_answers_that_break_off_are_counted():
+    class Broken:
+        def __init__(self):
+            self.errors = iter([Refused(500, ""), Refused(500, arguments.UNFORESEEN), ConnectionResetError("gone")])
+
+        def call(self, name: str, **given: object):
+            raise next(self.errors, Refused(422, "There is no row 99999999."))
+
+        def upload(self, *files: object) -> list[dict]:
+            return [{"path": "x"}] * len(files)
+
+    faults: list[str] = []
+    attacker = mutations.Attacker(1, ("scenes", "bundled"), faults)
+    attacker.visitor = Broken()
+    attacker.attack(random.Random(0), mutations.pictures(), as_gallery=True)
+    reasons = ["500: ", f"500: {arguments.UNFORESEEN}", "ConnectionResetError: gone"]
+    assert faults == [f"call search_by_image: {reason}" for reason in reasons]
 
 
 def test_killed_builds_and_first_uses_lose_nothing():
-    builds, uses = kills.run(0.02, seed=1)
-    assert builds.holds and builds.name == "2 kills of a build at random moments", builds.name
-    assert uses.holds and uses.name == "1 kills of a process during the first use of an index", uses.name
+    found = kills.run(Bench(None, None), None, replace(QUICK, killed_builds=2, killed_uses=1))
+    assert [(held.name, held.measured) for held in found.requirements] == [
+        ("faults after 2 kills of a build at random moments", 0),
+        ("faults after 1 kills of a process in the first use of an index", 0),
+    ], found.notes
 
 
 def test_what_is_embedded_again_and_wrong_vectors_are_counted(tmp_path, monkeypatch):

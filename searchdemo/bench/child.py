@@ -75,6 +75,17 @@ class RunningApp:
         """On Linux, else None."""
         return resident_bytes_in(Path(f"/proc/{self.process.pid}/statm"))
 
+    def cpu_seconds(self) -> float:
+        """That it computed so far, on all cores; NaN where the system has no /proc."""
+        try:
+            ticks = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()[11:13]  # proc(5)
+            return sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
+        except OSError:
+            return float("nan")
+
+    def ended(self) -> bool:
+        return self.process.poll() is not None
+
     def traces(self) -> int:
         """Stack traces in its log."""
         return os.pread(self.said, os.fstat(self.said).st_size, 0).count(b"Traceback (most recent call last)")

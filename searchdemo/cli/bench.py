@@ -15,6 +15,7 @@ Example:
   python -m searchdemo bench latency -k 1000 --metric l2 --index flat hnsw --ef-search 1000
   python -m searchdemo bench checkpoints --gallery folder:~/Pictures --encoder resnet18 --weights mine.safetensors
   python -m searchdemo bench scale --full
+  python -m searchdemo bench hold --part load memory
   python -m searchdemo bench --recommend "recall>=0.95,ms<=1,mb<=60"
   python -m searchdemo bench --report docs/benchmarks.md
 """
@@ -95,6 +96,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="for index: HNSW's M to 2048, which takes gigabytes; for scale: also inverted files on disk over up to 10 "
         "million synthetic vectors, which takes 6 GB of disk; for milvus: also the largest vectors of scale",
     )
+    parser.add_argument(
+        "--part",
+        nargs="+",
+        default=[],
+        metavar="P",
+        help="for hold: only load (5 minutes), memory (6), arguments (1), mutations (3), flips (1) or "
+        "kills (2); all of them take 18 minutes, and 2 with --quick",
+    )
     parser.add_argument("-k", type=whole_number, default=10, metavar="N", help="for latency: results (default 10)")
     add_search_params(parser)
     add_choice(parser)
@@ -152,7 +161,8 @@ def run(arguments: argparse.Namespace) -> Answer:
                 seed=arguments.seed,
                 report=progress,
                 asked=asked,
-                options={"prompts": tuple(arguments.prompt), "full": arguments.full, "against": arguments.against},
+                options={"prompts": tuple(arguments.prompt), "full": arguments.full, "against": arguments.against}
+                | {"parts": tuple(arguments.part)},
             )
             for name, wanted in plan[encoder].items():
                 with failures.kept(f"{name} of {encoder} was skipped", wanted):
@@ -235,6 +245,8 @@ def check_together(arguments: argparse.Namespace, names: list[str]) -> None:
         raise BadQuery("--prompt has an effect on classnames and table51 alone: name one of them, or leave it out.")
     if arguments.against and "checkpoints" not in names:
         raise BadQuery("--against has an effect on checkpoints alone: name it, or leave --against out.")
+    if arguments.part and "hold" not in names:
+        raise BadQuery("--part has an effect on hold alone: name it, or leave --part out.")
     if arguments.full and not {"index", "scale", "milvus"} & {*names}:
         raise BadQuery("--full has an effect on index, scale and milvus alone: name one of them, or leave --full out.")
     beside = [*arguments.benchmarks, *["--all"] * arguments.all, *["--recommend"] * (arguments.recommend is not None)]
@@ -310,11 +322,22 @@ def answer(cards: list[RunCard], written: list[Path], failures: Failures) -> Ans
                 blocks.append(f"{drawn.title}\n{drawn.source}\n\n{table(heads, drawn.cells(), right)}")
         for card, path in zip(cards, written, strict=True):
             if card.benchmark == name:
-                told = [*card.notes, *map(str, card.requirements), f"{card.seconds:.1f} s. Run card: {path}"]
-                blocks.append("\n".join(told))
+                if card.requirements:
+                    cells = [one.cells() for one in card.requirements]
+                    blocks.append(table(["", "requirement", "measured", "wanted"], cells))
+                blocks.append("\n".join([*card.notes, f"{card.seconds:.1f} s. Run card: {path}"]))
     content = {"cards": [card.to_json() for card in cards], "files": [str(path) for path in written]}
     text = "\n\n".join([*blocks, *failures.said])
-    return Answer(content | {"skipped": failures.said}, text, failures.error)
+    return Answer(content | {"skipped": failures.said}, text, failures.error or faults(cards))
+
+
+def faults(cards: list[RunCard]) -> Exception | None:
+    """For the exit code. Bounds of time do not count: they are this machine's, and it may be busy."""
+    from searchdemo.errors import SearchDemoError
+
+    found = [one.name for card in cards for one in card.requirements if one.counted and not one.holds]
+    does = "requirement does" if len(found) == 1 else "requirements do"
+    return SearchDemoError(f"{len(found)} {does} not hold: {'; '.join(found)}.") if found else None
 
 
 def draw(arguments: argparse.Namespace) -> Answer:

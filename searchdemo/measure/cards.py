@@ -42,10 +42,16 @@ class Requirement:
     def holds(self) -> bool:
         return self.measured >= self.bound if self.at_least else self.measured <= self.bound
 
-    def __str__(self) -> str:
+    @property
+    def counted(self) -> bool:
+        """Whether it says that there are no faults, which is so on any machine, however busy."""
+        return self.bound == 0 and not self.at_least
+
+    def cells(self) -> tuple[str, str, str, str]:
+        """("holds" or "FAILS", name, what was measured, what is wanted), for a row of a table."""
         unit = "" if self.unit == "ratio" else f" {self.unit}"
         wanted = f"{'at least' if self.at_least else 'at most'} {self.bound:g}{unit}"
-        return f"{'holds' if self.holds else 'FAILS'}: {self.name}: {self.measured:.3g}{unit}, wanted {wanted}"
+        return "holds" if self.holds else "FAILS", self.name, f"{self.measured:.3g}{unit}", wanted
 
 
 @dataclass(frozen=True)

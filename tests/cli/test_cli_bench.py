@@ -16,7 +16,7 @@ from searchdemo.errors import BadArtifact, NoWeights, SearchDemoError
 from searchdemo.galleries.drawing.scene import THINGS
 from searchdemo.indexes.table import INDEXES
 from searchdemo.measure import cards as run_card
-from searchdemo.measure.cards import Figures
+from searchdemo.measure.cards import Figures, Requirement
 from tests.cli_tools import LIMIT
 
 
@@ -78,6 +78,19 @@ def test_cards_lie_beside_ones_own_indexes_and_a_person_reads_tables(built, few,
     (card,) = run_card.cards(cards)
     assert f"Run card: {cards / card.path}" in text
     assert not [*run_card.cards(run_card.own_cards())]
+
+
+def test_faults_are_an_error_once_the_table_is_printed_and_bounds_of_time_are_not(few, monkeypatch, capsys):
+    slow = Requirement("slow", 9.0, 1.0, unit="ms")
+    measuring = Measuring()
+    monkeypatch.setitem(table.BENCHMARKS, "latency", measuring)
+    for faults, code in ((0, 0), (2, guard.BAD_INPUT)):
+        held = [slow, Requirement("killed", faults, 0, unit="faults")]
+        monkeypatch.setattr(measuring, "run", lambda bench, held=held: Figures({}, {}, requirements=held))
+        assert cli.main(["bench", "latency", "--gallery", "scenes"]) == code
+        printed = capsys.readouterr()
+        assert "FAILS  slow         9 ms      at most 1 ms" in printed.out
+        assert ("1 requirement does not hold: killed." in printed.err) == bool(faults)
 
 
 def test_without_out_dir_cards_lie_in_ones_own_folder(run, few, monkeypatch, tmp_path):
@@ -185,6 +198,7 @@ def test_one_that_was_named_and_cannot_run_is_an_error(complaint, built, few, mo
 def test_words_that_make_no_sense(complaint, built):
     said = complaint("bench", "latencies", *built)
     assert "'latencies'" in said and "Did you mean 'latency'?" in said
+    assert "--part has an effect on hold alone" in complaint("bench", "latency", *built, "--part", "load")
     assert "Name a benchmark, or --all: latency" in complaint("bench", *built)
     assert "'resnet19'" in complaint("bench", "latency", "--encoders", "resnet19", *built)
     assert "is not built" in complaint("bench", "latency", *built[-2:], "--gallery", "scenes", "--encoder", "resnet18")

@@ -9,6 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from searchdemo.bench.hold.client import API, Visitor, read, sentence_of
+from searchdemo.bench.hold.load import TEXT, Asker
+from searchdemo.bench.hold.outcome import Outcome, Size
+from searchdemo.bench.hold.pages import Pages
+from searchdemo.bench.workload import Bench
 
 UNFORESEEN = "nobody foresaw"  # what the page says where it fails itself
 
@@ -44,6 +48,16 @@ class Found:
     answered: int = 0  # an endpoint may work with a value that was taken for wrong here
     silent: list[str] = field(default_factory=list)  # refusals without a sentence
     unforeseen: list[str] = field(default_factory=list)  # where the page itself failed
+
+
+def run(bench: Bench, pages: Pages, size: Size) -> Outcome:
+    """Then the page still has to answer."""
+    page, outcome = pages.page(), Outcome()
+    found = attack(page.port, size.wrong, bench.seed)
+    Asker(TEXT, page.port, bench.seed, pages.subject).ask()
+    bad = found.unforeseen + found.silent
+    outcome.none_of(f"of {found.asked:,} wrong requests, those without a sentence", bad, "requests")
+    return outcome
 
 
 def endpoints(visitor: Visitor) -> list[dict]:

@@ -21,6 +21,9 @@ import numpy as np
 from PIL import Image
 
 from searchdemo.bench.child import ROOT
+from searchdemo.bench.hold.outcome import Outcome, Size, counter
+from searchdemo.bench.hold.pages import Pages
+from searchdemo.bench.workload import Bench
 from searchdemo.collection.build import build
 from searchdemo.collection.library import Library
 from searchdemo.collection.progress import Progress
@@ -29,9 +32,7 @@ from searchdemo.encoders.base import How
 from searchdemo.errors import NotBuilt, SearchDemoError
 from searchdemo.galleries.table import open_gallery
 from searchdemo.indexes.vectors import StoredVectors, unit
-from searchdemo.measure.cards import Requirement
 
-BUILDS, FIRST_USES = 100, 20  # at scale 1
 PICTURES, BATCH = 96, 4
 INDEX = "hnsw"
 PATIENCE_S = 60.0
@@ -127,26 +128,21 @@ def use_once(place: Place) -> None:
     place.tell(int((~own).sum()))
 
 
-def run(scale: float, seed: int) -> list[Requirement]:
-    """scale: of BUILDS and FIRST_USES; at least one kill of each."""
-    rng, context = random.Random(seed), _context()
+def run(bench: Bench, pages: Pages, size: Size) -> Outcome:
+    found, rng, context = Outcome(), random.Random(bench.seed), _context()
     path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
     # A fork server looks there alone for what it is to import.
     with tempfile.TemporaryDirectory() as folder, mock.patch.dict(os.environ, {"PYTHONPATH": path}):
         place = Place(Path(folder).resolve())
         vectors = place.draw()
-        builds, uses = max(1, round(BUILDS * scale)), max(1, round(FIRST_USES * scale))
-        build_faults = killed_builds(place, vectors, builds, rng, context)
-        use_faults = killed_first_uses(place, uses, rng, context)
-    return [
-        _requirement(f"{builds} kills of a build at random moments", build_faults),
-        _requirement(f"{uses} kills of a process during the first use of an index", use_faults),
-    ]
-
-
-def _requirement(name: str, faults: list[str]) -> Requirement:
-    said = "".join(f"; {fault}" for fault in list(dict.fromkeys(faults))[:3])
-    return Requirement(name + said, len(faults), 0, unit="faults")
+        tell = counter(bench, "kills of a build", size.killed_builds)
+        faults = killed_builds(place, vectors, size.killed_builds, rng, context, tell)
+        found.none_of(f"faults after {size.killed_builds} kills of a build at random moments", faults, "faults")
+        tell = counter(bench, "kills of a process that builds an index", size.killed_uses)
+        faults = killed_first_uses(place, size.killed_uses, rng, context, tell)
+        name = f"faults after {size.killed_uses} kills of a process in the first use of an index"
+        found.none_of(name, faults, "faults")
+    return found
 
 
 def _context() -> BaseContext:
@@ -158,8 +154,10 @@ def _context() -> BaseContext:
     return context
 
 
-def killed_builds(place: Place, vectors: np.ndarray, count: int, rng: random.Random, context: BaseContext) -> list[str]:
-    """What went wrong."""
+def killed_builds(
+    place: Place, vectors: np.ndarray, count: int, rng: random.Random, context: BaseContext, tell: Callable[[int], None]
+) -> list[str]:
+    """What went wrong. tell: gets the kills so far."""
     faults: list[str] = []
     usual_s = usual(context, build_once, place)
     killed, done, before = 0, 0, _identity(place)
@@ -169,6 +167,7 @@ def killed_builds(place: Place, vectors: np.ndarray, count: int, rng: random.Ran
             before = None
         _, code = ended(context, build_once, place, rng.uniform(0, usual_s))
         killed += code != 0  # some end before that
+        tell(killed)
         faults += [f"a build ended with {code}"] * (code > 0)
         faults += _lost(place, done)
         now = _checked(place, faults)
@@ -215,7 +214,9 @@ def same(vectors: np.ndarray, artifact: Artifact | None) -> bool:
     )
 
 
-def killed_first_uses(place: Place, count: int, rng: random.Random, context: BaseContext) -> list[str]:
+def killed_first_uses(
+    place: Place, count: int, rng: random.Random, context: BaseContext, tell: Callable[[int], None]
+) -> list[str]:
     """What went wrong. The gallery is built."""
     faults: list[str] = []
     usual_s, killed = usual(context, use_once, place), 0
@@ -224,6 +225,7 @@ def killed_first_uses(place: Place, count: int, rng: random.Random, context: Bas
             path.unlink()
         _, code = ended(context, use_once, place, rng.uniform(0, usual_s))
         killed += code != 0
+        tell(killed)
         faults += [f"a process ended with {code}"] * (code > 0)
         _, code = ended(context, use_once, place)
         if code or place.told()[-1] != [0]:

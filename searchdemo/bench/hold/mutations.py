@@ -1,42 +1,89 @@
-"""Pictures and texts that were damaged at random go the way of a query: each is read, or refused in a sentence."""
+"""Pictures and texts that were damaged at random are sent to the page: each is answered, or refused in a sentence."""
 
 from __future__ import annotations
 
+import http.client
 import io
 import random
-from collections import Counter
+import threading
+from collections.abc import Callable, Iterable
+from typing import Any
 
 from PIL import Image
 
-from searchdemo.collection.query import Query
-from searchdemo.errors import SearchDemoError
+from searchdemo.bench.hold.arguments import UNFORESEEN
+from searchdemo.bench.hold.client import Refused, Visitor
+from searchdemo.bench.hold.outcome import Outcome, Size, counter
+from searchdemo.bench.hold.pages import Pages
+from searchdemo.bench.workload import Bench
 from searchdemo.formats import readers
-from searchdemo.measure.cards import Requirement
-from searchdemo.pictures import check_whole, open_picture
 
-TRIES = 10_000  # at scale 1, half of them pictures
+VISITORS = 3
+AT_ONCE = 10  # pictures of one upload; as many texts follow
+GALLERY_EVERY = 10  # of so many uploads one becomes a gallery, too
 KINDS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "JPEG2000", "AVIF", "PPM", "TGA", "ICO")
-WORDS = ("a red boat", "", "\x00", "\ud800", "x" * 2000, "<img src=x>", "𝕏" * 300, "\u202e", "' or 1=1 --", "\n\t")
+WORDS = ("a red boat", "", "\x00", "\ud800", "x" * 2000, "<img src=x>", "𝕏" * 300, "\u202e", "' or 1=1 --", "\n\t",
+         "a beach + sunset - people", "2: dog + #12", "- dog", "#99999999", "1e400: cat")  # fmt: skip
 
 
-def run(scale: float, seed: int) -> list[Requirement]:
-    rng, raised = random.Random(seed), Counter[str]()
-    seeds = pictures()
-    tries = max(2, round(TRIES * scale))
-    for number in range(tries):
+def run(bench: Bench, pages: Pages, size: Size) -> Outcome:
+    page, found = pages.page(), Outcome()
+    tell = counter(bench, "mutated pictures and texts", size.mutated)
+    sent, faults = attacked(page.port, size.mutated, bench.seed, pages.subject, tell)
+    found.none_of(f"of {sent:,} mutated pictures and texts, those without an answer or a sentence", faults, "requests")
+    return found
+
+
+def attacked(
+    port: int, count: int, seed: int, subject: tuple[str, str], tell: Callable[[int], None]
+) -> tuple[int, list[str]]:
+    """So many at least, by VISITORS at once, half of them pictures. How many were sent, and what went wrong."""
+    faults: list[str] = []
+    rounds = -(-count // (2 * AT_ONCE))
+    seeds, ended = pictures(), [0]
+
+    def stay(number: int) -> None:
+        attacker = Attacker(port, subject, faults)
+        for turn in range(number, rounds, VISITORS):
+            attacker.attack(random.Random(f"{seed} {turn}"), seeds, as_gallery=turn % GALLERY_EVERY == 0)
+            ended[0] += 2 * AT_ONCE
+            tell(ended[0])
+        attacker.visitor.close()
+
+    threads = [threading.Thread(target=stay, args=(number,)) for number in range(VISITORS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return 2 * AT_ONCE * rounds, faults
+
+
+class Attacker:
+    """One visitor."""
+
+    def __init__(self, port: int, subject: tuple[str, str], faults: list[str]):
+        self.visitor, self._faults = Visitor(port), faults
+        self._subject = {"gallery": subject[0], "encoder": subject[1], "index": "ivf", "k": 3}
+
+    def attack(self, rng: random.Random, seeds: list[bytes], as_gallery: bool) -> None:
+        damaged = [mutated(rng.choice(seeds), rng) for _ in range(AT_ONCE)]
+        files = self._asked(self.visitor.upload, *((f"{number}.jpg", data) for number, data in enumerate(damaged)))
+        for file in files or ():
+            self._asked(self.visitor.call, "search_by_image", image=file, **self._subject)
+        for text in mutated_texts(rng, AT_ONCE):
+            self._asked(self.visitor.call, "search_by_text", text=text, **self._subject)
+        if files and as_gallery:
+            self._asked(self.visitor.call, "bring_pictures", files=files, encoder=self._subject["encoder"])
+
+    def _asked(self, ask: Callable[..., list], *given: Any, **named: Any) -> list | None:
         try:
-            if number % 2:
-                _ = Query(text=mutated_text(rng)).terms
-            else:
-                damaged = mutated(seeds[number // 2 % len(seeds)], rng)
-                check_whole(damaged)
-                open_picture(damaged)
-        except SearchDemoError:
-            continue
-        except Exception as error:  # what is counted
-            raised[f"{type(error).__name__}: {error}"[:80]] += 1
-    name = f"{tries:,} mutated pictures and texts" + "".join(f"; {said}" for said in list(raised)[:3])
-    return [Requirement(name, sum(raised.values()), 0, unit="traces")]
+            return ask(*given, **named)
+        except Refused as error:
+            if not error.sentence.strip() or UNFORESEEN in error.sentence:
+                self._faults.append(f"{ask.__name__} {str(given[0])[:20]}: {error}")
+        except (OSError, http.client.HTTPException, ValueError, KeyError) as error:
+            self._faults.append(f"{ask.__name__} {str(given[0])[:20]}: {type(error).__name__}: {error}")
+        return None
 
 
 def pictures() -> list[bytes]:
@@ -67,8 +114,9 @@ def mutated(data: bytes, rng: random.Random) -> bytes:
     return bytes(damaged)
 
 
-def mutated_text(rng: random.Random) -> str:
-    word = list(rng.choice(WORDS))
-    for _ in range(rng.randint(0, 4)):
-        word.insert(rng.randint(0, len(word)), chr(rng.randrange(0x110000)))
-    return "".join(word)
+def mutated_texts(rng: random.Random, count: int) -> Iterable[str]:
+    for _ in range(count):
+        word = list(rng.choice(WORDS))
+        for _ in range(rng.randint(0, 4)):
+            word.insert(rng.randint(0, len(word)), chr(rng.randrange(0x110000)))
+        yield "".join(word)
