@@ -16,6 +16,7 @@ REQUIREMENTS = {
     "bench": "requirements-bench.txt",
     "map": "requirements-map.txt",
     "milvus": "requirements-milvus.txt",
+    "ray": "requirements-ray.txt",
 }
 
 

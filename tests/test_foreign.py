@@ -16,7 +16,7 @@ from searchdemo.collection.store import Store
 from searchdemo.collection.taken_in import take_in
 from searchdemo.errors import BadQuery, NoPictures
 from searchdemo.measure import race
-from tests.conftest import exact_rows, unit
+from tests.conftest import colour_gallery, exact_rows, unit
 
 parquet = pytest.importorskip("pyarrow.parquet", reason="Parquet needs pyarrow, which requirements.txt brings")
 pyarrow = pytest.importorskip("pyarrow")
@@ -217,3 +217,18 @@ def test_export_has_places_of_the_map_and_leaves_out_what_is_gone(world, tmp_pat
     assert set(table["class_name"].to_pylist()) == {"reddish", "greenish", "bluish"}
     with pytest.raises(BadQuery, match="neighbours = 300"):
         export_parquet(collection, tmp_path / "e.parquet", neighbours=300)
+
+
+def test_neighbours_are_lines_of_the_file_where_rows_have_gaps(world, tmp_path):
+    """As Embedding Atlas counts them: a picture that cannot be read has a row, and no line."""
+    from searchdemo.collection.export import export_parquet
+
+    world.gallery = colour_gallery(60, broken=[0, 7, 30])
+    collection = world.built().open("colours", "mean-colour")
+    lines = parquet.read_table(export_parquet(collection, tmp_path / "e.parquet", neighbours=3).path).to_pylist()
+    assert [line["row"] for line in lines] == [row for row in range(60) if row not in (0, 7, 30)]
+    vectors = np.array([line["vector"] for line in lines])
+    for own, line in enumerate(lines):
+        assert own not in line["neighbors"]["ids"]
+        cosines = vectors[line["neighbors"]["ids"]] @ vectors[own]
+        np.testing.assert_allclose(1 - cosines, line["neighbors"]["distances"], atol=1e-5)

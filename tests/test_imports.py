@@ -61,6 +61,7 @@ HOME = {  # library -> the only places that may import it
     "sklearn": {"bench", "indexes/sklearn_index.py"},
     **{name: {f"indexes/{name}_index.py"} for name in ("hnswlib", "usearch", "annoy", "nmslib", "scann")},
     "py3langid": {"encoders/languages.py"},
+    "ray": {"collection/ray_workers.py"},
     "pymilvus": {"indexes/milvus_index.py", "indexes/milvus_rows.py"},
 }
 HEAVY = [
@@ -75,6 +76,7 @@ HEAVY = [
     "gradio",
     "matplotlib",
     "huggingface_hub",
+    "ray",
 ]
 
 

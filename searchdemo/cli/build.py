@@ -4,8 +4,9 @@ A killed build goes on where it stopped when the same command runs again. Of a f
 pictures that are new are embedded, and what became of every file is told. The vectors are stored as the index 'ivf',
 and 'brute' and 'flat' need no build; --index adds others. --map lays the gallery out in two dimensions, for the tab
 "Map". --tiles stores vectors of parts of each picture beside that of the whole, which finds small things in large
-settings, for more vectors and a longer build; later builds keep to it. tiny-ImageNet's pictures are downloaded when
-they are not on this machine.
+settings, for more vectors and a longer build; later builds keep to it. --ray has the workers of a Ray cluster embed:
+pictures are read and vectors written here, and a worker that is killed loses one block of pictures. tiny-ImageNet's
+pictures are downloaded when they are not on this machine.
 
 Example:
   python -m searchdemo build --gallery scenes --encoder bundled --index hnsw pq --map
@@ -14,22 +15,28 @@ Example:
   python -m searchdemo build --gallery folder:~/Pictures --class-level 1
   python -m searchdemo build --gallery folder:~/Pictures --tiles
   python -m searchdemo build --gallery list:pictures.txt
+  python -m searchdemo build --gallery hf:food101 --encoder clip-vit-b32 --ray auto
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
 import time
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from searchdemo.cli.answer import Answer, stand_in_notice, table
 from searchdemo.cli.options import add_choice, make_key, make_library, settle_encoder, whole_number
 from searchdemo.collection.tiles import SIZES, USUAL
+from searchdemo.extras import imported, pip_command, require
 
 if TYPE_CHECKING:
     from searchdemo.cli.progress import ProgressLine
+    from searchdemo.collection.embed import Passes
     from searchdemo.collection.library import Library
     from searchdemo.collection.store import Artifact
     from searchdemo.galleries.base import Gallery
@@ -42,6 +49,21 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--batch-size", type=whole_number, metavar="N", help="pictures in one forward pass (default 64)"
+    )
+    parser.add_argument(
+        "--ray",
+        metavar="ADDRESS",
+        help="embed on the workers of a Ray cluster: HOST:PORT, `auto` for the one that this machine is part of, "
+        "`local` for one that is started here until the end",
+    )
+    parser.add_argument(
+        "--ray-workers",
+        type=whole_number,
+        metavar="N",
+        help="at most so many workers (default: what there is room for; one per GPU where the encoder runs on one)",
+    )
+    parser.add_argument(
+        "--ray-cores", type=whole_number, metavar="N", help="cores of each worker without a GPU (default 4, or fewer)"
     )
     parser.add_argument("--map", action="store_true", help="lay the gallery out in two dimensions, for the tab Map")
     parser.add_argument(
@@ -75,6 +97,8 @@ def run(arguments: argparse.Namespace) -> Answer:
     from searchdemo.galleries.catalog import Catalog
     from searchdemo.indexes.table import find
 
+    if arguments.ray:
+        require("ray", "--ray", pip_command("ray"))
     find_encoder(arguments.encoder)  # a wrong name is refused before hours of work
     for index in arguments.index:
         find(index)
@@ -168,7 +192,26 @@ def embed(library: Library, arguments: argparse.Namespace, progress: ProgressLin
     options = {"batch_size": arguments.batch_size} if arguments.batch_size else {}
     if arguments.tiles is not None:
         options["tiles"] = arguments.tiles
-    return library.build(make_key(arguments), progress, rebuild=arguments.rebuild, **options)
+    with workers(arguments, library) as passes:
+        return library.build(make_key(arguments), progress, rebuild=arguments.rebuild, passes=passes, **options)
+
+
+@contextlib.contextmanager
+def workers(arguments: argparse.Namespace, library: Library) -> Iterator[Passes]:
+    """Where pictures are embedded: in this process, or by workers of Ray who load the same encoder in the same way."""
+    from searchdemo.collection.embed import here
+    from searchdemo.encoders.table import load
+
+    if not arguments.ray:
+        yield here
+        return
+    module = imported("searchdemo.collection.ray_workers", "--ray", pip_command("ray"))
+    how = library.encoder(arguments.encoder).how
+    asked = {"transform": arguments.transform, "weights": arguments.weights and arguments.weights.resolve()}
+    same = partial(load, arguments.encoder, device=how.device, runtime=how.runtime, precision=how.precision, **asked)
+    size = arguments.ray_workers, arguments.ray_cores
+    with module.connected(arguments.ray, same, how.device.startswith("cuda"), *size) as passes:
+        yield passes
 
 
 def build_index(library: Library, arguments: argparse.Namespace, index: str, progress: ProgressLine) -> dict:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from searchdemo.collection.carry import carry
-from searchdemo.collection.embed import BATCH_SIZE, Made, Sees, Stored, embed
+from searchdemo.collection.embed import BATCH_SIZE, Made, Passes, Sees, Stored, embed, here
 from searchdemo.collection.progress import Progress, Report
 from searchdemo.collection.reuse import StoredByContent
 from searchdemo.collection.store import DIGESTS, QUERY_DIGESTS, VECTORS, Artifact, Key, Manifest, Store
@@ -46,12 +46,14 @@ def build(
     rebuild: bool = False,
     settled: Callable[[Gallery], None] = lambda gallery: None,
     tiles: int | None = None,
+    passes: Passes = here,
 ) -> Artifact:
     """Embed gallery and queries, build the inverted file that stores the vectors, publish both.
 
     Pictures that cannot be read are left out. Of a person's folder only contents are embedded that are not stored yet,
     unless `rebuild` is asked for; `settled` is told of the gallery as it is after its new files were read.
     tiles: per side, see tiles.py; None: as many as what is stored so far has.
+    passes: where pictures are embedded.
     Raises NoPictures when the gallery's pictures are not on this machine, BadQuery for a limit or a batch size below 1,
     SearchDemoError when another process builds the same.
     """
@@ -63,7 +65,7 @@ def build(
     with store.building(key) as work:
         if tiles is None:
             tiles = stored_tiles(store, key)
-        return _Build(encoder, store, key, work, report, batch_size, rebuild, tiles).run(gallery, settled)
+        return _Build(encoder, store, key, work, report, batch_size, rebuild, tiles, passes).run(gallery, settled)
 
 
 def stored_tiles(store: Store, key: Key) -> int:
@@ -83,6 +85,7 @@ class _Build:
     batch_size: int
     rebuild: bool
     tiles: int
+    passes: Passes
 
     def run(self, gallery: Gallery, settled: Callable[[Gallery], None]) -> Artifact:
         from searchdemo.indexes.table import find
@@ -151,7 +154,8 @@ class _Build:
         scratch, identity = self.work / f"{name}.partial", gallery.fingerprint
         coming = pictures.arriving(rows)
         try:
-            return rows, embed(pictures, rows, sees, scratch, self.report, stage, size, identity, stored, coming)
+            given = pictures, rows, sees, scratch, self.report, stage, size, identity, stored, coming
+            return rows, embed(*given, self.passes)
         finally:
             coming.end()
 

@@ -7,11 +7,12 @@ import itertools
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 from PIL import Image
@@ -33,6 +34,8 @@ PASS_SECONDS = 0.25
 TELL_S = 1.0
 FIRST_BATCH = 1  # pictures, as long as nothing was measured
 
+Item = tuple[int, int]  # place among all rows that were asked for, and row of the gallery
+T = TypeVar("T")
 Stored = Callable[[bytes], "np.ndarray | None"]  # the vector (dim,) that is stored for a content, or None
 
 
@@ -59,16 +62,30 @@ class Made:
     reused: int  # pictures whose vectors were stored already
 
 
+@dataclass(frozen=True)
+class Inputs:
+    """Pictures that were opened for the network."""
+
+    problems: list[str]  # (b,) why each cannot be read; "" where it can
+    pixels: np.ndarray | None  # the network's input of those that can; None where none can
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What an encoder made of b pictures."""
+
+    vectors: np.ndarray  # (b, dim) float32 unit rows, NaN where a picture cannot be read
+    problems: list[str]  # (b,) as of Inputs
+
+
 @dataclass
-class Prepared:
-    """A batch on its way to the network."""
+class Batch:
+    """Pictures of a gallery that go through the network together."""
 
     asked: int = 0  # pictures that it was made from
-    rest: list[tuple[int, int]] = field(default_factory=list)  # those that it had no time for: place and row
-    places: list[int] = field(default_factory=list)  # of those to be kept, among all rows
+    rest: list[Item] = field(default_factory=list)  # those that it had no time for
+    items: list[Item] = field(default_factory=list)  # (b,) of those to be embedded
     keys: list[bytes] = field(default_factory=list)  # (b,) what each is known by
-    readable: list[bool] = field(default_factory=list)  # (b,)
-    pixels: np.ndarray | None = None  # the network's input of the readable ones
     known: list[tuple[int, bytes]] = field(default_factory=list)  # place and key of contents that have their vectors
     problems: dict[int, str] = field(default_factory=dict)  # row -> why it cannot be read; "" where it can
 
@@ -89,6 +106,73 @@ def opened(encoded: bytes | None) -> tuple[Image.Image | None, str]:
         return None, str(error).removeprefix("This file ")
 
 
+def inputs(
+    encoder: Sees,
+    pictures: Iterable[bytes | None],
+    seen: Callable[[int, bytes, Image.Image], None] = lambda number, encoded, image: None,
+) -> Inputs:
+    """Opens pictures one by one, because a batch of photographs would take gigabytes. seen: is told of each."""
+    problems: list[str] = []
+
+    def images() -> Iterator[Image.Image]:
+        for encoded in pictures:
+            image, problem = opened(encoded)
+            problems.append(problem)
+            if image is not None and encoded is not None:
+                seen(len(problems) - 1, encoded, image)
+                yield image
+
+    whole = images()
+    first = next(whole, None)
+    return Inputs(problems, None if first is None else encoder.preprocess(itertools.chain([first], whole)))
+
+
+def rows_of(encoder: Sees, given: Inputs) -> Rows:
+    """One pass of the network."""
+    vectors = np.full((len(given.problems), encoder.dim), np.nan, np.float32)
+    if given.pixels is not None:
+        vectors[[not problem for problem in given.problems]] = encoder.encode_pixels(given.pixels)
+    return Rows(vectors, given.problems)
+
+
+class Passes(Protocol):
+    """Where pictures are embedded."""
+
+    def __call__(
+        self, work: Work, items: list[Item], most: int, waits: Callable[[], None], end: Callable[[], None]
+    ) -> Generator[tuple[Batch, Rows]]:
+        """Batches of at most so many pictures, each once, in any order. waits, end: see `ahead`.
+
+        It is closed when nobody waits for more.
+        """
+
+
+def here(
+    work: Work, items: list[Item], most: int, waits: Callable[[], None], end: Callable[[], None]
+) -> Generator[tuple[Batch, Rows]]:
+    """In this process."""
+    pace, left, before = Pace(most), deque(items), time.perf_counter()
+
+    def take() -> list[Item]:
+        return [left.popleft() for _ in range(min(pace.size, len(left)))]
+
+    def prepare(part: list[Item]) -> tuple[Batch, Inputs]:
+        batch = Batch()
+
+        def seen(number: int, encoded: bytes, image: Image.Image) -> None:
+            work.opened_as(batch.items[number][1], encoded, image)
+
+        return batch, inputs(work.encoder, work.pictures(part, batch, PASS_SECONDS / 2), seen)
+
+    for batch, given in ahead(prepare, take, waits, end):
+        left.extendleft(reversed(batch.rest))
+        made = rows_of(work.encoder, given)
+        now = time.perf_counter()
+        pace.told(batch.asked, now - before)
+        before = now
+        yield batch, made
+
+
 def embed(
     pictures: Pictures,
     rows: np.ndarray,
@@ -100,6 +184,7 @@ def embed(
     fingerprint: str = "",
     stored: Stored = lambda key: None,
     coming: Arriving | None = None,
+    passes: Passes = here,
 ) -> Made:
     """Unit rows of these rows of a gallery. After a kill the next run goes on from what the file `scratch` holds.
     Without one, nothing is written.
@@ -107,8 +192,7 @@ def embed(
     Living pictures are known by their content, and those that `stored` has are not embedded again. Others are known by
     the fingerprint of their gallery and by their row. coming: what is on its way here meanwhile.
     """
-    identity = {"weights": encoder.weights_sha256, "how": str(encoder.how), "transform": encoder.transform}
-    with Journal(scratch, identity, encoder.dim) as journal:
+    with Journal(scratch, identity_of(encoder), encoder.dim) as journal:
         work = Work(pictures, encoder, fingerprint, journal, stored)
         vectors, items = np.full((len(rows), encoder.dim), np.nan, np.float32), []
         embedded = reused = 0
@@ -121,34 +205,39 @@ def embed(
                 reused += key not in journal.vectors
         done = first = len(rows) - len(items)
         started = before = time.perf_counter()
-        pace, coming = Pace(batch_size), coming or Arriving()
+        coming = coming or Arriving()
 
         def tell() -> None:
             rate = (done - first) / max(time.perf_counter() - started, 1e-9)
             report(Progress(stage, done, len(rows), rate, coming.said()))
 
-        for batch in ahead(work.prepare, items, pace, tell, coming.end):
-            made = work.encode(batch)
-            now = time.perf_counter()
-            reused += sum(key not in journal.vectors for _, key in batch.known)
-            journal.add(batch.keys, made, now - before)
-            if isinstance(pictures, LivingPictures):
-                pictures.looked_at(batch.problems)
-            vectors[batch.places] = made
-            for place, key in batch.known:
-                vectors[place] = work.find(key)
-            embedded, done = embedded + sum(batch.readable), done + batch.asked
-            pace.told(batch.asked, now - before)
-            before = now
-            tell()
+        with closing(passes(work, items, batch_size, tell, coming.end)) as batches:
+            for batch, made in batches:
+                now = time.perf_counter()
+                reused += sum(key not in journal.vectors for _, key in batch.known)
+                journal.add(batch.keys, made.vectors, now - before)
+                before = now
+                if isinstance(pictures, LivingPictures):
+                    found = {row: problem for (_, row), problem in zip(batch.items, made.problems, strict=True)}
+                    pictures.looked_at(batch.problems | found)
+                vectors[[place for place, _ in batch.items]] = made.vectors
+                for place, key in batch.known:
+                    vectors[place] = work.find(key)
+                embedded, done = embedded + made.problems.count(""), done + batch.asked
+                tell()
         return Made(vectors, journal.seconds, embedded, reused)
 
 
+def identity_of(encoder: Sees) -> dict[str, str]:
+    """What vectors belong to: those of two encoders that differ in it may differ."""
+    return {"weights": encoder.weights_sha256, "how": str(encoder.how), "transform": encoder.transform}
+
+
 class Work:
-    """What a batch needs to know. `prepare` is safe for several threads."""
+    """What a batch needs to know. Safe for several threads."""
 
     def __init__(self, pictures: Pictures, encoder: Sees, fingerprint: str, journal: Journal, stored: Stored):
-        self._pictures, self._encoder, self._journal, self._stored = pictures, encoder, journal, stored
+        self.encoder, self._pictures, self._journal, self._stored = encoder, pictures, journal, stored
         self._living = pictures if isinstance(pictures, LivingPictures) else None
         self._gallery = hashlib.sha256(fingerprint.encode()).digest()
 
@@ -163,20 +252,23 @@ class Work:
         vector = self._journal.vectors.get(key)
         return self._stored(key) if vector is None and key else vector
 
-    def prepare(self, items: list[tuple[int, int]]) -> Prepared:
-        """items: (place, row) of each picture."""
-        batch = Prepared()
-        images = self._images(items, batch)
-        first = next(images, None)
-        if first is not None:
-            batch.pixels = self._encoder.preprocess(itertools.chain([first], images))
-        return batch
+    def size(self, row: int) -> int:
+        """Bytes of a file of its own, else 0: those are small."""
+        return self._pictures.size_and_time(row)[0] or 0
 
-    def _images(self, items: list[tuple[int, int]], batch: Prepared) -> Iterator[Image.Image]:
-        """One by one, because a batch of photographs would take gigabytes."""
+    def opened_as(self, row: int, encoded: bytes, image: Image.Image) -> None:
+        """A picture was opened, of which thumbnails may be made."""
+        if self._living:
+            self._living.opened_as(row, encoded, image)
+
+    def pictures(self, items: list[Item], batch: Batch, seconds: float = float("inf")) -> Iterator[bytes | None]:
+        """Reads those that are to be embedded, one by one. The batch is told of each, and of all others.
+
+        seconds: so long after the first, the rest is left.
+        """
         started = time.perf_counter()
         for place, row in items:
-            if batch.asked and time.perf_counter() - started > PASS_SECONDS / 2:
+            if batch.asked and time.perf_counter() - started > seconds:
                 batch.rest = items[batch.asked :]
                 return
             batch.asked += 1
@@ -188,21 +280,9 @@ class Work:
                 batch.known.append((place, key))
                 batch.problems[row] = opened(encoded)[1] if np.isnan(vector[0]) else ""
                 continue
-            image, batch.problems[row] = opened(encoded)
-            batch.places.append(place)
+            batch.items.append((place, row))
             batch.keys.append(key)
-            batch.readable.append(image is not None)
-            if image is not None:
-                if self._living and encoded is not None:
-                    self._living.opened_as(row, encoded, image)
-                yield image
-
-    def encode(self, batch: Prepared) -> np.ndarray:
-        """(b, dim) float32 unit rows, NaN where a picture cannot be read."""
-        made = np.full((len(batch.places), self._encoder.dim), np.nan, np.float32)
-        if batch.pixels is not None:
-            made[np.array(batch.readable)] = self._encoder.encode_pixels(batch.pixels)
-        return made
+            yield encoded
 
 
 class Pace:
@@ -221,14 +301,14 @@ class Pace:
 
 
 def ahead(
-    prepare: Callable[[list[tuple[int, int]]], Prepared],
-    items: list[tuple[int, int]],
-    pace: Pace,
+    prepare: Callable[[list[Item]], T],
+    take: Callable[[], list[Item]],
     waits: Callable[[], None] = lambda: None,
     end: Callable[[], None] = lambda: None,
-) -> Iterator[Prepared]:
-    """Batches. Threads prepare the next ones meanwhile, each as large as the pace is by then; what one had no time for
-    comes next.
+) -> Iterator[T]:
+    """What `prepare` makes of each part, in order. Threads prepare the next ones meanwhile.
+
+    take: the next part; [] where there is none for now, and in the end.
 
     waits: called every TELL_S while one is waited for, as pictures are that come from elsewhere; end: lets threads go
     that wait for those
@@ -237,18 +317,17 @@ def ahead(
     its own, so that nothing waits for a core that opens pictures.
     """
     workers = min(os.cpu_count() or 1, MAX_WORKERS)
-    pool, waiting, left = ThreadPoolExecutor(workers), deque[Future[Prepared]](), deque(items)
+    pool, waiting = ThreadPoolExecutor(workers), deque[Future[T]]()
     try:
-        while waiting or left:
-            while left and len(waiting) < workers + 2:
-                part = [left.popleft() for _ in range(min(pace.size, len(left)))]
+        while True:
+            while len(waiting) < workers + 2 and (part := take()):
                 waiting.append(pool.submit(prepare, part))
+            if not waiting:
+                return
             upcoming = waiting.popleft()
             while not wait([upcoming], TELL_S).done:
                 waits()
-            batch = upcoming.result()
-            left.extendleft(reversed(batch.rest))
-            yield batch
+            yield upcoming.result()
     finally:
         end()
         pool.shutdown(cancel_futures=True)

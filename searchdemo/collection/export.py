@@ -1,8 +1,8 @@
 """Writes a collection as one Parquet file that Embedding Atlas, `datasets` and `import` open.
 
 Columns: row, label, labels, class_name, caption and the columns of filters that have a value; x and y from the map;
-neighbors, {"ids": [...], "distances": [...]}, which is the form that Embedding Atlas reads; vector, that of the whole
-picture where its parts have some, too.
+neighbors, {"ids": [...], "distances": [...]}, which is the form that Embedding Atlas reads: ids count the lines of the
+file, from 0; vector, that of the whole picture where its parts have some, too.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def export_parquet(
             if drawn is not None:
                 columns["x"], columns["y"] = drawn.points[part].T
             if neighbours:
-                columns["neighbors"] = _neighbours(collection, search, part, neighbours)
+                columns["neighbors"] = _neighbours(collection, search, part, there, neighbours)
             if vectors:
                 flat = arrow.array(collection.vectors.take(part).ravel())
                 columns["vector"] = arrow.FixedSizeListArray.from_arrays(flat, collection.vectors.dim)
@@ -89,23 +89,28 @@ def described(collection: Collection, part: np.ndarray, facts: dict[str, dict[in
     return columns | {name: [values.get(row) for row in rows] for name, values in facts.items()}
 
 
-def _neighbours(collection: Collection, search: Any, part: np.ndarray, k: int) -> list[dict]:
-    """ids are rows of the file's own column `row`; distances are 1 - cosine, from the stored vectors."""
+def _neighbours(collection: Collection, search: Any, part: np.ndarray, there: np.ndarray, k: int) -> list[dict]:
+    """ids are lines of the file, which holds the positions `there`; distances are 1 - cosine of the stored vectors."""
     queries = collection.vectors.take(part)
     found, _ = search(queries, k + 1 + len(collection.snapshot.gone))
     gone = np.isin(found, collection.snapshot.gone)
-    return [*_each(collection, queries, part, found, gone, k)]
+    return [*_each(collection, queries, part, there, found, gone, k)]
 
 
 def _each(
-    collection: Collection, queries: np.ndarray, part: np.ndarray, found: np.ndarray, gone: np.ndarray, k: int
+    collection: Collection,
+    queries: np.ndarray,
+    part: np.ndarray,
+    there: np.ndarray,
+    found: np.ndarray,
+    gone: np.ndarray,
+    k: int,
 ) -> Iterator[dict]:
     for query, own, positions, out in zip(queries, part, found, gone, strict=True):
         others = positions[~out & (positions != own) & (positions != MISSING)][:k]
         distances = 1 - np.clip(collection.vectors.scores(query[None], others[None])[0], -1, 1)
         order = np.argsort(distances, kind="stable")
-        ids = collection.gallery_rows(others[order])
-        yield {"ids": ids.tolist(), "distances": distances[order].tolist()}
+        yield {"ids": np.searchsorted(there, others[order]).tolist(), "distances": distances[order].tolist()}
 
 
 def _schema(arrow: Any, facts: dict[str, dict[int, Any]], drawn: bool, neighbours: int, dim: int) -> Any:

@@ -16,7 +16,7 @@ from searchdemo.collection.build import build
 from searchdemo.collection.calibration import Curve
 from searchdemo.collection.carry import retrain, sentences
 from searchdemo.collection.collection import Collection
-from searchdemo.collection.embed import BATCH_SIZE
+from searchdemo.collection.embed import BATCH_SIZE, Passes, here
 from searchdemo.collection.held import Held, ShelfInMemory
 from searchdemo.collection.progress import Progress, Report
 from searchdemo.collection.shelf import Shelf
@@ -214,10 +214,12 @@ class Library:
         batch_size: int = BATCH_SIZE,
         rebuild: bool = False,
         tiles: int | None = None,
+        passes: Passes = here,
     ) -> Artifact:
         """Embed a gallery and store its vectors. Raises NoPictures, NoWeights, and what `build` in build.py does.
 
-        tiles: parts of each picture that are stored too, per side; None: as what is stored so far has them
+        tiles: parts of each picture that are stored too, per side; None: as what is stored so far has them.
+        passes: where pictures are embedded, see embed.py
         """
         started = time.perf_counter()
         if held := self._held.get(key.gallery):
@@ -232,7 +234,8 @@ class Library:
             self._replace(key.gallery, gallery)
 
         encoder = self.encoder(key.encoder)
-        artifact = build(gallery, encoder, self.store, key, report, batch_size, rebuild, settled, tiles)
+        given = gallery, encoder, self.store, key, report, batch_size, rebuild, settled, tiles, passes
+        artifact = build(*given)
         self.calibrate(artifact)
         if gallery.pictures.own_files:
             self._read_headers(key, report)

@@ -46,7 +46,7 @@ class TilingEncoder:
     """What embed.embed takes for an encoder: it makes one row per picture, of all its parts one after the other."""
 
     def __init__(self, encoder: Encoder, tiles: int):
-        self._encoder, self._boxes = encoder, boxes(tiles)
+        self.tiles, self._encoder, self._boxes = tiles, encoder, boxes(tiles)
         self.dim = encoder.dim * len(self._boxes)
         self.how, self.transform, self.weights_sha256 = encoder.how, encoder.transform, encoder.weights_sha256
 

@@ -185,3 +185,9 @@ def test_parts_of_pictures_are_stored_until_they_are_told_away(run, tmp_path, ca
     assert run("build", *mine, "--tiles", "0")["vectors"] == 4
     assert cli.main(["build", *mine, "--tiles", "2"]) == 0
     assert "Built: 20 vectors (4 pictures, each with 4 parts) and 0 queries" in capsys.readouterr().out
+
+
+def test_workers_of_ray_need_ray(complaint, monkeypatch):
+    monkeypatch.setattr("searchdemo.extras.is_installed", lambda module: module != "ray")
+    said = complaint("build", "--gallery", "scenes", "--ray", "auto")
+    assert "--ray needs the Python package 'ray'" in said and "pip install -r requirements-ray.txt" in said
