@@ -69,7 +69,7 @@ class Asker:
         sidebar = [self.gallery, self.encoder, "ivf", 12]
         number = self.random.randrange(6)
         return self.visitor.press(
-            "image-examples", "select", {"number": number}, self.gallery, self.encoder, "", "{}", *sidebar
+            "image-examples", "select", {"number": number}, self.gallery, self.encoder, "", *sidebar
         )
 
     def race(self) -> object:
