@@ -22,9 +22,11 @@ def launch(
     host: the address to serve at; None: GRADIO_SERVER_NAME, else this machine alone
     Raises NoPictures (data_dir holds none), UnknownName, BadQuery (the port is taken).
     """
+    from searchdemo.encoders import zero_gpu
     from searchdemo.ui.surroundings import address, check_port, prepare
 
     prepare()
+    zero_gpu.prepare()
     check_port(address(host), port)
     from searchdemo.collection.library import Library
     from searchdemo.collection.store import Store

@@ -12,6 +12,7 @@ import os
 from dataclasses import dataclass
 from types import ModuleType
 
+from searchdemo.encoders import zero_gpu
 from searchdemo.encoders.base import How
 from searchdemo.encoders.device import pick_device
 from searchdemo.encoders.runtime.base import Network, Pass
@@ -80,6 +81,8 @@ def _usual(device: str) -> str:
 
 
 def start(network: Network, how: How) -> Pass:
-    """Raises NotInstalled, BadArtifact when the weights do not fit the network."""
+    """Raises NotInstalled, BadArtifact when the weights do not fit the network; on ZeroGPU only a pass raises."""
+    if how.device.startswith("cuda") and zero_gpu.here():
+        return zero_gpu.LentPass(network, how.device, how.precision)
     passed: Pass = RUNTIMES.find(how.runtime).imported().start(network, how.device, how.precision)
     return passed
