@@ -42,7 +42,7 @@ def test_a_held_out_picture_has_a_verdict_and_shares_that_add_up(tab):
 
 def test_an_uploaded_picture_has_no_truth_and_a_plain_vote_counts_each_once(tab, library, tmp_path):
     (tmp_path / "query.webp").write_bytes(library.gallery("scenes").pictures.encoded(5))
-    tab.locator("#query-strip input[type=file]").set_input_files(tmp_path / "query.webp")
+    tab.get_by_test_id("Your picture-upload-button").set_input_files(tmp_path / "query.webp")
     expect(tab.locator("#query")).to_contain_text("your picture")
     verdict = tab.locator("#classify-verdict .verdict")
     expect(verdict).to_contain_text("of the vote")
