@@ -20,7 +20,8 @@ from tests.cli_tools import ROOT, SCENES, CountingColours
 @pytest.mark.parametrize("command", ["", *cli.COMMANDS])
 def test_help_has_an_example_that_is_understood(command, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "mine.safetensors").touch()  # that an example names
+    for named in ("mine.safetensors", "marks.json"):  # by examples
+        (tmp_path / named).touch()
     with pytest.raises(SystemExit) as end:
         cli.main([command, "-h"] if command else ["-h"])
     assert end.value.code == 0
