@@ -66,17 +66,17 @@ def test_at_most_a_second_of_work_is_unwritten_at_any_moment(tmp_path, monkeypat
             takes(network * len(pixels))
             return super().encode_pixels(pixels)
 
-    encode, add = embed.Work.encode, embed.Journal.add
+    add = embed.Journal.add
 
-    def noted(self, batch):
-        batches.append(batch.places)
-        return encode(self, batch)
+    def noted(*given):
+        for batch, made in embed.here(*given):
+            batches.append([place for place, _ in batch.items])
+            yield batch, made
 
     def written(self, keys, vectors, seconds):
         add(self, keys, vectors, seconds)
         tally.add(-sum(opening[batches[-1]]) - network * len(keys))
 
-    monkeypatch.setattr(embed.Work, "encode", noted)
     monkeypatch.setattr(embed.Journal, "add", written)
     monkeypatch.setattr(embed, "time", clock)
     monkeypatch.setattr(os, "cpu_count", lambda: cores)
@@ -91,6 +91,7 @@ def test_at_most_a_second_of_work_is_unwritten_at_any_moment(tmp_path, monkeypat
         lambda progress: done.append(progress.done),
         "embedding",
         embed.BATCH_SIZE,
+        passes=noted,
     )
     assert tally.most / cores <= 1  # seconds of the build, which works on all cores at once
     assert np.array_equal(np.sort(np.concatenate(batches)), np.arange(COUNT)) and done[-1] == COUNT

@@ -68,7 +68,7 @@ def test_an_example_that_comes_late_is_dropped_where_words_were_typed_meanwhile(
         opening = pool.submit(one.open)
         try:
             assert found.wait(60)
-            (*_, strip) = visitors(one.session).press("words", "submit", "blue & white")
+            (_, _, strip, *_) = visitors(one.session).press("words", "submit", "blue & white")
         finally:
             let.set()
         assert "blue &amp; white" in strip and opening.result() is None

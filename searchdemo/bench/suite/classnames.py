@@ -72,7 +72,7 @@ def run(bench: Bench) -> Figures:
         "precision": str(encoder.how),
         "stand_in": encoder.stand_in,
     }
-    classes, unread = read_classes(encoder, work.class_names)
+    classes, unread = read_classes(encoder, work.class_names) if spec.text else (np.arange(len(work.class_names)), [])
     work = work.of_classes(classes)
     names, truth = work.class_names, work.every_label()[1]
     columns_of = np.where(truth >= 0, np.searchsorted(classes, truth), -1)  # of the scores
@@ -106,10 +106,8 @@ def run(bench: Bench) -> Figures:
 def read_classes(encoder: Encoder, names: Sequence[str]) -> tuple[np.ndarray, list[str]]:
     """Numbers (c,) of the classes that are asked for, and the names of the others, which the encoder cannot read.
 
-    Of an encoder without words, all. Raises BadQuery where it can read none.
+    Raises BadQuery where it can read none.
     """
-    if not encoder.has_text:
-        return np.arange(len(names)), []
     classes = readable(encoder, names)[1]
     unread = [names[number] for number in np.setdiff1d(np.arange(len(names)), classes)]
     if not len(classes):
