@@ -62,6 +62,7 @@ HOME = {  # library -> the only places that may import it
     **{name: {f"indexes/{name}_index.py"} for name in ("hnswlib", "usearch", "annoy", "nmslib", "scann")},
     "py3langid": {"encoders/languages.py"},
     "ray": {"collection/ray_workers.py"},
+    "tokenizers": {"encoders/tokenizer_file.py"},
     "pymilvus": {"indexes/milvus_index.py", "indexes/milvus_rows.py"},
 }
 HEAVY = [

@@ -49,14 +49,17 @@ def test_other_languages_are_recognised_in_four_of_five_queries_and_not_taken_fo
 
 def test_the_sentence_names_the_language_and_who_reads_it(monkeypatch):
     assert foreign("bundled", "een hond op het strand") == (
-        "this looks like Dutch, and bundled reads English: write it in English"
+        "this looks like Dutch, and bundled reads English: siglip2-vit-b32 reads it"
     )
+    assert foreign("siglip2-vit-b32", "een hond op het strand") == ""
     assert foreign("bundled", "a dog on the beach") == foreign("resnet18", "собака на пляже") == ""
     assert foreign("nobody", "собака на пляже") == ""
     reader = replace(ENCODERS["clip-rn50"], name="reader", languages=("en", "ru", "uk", "nl"))
     monkeypatch.setitem(ENCODERS, "reader", reader)
-    assert foreign("clip-vit-b32", "собака на пляже").endswith("clip-vit-b32 reads English: reader reads it")
+    assert foreign("clip-vit-b32", "собака на пляже").endswith("reads English: siglip2-vit-b32 and reader read it")
     assert foreign("reader", "собака на пляже") == ""
+    monkeypatch.delitem(ENCODERS, "siglip2-vit-b32")
+    assert foreign("reader", "犬と海").endswith(": write it in English and Russian and Ukrainian and Dutch")
 
 
 def test_answers_and_refusals_of_the_bundled_encoder_tell_it():

@@ -48,9 +48,9 @@ def forget_download() -> None:
 
 
 def test_the_first_download_is_what_later_ones_fetch(hub):
-    assert pins.pin_of(SPEC) is None
+    assert pins.pin_of(SPEC, SPEC.hub_file) is None
     table.fetch_weights(SPEC)
-    assert pins.pin_of(SPEC) == pins.Pin(COMMIT, sha256(FIRST))
+    assert pins.pin_of(SPEC, SPEC.hub_file) == pins.Pin(COMMIT, sha256(FIRST))
     forget_download()
     hub.requests.clear()
     assert table.fetch_weights(SPEC).read_bytes() == FIRST
@@ -70,7 +70,9 @@ def test_another_file_in_the_place_of_the_first_is_refused(hub, payload, capsys)
     with pytest.raises(BadArtifact, match="is pinned to"):
         table.fetch_weights(SPEC)
     assert pins.main(["--accept", "resnet18"]) == 0 and "next use of 'resnet18'" in capsys.readouterr().out
-    assert table.fetch_weights(SPEC).read_bytes() == SECOND and pins.pin_of(SPEC).sha256 == sha256(SECOND)
+    assert table.fetch_weights(SPEC).read_bytes() == SECOND and pins.pin_of(SPEC, SPEC.hub_file).sha256 == sha256(
+        SECOND
+    )
 
 
 def test_the_pin_of_the_table_goes_before_what_is_here(hub, payload):
@@ -106,20 +108,21 @@ def test_a_revision_that_is_gone_is_told(hub):
 def test_a_damaged_list_of_first_downloads_is_none(text, hub, tmp_path):
     table.fetch_weights(SPEC)
     (tmp_path / "home" / "weights" / "pins.json").write_text(text)
-    assert pins.pin_of(SPEC) is None and table.fetch_weights(SPEC)
-    assert pins.pin_of(SPEC) == pins.Pin(COMMIT, sha256(FIRST))
+    assert pins.pin_of(SPEC, SPEC.hub_file) is None and table.fetch_weights(SPEC)
+    assert pins.pin_of(SPEC, SPEC.hub_file) == pins.Pin(COMMIT, sha256(FIRST))
 
 
 def test_the_script_pins_the_newest_of_all(payload, monkeypatch, capsys):
-    held = {spec.weights: {spec.hub_file: payload} for spec in table.ENCODERS.values() if spec.hub_file}
+    held = {spec.weights: dict.fromkeys(pins.files_of(spec), payload) for spec in table.ENCODERS.values()}
     with serve(held, monkeypatch) as hub:
         assert pins.main([]) == 0
         assert "resnet18" in capsys.readouterr().out and pins.TABLE.read_text() == "{}"
         assert pins.main(["--write"]) == 0
         written = json.loads(pins.TABLE.read_text())
-        assert written.keys() == {spec.name for spec in table.ENCODERS.values() if spec.hub_file}
+        names = {spec.name for spec in table.ENCODERS.values() if spec.hub_file}
+        assert written.keys() == {*names, "siglip2-vit-b32/tokenizer.json"}
         assert written["clip-vit-b32"] == {"revision": COMMIT, "sha256": sha256(FIRST)}
-        assert pins.pin_of(SPEC) == pins.Pin(COMMIT, sha256(FIRST))
+        assert pins.pin_of(SPEC, SPEC.hub_file) == pins.Pin(COMMIT, sha256(FIRST))
         assert "searchdemo.shipped --write" in capsys.readouterr().out
         hub.refuse = 503
         assert pins.main(["--write"]) == 1

@@ -36,9 +36,12 @@ class EncoderSpec:
     note: str = ""
     resize_px: int = 0  # what the shorter side becomes before the middle is cut out; 0: input_px
     interpolation: str = "bicubic"  # a name in transforms.FILTERS
+    squash: bool = False  # both sides are resized to input_px, and nothing is cut off
     mean: tuple[float, ...] = (0.5, 0.5, 0.5)  # red, green, blue, of pixels from 0 to 1
     std: tuple[float, ...] = (0.5, 0.5, 0.5)
-    hub_file: str = ""  # the only file of the repository that is fetched, never the pickle beside it
+    hub_file: str = ""  # the weights in the repository, never the pickle beside them
+    tokenizer_file: str = ""  # of the repository, for a text tower whose library brings no tokenizer
+    context: int = 77  # tokens of a text, the beginning and the end among them
     package: WeightsPackage | None = None  # that carries the same weights
     head: str = ""  # the layer of the weights file that names ImageNet's 1,000 classes, see own_head.py
     shipped: str = ""  # the file in assets.WEIGHTS of an encoder that comes with searchdemo

@@ -13,20 +13,20 @@ import numpy as np
 from searchdemo.encoders.base import EncoderSpec, How
 from searchdemo.encoders.network_encoder import NetworkEncoder, image_network
 from searchdemo.encoders.runtime.base import Network
+from searchdemo.encoders.tokenizer_file import TokenizerFile
 from searchdemo.encoders.weights import Weights, empty_net, fit, read_weights
 
 if TYPE_CHECKING:
     from torch import nn
 
 NEEDS = ("torch", "torchvision", "timm", "open_clip")
-CONTEXT = 77  # tokens of a text, the beginning and the end among them; of every model in the table
 
 
 def load(spec: EncoderSpec, path: Path, how: How, *, transform: str) -> NetworkEncoder:
     """The encoder with the weights of a safetensors file. Raises BadArtifact when they do not fit."""
     weights = read_weights(path)
     texts = Network(
-        f"{spec.name}-texts", weights.sha256, spec.dim, (CONTEXT,), partial(tower, spec, weights, "encode_text")
+        f"{spec.name}-texts", weights.sha256, spec.dim, (spec.context,), partial(tower, spec, weights, "encode_text")
     )
     encoder = NetworkEncoder(
         spec,
@@ -35,7 +35,7 @@ def load(spec: EncoderSpec, path: Path, how: How, *, transform: str) -> NetworkE
         image_network(spec, weights, partial(tower, spec, weights, "encode_image")),
         transform=transform,
         texts=texts,
-        tokenizer=partial(tokens, spec.model),
+        tokenizer=partial(tokens, spec),
     )
     encoder.start()
     return encoder
@@ -76,9 +76,20 @@ def build(spec: EncoderSpec) -> nn.Module:
     return tower_pair(**config)
 
 
-def tokens(model: str, texts: Sequence[str]) -> np.ndarray:
-    """n texts -> (n, CONTEXT) int64; long ones are cut off."""
-    return _tokenizer(model)(list(texts)).numpy()
+def tokens(spec: EncoderSpec, texts: Sequence[str]) -> np.ndarray:
+    """n texts -> (n, spec.context) int64; long ones are cut off. Raises as tokenizer_file.TokenizerFile does."""
+    if spec.tokenizer_file:
+        return _file(spec).tokens(texts, spec.context)
+    return _tokenizer(spec.model)(list(texts)).numpy()
+
+
+@functools.cache
+def _file(spec: EncoderSpec) -> TokenizerFile:
+    import open_clip
+    from open_clip.tokenizer import get_clean_fn
+
+    said = open_clip.get_model_config(spec.model)["text_cfg"]
+    return TokenizerFile(spec, get_clean_fn(said["tokenizer_kwargs"]["clean"]), said["vocab_size"])
 
 
 @functools.cache

@@ -1,4 +1,4 @@
-"""Which file of weights is meant: the revision of its repository, and its SHA-256.
+"""Which file of weights, or of tokens, is meant: the revision of its repository, and its SHA-256.
 
     python -m searchdemo.encoders.pins           compares the pins of the table with the newest files of the hub
     python -m searchdemo.encoders.pins --write   pins the newest files; write the list of what ships anew after that
@@ -24,6 +24,7 @@ from searchdemo.encoders.base import EncoderSpec
 from searchdemo.errors import BadArtifact, NotWritten, SearchDemoError
 from searchdemo.files import make_folder, own_folder, sha256_of, write_json
 from searchdemo.shipped import check
+from searchdemo.types import Count
 
 TABLE = Path(__file__).with_suffix(".json")
 AGAIN = "python -m searchdemo.encoders.pins"
@@ -37,33 +38,57 @@ class Pin:
     sha256: str  # of the file
 
 
-def pin_of(spec: EncoderSpec) -> Pin | None:
-    """That of the table, else that of the first download here, else None."""
-    return _pins(json.loads(check(TABLE).read_text())).get(spec.name) or _own_pins().get(spec.name)
+def pin_of(spec: EncoderSpec, file: str) -> Pin | None:
+    """That of the table, else that of the first download here, else None. file: of spec's repository."""
+    key = _key(spec, file)
+    return _pins(json.loads(check(TABLE).read_text())).get(key) or _own_pins().get(key)
 
 
-def verified(spec: EncoderSpec, path: Path) -> Path:
-    """The path of a file of the hub's cache that is the pinned one. What comes first is pinned.
+def _key(spec: EncoderSpec, file: str) -> str:
+    return spec.name if file == spec.hub_file else f"{spec.name}/{file}"
 
-    Raises BadArtifact for another one.
+
+def files_of(spec: EncoderSpec) -> list[str]:
+    """What is fetched from its repository, the largest last."""
+    return [file for file in (spec.tokenizer_file, spec.hub_file) if file]
+
+
+def fetched(spec: EncoderSpec, file: str, progress: Count | None = None) -> Path:
+    """The pinned file of the hub's cache, downloaded where it is not there.
+
+    Raises OSError with the reason in words, BadArtifact when what is there or what came is another one.
     """
-    digest, pin = sha256_of(path), pin_of(spec)
+    pin, path = pin_of(spec, file), here(spec, file)
+    if path is None or not fits(pin, path):
+        path = hub.fetch(spec.weights, file, progress, revision=pin.revision if pin else "main")
+    return _verified(spec, file, path)
+
+
+def fits(pin: Pin | None, path: Path) -> bool:
+    """Whether a file of the hub's cache claims to be the pinned one, or is it."""
+    return pin is None or path.parent.name == pin.revision or sha256_of(path) == pin.sha256
+
+
+def _verified(spec: EncoderSpec, file: str, path: Path) -> Path:
+    """The path of the pinned file. What comes first is pinned. Raises BadArtifact for another one."""
+    digest, pin = sha256_of(path), pin_of(spec, file)
     if pin is None:
-        _keep(_own_pins() | {spec.name: Pin(path.parent.name, digest)})
+        _keep(_own_pins() | {_key(spec, file): Pin(path.parent.name, digest)})
     elif digest != pin.sha256:
+        what = "weights" if file == spec.hub_file else "tokens"
         raise BadArtifact(
-            f"{path} is not the file of weights that {spec.name!r} is pinned to (its SHA-256 is {digest[:12]}... in "
+            f"{path} is not the file of {what} that {spec.name!r} is pinned to (its SHA-256 is {digest[:12]}... in "
             f"place of {pin.sha256[:12]}...): delete it, and it is fetched again; or take it on purpose with "
             f"`{AGAIN} --accept {spec.name}`, and build again."
         )
     return path
 
 
-def here(spec: EncoderSpec) -> Path | None:
+def here(spec: EncoderSpec, file: str) -> Path | None:
     """The pinned file of the hub's cache, else the newest of it that is there. No file is read."""
-    pin = pin_of(spec)
-    pinned = pin and hub.cached(spec.weights, spec.hub_file, revision=pin.revision)
-    return pinned or hub.cached(spec.weights, spec.hub_file)
+    pin = pin_of(spec, file)
+    pinned = pin and hub.cached(spec.weights, file, revision=pin.revision)
+    return pinned or hub.cached(spec.weights, file)
 
 
 def _own() -> Path:
@@ -91,10 +116,12 @@ def _keep(pins: dict[str, Pin]) -> None:
         log.warning("%s Which weights were fetched is not remembered until then.", error)
 
 
-def newest(spec: EncoderSpec) -> Pin:
-    """What the hub has now. Raises OSError with the reason in words."""
-    commit, digest = hub.identity(spec.weights, spec.hub_file)
-    return Pin(commit, digest)
+def newest() -> dict[str, Pin]:
+    """What the hub has now of every encoder. Raises OSError with the reason in words."""
+    from searchdemo.encoders.table import ENCODERS
+
+    files = [(spec, file) for spec in ENCODERS.values() for file in files_of(spec)]
+    return {_key(spec, file): Pin(*hub.identity(spec.weights, file)) for spec, file in files}
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -107,11 +134,11 @@ def main(argv: list[str] | None = None) -> int:
     try:
         if arguments.accept:
             spec = ENCODERS.find(arguments.accept)
-            _keep({name: pin for name, pin in _own_pins().items() if name != spec.name})
-            print(f"The next use of {spec.name!r} pins the file that is in the hub's cache then.")
+            _keep({key: pin for key, pin in _own_pins().items() if key.partition("/")[0] != spec.name})
+            print(f"The next use of {spec.name!r} pins the files that are in the hub's cache then.")
             return 0
         pinned = _pins(json.loads(check(TABLE).read_text()))
-        found = {spec.name: newest(spec) for spec in ENCODERS.values() if spec.hub_file}
+        found = newest()
         for name, pin in found.items():
             was = pinned.get(name)
             said = "as pinned" if was == pin else f"pinned is {was.revision}" if was else "not pinned"

@@ -1,7 +1,7 @@
 """The steps from a picture to the square of pixels that a network takes, in Pillow and NumPy.
 
 "own"   the encoder's own transform, from its configuration. Most resize the shorter side and cut out the middle:
-        "resize 256, crop 224" keeps the central 56x56 of a 64-px picture.
+        "resize 256, crop 224" keeps the central 56x56 of a 64-px picture. SigLIP resizes both sides.
 "full"  the whole picture, resized (bicubic) to the input square without a crop. It is the same for all encoders.
 
 To standardise the pixels is the runtime's part: it does so within the network, see runtime/base.py.
@@ -36,8 +36,9 @@ class Transform:
 def transform_of(spec: EncoderSpec, transform: str) -> Transform:
     """transform: "own" | "full"."""
     px, resized, way = spec.input_px, spec.resize_px or spec.input_px, FILTERS[spec.interpolation]
-    if transform == "full":
-        return Transform(lambda picture: picture.resize((px, px), Image.Resampling.BICUBIC))
+    if transform == "full" or spec.squash:
+        whole = Image.Resampling.BICUBIC if transform == "full" else way
+        return Transform(lambda picture: picture.resize((px, px), whole))
     return Transform(lambda picture: middle(centre(picture), px, resized, way))
 
 

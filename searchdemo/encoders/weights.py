@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")  # a torch tensor or a NumPy array
 
 STAND_IN = {"searchdemo": "stand-in"}  # the metadata of weights that a test made
-UNUSED = ("num_batches_tracked", "logit_scale")  # only training needs them, so a file without them fits
+UNUSED = ("num_batches_tracked", "logit_scale", "logit_bias")  # only training needs them, so a file without them fits
 
 
 @dataclass(frozen=True)

@@ -206,8 +206,8 @@ def _compose(spec: EncoderSpec, transform: str) -> Callable[[Image.Image], Any]:
 
     px, way = spec.input_px, InterpolationMode(spec.interpolation)
     steps = [Resize(spec.resize_px or px, way), CenterCrop(px)]
-    if transform == "full":
-        steps = [Resize((px, px), InterpolationMode.BICUBIC)]
+    if transform == "full" or spec.squash:
+        steps = [Resize((px, px), InterpolationMode.BICUBIC if transform == "full" else way)]
     return Compose([*steps, ToTensor(), Normalize(spec.mean, spec.std)])
 
 
