@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import page_server
 import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
+from searchdemo import cli
 from searchdemo.collection.box import box_of
 from searchdemo.collection.query import Query
+from searchdemo.measure.faceoff.question import answer as face_off
 from searchdemo.ui import api
 
 WHAT = {"gallery": "scenes", "encoder": "bundled", "index": "flat", "k": 4}
@@ -27,7 +31,7 @@ def picture(tmp_path_factory) -> str:
     return handle_file(str(path))
 
 
-def test_six_endpoints_are_public_and_no_other(client):
+def test_seven_endpoints_are_public_and_no_other(client):
     named = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
     assert set(named) == {f"/{name}" for name in api.NAMES}
     parameters = [parameter["parameter_name"] for parameter in named["/search_by_image"]["parameters"]]
@@ -71,6 +75,46 @@ def test_why_a_picture_matched_as_python_answers_it(client, picture):
         client.predict(image=None, **asked | {"row": 2000}, text="red", api_name="/why")
     with pytest.raises(AppError, match="There is no picture to search with"):
         client.predict(image=None, **asked, api_name="/why")
+
+
+def test_a_face_off_is_the_same_by_api_command_line_and_python(client, picture, capsys, monkeypatch):
+    library = page_server.library()
+    monkeypatch.setattr("searchdemo.cli.faceoff.make_library", lambda arguments: library)
+    where, asked = "label in ('boat', 'house')", {"gallery": "scenes", "encoders": [], "k": 4}
+
+    def plain(answer: dict) -> dict:
+        return answer | {"columns": [column | {"timing": 0} for column in answer["columns"]]}
+
+    for text, image in (("2: red - 0.5: boat + #12", None), ("", picture), ("+ blue", picture)):
+        answer = client.predict(image=image, **asked, text=text, where=where, api_name="/faceoff")
+        content = library.gallery("scenes").pictures.encoded(7)
+        query = Query(picture=content if image else None, text=text or None)
+        assert plain(answer) == plain(json.loads(json.dumps(face_off(library, "scenes", query, 4, where=where))))
+        given = (["--image", image["path"]] if image else []) + (["--text", *text.split()] if text else [])
+        assert cli.main(["faceoff", "--gallery", "scenes", "--k", "4", "--where", where, "--json", *given]) == 0
+        assert plain(answer) == plain(json.loads(capsys.readouterr().out))
+        assert len(answer["columns"][0]["hits"]) == 4 and answer["advice"].startswith("Only bundled is built")
+    two = client.predict(image=None, **asked | {"encoders": ["bundled", "resnet18"]}, text="red", api_name="/faceoff")
+    assert [column["encoder"] for column in two["columns"]] == ["bundled", "resnet18"] and "said" in two["columns"][1]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        ({"encoders": ["nobody"]}, "encoders = 'nobody' is not offered"),
+        ({"encoders": "bundled"}, "encoders = 'bundled' is no list of names"),
+        ({"gallery": "folder:/etc"}, "no gallery 'folder:/etc'"),
+        ({"k": 0}, "k = 0 is out of bounds"),
+        ({"where": "nothing = 1"}, "nothing"),
+        ({"text": ""}, "There is no picture to search with"),
+        ({"text": "red -"}, "at character 6"),
+        ({"encoders": ["resnet18"]}, "resnet18"),
+    ],
+)
+def test_what_is_wrong_with_a_face_off(client, wrong, sentence):
+    asked = {"image": None, "gallery": "scenes", "encoders": [], "k": 4, "text": "red", "where": ""} | wrong
+    with pytest.raises(AppError, match=sentence):
+        client.predict(**asked, api_name="/faceoff")
 
 
 @pytest.mark.parametrize(

@@ -25,14 +25,13 @@ from typing import TYPE_CHECKING
 from searchdemo.cli.answer import Answer, stand_in_notice, table
 from searchdemo.cli.options import add_choice, add_search_params, existing_file, make_key, make_library, search_params
 from searchdemo.cli.search import add_query, query_of
-from searchdemo.errors import BadQuery, NotBuilt
+from searchdemo.errors import BadQuery
 from searchdemo.metadata.columns import COLUMNS
 from searchdemo.metadata.tokens import EXAMPLE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from searchdemo.collection.library import Library
     from searchdemo.measure.faceoff.asked import Mark
     from searchdemo.measure.faceoff.compared import Column, FaceOff
     from searchdemo.measure.faceoff.judged import Judged
@@ -59,7 +58,7 @@ def run(arguments: argparse.Namespace) -> Answer:
     from searchdemo.collection.query import check_k
     from searchdemo.measure.cards import own_cards
     from searchdemo.measure.faceoff import kept
-    from searchdemo.measure.faceoff.sides import advice, sides
+    from searchdemo.measure.faceoff.question import gathered
     from searchdemo.metadata.grammar import parse
 
     check_k(arguments.k)
@@ -71,11 +70,8 @@ def run(arguments: argparse.Namespace) -> Answer:
         said = "Forgot what was judged" if there else "Nothing was judged"
         return Answer({"forgotten": there}, f"{said} of {arguments.gallery}.")
     marks = wanted(arguments)
-    taking_part = sides(library, arguments.gallery, arguments.encoders)
-    said = advice(library, arguments.gallery)
-    if not any(side.collection for side in taking_part):
-        raise NotBuilt(" ".join([side.said for side in taking_part] or [said]))
-    found, judged = answers(library, arguments, taking_part, marks)
+    taking_part, said = gathered(library, arguments.gallery, arguments.encoders)
+    found, judged = answers(arguments, taking_part, marks)
     if not judged:
         return told(found[0], said)
     if arguments.forget:
@@ -104,33 +100,19 @@ def wanted(arguments: argparse.Namespace) -> list[Mark]:
 
 
 def answers(
-    library: Library, arguments: argparse.Namespace, taking_part: Sequence[Side], marks: Sequence[Mark]
+    arguments: argparse.Namespace, taking_part: Sequence[Side], marks: Sequence[Mark]
 ) -> tuple[list[FaceOff], list[Judged]]:
     """Of every query the columns, and what was judged of them, if anything was."""
-    from searchdemo.collection.collection import Collection
-    from searchdemo.collection.query import Query
-    from searchdemo.measure.faceoff.asked import asked_in, rows_named
-    from searchdemo.measure.faceoff.compared import face_off
+    from searchdemo.measure.faceoff.asked import rows_named
+    from searchdemo.measure.faceoff.question import put
 
     opened = next(side.collection for side in taking_part if side.collection)
     judging = arguments.marks is not None or arguments.right is not None
     right = [rows_named(opened.gallery, mark.right) for mark in marks]
     found, judged = [], []
     for mark, rows in zip(marks, right, strict=True):
-
-        def ask(collection: Collection, query: Query = mark.query) -> Query:
-            return asked_in(query, opened, collection)
-
-        answer = face_off(
-            taking_part,
-            ask,
-            arguments.k,
-            arguments.index,
-            mark.where or arguments.where,
-            params=search_params(arguments),
-        )
-        if not answer.answered:
-            raise BadQuery(" ".join(dict.fromkeys(column.said for column in answer.columns)))
+        where, params = mark.where or arguments.where, search_params(arguments)
+        answer = put(mark.query, taking_part, arguments.k, where, index=arguments.index, params=params)
         found.append(answer)
         judged += [answer.judged(rows)] if judging else []
     return found, judged
@@ -145,11 +127,10 @@ def told(
     k: int = 10,
 ) -> Answer:
     """found: of one query. judged: of this call, in_all: with those of earlier ones, which `card` holds."""
-    content: dict = found.to_json() if found else {}
-    lines = columns_text(found) if found else []
-    if said:
-        content["advice"] = said
-        lines.append(said)
+    from searchdemo.measure.faceoff.question import told as advised
+
+    content: dict = (found.to_json() if found else {}) | advised(said)
+    lines = (columns_text(found) if found else []) + [said] * bool(said)
     if judged:
         content["judged"] = figures_json(judged, k)
         content["card"] = {"file": str(card)} | figures_json(in_all, k)

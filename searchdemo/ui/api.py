@@ -1,4 +1,4 @@
-"""The typed API: six endpoints that answer with the JSON of the command line, and refuse with its sentences."""
+"""The typed API: seven endpoints that answer with the JSON of the command line, and refuse with its sentences."""
 
 from __future__ import annotations
 
@@ -16,16 +16,17 @@ from searchdemo.collection.query import Query
 from searchdemo.encoders.table import ENCODERS
 from searchdemo.errors import BadPicture, BadQuery
 from searchdemo.indexes.table import INDEXES
+from searchdemo.measure.faceoff.question import answer as face_off
 from searchdemo.measure.race import Race, run
 from searchdemo.ui.components.messages import sentence_errors
 from searchdemo.ui.components.query_picture import QueryPicture, readable
 from searchdemo.ui.components.tiles import file_name
 from searchdemo.ui.mine.files import OwnFiles
-from searchdemo.ui.page import Choice, Page, whole
-from searchdemo.ui.serving.limits import MINE, PICTURE, RACE, TEXT, WHY
+from searchdemo.ui.page import Choice, Page, filter_text, whole
+from searchdemo.ui.serving.limits import FACEOFF, MINE, PICTURE, RACE, TEXT, WHY
 from searchdemo.ui.serving.turns import SCAN, SEARCH, STEP, TURNS
 
-NAMES = ("search_by_text", "search_by_image", "why", "classify", "compare_latency", "bring_pictures")
+NAMES = ("search_by_text", "search_by_image", "why", "classify", "faceoff", "compare_latency", "bring_pictures")
 
 
 def add(page: Page) -> None:
@@ -67,9 +68,7 @@ def add(page: Page) -> None:
     def seen(chosen: Choice, answer: dict) -> dict:
         """Files of others are told by their names alone, without the folders that they lie in."""
         if not page.is_own(chosen.gallery):
-            answer["hits"] = [
-                hit | {"file": file_name(hit["file"])} if "file" in hit else hit for hit in answer["hits"]
-            ]
+            names_alone(answer)
         return answer
 
     def why(image: Image.Image | None, gallery: str, encoder: str, row: int, text: str = "", box: str = "") -> dict:
@@ -113,6 +112,28 @@ def add(page: Page) -> None:
             )
         return seen(chosen, answer.to_json())
 
+    def faceoff(
+        image: Image.Image | None,
+        gallery: str,
+        encoders: list[str],
+        k: int,
+        text: str = "",
+        box: str = "",
+        where: str = "",
+    ) -> dict:
+        """One query by several encoders, as `searchdemo faceoff --json` prints it: columns, what they share, fusion.
+
+        encoders: names; none: all that are built for the gallery. The query is an image, a text or both
+        """
+        opened, _ = page.names(gallery, encoders[0] if encoders else "bundled")
+        query = picture_query(image, text, box) if image is not None or not text else Query(text=text)
+        with TURNS.turn(SCAN):
+            found = face_off(page.library, opened, query, whole("k", k), encoders, filter_text(where), fetch=False)
+        if not page.is_own(opened):
+            for part in (*found["columns"], found.get("fusion", {})):
+                names_alone(part)
+        return found
+
     def compare_latency(gallery: str, encoder: str, indexes: list[str], k: int, repeats: int) -> list[dict]:
         """Time, recall and size of each index on one held-out query of the gallery, each searched `repeats` times."""
         if not isinstance(indexes, list) or not indexes:
@@ -147,6 +168,7 @@ def add(page: Page) -> None:
         degrees = gr.Number(ANY_ANGLE, label="max_degrees")
         text, box = gr.Textbox("", label="text"), gr.Textbox("", label="box")
         row = gr.Number(0, label="row", precision=0)
+        encoders = gr.Dropdown(list(ENCODERS), value=[], multiselect=True, label="encoders")
     inputs = [image, *names, k]
     gr.Button(visible=False).click(
         sentence_errors(search_by_image),
@@ -165,8 +187,21 @@ def add(page: Page) -> None:
         api_name="classify",
         concurrency_id=PICTURE,
     )
+    gr.Button(visible=False).click(
+        sentence_errors(faceoff),
+        [image, names[0], encoders, k, text, box, where],
+        answer,
+        api_name="faceoff",
+        concurrency_id=FACEOFF,
+    )
     bring = gr.Button(visible=False).click
     bring(sentence_errors(bring_pictures), [files, names[1]], brought, api_name="bring_pictures", concurrency_id=MINE)
+
+
+def names_alone(answer: dict) -> None:
+    """Takes the folders off the files of its hits."""
+    for hit in answer.get("hits", ()):
+        hit |= {"file": file_name(hit["file"])} if "file" in hit else {}
 
 
 def turn_of(query: Query, index: str) -> AbstractContextManager[None]:

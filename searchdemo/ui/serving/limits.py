@@ -26,10 +26,11 @@ class Limit:
     what: str  # in the sentence: "races"
 
 
-TEXT, PICTURE, WHY, RACE, BUILD, MINE, WATCH, FETCH, PAGE = (
+TEXT, PICTURE, WHY, FACEOFF, RACE, BUILD, MINE, WATCH, FETCH, PAGE = (
     "text",
     "picture",
     "why",
+    "faceoff",
     "race",
     "build",
     "mine",
@@ -41,6 +42,7 @@ LIMITS = {
     TEXT: Limit(32, 256, 128, "searches by text"),
     PICTURE: Limit(4, 128, 64, "searches by picture"),
     WHY: Limit(1, 32, 4, "questions why a picture matched"),
+    FACEOFF: Limit(1, 32, 8, "face-offs"),  # each scans all vectors, once per encoder
     RACE: Limit(8, 32, 16, "races"),  # they take turns
     BUILD: Limit(2, 32, 16, "builds of an index"),
     MINE: Limit(2, 16, 8, "uploads of pictures"),
