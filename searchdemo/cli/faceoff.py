@@ -9,11 +9,15 @@ encoder also names the class: by the vote of the k neighbours, by class names wh
 put first, how many are right, and how many of all that you marked as right it has. Intervals are Wilson's, at 95 %,
 over pictures. Judged queries are kept in a run card, and add up; --forget deletes those of earlier calls.
 
+--accuracy asks with all held-out pictures of a gallery with classes: how many does each encoder name rightly, by
+neighbours, by class names, and by both? The two best encoders are compared by a sign test.
+
 Example:
   python -m searchdemo faceoff --gallery scenes --text "a red boat on the sea"
   python -m searchdemo faceoff --gallery scenes --held-out 3 --encoders bundled efficientnet-lite0 --k 5 --right 12 40
   python -m searchdemo faceoff --gallery folder:~/Pictures --image cat.jpg --right cats/1.jpg cats/7.jpg --json
   python -m searchdemo faceoff --gallery scenes --marks marks.json --k 10
+  python -m searchdemo faceoff --gallery scenes --accuracy
 """
 
 from __future__ import annotations
@@ -32,6 +36,7 @@ from searchdemo.metadata.tokens import EXAMPLE
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from searchdemo.collection.library import Library
     from searchdemo.measure.faceoff.asked import Mark
     from searchdemo.measure.faceoff.compared import Column, FaceOff
     from searchdemo.measure.faceoff.judged import Judged
@@ -50,6 +55,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--right", nargs="*", metavar="ROW", help="rows or files that are right for this query")
     parser.add_argument("--marks", type=existing_file, metavar="FILE", help="judged queries, as JSON: see README.md")
+    parser.add_argument(
+        "--accuracy", action="store_true", help="ask with all held-out pictures: the share of right classes"
+    )
     parser.add_argument("--forget", action="store_true", help="first delete what was judged of this gallery before")
     add_choice(parser, encoder=False)
 
@@ -69,6 +77,8 @@ def run(arguments: argparse.Namespace) -> Answer:
         there = kept.forget(key, root)
         said = "Forgot what was judged" if there else "Nothing was judged"
         return Answer({"forgotten": there}, f"{said} of {arguments.gallery}.")
+    if arguments.accuracy:
+        return measured(library, arguments)
     marks = wanted(arguments)
     taking_part, said = gathered(library, arguments.gallery, arguments.encoders)
     found, judged = answers(arguments, taking_part, marks)
@@ -86,6 +96,28 @@ def given(arguments: argparse.Namespace) -> list[str]:
     return [
         name for name in ("image", "row", "text", "held_out", "box", "right") if getattr(arguments, name) is not None
     ]
+
+
+def measured(library: Library, arguments: argparse.Namespace) -> Answer:
+    """Raises BadQuery where a query is given, too."""
+    from searchdemo.measure.faceoff.accuracy import accuracies
+    from searchdemo.measure.faceoff.question import gathered
+    from searchdemo.measure.faceoff.question import told as advised
+
+    more = given(arguments) + [name for name in ("marks", "where") if getattr(arguments, name)]
+    if more:
+        raise BadQuery(f"--accuracy asks with all held-out pictures: leave out --{more[0].replace('_', '-')}.")
+    taking_part, said = gathered(library, arguments.gallery, arguments.encoders)
+    found = accuracies(taking_part, arguments.k)
+    rows = [(one.encoder, one.way, f"{one.rate.part:,}/{one.rate.whole:,}", one.rate) for one in found.named]
+    lines = [
+        f"Right classes of pictures of {arguments.gallery}, by {found.k} neighbours; intervals: Wilson, 95 %",
+        table(("encoder", "by", "right/asked", "top-1"), rows, right="right/asked"),
+        *([str(found.pair)] if found.pair else []),
+        *found.notices,
+        *([said] if said else []),
+    ]
+    return Answer(found.to_json() | advised(said), "\n".join(lines))
 
 
 def wanted(arguments: argparse.Namespace) -> list[Mark]:

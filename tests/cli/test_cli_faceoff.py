@@ -73,6 +73,20 @@ def test_a_file_of_marks(run, two, tmp_path):
     assert [one["encoder"] for one in found["judged"]["encoders"]] == [*TWO, "fusion"]
 
 
+def test_accuracy_over_all_held_out_pictures(run, two, complaint, capsys):
+    found = run("faceoff", *two, "--accuracy", "--k", "5")
+    assert [(one["encoder"], one["way"]) for one in found["accuracy"]] == [
+        (name, way) for name in TWO for way in ("neighbours", "class names", "both")
+    ]
+    first, last = found["accuracy"][0], found["accuracy"][3]
+    assert first["right"] == last["right"] and first["top1"] == first["right"] / first["queries"]
+    assert (found["pair"]["only_better"], found["pair"]["only_other"], found["pair"]["chance"]) == (0, 0, 1)
+    assert cli.main(["faceoff", *two, "--accuracy"]) == 0
+    said = capsys.readouterr().out
+    assert "right/asked" in said and "class names" in said and "sign test, p = 1" in said and "stand-ins" in said
+    assert "leave out --text" in complaint("faceoff", *two, "--accuracy", "--text", "red")
+
+
 def test_files_of_a_folder_are_right_by_their_names(run, tmp_path):
     gallery = folder_of({"a.png": "red", "b.png": "#ff2000", "c.png": "blue"}, tmp_path / "mine")
     place = ["--gallery", gallery, "--out-dir", str(tmp_path / "out")]

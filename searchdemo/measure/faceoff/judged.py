@@ -100,8 +100,7 @@ class Duel:
     @property
     def chance(self) -> float:
         """P of so uneven a split, or a more uneven one, if both were equally good: the exact two-sided sign test."""
-        few, both = min(self.only_better, self.only_other), self.only_better + self.only_other
-        return min(1.0, 2 * sum(math.comb(both, found) for found in range(few + 1)) / 2**both)
+        return sign_test(min(self.only_better, self.only_other), self.only_better + self.only_other)
 
     def to_json(self) -> dict:
         return asdict(self) | {"chance": self.chance}
@@ -112,6 +111,15 @@ class Duel:
         if self.chance < SURE:
             return f"{said}: hardly chance (sign test, p = {self.chance:.2g})."
         return f"{said}: that may be chance (sign test, p = {self.chance:.2g}), so mark more queries before you choose."
+
+
+def sign_test(few: int, both: int) -> float:
+    """P of a split as uneven as few of both, or a more uneven one, if both sides were equally likely: exact."""
+    ways, these = 0, 1
+    for found in range(few + 1):
+        ways += these
+        these = these * (both - found) // (found + 1)
+    return min(1.0, 2 * ways / 2**both)
 
 
 def wilson(part: int, whole: int) -> tuple[float, float]:
