@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from searchdemo.collection.classify import Classification, Guess
 from searchdemo.errors import BadQuery
+from searchdemo.measure.faceoff.accuracy import Accuracies, Named
 from searchdemo.measure.faceoff.compared import Column, FaceOff
 from searchdemo.measure.faceoff.judged import Judged
 from searchdemo.types import Hit, SearchResult, Timing
 from searchdemo.ui.faceoff import sheets
 from searchdemo.ui.faceoff.sheets import Kept
 from searchdemo.ui.faceoff.tab import marked_rows
-from searchdemo.ui.faceoff.view import classes_html, columns_html, figures_html, said_of
+from searchdemo.ui.faceoff.view import accuracy_html, classes_html, columns_html, figures_html, said_of
+from searchdemo.ui.serving import permits
 
 PLANTED = "<img src=x onerror=alert(1)>"
 TIMING = Timing(1, 2, 3, 4)
@@ -52,6 +56,20 @@ def test_figures_and_the_first_words():
     html = figures_html(judged, 2)
     assert PLANTED not in html and "100 %" in html and "2/2" in html and "Of 1 judged query" in html
     assert "Click the pictures that are right" in figures_html([], 2)
+
+
+def test_accuracy_over_all_held_out_pictures_is_escaped_and_bounded_elsewhere(monkeypatch):
+    rows, right = np.arange(4), np.array([True, True, True, False])
+    named = (Named(PLANTED, "both", rows, right), Named("b", "neighbours", rows, ~right))
+    html = accuracy_html(PLANTED, Accuracies(5, named, (PLANTED,)))
+    assert PLANTED not in html and html.count("&lt;img src=x onerror") >= 4 and "75 %" in html and "3/4" in html
+    many = type("Many", (), {"queries": range(10_000), "__len__": lambda self: 150_000})
+    side = SimpleNamespace(collection=many())
+    for home in (True, False):
+        monkeypatch.setattr(permits, "at_home", lambda page, home=home: home)
+        permits.check_accuracy(None, [side])
+        with contextlib.nullcontext() if home else pytest.raises(BadQuery, match="choose fewer encoders"):
+            permits.check_accuracy(None, [side, side])
 
 
 @pytest.mark.parametrize("wrong", [None, 3, ["1"], [True], [7], [1.0]])

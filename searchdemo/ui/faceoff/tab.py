@@ -12,6 +12,7 @@ from searchdemo.collection.collection import Collection
 from searchdemo.collection.query import Query
 from searchdemo.encoders.table import ENCODERS, find
 from searchdemo.errors import BadQuery, SearchDemoError
+from searchdemo.measure.faceoff.accuracy import accuracies
 from searchdemo.measure.faceoff.compared import face_off
 from searchdemo.measure.faceoff.judged import Judged
 from searchdemo.measure.faceoff.kept import card_of
@@ -20,10 +21,13 @@ from searchdemo.ui.components.answer import Answer
 from searchdemo.ui.components.messages import hint, refusal_html, sentence_errors
 from searchdemo.ui.components.templates import render
 from searchdemo.ui.faceoff.sheets import Kept, Sheets
-from searchdemo.ui.faceoff.view import classes_html, columns_html, figures_html, said_of
-from searchdemo.ui.page import Page
+from searchdemo.ui.faceoff.view import accuracy_html, classes_html, columns_html, figures_html, said_of
+from searchdemo.ui.page import Page, whole
 from searchdemo.ui.query import Origin
 from searchdemo.ui.serving.arguments import shown as shown_value
+from searchdemo.ui.serving.limits import FACEOFF
+from searchdemo.ui.serving.permits import check_accuracy
+from searchdemo.ui.serving.turns import SCAN, TURNS
 
 TITLE = "Face-off"
 MOST_K = 50  # pictures of a column
@@ -52,9 +56,11 @@ def add(page: Page) -> None:
         )
         nothing = gr.Button("None of these is right", elem_id="faceoff-none", size="md", elem_classes="narrow")
         forget = gr.Button("Forget my marks", elem_id="faceoff-forget", size="md", elem_classes="narrow")
+        ask_all = gr.Button("Ask with all held-out", elem_id="faceoff-all", size="md", elem_classes="narrow")
     line = Answer(elem_id="faceoff-line", min_height=24)
     columns = gr.HTML(elem_id="faceoff-columns", js_on_load=render("faceoff.js"))
     figures, classes = gr.HTML(elem_id="faceoff-figures"), gr.HTML(elem_id="faceoff-classes")
+    accuracy = gr.HTML(elem_id="faceoff-accuracy")
     marked = gr.JSON(visible="hidden")  # what is marked, as the script reads it when it is sent
     on_show, sheets = gr.State(None), gr.State(None)
     outputs = [line, columns, figures, classes, on_show]
@@ -116,6 +122,16 @@ def add(page: Page) -> None:
     def forget_all(gallery: str, before: Sheets | None) -> Sheets:
         return Kept(page, page.names(gallery, "bundled")[0], before).forget()
 
+    def measured(gallery: str, wanted: Sequence[str] | None, k: int) -> str:
+        opened, _ = page.names(gallery, "bundled")
+        taking_part = sides(page.library, opened, wanted or ())
+        check_accuracy(page, taking_part)
+        with TURNS.turn(SCAN):
+            return accuracy_html(opened, accuracies(taking_part, min(whole("k", k), MOST_K), fetch=False))
+
+    ask_all.click(
+        sentence_errors(measured), [page.gallery, names, page.k], accuracy, concurrency_id=FACEOFF, api_name=False
+    )
     page.query.fill("face-off", show, [names, sheets], outputs, line, [names.input])
     quiet: dict[str, Any] = {"show_progress": "hidden", "queue": False}
     marking = {"fn": sentence_errors(mark), "inputs": [marked, on_show, sheets], "outputs": [figures, sheets]}

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from searchdemo.galleries.base import names_right
 from searchdemo.measure.cards import RunCard
+from searchdemo.measure.faceoff.accuracy import Accuracies
 from searchdemo.measure.faceoff.compared import Column, FaceOff
 from searchdemo.measure.faceoff.fusion import K
 from searchdemo.measure.faceoff.judged import FUSION, Figure, Judged, Rate, counted, duel, figures
@@ -117,6 +118,14 @@ def classes_html(found: FaceOff, truth: str) -> str:
     notices = [column.classes.names_notice for column in found.answered if column.classes]
     said = dict.fromkeys(filter(None, notices))
     return render("faceoff_classes.html", lines=lines, k=found.k, truth=truth, notices=said) if lines else ""
+
+
+def accuracy_html(gallery: str, found: Accuracies) -> str:
+    """How many pictures each encoder names rightly when all held-out ones ask."""
+    lines = [(one, with_ends(one.rate)) for one in found.named]
+    return render(
+        "faceoff_accuracy.html", gallery=gallery, k=found.k, lines=lines, pair=found.pair, notices=found.notices
+    )
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from searchdemo.collection.asked import MOST
 from searchdemo.collection.behind import UP_TO_DATE
 from searchdemo.collection.store import Key
 from searchdemo.encoders.table import ENCODERS, is_here
@@ -16,9 +17,13 @@ from searchdemo.ui.mine.place import at_this_machine, scope_of, visitor
 from searchdemo.ui.serving.sender import address_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from searchdemo.measure.faceoff.sides import Side
     from searchdemo.ui.page import Page
 
 MOST_PICTURES = 10_000  # of a build or an audit: minutes on two cores
+MOST_COMPARED = 2 * 10**9  # pairs of a query and a vector, of all encoders: a few seconds on two cores
 MOST_DOWNLOAD = 700 * 10**6  # bytes of an encoder's weights
 ELSEWHERE = "Install searchdemo on a machine of your own for more."
 
@@ -80,6 +85,17 @@ def check_measurement(page: Page, quick: bool) -> None:
     """Raises BadQuery for a full measurement by a visitor from elsewhere."""
     if not quick and not at_home(page):
         raise BadQuery(f"Here a visitor measures quickly, on 10,000 vectors: choose a quick measurement. {ELSEWHERE}")
+
+
+def check_accuracy(page: Page, taking_part: Sequence[Side]) -> None:
+    """Raises BadQuery where a visitor from elsewhere would have too many vectors compared."""
+    opened = [side.collection for side in taking_part if side.collection]
+    compared = sum((len(one.queries) or min(len(one), MOST)) * len(one) for one in opened)
+    if compared > MOST_COMPARED and not at_home(page):
+        raise BadQuery(
+            f"Here a visitor compares at most {MOST_COMPARED:,} pairs of pictures, and these encoders have "
+            f"{compared:,}: choose fewer encoders. {ELSEWHERE}"
+        )
 
 
 def check_audit(page: Page, pictures: int) -> None:
