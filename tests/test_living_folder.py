@@ -236,6 +236,7 @@ def test_a_file_that_is_written_during_the_build_is_left_for_the_next(mine, monk
     library = mine.world.library()
     with monkeypatch.context() as patched:
         patched.setattr(kind, "encode_pixels", encode_pixels)
+        patched.setattr("searchdemo.collection.embed.FIRST_BATCH", 3)  # all were read when the first are embedded
         assert library.build(mine.key).manifest.vectors == 2
     assert library.gallery(mine.key.gallery).report.waiting == ("b/red.png",)
     assert "1 picture was added" in mine.search("red").notice
