@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
+from urllib.parse import urlsplit
 
 from colours import Colours
 
 from searchdemo.bench.child import free_port
+from searchdemo.bench.hold.client import Visitor
 from searchdemo.collection.layout import principal, scaled
 from searchdemo.collection.library import Library
 from searchdemo.collection.maps import keep
@@ -40,6 +45,24 @@ def library() -> Library:
 def page_url() -> str:
     """Its address, the same for the whole run; the server ends with the process."""
     return serve(library())
+
+
+V = TypeVar("V", bound=Visitor)
+
+
+@contextlib.contextmanager
+def visits(kind: type[V]) -> Iterator[Callable[..., V]]:
+    """visit(session, headers): visitors of `page_url`, each of a session of its own or of the one that is given."""
+    made: list[V] = []
+
+    def visit(session: str = "", **headers: str) -> V:
+        made.append(kind(urlsplit(page_url()).port, headers))
+        made[-1].session = session or made[-1].session
+        return made[-1]
+
+    yield visit
+    for one in made:
+        one.close()
 
 
 def serve(library: Library, gallery: str | None = "scenes") -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from urllib.parse import urlsplit
 
 import page_server
 import pytest
@@ -24,16 +23,8 @@ class Listening(Visitor):
 
 @pytest.fixture
 def visitor():
-    made = []
-
-    def visit(session: str = "", **headers: str) -> Listening:
-        made.append(Listening(urlsplit(page_server.page_url()).port, headers))
-        made[-1].session = session or made[-1].session
-        return made[-1]
-
-    yield visit
-    for one in made:
-        one.close()
+    with page_server.visits(Listening) as visit:
+        yield visit
 
 
 def test_whoever_is_not_at_this_machine_draws_nothing(visitor):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from urllib.parse import urlsplit
 
 import page_server
 import pytest
@@ -34,16 +33,8 @@ class Opening(Visitor):
 
 @pytest.fixture
 def visitors():
-    made = []
-
-    def visitor(session: str = "") -> Opening:
-        made.append(Opening(urlsplit(page_server.page_url()).port))
-        made[-1].session = session or made[-1].session
-        return made[-1]
-
-    yield visitor
-    for one in made:
-        one.close()
+    with page_server.visits(Opening) as visit:
+        yield visit
 
 
 def test_the_example_comes_once_for_each_opening_of_the_page(visitors):

@@ -21,7 +21,7 @@ from searchdemo.collection.scores import rescored
 from searchdemo.encoders.templates import ClassRows, unread_note
 from searchdemo.errors import BadQuery, SearchDemoError
 from searchdemo.indexes.base import MISSING
-from searchdemo.measure.faceoff.judged import SURE, Rate, sign_test
+from searchdemo.measure.faceoff.judged import Rate, Split
 from searchdemo.measure.faceoff.sides import Side
 
 NEIGHBOURS, NAMES, BOTH = WAYS = ("neighbours", "class names", "both")
@@ -51,29 +51,14 @@ class Named:
 
 
 @dataclass(frozen=True)
-class Pair:
-    """The two best encoders, each in its best way, on the pictures that both were asked about."""
+class Pair(Split):
+    """Each in its best way, on the pictures that both were asked about."""
 
-    better: str
-    other: str
     queries: int
-    only_better: int  # pictures that it alone names rightly
-    only_other: int
-
-    @property
-    def chance(self) -> float:
-        return sign_test(min(self.only_better, self.only_other), self.only_better + self.only_other)
-
-    def to_json(self) -> dict:
-        names = {"better": self.better, "other": self.other, "queries": self.queries}
-        return names | {"only_better": self.only_better, "only_other": self.only_other, "chance": self.chance}
 
     def __str__(self) -> str:
         said = f"Of {self.queries:,} pictures {self.better} alone names {self.only_better:,} rightly"
-        said = f"{said}, and {self.other} alone {self.only_other:,}"
-        if self.chance < SURE:
-            return f"{said}: hardly chance (sign test, p = {self.chance:.2g})."
-        return f"{said}: that may be chance (sign test, p = {self.chance:.2g})."
+        return f"{said}, and {self.other} alone {self.only_other:,}: {self.verdict}."
 
 
 @dataclass(frozen=True)
@@ -96,7 +81,7 @@ class Accuracies:
         only, other = int((right & ~others).sum()), int((others & ~right).sum())
         if only < other:  # on the pictures that both were asked about
             first, second, only, other = second, first, other, only
-        return Pair(first.title, second.title, len(shared), only, other) if len(shared) else None
+        return Pair(first.title, second.title, only, other, len(shared)) if len(shared) else None
 
     def to_json(self) -> dict:
         content: dict = {"k": self.k, "accuracy": [one.to_json() for one in self.named]}

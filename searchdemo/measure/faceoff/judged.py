@@ -89,8 +89,8 @@ class Figure:
 
 
 @dataclass(frozen=True)
-class Duel:
-    """The two best encoders, on the right pictures that only one of them found."""
+class Split:
+    """The two best encoders, on the pictures that only one of them got right."""
 
     better: str
     other: str
@@ -102,15 +102,25 @@ class Duel:
         """P of so uneven a split, or a more uneven one, if both were equally good: the exact two-sided sign test."""
         return sign_test(min(self.only_better, self.only_other), self.only_better + self.only_other)
 
+    @property
+    def sure(self) -> bool:
+        return self.chance < SURE
+
+    @property
+    def verdict(self) -> str:
+        return f"{'hardly chance' if self.sure else 'that may be chance'} (sign test, p = {self.chance:.2g})"
+
     def to_json(self) -> dict:
         return asdict(self) | {"chance": self.chance}
 
+
+class Duel(Split):
+    """On right pictures that were marked."""
+
     def __str__(self) -> str:
         found = f"Right pictures that {self.better} found and {self.other} did not: {self.only_better}"
-        said = f"{found}; {self.only_other} the other way round"
-        if self.chance < SURE:
-            return f"{said}: hardly chance (sign test, p = {self.chance:.2g})."
-        return f"{said}: that may be chance (sign test, p = {self.chance:.2g}), so mark more queries before you choose."
+        more = "" if self.sure else ", so mark more queries before you choose"
+        return f"{found}; {self.only_other} the other way round: {self.verdict}{more}."
 
 
 def sign_test(few: int, both: int) -> float:
