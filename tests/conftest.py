@@ -13,6 +13,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
+import page_server
 import pytest
 from PIL import Image, ImageColor
 
@@ -49,6 +50,13 @@ def catalog(tmp_path_factory, monkeypatch):
         folder = tmp_path_factory.mktemp("catalog")
         for module in ("galleries.catalog", "galleries.thumbnails", "galleries.frames", "encoders.pins"):
             monkeypatch.setattr(f"searchdemo.{module}.own_folder", lambda: own_folder(folder))
+
+
+@pytest.fixture(autouse=True, scope="module")
+def shared_library():
+    """What a module builds into the library that all share would be found by whichever module comes next."""
+    yield
+    assert page_server.is_as_it_was(), "scenes was built in the shared library of tests/page_server.py"
 
 
 @pytest.fixture(autouse=True)

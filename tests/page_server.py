@@ -18,6 +18,7 @@ from searchdemo.collection.layout import principal, scaled
 from searchdemo.collection.library import Library
 from searchdemo.collection.maps import keep
 from searchdemo.collection.store import Key, Store
+from searchdemo.encoders.table import ENCODERS
 
 
 class ColoursLibrary(Library):
@@ -38,7 +39,15 @@ def colours_library(home: Path) -> Library:
 
 @functools.cache
 def library() -> Library:
+    """Shared by all tests of a process: who builds `scenes` takes a library of its own, see `is_as_it_was`."""
     return colours_library(Path(_folder().name))
+
+
+def is_as_it_was() -> bool:
+    """Whether the shared library, where a test has asked for it, sees `scenes` by `bundled` and by nobody else."""
+    if not library.cache_info().currsize:
+        return True
+    return [name for name in ENCODERS if library().built(Key("scenes", name))] == ["bundled"]
 
 
 @functools.cache

@@ -39,7 +39,9 @@ def test_an_encoder_that_is_not_built_says_so_and_offers_to_build(browser_page, 
     expect(panel).to_be_hidden()
 
 
-def test_a_build_that_was_started_on_the_page_can_be_searched(browser_page, library, monkeypatch):
+def test_a_build_that_was_started_on_the_page_can_be_searched(visit, tmp_path, monkeypatch):
+    library = page_server.colours_library(tmp_path)
+    browser_page = visit.open(page_server.serve(library))
     seen, build = threading.Event(), library.build
     monkeypatch.setattr(library, "build", lambda *given: seen.wait(200) and build(*given))
     choose(browser_page, "Encoder", "clip-rn50")
