@@ -188,6 +188,49 @@ def test_system_and_hidden_folders_are_left_out_and_counted(tmp_path):
     assert "2 folder @eaDir" in gallery.report.lines()[-1]
 
 
+def test_of_a_photo_library_the_originals_alone_are_taken(tmp_path):
+    originals = [
+        "Photos Library.photoslibrary/originals/0/0A.png",
+        "old.photolibrary/Masters/2012/a.png",
+        "iPhoto Library/Originals/2008/b.png",
+        "iPhoto Library/2004/12/c.png",
+        "CaptureOne/wedding/d.png",
+        "resources/two\nlines/e.png",  # of no library
+    ]
+    made = [
+        "Photos Library.photoslibrary/resources/derivatives/0/0A_1_105_c.png",
+        "Photos Library.photoslibrary/scopes/cloudsharing/x.png",
+        "old.photolibrary/Thumbnails/2012/a.png",
+        "iPhoto Library/Data/2008/b.png",
+        "CaptureOne/Cache/Proxies/d.png",
+        "Catalog Previews.lrdata/0/x.png",
+        "RECYCLED/x.png",
+    ]
+    folder_of(dict.fromkeys([*originals, *made], "red"), tmp_path)
+    gallery = read(tmp_path)
+    assert sorted(gallery.pictures.paths) == sorted(originals)
+    assert gallery.report.left_out == {
+        "folder resources of Photos Library.photoslibrary": 1,
+        "folder scopes of Photos Library.photoslibrary": 1,
+        "folder Thumbnails of old.photolibrary": 1,
+        "folder Data of iPhoto Library": 1,
+        "folder Cache of CaptureOne": 1,
+        "folder Catalog Previews.lrdata": 1,
+        "folder RECYCLED": 1,
+    }
+    itself = read(tmp_path / "Photos Library.photoslibrary")  # named as the folder to search
+    assert itself.pictures.paths == ["originals/0/0A.png"] and sum(itself.report.left_out.values()) == 2
+
+
+def test_names_of_what_was_left_out_are_bounded_and_can_be_written(tmp_path):
+    folder_of({"a.png": "red"} | {f".{number}/x.png": "red" for number in range(20)}, tmp_path)
+    (tmp_path / os.fsdecode(b".caf\xe9")).mkdir()
+    report = read(tmp_path).report
+    assert len(report.left_out) == 21 and r"folder .caf\xe9" in report.left_out
+    assert report.lines()[-1].endswith("; and 9 more, which --json names.")
+    report.lines()[-1].encode()
+
+
 def test_links_to_folders_are_followed_without_loops_and_each_folder_once(tmp_path):
     mine, other = tmp_path / "mine", tmp_path / "other"
     folder_of({"b/one.png": "red"}, mine)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from searchdemo.galleries.walk import SYSTEM_FOLDERS
+from searchdemo.galleries.kept_folders import kept_by_program
 
 MAX_FILES = 20_000  # of which the content is looked at
 MAX_LIST_BYTES = 4 * 2**20  # of the list at the end of a zip, which is read whole; MAX_FILES of long names
@@ -85,8 +85,9 @@ def _content(archive: zipfile.ZipFile, info: zipfile.ZipInfo, most: int) -> byte
     parts = info.filename.replace("\\", "/").split("/")
     if ".." in parts or info.filename.startswith(("/", "\\")) or re.match(r"[A-Za-z]:", info.filename):
         return Unread("has a name that leads out of the zip")
-    if system := next((part for part in parts[:-1] if part.startswith(".") or part.lower() in SYSTEM_FOLDERS), ""):
-        return Unread(f"file in a folder {system}", counted=True)
+    folders = zip(parts[:-1], ["", *parts], strict=False)
+    if kept := next(filter(None, (kept_by_program(name, parent) for name, parent in folders)), ""):
+        return Unread(f"file in a {kept}", counted=True)
     if parts[-1].startswith("."):
         return Unread("hidden file", counted=True)
     if info.flag_bits & ENCRYPTED:

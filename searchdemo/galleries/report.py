@@ -10,6 +10,7 @@ from itertools import islice
 from searchdemo.extras import is_installed
 
 NAMED = 3  # a summary names so many files of each kind; to_json has all
+KINDS = 12  # of what was left out, that a summary names
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,9 @@ class GalleryReport:
         if len(self.described) > NAMED:
             said.append(f"{len(self.described) - NAMED:,} more files describe pictures; --json names them.")
         if self.left_out:
-            said.append(f"Left out: {', '.join(f'{count:,} {what}' for what, count in self.left_out.items())}.")
+            first = [f"{count:,} {what}" for what, count in islice(self.left_out.items(), KINDS)]
+            more = sum(self.left_out.values()) - sum(islice(self.left_out.values(), KINDS))
+            said.append(f"Left out: {', '.join(first)}{f'; and {more:,} more, which --json names' * bool(more)}.")
         return said
 
 

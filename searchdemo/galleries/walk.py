@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import posixpath
 import stat
 from collections import Counter, deque
 from collections.abc import Sequence
@@ -11,22 +12,8 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-# Folders that systems and NAS devices keep: thumbnails, recycle bins, what a check of the disk found. In lower case.
-SYSTEM_FOLDERS = {
-    "@eadir",
-    "@__thumb",
-    "#recycle",
-    "@recycle",
-    "@recently-snapshot",
-    "#snapshot",
-    "$recycle.bin",
-    "recycler",
-    "system volume information",
-    "lost+found",
-    "found.000",
-    "__macosx",
-    "thumbnails.photos",
-}
+from searchdemo.galleries.kept_folders import kept_by_program
+
 TAKEN_ALREADY = "link to a folder that is taken already"
 
 
@@ -48,7 +35,7 @@ class Listing:
 
 
 def walk(root: Path, exclude: Sequence[str] = ()) -> Listing:
-    """All files below root, except hidden ones, those in system folders, and those that a pattern excludes.
+    """All files below root, except hidden ones, those in folders that programs keep, and those that a pattern excludes.
 
     Links to folders are followed after all folders, each folder once, so links cannot run in a circle and a picture
     has its own path where it has one. exclude: as in a shell, tried on the relative path and on the name of each file
@@ -69,8 +56,10 @@ def walk(root: Path, exclude: Sequence[str] = ()) -> Listing:
         except OSError as error:
             listing.unread[inside or "."] = error.strerror or type(error).__name__
             continue
+        parent = posixpath.basename(inside) or root.resolve().name
         for entry in ordered:
-            _look(entry, f"{inside}/{entry.name}" if inside else entry.name, listing, folders, links, exclude)
+            path = f"{inside}/{entry.name}" if inside else entry.name
+            _look(entry, path, parent, listing, folders, links, exclude)
     listing.files.sort(key=lambda file: file.path)
     return listing
 
@@ -81,7 +70,13 @@ def changed_at(found: os.stat_result) -> int:
 
 
 def _look(
-    entry: os.DirEntry, path: str, listing: Listing, folders: deque[str], links: deque[str], exclude: Sequence[str]
+    entry: os.DirEntry,
+    path: str,
+    parent: str,
+    listing: Listing,
+    folders: deque[str],
+    links: deque[str],
+    exclude: Sequence[str],
 ) -> None:
     try:
         found = entry.stat()
@@ -93,8 +88,8 @@ def _look(
             listing.unread[path] = reason
         return
     is_folder = stat.S_ISDIR(found.st_mode)
-    if is_folder and (entry.name.startswith(".") or entry.name.lower() in SYSTEM_FOLDERS):
-        listing.left_out[f"folder {entry.name}"] += 1
+    if is_folder and (kept := kept_by_program(entry.name, parent)):
+        listing.left_out[kept] += 1
     elif entry.name.startswith("."):
         listing.left_out["hidden file"] += 1
     elif any(fnmatchcase(path, pattern) or fnmatchcase(entry.name, pattern) for pattern in exclude):
