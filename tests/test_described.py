@@ -117,6 +117,30 @@ def test_what_is_no_csv_is_said(folder, content, said):
     assert said in gallery.report.described["metadata.csv"] and gallery.pictures.count == 3
 
 
+@pytest.mark.parametrize(
+    ("encoding", "said"),
+    [("utf-16", ""), ("utf-8-sig", ""), ("cp1252", "; read as Windows-1252, because they are no UTF-8: 1")],
+)
+def test_tables_of_spreadsheets_in_their_encodings(folder, encoding, said):
+    (folder / "f\u00fc\u00df \u00e9.png").write_bytes(png((9, 90, 90)))
+    text = 'file_name , text, label\r\nf\u00fc\u00df \u00e9.png, "gr\u00fcn, rund", a;b\r\na.png,red,c\r\n'
+    (folder / "metadata.csv").write_bytes(text.encode(encoding))
+    gallery = read(folder)
+    assert facts(gallery)["f\u00fc\u00df \u00e9.png"] == ("gr\u00fcn, rund", ("a", "b"))
+    assert gallery.report.described["metadata.csv"] == f"pictures described: 2{said}"
+
+
+def test_lists_in_csv_and_further_names_of_columns(folder):
+    (folder / "metadata.csv").write_text(
+        'image_file_name,labels\na.png,"[""a dog"", ""cat""]"\nb.png,"[\'a;dog\', 3]"\nsub/c.png,[odd one]\n'
+    )
+    assert [labels for _, labels in facts(read(folder)).values()] == [("a dog", "cat"), ("a;dog", "3"), ("[odd one]",)]
+    (folder / "metadata.csv").unlink()
+    lines = [{"file_names": ["a.png", "b.png"], "label": True}, {"file_name": "sub/c.png", "tags": [1.0, 0.5]}]
+    (folder / "metadata.jsonl").write_text("\r\n".join(map(json.dumps, lines)))
+    assert [labels for _, labels in facts(read(folder)).values()] == [("true",), ("true",), ("1", "0.5")]
+
+
 def test_a_file_too_large_is_said(folder, monkeypatch):
     monkeypatch.setattr(module, "MAX_BYTES", 10)
     (folder / "metadata.csv").write_text("file_name,text\na.png,red\n")

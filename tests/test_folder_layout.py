@@ -40,7 +40,7 @@ def built(world: World, folder) -> tuple[int, int, int]:
     return facts["embedded"], facts["reused"], facts["removed"]
 
 
-@pytest.mark.parametrize(("train", "val"), [("train", "val"), ("Train", "validation"), ("train", "test")])
+@pytest.mark.parametrize(("train", "val"), [("train", "val"), ("Training", "dev"), ("both/train", "both/test")])
 def test_classes_are_below_and_val_is_held_out(world, split, train, val):
     folder = split(train, val)
     assert built(world, folder) == (18, 0, 0)
@@ -49,7 +49,7 @@ def test_classes_are_below_and_val_is_held_out(world, split, train, val):
     assert len(collection) == 12 and len(collection.queries) == 6
     assert sorted(collection.labels().tolist()) == [0] * 4 + [1] * 4 + [2] * 4
     assert collection.truth.tolist() == [0, 0, 1, 1, 2, 2]
-    assert {collection.gallery.file(row).split("/")[0] for row in collection.gallery_rows(np.arange(12))} == {train}
+    assert {collection.gallery.file(row).rsplit("/", 2)[0] for row in collection.gallery_rows(np.arange(12))} == {train}
     evaluation = collection.evaluate("flat", ks=(1, 3))
     assert {accuracy.top1 for accuracy in evaluation.accuracies} == {100.0}
     colour = np.pad(np.array([246, 5, 5], float), (0, 5))
@@ -96,6 +96,19 @@ def test_a_further_split_is_left_out_and_counted(world, split):
     assert built(world, folder) == (18, 0, 0)
 
 
+def test_labels_of_a_metadata_file_need_no_folders(world, tmp_path):
+    for split, numbers in (("train", (1, 2, 3)), ("validation", (4, 5))):
+        (tmp_path / "set" / split).mkdir(parents=True)
+        for number in numbers:
+            (tmp_path / "set" / split / f"{number}.png").write_bytes(png((9, 50 * number, 9)))
+        lines = [f"{number}.png,{'odd' if number % 2 else 'even'}" for number in numbers]
+        (tmp_path / "set" / split / "metadata.csv").write_text("\n".join(["file_name,label", *lines]))
+    built(world, tmp_path / "set")
+    collection = opened(world, tmp_path / "set")
+    assert (len(collection), len(collection.queries)) == (3, 2)
+    assert collection.gallery.class_names == ("even", "odd") and collection.truth.tolist() == [0, 1]
+
+
 @pytest.mark.parametrize("what", ["no classes below", "another folder beside them", "train alone"])
 def test_what_is_no_such_layout_has_no_held_out_queries(world, split, what):
     folder = split()
@@ -106,6 +119,7 @@ def test_what_is_no_such_layout_has_no_held_out_queries(world, split, what):
             (folder / name).write_bytes(png((len(name), 1, 200)))
     elif what == "another folder beside them":
         shutil.copytree(folder / "val", folder / "holidays")
+        assert "train/ and val/ are searched together" in read(folder).report.lines()[-1]
     else:
         shutil.rmtree(folder / "val")
     built(world, folder)

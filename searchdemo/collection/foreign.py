@@ -12,7 +12,7 @@ import numpy as np
 
 from searchdemo.errors import BadQuery
 from searchdemo.extras import imported, pip_command
-from searchdemo.galleries.described import csv_lines, json_lines
+from searchdemo.galleries.table_lines import csv_lines, decoded, json_lines
 
 NAMES = ("vector", "vectors", "embedding", "embeddings", "emb")  # of columns of vectors, the first that there is
 AT_ONCE = 20_000  # vectors that are checked and scaled together
@@ -57,7 +57,7 @@ def read_metadata(path: Path) -> Table:
     if kind not in (".csv", ".jsonl"):
         raise BadQuery(f"{path} is none of .csv, .jsonl and .parquet: give the metadata as one of them.")
     problems: Counter[str] = Counter()
-    text = path.read_bytes().decode("utf-8-sig", errors="replace")
+    text, _ = decoded(path.read_bytes())
     lines = list((csv_lines if kind == ".csv" else json_lines)(text, problems))
     if problems:
         said = "; ".join(f"{count:,} lines: {problem}" for problem, count in problems.items())

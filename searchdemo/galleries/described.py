@@ -1,15 +1,16 @@
 """Captions and labels from metadata.csv and metadata.jsonl beside pictures, as ImageFolder of `datasets` reads them.
 
-Each line names a picture by `file_name`, relative to the file that it stands in. Captions are looked for in the columns
-of CAPTIONS, labels in those of LABELS. Several labels are a list in JSON; in CSV, ";" or "|" stands between them.
+Each line names a picture by `file_name`, relative to the file that it stands in, or several by `file_names`; more may
+stand before it, as in `image_file_name`. Captions are looked for in the columns of CAPTIONS, labels in those of LABELS.
+Several labels are a list in JSON, in CSV too; or ";" or "|" stands between them.
 """
 
 from __future__ import annotations
 
-import csv
+import ast
 import hashlib
-import io
 import json
+import math
 import posixpath
 import re
 import unicodedata
@@ -23,13 +24,14 @@ from typing import Any
 from searchdemo.cache import Cache
 from searchdemo.files import printable
 from searchdemo.galleries.report import named
+from searchdemo.galleries.table_lines import FILE_NAME, csv_lines, decoded, json_lines, names_files
 from searchdemo.galleries.walk import File
 
 NAMES = ("metadata.csv", "metadata.jsonl")
-FILE_NAME = "file_name"
 CAPTIONS = ("caption", "captions", "text", "description")  # the first that a line has
 LABELS = ("labels", "label", "categories", "category", "classes", "class", "tags", "objects")
 MAX_BYTES = 200 * 2**20  # of one such file, which is read whole
+MAX_LIST = 100_000  # characters of a list within a text
 
 
 @dataclass
@@ -39,6 +41,7 @@ class Lines:
     digest: str
     found: list[tuple[str, str | None, tuple[str, ...] | None]] = field(default_factory=list)
     problems: Counter[str] = field(default_factory=Counter)  # what is wrong -> with how many lines
+    no_utf_8: int = 0  # lines
 
 
 _read: Cache[Lines] = Cache(8)
@@ -57,7 +60,7 @@ class Described:
 def described(root: Path, files: Iterable[File]) -> Described:
     """What the metadata files among these say of the others. The file nearest to a picture has the last word."""
     files = list(files)
-    beside = sorted((file for file in files if _is_one(file.path)), key=lambda file: file.path.count("/"))
+    beside = sorted((file for file in files if is_metadata(file.path)), key=lambda file: file.path.count("/"))
     if not beside:
         return Described()
     here = {_comparable(file.path): file.path for file in files}
@@ -67,7 +70,7 @@ def described(root: Path, files: Iterable[File]) -> Described:
         unknown, matched = [], set()
         for name, caption, labels in lines.found:
             path = here.get(_comparable(posixpath.join(posixpath.dirname(file.path), name)))
-            if path is None or _is_one(path):
+            if path is None or is_metadata(path):
                 unknown.append(name)
                 continue
             matched.add(path)
@@ -76,12 +79,12 @@ def described(root: Path, files: Iterable[File]) -> Described:
             if labels is not None:
                 said.labels[path] = labels
         digest.update(f"{file.path}\0{lines.digest}\n".encode(errors="surrogateescape"))
-        said.files[printable(file.path)] = _sentence(len(matched), unknown, lines.problems)
+        said.files[printable(file.path)] = _sentence(len(matched), unknown, lines)
     said.digest = digest.hexdigest()
     return said
 
 
-def _is_one(path: str) -> bool:
+def is_metadata(path: str) -> bool:
     return posixpath.basename(path) in NAMES
 
 
@@ -90,11 +93,12 @@ def _comparable(path: str) -> str:
     return unicodedata.normalize("NFC", posixpath.normpath(path.replace("\\", "/")))
 
 
-def _sentence(matched: int, unknown: list[str], problems: Counter[str]) -> str:
+def _sentence(matched: int, unknown: list[str], lines: Lines) -> str:
     said = [f"pictures described: {matched:,}"]
     if unknown:
         said.append(f"lines that name no file here: {len(unknown):,} ({named(unknown)})")
-    said += [f"left out: {count:,}, because {problem}" for problem, count in sorted(problems.items())]
+    said += [f"left out: {count:,}, because {problem}" for problem, count in sorted(lines.problems.items())]
+    said += [f"read as Windows-1252, because they are no UTF-8: {lines.no_utf_8:,}"] * bool(lines.no_utf_8)
     return "; ".join(said)
 
 
@@ -106,47 +110,21 @@ def _lines(root: Path, file: File) -> Lines:
         content = (root / file.path).read_bytes()
     except OSError as error:
         return Lines("", problems=Counter({f"the file cannot be read ({error.strerror})": 1}))
-    lines = Lines(hashlib.sha256(content).hexdigest())
-    text = content.decode("utf-8-sig", errors="replace")
+    text, no_utf_8 = decoded(content)
+    lines = Lines(hashlib.sha256(content).hexdigest(), no_utf_8=no_utf_8)
     read = csv_lines if file.path.endswith(".csv") else json_lines
     for line in read(text, lines.problems):
-        name = line.get(FILE_NAME)
-        if not isinstance(name, str) or not name:
-            lines.problems[f"they have no {FILE_NAME}"] += 1
+        if names := files_of(line):
+            lines.found += [(name, caption_of(line), labels_of(line)) for name in names]
         else:
-            lines.found.append((name, caption_of(line), labels_of(line)))
+            lines.problems[f"they have no {FILE_NAME}"] += 1
     return lines
 
 
-def csv_lines(text: str, problems: Counter[str]) -> Iterator[dict]:
-    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter(text))
-    try:
-        yield from reader
-    except csv.Error as error:
-        problems[f"the rest after line {reader.line_num} is no CSV ({error})"] += 1
-
-
-def delimiter(text: str) -> str:
-    """Between the columns: the one that sets FILE_NAME apart in the first line. Many spreadsheets write ";"."""
-    heading = io.StringIO(text, newline="").readline()
-    for one in (",", ";", "\t"):
-        if FILE_NAME in (name.strip().strip('"') for name in heading.split(one)):
-            return one
-    return ","
-
-
-def json_lines(text: str, problems: Counter[str]) -> Iterator[dict]:
-    for line in text.split("\n"):
-        if not line.strip():
-            continue
-        try:
-            content = json.loads(line)
-        except (ValueError, RecursionError):
-            content = None
-        if isinstance(content, dict):
-            yield content
-        else:
-            problems["they are no JSON objects"] += 1
+def files_of(line: dict) -> list[str]:
+    values = (value for column, value in line.items() if names_files(column))
+    listed = (value if isinstance(value, list) else [value] for value in values)
+    return [name for those in listed for name in those if isinstance(name, str) and name]
 
 
 def caption_of(line: dict) -> str | None:
@@ -168,12 +146,30 @@ def labels_of(line: dict) -> tuple[str, ...] | None:
 
 
 def _names(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
+    if isinstance(value, str) and (those := _list_in(value)) is not None:
+        yield from _names(those)
+    elif isinstance(value, str):
         yield from (" ".join(part.split()) for part in re.split("[;|]", value))
-    elif isinstance(value, int) and not isinstance(value, bool):
-        yield str(value)
+    elif isinstance(value, bool):
+        yield str(value).lower()
+    elif isinstance(value, int) or (isinstance(value, float) and math.isfinite(value)):
+        yield f"{value:g}" if isinstance(value, float) else str(value)
     elif isinstance(value, list):
         for part in value:
             yield from ([" ".join(part.split())] if isinstance(part, str) else _names(part))
     elif isinstance(value, dict):  # of objects in the picture: {"bbox": [...], "categories": [...]}
         yield from _names(next((value[column] for column in LABELS if value.get(column) is not None), ""))
+
+
+def _list_in(text: str) -> list | dict | None:
+    """The list that a text is, in JSON or as Python and pandas write it: '["cat", "dog"]' in a column of CSV."""
+    text = text.strip()
+    if not (text.startswith(("[", "{")) and text.endswith(("]", "}")) and len(text) <= MAX_LIST):
+        return None
+    for read in (json.loads, ast.literal_eval):
+        try:
+            found = read(text)
+        except (ValueError, SyntaxError, RecursionError, MemoryError, TypeError):
+            continue
+        return found if isinstance(found, list | dict) else None
+    return None

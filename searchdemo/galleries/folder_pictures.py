@@ -81,7 +81,7 @@ class FolderPictures(LivingPictures):
     def _name_classes(self, above: int) -> None:
         """The classes of a picture are those that a file beside it says, else one folder of its path.
 
-        above: so many folders of each path are no classes: 1 for train/ and val/
+        above: so many folders of each path are no classes: 1 below train/ and val/
         """
         said = self._described.labels
         classes = [said[path] if path in said else class_of(path, above, self._class_level) for path in self.paths]
@@ -104,7 +104,7 @@ class FolderPictures(LivingPictures):
         """The pictures of one split, "train/", in the same rows; the others have none. Classes are those of both."""
         part = copy.copy(self)
         part._pending, part._small = [], deque()
-        part._name_classes(1)
+        part._name_classes(split.count("/"))
         part.paths = [path if path.startswith(split) else "" for path in self.paths]
         part.present = np.array([bool(path) for path in part.paths], dtype=bool)
         part.labels = np.where(part.present, part.labels, -1).astype(part.labels.dtype)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -12,13 +13,16 @@ from searchdemo.extras import is_installed
 from searchdemo.files import printable
 from searchdemo.formats import PACKAGES, VIDEO, kind_of
 from searchdemo.galleries.catalog import Catalog, Known, Row
+from searchdemo.galleries.described import is_metadata
 from searchdemo.galleries.frames import frames_of
-from searchdemo.galleries.report import GalleryReport
+from searchdemo.galleries.report import GalleryReport, named
 from searchdemo.galleries.walk import File, Listing
 from searchdemo.types import Count
 
 MAX_FILE_BYTES = 500 * 10**6  # a file is read whole, by several threads at once
-TRAIN, HELD_OUT = "train", ("val", "valid", "validation", "test")  # names of folders that hold a split each
+# Names of folders that hold a split each, as `datasets` knows them; of several held-out ones the first is taken
+TRAIN = ("train", "training")
+HELD_OUT = ("val", "valid", "validation", "dev", "test", "testing", "eval", "evaluation")
 
 
 @dataclass
@@ -30,6 +34,7 @@ class Looked:
     known: dict[str, Known]
     unread: dict[str, File] = field(default_factory=dict)  # by path: what a build is to read
     closed: dict[str, str] = field(default_factory=dict)  # path -> why it cannot be opened
+    layout: str = ""  # what is to be told of it
 
     def look(self, progress: Count | None) -> list[tuple[File, Known]]:
         """Looks at the first bytes of files that are not known. Returns what is to be remembered."""
@@ -83,24 +88,37 @@ class Looked:
         }
 
     def keep_splits(self) -> tuple[str, str]:
-        """("train/", "val/") where the pictures lie in classes below these two, and ("", "") otherwise.
+        """("train/", "val/") where the pictures lie in classes below these two, or a metadata file names their labels,
+        and ("", "") otherwise. One folder may hold both: ("imagenet/train/", "imagenet/val/").
 
         Pictures of a further split, as test/, are left out and counted.
         """
         paths = [*self.taken, *self.unread]
-        splits = {path.split("/")[0]: path.split("/")[0].lower() for path in paths}
-        train = next((name for name, lower in splits.items() if lower == TRAIN), "")
-        held_out = next((name for wanted in HELD_OUT for name, lower in splits.items() if lower == wanted), "")
-        classes = any(path.startswith(f"{train}/") and path.count("/") > 1 for path in paths)
-        if not (train and held_out and classes and {*splits.values()} <= {TRAIN, *HELD_OUT}):
+        if not paths or any(map(posixpath.isabs, paths)):  # those of a list
             return "", ""
+        above = posixpath.join(posixpath.commonpath([posixpath.dirname(path) for path in paths]), "")
+        beside = sorted({path.removeprefix(above).split("/")[0] for path in paths})
+        train, held_out = (_first(beside, names) for names in (TRAIN, HELD_OUT))
+        if not (train and held_out and self._has_classes(f"{above}{train}/", paths)):
+            return "", ""
+        if others := [name for name in beside if name.lower() not in (*TRAIN, *HELD_OUT)]:
+            self.layout = (
+                f"{train}/ and {held_out}/ are searched together, and not the one by the other, because more lies "
+                f"beside them: {named(map(printable, others))}"
+            )
+            return "", ""
+        train, held_out = f"{above}{train}", f"{above}{held_out}"
         for path in paths:
-            if path.split("/")[0] not in (train, held_out):
+            if not path.startswith((f"{train}/", f"{held_out}/")):
                 self.known.pop(path, None)
                 self.unread.pop(path, None)
-                self.listing.left_out[f"picture outside {train} and {held_out}"] += 1
+                self.listing.left_out[f"picture outside {printable(train)} and {printable(held_out)}"] += 1
         del self.taken  # it is another now
         return f"{train}/", f"{held_out}/"
+
+    def _has_classes(self, train: str, paths: Sequence[str]) -> bool:
+        below = any(path.startswith(train) and "/" in path.removeprefix(train) for path in paths)
+        return below or any(is_metadata(file.path) for file in self.listing.files)
 
     def report(self, described: Mapping[str, str] | None = None) -> GalleryReport:
         """described: files that say captions and labels -> what came of each."""
@@ -122,7 +140,13 @@ class Looked:
             unread={printable(place): reason for place, reason in self.listing.unread.items()},
             left_out=dict(self.listing.left_out),
             described=described,
+            layout=self.layout,
         )
+
+
+def _first(folders: Sequence[str], names: Sequence[str]) -> str:
+    """The folder with the first of these names, in either case; "" where there is none."""
+    return next((folder for name in names for folder in folders if folder.lower() == name), "")
 
 
 def numbered(catalog: Catalog, folder: int, looked: Looked) -> list[Row]:

@@ -25,6 +25,7 @@ class GalleryReport:
     unread: Mapping[str, str] = field(default_factory=dict)  # folder or link -> why it could not be entered
     left_out: Mapping[str, int] = field(default_factory=dict)  # system folders, hidden and excluded files -> how many
     described: Mapping[str, str] = field(default_factory=dict)  # file that says captions and labels -> what came of it
+    layout: str = ""  # what is to be told of its folders, where they may be meant for something else
 
     def to_json(self) -> dict:
         return {
@@ -36,6 +37,7 @@ class GalleryReport:
             "unread_folders": dict(self.unread),
             "left_out": dict(self.left_out),
             "described": dict(self.described),
+            "layout": self.layout,
         }
 
     def lines(self) -> list[str]:
@@ -70,6 +72,8 @@ class GalleryReport:
             said.append(f"{file}: {what}.")
         if len(self.described) > NAMED:
             said.append(f"{len(self.described) - NAMED:,} more files describe pictures; --json names them.")
+        if self.layout:
+            said.append(f"{self.layout}.")
         if self.left_out:
             first = [f"{count:,} {what}" for what, count in islice(self.left_out.items(), KINDS)]
             more = sum(self.left_out.values()) - sum(islice(self.left_out.values(), KINDS))
