@@ -63,7 +63,7 @@ HOME = {  # library -> the only places that may import it
     "py3langid": {"encoders/languages.py"},
     "ray": {"collection/ray_workers.py"},
     "tokenizers": {"encoders/tokenizer_file.py"},
-    "pymilvus": {"indexes/milvus_index.py", "indexes/milvus_rows.py"},
+    "pymilvus": {f"indexes/milvus_{part}.py" for part in ("client", "index", "rows")},
 }
 HEAVY = [
     "torch",

@@ -92,7 +92,7 @@ def test_search_parameters_travel_with_each_call(clustered, on_lite):
 
 
 def test_additions_and_removals_are_upserts_and_deletes(clustered, milvus):
-    from searchdemo.indexes.milvus_index import client
+    from searchdemo.indexes.milvus_client import client
 
     vectors, queries = clustered
     index = INDEXES["milvus-flat"].build(vectors[:300])
@@ -106,7 +106,7 @@ def test_additions_and_removals_are_upserts_and_deletes(clustered, milvus):
 
 
 def test_a_collection_that_nobody_holds_goes_away(clustered, on_lite):
-    from searchdemo.indexes.milvus_index import client
+    from searchdemo.indexes.milvus_client import client
 
     name = (index := INDEXES["milvus-flat"].build(clustered[0][:10])).index
     assert client().has_collection(name)
@@ -180,7 +180,8 @@ def test_expressions_of_dates():
 
 
 def test_it_is_found_again_and_others_vectors_are_refused(captioned, world, milvus, monkeypatch):
-    from searchdemo.indexes.milvus_index import DIGEST, asked
+    from searchdemo.indexes.milvus_client import asked
+    from searchdemo.indexes.milvus_index import DIGEST
 
     collection = world.built().open("colours", "mean-colour")
     name = collection.index("milvus").index
@@ -225,14 +226,17 @@ def test_a_folder_that_changes(tmp_path, world, on_lite):
 
 
 def test_the_benchmark_has_faiss_lite_and_the_server_in_one_table(world, server, monkeypatch):
-    from searchdemo.indexes.milvus_index import client
+    from searchdemo.indexes.milvus_client import client
 
     pytest.importorskip("milvus_lite")
     monkeypatch.setenv("SEARCHDEMO_MILVUS", server.uri)
     before = sorted(client().list_collections())
     few = Bench(world.built(), Key("colours", "mean-colour"), quick=True, indexes=("milvus-flat", "milvus-ivf-sq8"))
-    card = measure("milvus", few)
+    kept: list[RunCard] = []
+    card = measure("milvus", few, kept.append)
     rows = card.parts["milvus"]
+    assert [len(one.parts["milvus"]) for one in kept] == [3, 6]
+    assert kept[0].notes[-1] == "unfinished: 1 of 2 comparisons were done" and kept[0].path == card.path
     three = ["FAISS", "Milvus Lite", "Milvus server"]
     assert [row["library"] for row in rows] == three * 2
     assert not [note for note in card.notes if "Milvus" in note]
@@ -262,6 +266,22 @@ def test_the_benchmark_goes_on_without_a_server_and_says_so(world, monkeypatch):
         measure("milvus", Bench(library, key, quick=True, indexes=("hnsw",)))
 
 
+def test_what_would_take_too_long_over_more_vectors_is_left_out(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(beside.time, "perf_counter", lambda: now[0])
+    budget = beside.Budget()
+    assert budget.refused("milvus", "FAISS", 100_000) == ""  # nothing tells how long it takes
+    with budget.spent("milvus", "FAISS", 100_000):
+        now[0] += 50
+    turns, left = beside.ROUNDS * beside.ROUND_S, beside.WITHIN_S - 50
+    now[0] += left - 500 - turns
+    assert budget.refused("milvus", "FAISS", 1_000_000) == "" == budget.refused("milvus", "Milvus Lite", 1_000_000)
+    now[0] += 1
+    said = budget.refused("milvus", "FAISS", 1_000_000)
+    assert said.startswith(f"left out: over 100,000 it took 50 s, so here about {500 + turns:.0f} s, and of the 1800 s")
+    assert "--index milvus measures it alone" in said
+
+
 def test_sentences_about_it_are_true_of_the_rows():
     row = {"kind": "milvus", "vectors": 10, "recall_10": 0.99, "of_faiss": 1.0, "p50_ms": 0.1, "library": "FAISS"}
     rows = [row, row | {"library": "Milvus Lite", "recall_10": 0.985, "of_faiss": 800.0, "p50_ms": 80.0}]
@@ -288,7 +308,7 @@ def test_nobody_answers(clustered, monkeypatch):
     pytest.importorskip("pymilvus")
     monkeypatch.setenv("SEARCHDEMO_MILVUS", "http://127.0.0.1:9")
     monkeypatch.setenv("SEARCHDEMO_MILVUS_TOKEN", "root:secret")
-    monkeypatch.setattr("searchdemo.indexes.milvus_index.ANSWER_S", 1.0)
+    monkeypatch.setattr("searchdemo.indexes.milvus_client.ANSWER_S", 1.0)
     with pytest.raises(NotHere, match=r"did not answer.*'hnsw' needs no server") as error:
         INDEXES["milvus"].build(clustered[0][:10])
     assert "secret" not in str(error.value)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
@@ -105,13 +105,21 @@ ONE_TABLE = {
 UNDRAWN = ("hold", "checkpoints")
 
 
-def measure(name: str, bench: Bench) -> RunCard:
-    """Runs one benchmark. Raises SearchDemoError of every kind."""
+def measure(name: str, bench: Bench, keep: Callable[[RunCard], object] = lambda card: None) -> RunCard:
+    """Runs one benchmark. Raises SearchDemoError of every kind.
+
+    keep: is given what a long run has so far, as a card, whenever a part of it is done.
+    """
     benchmark, started = BENCHMARKS.find(name), time.perf_counter()
     log.info("benchmark %s of %s starts", name, bench.key.folder)
-    figures = benchmark.run(bench)
-    seconds = round(time.perf_counter() - started, 1)
-    log.info("benchmark %s of %s ended after %.1f s, notes: %d", name, bench.key.folder, seconds, len(figures.notes))
+    bench.keep = lambda figures: keep(card_of(name, bench, figures, time.perf_counter() - started))
+    card = card_of(name, bench, benchmark.run(bench), time.perf_counter() - started)
+    log.info("benchmark %s of %s ended after %.1f s, notes: %d", name, bench.key.folder, card.seconds, len(card.notes))
+    return card
+
+
+def card_of(name: str, bench: Bench, figures: Figures, seconds: float) -> RunCard:
+    """The figures with what they belong to: settings, machine, versions, the time now."""
     return RunCard(
         benchmark=name,
         gallery=bench.key.gallery,
@@ -126,5 +134,5 @@ def measure(name: str, bench: Bench) -> RunCard:
         machine=machine_facts(),
         versions=versions(),
         at=datetime.now(UTC).isoformat(timespec="seconds"),
-        seconds=seconds,
+        seconds=round(seconds, 1),
     )

@@ -21,6 +21,7 @@ from searchdemo.encoders.templates import NAME_ALONE, readable_classes, unread_n
 from searchdemo.errors import NotBuilt, NotHere, SearchDemoError
 from searchdemo.indexes.table import INDEXES
 from searchdemo.indexes.vectors import unit
+from searchdemo.measure.cards import Figures
 
 SYNTHETIC_CLASSES = 200
 LEFT_OUT, LEFT_OUT_SHARE = 2_000, 10  # pictures that ask where nothing is held out: at most so many, and one in ten
@@ -207,6 +208,9 @@ class Bench:
     threads: tuple[int, ...] = (1,)
     seed: int = 0
     report: Callable[[Progress], None] = lambda progress: None
+    keep: Callable[[Figures], object] = lambda figures: (
+        None
+    )  # what a long run has so far, in case that it is broken off
     indexes: tuple[str, ...] = ()  # names in the INDEXES table, for `latency`; (): all
     asked: Asked = field(default_factory=Asked)  # for `latency`
     options: dict = field(default_factory=dict)  # that only one benchmark understands

@@ -1,7 +1,5 @@
 """Milvus: an index in a server or a cluster, or with Milvus Lite in a file of this machine.
 
-SEARCHDEMO_MILVUS says where: PATH.db, or a server's URI, then SEARCHDEMO_MILVUS_TOKEN its token ("user:password").
-
 Each index over a Collection is one collection there, with the vectors and what filters ask for, see metadata/milvus.py.
 The digest of its manifest stands in the collection's properties. Vectors have keys that stay theirs; the file that is
 kept on disk says which key each position has. So additions and removals are upserts and deletes of these rows alone.
@@ -11,105 +9,31 @@ from __future__ import annotations
 
 import contextlib
 import json
-import logging
-import os
 import re
-import threading
 import uuid
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from pymilvus import MilvusClient
 
-from searchdemo.errors import BadArtifact, BadQuery, NotHere, SearchDemoError
+from searchdemo.errors import BadArtifact, BadQuery, NotHere
 from searchdemo.indexes.base import Index, IndexSpec, uncounted
 from searchdemo.indexes.described import Described
-from searchdemo.indexes.milvus_rows import row, schema
+from searchdemo.indexes.milvus_client import ANSWER_S, LOAD_S, PASSING, asked, place
+from searchdemo.indexes.milvus_rows import bare_row, row, schema
 from searchdemo.indexes.table import nlist
 from searchdemo.types import MISSING, Count
 
-PLACE, TOKEN = "SEARCHDEMO_MILVUS", "SEARCHDEMO_MILVUS_TOKEN"
-ANSWER_S, LOAD_S = 20.0, 1800.0  # that a search, and a load or the making of an index, may take
 PART = 2_000  # rows in one request: 2,000 of 1,536 dimensions are 12 MB, a server takes 64
 MOST_K = 16_384  # results of one query; Milvus's own bound
 DIGEST, STATE, KEYS = "searchdemo.vectors_sha256", "searchdemo.state", "searchdemo.keys"  # properties
 PLAIN = "positions"  # what KEYS says as long as each key is the position of its vector
-PASSING = "searchdemo_passing_"  # collections that nobody can find again
 CHANGING = "changing"  # in the place of these, while rows come and go
 FACTS = "facts"  # a field: the digest of a row's facts, by which those that changed are found
 KINDS = {"HNSW": "ef", "IVF_FLAT": "nprobe", "IVF_SQ8": "nprobe", "FLAT": ""}
-
-T = TypeVar("T")
-logging.getLogger("pymilvus").setLevel(logging.CRITICAL)  # it writes whole tracebacks of what is raised as well
-_clients: dict[tuple[str, str], MilvusClient] = {}
-_opening = threading.RLock()
-
-
-def place() -> str:
-    """What SEARCHDEMO_MILVUS says. Raises NotHere without it, BadQuery for what is neither a file nor a URI."""
-    said = os.environ.get(PLACE, "").strip()
-    if not said:
-        raise NotHere(
-            f"Milvus needs a place, and {PLACE} is not set: set it to PATH.db for Milvus Lite in this process, or to a "
-            f"server's URI such as http://localhost:19530, and {TOKEN} to its token if it has one."
-        )
-    if "://" in said or said.endswith(".db"):
-        return said if "://" in said else str(Path(said).expanduser().resolve())
-    raise BadQuery(f"{PLACE} = {said!r} is neither a file PATH.db nor a URI such as http://localhost:19530.")
-
-
-def client() -> MilvusClient:
-    """The connection that this process has. Raises what `place` does, and NotHere where nobody answers."""
-    where, token = place(), os.environ.get(TOKEN, "")
-    with _opening:
-        if (where, token) not in _clients:
-            if "://" not in where:
-                Path(where).parent.mkdir(parents=True, exist_ok=True)
-            with _told():
-                made = MilvusClient(where, token=token, timeout=ANSWER_S)
-                if "://" not in where:  # no other process has the file open
-                    for name in filter(lambda name: name.startswith(PASSING), made.list_collections()):
-                        made.drop_collection(name)
-                _clients[where, token] = made
-        return _clients[where, token]
-
-
-def disconnected() -> None:
-    """Closes the connection that this process has, if it has one. Milvus Lite lets go of its file."""
-    with _opening, contextlib.suppress(Exception):
-        _clients.pop((place(), os.environ.get(TOKEN, ""))).close()
-
-
-@contextlib.contextmanager
-def _told() -> Iterator[None]:
-    """Turns whatever pymilvus, gRPC and Milvus Lite raise into a sentence. The next call connects anew."""
-    try:
-        yield
-    except SearchDemoError:
-        raise
-    except Exception as error:
-        _clients.pop((place(), os.environ.get(TOKEN, "")), None)
-        said = " ".join(str(getattr(error, "message", "") or error).split())[:200].rstrip(".") or type(error).__name__
-        raise NotHere(
-            f"Milvus at {place()} did not answer ({said}): see that it runs and that {TOKEN} is right, then try again; "
-            "the index 'hnsw' needs no server."
-        ) from error
-
-
-def asked(what: Callable[[MilvusClient], T]) -> T:
-    """The answer of Milvus. Raises NotHere. A connection that was lost since the last call is made again, once."""
-    known = (place(), os.environ.get(TOKEN, "")) in _clients
-    try:
-        with _told():
-            return what(client())
-    except NotHere:
-        if not known:
-            raise
-    with _told():
-        return what(client())
 
 
 class MilvusIndex(Index):
@@ -332,8 +256,15 @@ class MilvusIndex(Index):
             self._passing.detach()
         asked(lambda milvus: milvus.drop_collection(self.index, timeout=ANSWER_S))
 
+    @property
+    def _bare(self) -> bool:
+        return self.index.startswith(PASSING)
+
     def _create(self) -> None:
-        asked(lambda milvus: milvus.create_collection(self.index, schema=schema(milvus, self.dim), timeout=LOAD_S))
+        def create(milvus: MilvusClient) -> None:
+            milvus.create_collection(self.index, schema=schema(milvus, self.dim, self._bare), timeout=LOAD_S)
+
+        asked(create)
 
     def _upsert(
         self, some: np.ndarray, vectors: np.ndarray, described: Described | None, progress: Count = uncounted
@@ -343,7 +274,10 @@ class MilvusIndex(Index):
         for start in range(0, len(some), PART):
             progress(start, len(some))
             part = some[start : start + PART].tolist()
-            rows = [row(int(self.keys[n]), vectors[n], digests[n], described, n) for n in part]
+            if self._bare:
+                rows = [bare_row(int(self.keys[n]), vectors[n]) for n in part]
+            else:
+                rows = [row(int(self.keys[n]), vectors[n], digests[n], described, n) for n in part]
             asked(lambda milvus, rows=rows: milvus.upsert(self.index, rows, timeout=LOAD_S))  # type: ignore[misc]
 
     def _build(self) -> None:

@@ -2,7 +2,8 @@
 
 The contestants of a kind take turns; a query is one call from this process, FAISS on one thread and Milvus as it comes.
 The server is the one that SEARCHDEMO_MILVUS names, else the one of the Python package `milvus`, started on loopback.
-`--full` adds the million vectors of `scale`; --index names some kinds, such as `milvus-ivf-flat`.
+`--full` adds the million vectors of `scale`; --index names some kinds, such as `milvus-ivf-flat`. A contestant that
+would not be done WITHIN_S, by its time over fewer vectors, is left out, and a note says so. What is done is kept.
 """
 
 from __future__ import annotations
@@ -38,14 +39,15 @@ AT_ONCE = 50  # of them in one call: a request has to be answered in time
 ROUNDS, EACH = 5, 60  # each contestant is asked so many times in each round
 ROUND_S = 8.0  # ... or fewer times, where they would take longer than this
 LEAST = 5
+WITHIN_S = 1800.0  # that a run with --full may take: what would take longer is not begun
 FAISS, LITE, SERVER = "FAISS", "Milvus Lite", "Milvus server"
-LIKE = {"milvus-flat": "flat", "milvus-ivf-flat": "ivf", "milvus-ivf-sq8": "faiss:IVF{nlist},SQ8", "milvus": "hnsw"}
+LIKE = {"milvus-flat": "flat", "milvus-ivf-flat": "ivf", "milvus": "hnsw", "milvus-ivf-sq8": "faiss:IVF{nlist},SQ8"}
 
 
 @contextlib.contextmanager
 def at(place: str, token: str = "") -> Iterator[None]:
     """What asks Milvus within the block asks this one. "": what is asked needs none."""
-    from searchdemo.indexes.milvus_index import PLACE, TOKEN
+    from searchdemo.indexes.milvus_client import PLACE, TOKEN
 
     wanted = {PLACE: place, TOKEN: token}
     before = {name: os.environ.get(name) for name in wanted}
@@ -100,6 +102,32 @@ class Contestant:
                 self.index.drop()  # type: ignore[attr-defined]  # of a MilvusIndex
 
 
+class Budget:
+    """Seconds that are left of WITHIN_S, and what each contestant took, which grows with the number of vectors."""
+
+    def __init__(self) -> None:
+        self._ends = time.perf_counter() + WITHIN_S
+        self._took: dict[tuple[str, str], tuple[int, float]] = {}
+
+    @contextlib.contextmanager
+    def spent(self, kind: str, library: str, vectors: int) -> Iterator[None]:
+        """The block builds a contestant and asks for its recall."""
+        started = time.perf_counter()
+        yield
+        self._took[kind, library] = vectors, time.perf_counter() - started
+
+    def refused(self, kind: str, library: str, vectors: int) -> str:
+        """Why there is no time for it. "": there is, or nothing tells."""
+        fewer, seconds = self._took.get((kind, library), (vectors, 0.0))
+        wanted, left = seconds * vectors / fewer + ROUNDS * ROUND_S, self._ends - time.perf_counter()
+        if not seconds or wanted <= left:
+            return ""
+        return (
+            f"left out: over {fewer:,} it took {seconds:.0f} s, so here about {wanted:.0f} s, and of the "
+            f"{WITHIN_S:.0f} s of a run {max(0.0, left):.0f} s are left; --index {kind} measures it alone"
+        )
+
+
 def run(bench: Bench) -> Figures:
     """A contestant that fails becomes a note with its error.
 
@@ -113,18 +141,27 @@ def run(bench: Bench) -> Figures:
     works = [work.part(queries=QUERIES, seed=bench.seed) for work in works]
     rows: list[dict] = []
     notes: list[str] = []
+    budget = Budget()
+
+    def figures(*unfinished: str) -> Figures:
+        settings: dict = {"k": K, "timed_threads": 1, "rounds": ROUNDS, "round_s": ROUND_S, "within_s": WITHIN_S}
+        settings["libraries"] = installed(["faiss-cpu", "pymilvus", "milvus-lite", "milvus"])
+        largest = max((row["vectors"] for row in rows), default=0)
+        work = next((work for work in works if len(work.vectors) == largest), works[-1])
+        return Figures(work.subject, {"milvus": list(rows)}, settings, notes=[*notes, *unfinished])
+
     with places(notes) as (there, server):
         for done, (work, kind) in enumerate(plan := list(itertools.product(works, kinds))):
             bench.tell(f"{kind} over {len(work.vectors):,} vectors", done, len(plan))
-            rows += compared(bench, work, kind, there, server, notes)
-    settings = {"k": K, "timed_threads": 1, "libraries": installed(["faiss-cpu", "pymilvus", "milvus-lite", "milvus"])}
-    return Figures(works[-1].subject, {"milvus": rows}, settings, notes=notes)
+            rows += compared(bench, work, kind, there, server, budget, notes)
+            bench.keep(figures(f"unfinished: {done + 1} of {len(plan)} comparisons were done"))
+    return figures()
 
 
 @contextlib.contextmanager
 def places(notes: list[str]) -> Iterator[tuple[dict[str, tuple[str, str]], MilvusServer | None]]:
     """({contestant: (place, token)}, the server that was started here). One that cannot be had becomes a note."""
-    from searchdemo.indexes.milvus_index import PLACE, TOKEN, disconnected
+    from searchdemo.indexes.milvus_client import PLACE, TOKEN, disconnected
 
     own, server = os.environ.get(PLACE, ""), None
     there = {FAISS: ("", "")}
@@ -159,6 +196,7 @@ def compared(
     kind: str,
     there: dict[str, tuple[str, str]],
     server: MilvusServer | None,
+    budget: Budget,
     notes: list[str],
 ) -> list[dict]:
     """One row for each contestant of a kind: built one after the other, searched in turns, and gone after that."""
@@ -168,12 +206,16 @@ def compared(
     try:
         for library, (place, token) in there.items():
             name = LIKE[kind].format(nlist=nlist(size)) if library == FAISS else kind
+            if refused := budget.refused(kind, library, size):
+                notes.append(f"{name} by {library} over {size:,} vectors: {refused}")
+                continue
             bench.tell(f"{name} by {library} over {size:,} vectors: building")
             racer: Contestant | None = None
             try:
-                with at(place, token):
-                    racer = Contestant(library, place, token, find(name).build(work.vectors))
-                figures = quality(racer.search, work, K) | {"build_s": racer.index.load_ms / 1000}
+                with budget.spent(kind, library, size):
+                    with at(place, token):
+                        racer = Contestant(library, place, token, find(name).build(work.vectors))
+                    figures = quality(racer.search, work, K) | {"build_s": racer.index.load_ms / 1000}
             except SearchDemoError as error:
                 notes.append(f"{name} by {library} over {size:,} vectors: {error}")
                 if racer:
@@ -205,6 +247,7 @@ def tables(cards: Sequence[RunCard]) -> list[Table]:
         Column("library", "library"),
         *columns("index"),
         *columns("vectors recall_10 words_recall_10? p50_ms p95_ms"),
+        Column("repeats", "queries timed", number()),
         Column("of_faiss", "× the time of FAISS", number()),
         *columns("build_s"),
         Column("resident_bytes", "MB of the server", columns("resident_bytes")[0].form),
