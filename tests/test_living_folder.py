@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import shutil
 import sqlite3
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -241,6 +243,28 @@ def test_a_file_that_is_written_during_the_build_is_left_for_the_next(mine, monk
     assert library.gallery(mine.key.gallery).report.waiting == ("b/red.png",)
     assert "1 picture was added" in mine.search("red").notice
     assert mine.built() == (1, 2, 0)
+
+
+def test_a_file_that_the_disk_does_not_give_is_named_and_tried_again(mine, monkeypatch):
+    """Its first bytes are there, as far as looking reads; a worn disk fails later."""
+    whole, bad = Path.open, mine.root / "c" / "blue.png"
+
+    class Worn(io.BytesIO):
+        def read(self, *size):
+            raise OSError(5, "Input/output error")
+
+    def opened(path, *given, **options):
+        worn = path == bad and given == ("rb",) and not options
+        return Worn() if worn else whole(path, *given, **options)
+
+    library = mine.world.library()
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "open", opened)
+        assert library.build(mine.key).manifest.vectors == 2
+        report = library.gallery(mine.key.gallery).report
+        assert report.unreadable == {"c/blue.png": "cannot be read (Input/output error)"}
+        assert not report.waiting and not report.vanished
+    assert library.build(mine.key).manifest.vectors == 3
 
 
 def test_a_lost_catalog_costs_reading_and_no_embedding(mine, monkeypatch, tmp_path):

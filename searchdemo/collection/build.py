@@ -217,7 +217,10 @@ def reopened(gallery: Gallery, rows: np.ndarray, query_rows: np.ndarray) -> tupl
         pictures.remember()
     now = gallery.reopen()
     vanished = tuple(pictures.file(row) for pictures, some in living for row in some.tolist() if not pictures.has(row))
-    now = replace(now, report=replace(now.report, vanished=vanished))
+    failed = {
+        pictures.file(row): why for pictures, some in living for row in some.tolist() if (why := pictures.failed(row))
+    }
+    now = replace(now, report=now.report.after_build(vanished, failed))
     for (before, some), later in zip(asked, (now.pictures, now.queries), strict=True):
         if isinstance(before, LivingPictures):
             some[:] = before.rows_in(later, some)

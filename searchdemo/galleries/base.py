@@ -153,6 +153,10 @@ class LivingPictures(Pictures):
         """DIGEST_BYTES of the content, as `encoded` gave it; b"" for an unread row before that."""
 
     @abstractmethod
+    def failed(self, row: int) -> str:
+        """Why `encoded` gave nothing of a file that is there; "" where it did, and where there is no file."""
+
+    @abstractmethod
     def looked_at(self, problems: dict[int, str]) -> None:
         """Told by a build: what it found in unread rows. "" for a picture, else the reason why it is none."""
 

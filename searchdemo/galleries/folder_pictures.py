@@ -19,7 +19,7 @@ from searchdemo.galleries.base import DIGEST_BYTES, Frame, LivingPictures, Pictu
 from searchdemo.galleries.catalog import Catalog, Known, Row
 from searchdemo.galleries.described import Described
 from searchdemo.galleries.looked import Looked
-from searchdemo.galleries.report import GalleryReport, files, named
+from searchdemo.galleries.report import GalleryReport, files, named, were
 from searchdemo.galleries.thumbnails import SHOWN_BYTES, SIDE, Thumbnails, shown_as_it_is
 from searchdemo.galleries.walk import File, changed_at
 from searchdemo.jpeg import smaller_jpeg
@@ -70,6 +70,7 @@ class FolderPictures(LivingPictures):
         self._sizes_and_times = np.array(sizes, np.int64).reshape(-1, 2)
         self._frames = {file.path: file.frame for file in looked.listing.files if file.frame}
         self._found: dict[int, tuple[File, bytes]] = {}  # unread rows that were read: the file then, its digest
+        self._failed: dict[int, str] = {}  # unread rows whose file is there and could not be read -> why
         self._pending: list[tuple[File, Known]] = []  # what is to be remembered of them
         self._small: deque[tuple[bytes, bytes]] = deque()  # digest and thumbnail of what a build opened
         self._no_more_small = False
@@ -130,8 +131,13 @@ class FolderPictures(LivingPictures):
                         content_digest(data),
                     )
                 return data
-        except (OSError, BadPicture):  # gone since the folder was opened, or no video any more
+        except (FileNotFoundError, NotADirectoryError):  # gone since the folder was opened
             return None
+        except OSError as error:  # as of a disk that wears out
+            self._failed[row] = f"cannot be read ({error.strerror or type(error).__name__})"
+        except BadPicture as error:
+            self._failed[row] = str(error).removeprefix("This video ").removeprefix("This file ")
+        return None
 
     def shown(self, row: int) -> bytes | None:
         """A file of up to SHOWN_BYTES that a browser knows as it is, of any other a thumbnail."""
@@ -191,6 +197,9 @@ class FolderPictures(LivingPictures):
             return self._found[row][1] if row in self._found else b""
         return self.digests[row].tobytes()
 
+    def failed(self, row: int) -> str:
+        return self._failed.get(row, "")
+
     def looked_at(self, problems: dict[int, str]) -> None:
         """Kept for good once in REMEMBER_EVERY_S; what a kill loses of it costs reading again, no embedding."""
         self._pending += [
@@ -241,7 +250,8 @@ class FolderPictures(LivingPictures):
         said = []
         if report.unreadable:
             said.append(
-                f"{files(report.unreadable)} in {argument!r} cannot be read as pictures and were left out: "
+                f"{files(report.unreadable)} in {argument!r} cannot be read as pictures and "
+                f"{were(report.unreadable)} left out: "
                 f"{named(report.unreadable)}."
             )
         said += [f"{place!r} in {argument!r} was not entered: {reason}." for place, reason in report.unread.items()][:3]

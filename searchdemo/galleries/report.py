@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence, Sized
+from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from searchdemo.extras import is_installed
@@ -27,6 +27,11 @@ class GalleryReport:
     described: Mapping[str, str] = field(default_factory=dict)  # file that says captions and labels -> what came of it
     layout: str = ""  # what is to be told of its folders, where they may be meant for something else
 
+    def after_build(self, vanished: Sequence[str], failed: Mapping[str, str]) -> GalleryReport:
+        """With what a build could not embed. failed: file -> why it could not be read; it is tried again."""
+        waiting = tuple(file for file in self.waiting if file not in failed)
+        return replace(self, waiting=waiting, vanished=tuple(vanished), unreadable={**self.unreadable, **failed})
+
     def to_json(self) -> dict:
         return {
             "taken": self.taken,
@@ -46,7 +51,7 @@ class GalleryReport:
 
         said = []
         if self.unreadable:
-            said.append(f"{files(self.unreadable)} cannot be read as pictures and were left out:")
+            said.append(f"{files(self.unreadable)} cannot be read as pictures and {were(self.unreadable)} left out:")
             by_reason = Counter(self.unreadable.values())
             for reason, count in by_reason.most_common():
                 those = named(file for file, why in self.unreadable.items() if why == reason)
@@ -58,9 +63,8 @@ class GalleryReport:
         if self.vanished:
             said.append(f"{files(self.vanished)} went away during the build: {named(self.vanished)}.")
         if self.waiting:
-            said.append(
-                f"{files(self.waiting)} are new or were changed; the next build reads them: {named(self.waiting)}."
-            )
+            states = ("is new or was changed", "it") if len(self.waiting) == 1 else ("are new or were changed", "them")
+            said.append(f"{files(self.waiting)} {states[0]}; the next build reads {states[1]}: {named(self.waiting)}.")
         if self.skipped:
             wanted = {
                 kind: PACKAGES[kind] for kind in self.skipped if kind in PACKAGES and not is_installed(PACKAGES[kind])
@@ -84,6 +88,10 @@ class GalleryReport:
 def files(these: Iterable) -> str:
     count = len(list(these))
     return "1 file" if count == 1 else f"{count:,} files"
+
+
+def were(these: Sized) -> str:
+    return "was" if len(these) == 1 else "were"
 
 
 def named(these: Iterable[str]) -> str:
