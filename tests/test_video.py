@@ -154,9 +154,10 @@ def test_frames_are_pictures_of_their_folder_and_looked_for_once(clip, tmp_path,
     library = OneEncoder(Store(own=tmp_path / "own", shipped=tmp_path / "nothing"))
     key = Key(f"folder:{folder}", "bundled")
     artifact = library.build(key)
-    # Two are the same picture: the second is embedded, too, where it is opened before the vector of the first is there.
-    assert artifact.manifest.vectors == 6 and artifact.manifest.built["embedded"] in (5, 6)
     collection = library.open(key.gallery, "bundled")
+    # Some are the same picture: one is embedded, too, where it is opened before the vector of another is there.
+    contents = {collection.gallery.pictures.key(row) for row in collection.gallery_rows(np.arange(6)).tolist()}
+    assert artifact.manifest.vectors == 6 and len(contents) <= artifact.manifest.built["embedded"] <= 6
     assert list(collection.gallery.report.unreadable) == ["broken.mp4"]
     found = collection.search(Query(text="green"), "flat", 2).hits
     assert {hit.file for hit in found} <= {"clip.mp4#t=4.000", "green.png"}
