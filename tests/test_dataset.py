@@ -6,12 +6,15 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from datasets import ClassLabel, Dataset, DatasetDict, Features, Image, List, Sequence, Value
 
 from searchdemo.cli.options import gallery_name
+from searchdemo.collection.jobs import left_out
 from searchdemo.collection.query import Query
-from searchdemo.collection.store import Key
+from searchdemo.collection.store import Artifact, Key
 from searchdemo.errors import BadQuery, NoPictures
 from searchdemo.galleries.dataset import open_dataset
 from searchdemo.galleries.dataset_columns import parse
@@ -157,6 +160,43 @@ def test_it_is_built_and_searched(pets, world):
     (best, *_) = collection.search(Query(text="red"), "flat", 2).hits
     assert (best.row, best.class_name) == (0, "boat")
     assert np.isfinite(collection.vectors.all()).all() and len(collection.queries) == 1
+
+
+def test_rows_without_a_picture_are_named_with_their_reason(tmp_path, world):
+    pictures = rows([RED, b"junk", GREEN, b""], label=[1, 0, 0, 1], text=["", "", "", ""])
+    pictures["picture"][3] = None
+    held_out = rows([WHITE, b"junk"], label=[0, 1], text=["", ""])
+    folder = parquet(tmp_path / "holes", CLASSES, train=pictures, test=held_out)
+    manifest = world.library().build(Key(f"hf:{folder}", "mean-colour")).manifest
+    assert (manifest.vectors, manifest.queries) == (2, 1)
+    junk = "is not a picture that can be read; bring a JPEG, PNG, WebP or GIF."
+    assert manifest.unreadable == {"row 1": junk, "query 1": junk, "row 3": "is not there"}
+    assert left_out(Artifact(Key(f"hf:{folder}", "mean-colour"), folder, manifest)) == [
+        f"3 rows cannot be read as pictures and were left out: 2: {junk} (row 1, query 1) 1: is not there (row 3)"
+    ]
+
+
+def test_of_several_columns_of_pictures_one_is_taken_and_told(tmp_path):
+    features = Features({"mask": Image(), "image": Image(), "depth": Image()})
+    each = {name: [{"bytes": data, "path": None}] for name, data in (("mask", RED), ("image", GREEN), ("depth", BLUE))}
+    folder = parquet(tmp_path / "rooms", features, train=each)
+    gallery = open_gallery(f"hf:{folder}")
+    assert gallery.pictures.encoded(0) == GREEN
+    told = "Pictures are those of the column 'image'; ?image=NAME takes another ('mask', 'depth')."
+    assert gallery.report.lines() == [told]
+    mask = open_gallery(f"hf:{folder}?image=mask")
+    assert mask.pictures.encoded(0) == RED and not mask.report.lines() and mask.fingerprint != gallery.fingerprint
+
+
+@pytest.mark.parametrize("column", [[RED, None], [{"bytes": RED, "path": "a.png"}, None]], ids=["bytes", "with a path"])
+def test_bytes_that_no_feature_calls_pictures_are_pictures(tmp_path, column):
+    """As pandas and polars write them."""
+    (tmp_path / "plain").mkdir()
+    pq.write_table(pa.table({"jpg": column, "label": ["x", "y"]}), tmp_path / "plain" / "train.parquet")
+    gallery = open_gallery(f"hf:{tmp_path / 'plain'}")
+    assert (
+        gallery.pictures.encoded(0) == RED and gallery.pictures.encoded(1) is None and gallery.label_names == ("x", "y")
+    )
 
 
 def test_a_path_is_made_whole_and_a_name_is_left(pets, monkeypatch):

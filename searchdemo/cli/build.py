@@ -25,6 +25,7 @@ import contextlib
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -274,8 +275,11 @@ def answer(artifact: Artifact, found: bool, indexes: list[dict], drawn: dict, ga
         if not found and (told := sentences(artifact)):
             content["in_place"] = manifest.built["indexes"]
             lines += told
-    elif missing:
-        lines.append(missing)
+    else:
+        taken, unreadable = manifest.pictures + manifest.queries, manifest.unreadable
+        report = replace(gallery.report, taken=taken, unreadable=unreadable, noun="row")
+        content |= {"report": report.to_json()}
+        lines += [missing] * bool(missing) + report.lines()
     if manifest.stand_in:
         content["stand_in"] = True
         lines.append(stand_in_notice(manifest.encoder))

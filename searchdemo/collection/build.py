@@ -121,6 +121,9 @@ class _Build:
                 "reused": made.reused + queries.reused,
                 "removed": self.removed(digests),
             }
+        else:
+            problems = {"row": by_reason(made.problems), "query": by_reason(queries.problems)}
+            facts = {"unreadable": problems} if any(problems.values()) else {}
         carried = None
         if DIGESTS in arrays and not self.rebuild:
             given = self.store, self.key, self.encoder, arrays[DIGESTS], vectors, self.work, self.report
@@ -225,6 +228,14 @@ def reopened(gallery: Gallery, rows: np.ndarray, query_rows: np.ndarray) -> tupl
         if isinstance(before, LivingPictures):
             some[:] = before.rows_in(later, some)
     return now, rows, query_rows
+
+
+def by_reason(problems: dict[int, str]) -> dict[str, list[int]]:
+    """Reason -> its rows, which a manifest keeps in little room."""
+    rows: dict[str, list[int]] = {}
+    for row, reason in sorted(problems.items()):
+        rows.setdefault(reason, []).append(row)
+    return rows
 
 
 def in_order(rows: np.ndarray, vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -60,6 +60,7 @@ class Made:
     seconds: float  # that embedding took, in this run and in those before a kill
     embedded: int  # pictures that passed the network in this run
     reused: int  # pictures whose vectors were stored already
+    problems: dict[int, str] = field(default_factory=dict)  # row -> why its picture cannot be read
 
 
 @dataclass(frozen=True)
@@ -195,10 +196,12 @@ def embed(
     with Journal(scratch, identity_of(encoder), encoder.dim) as journal:
         work = Work(pictures, encoder, fingerprint, journal, stored)
         vectors, items = np.full((len(rows), encoder.dim), np.nan, np.float32), []
+        living, problems = isinstance(pictures, LivingPictures), dict[int, str]()
         embedded = reused = 0
         for place, row in enumerate(rows.tolist()):
             key = work.key(row)
-            if (vector := work.find(key)) is None:
+            vector = work.find(key)
+            if vector is None or (np.isnan(vector[0]) and not living):  # what is wrong with it is to be told again
                 items.append((place, row))
             else:
                 vectors[place] = vector
@@ -217,15 +220,17 @@ def embed(
                 reused += sum(key not in journal.vectors for _, key in batch.known)
                 journal.add(batch.keys, made.vectors, now - before)
                 before = now
+                found = {row: problem for (_, row), problem in zip(batch.items, made.problems, strict=True)}
+                problems |= batch.problems | found
                 if isinstance(pictures, LivingPictures):
-                    found = {row: problem for (_, row), problem in zip(batch.items, made.problems, strict=True)}
                     pictures.looked_at(batch.problems | found)
                 vectors[[place for place, _ in batch.items]] = made.vectors
                 for place, key in batch.known:
                     vectors[place] = work.find(key)
                 embedded, done = embedded + made.problems.count(""), done + batch.asked
                 tell()
-        return Made(vectors, journal.seconds, embedded, reused)
+        unreadable = {row: problem for row, problem in problems.items() if problem}
+        return Made(vectors, journal.seconds, embedded, reused, unreadable)
 
 
 def identity_of(encoder: Sees) -> dict[str, str]:
@@ -277,9 +282,11 @@ class Work:
             if self._living and (encoded is None or content_digest(encoded) != key):
                 continue  # the file went away, or was written since it was last looked at
             if (vector := self.find(key)) is not None:  # of a file that was moved, or of one with the same content
-                batch.known.append((place, key))
-                batch.problems[row] = opened(encoded)[1] if np.isnan(vector[0]) else ""
-                continue
+                problem = opened(encoded)[1] if np.isnan(vector[0]) else ""
+                if problem or not np.isnan(vector[0]):  # else it could not be read before, and can be now
+                    batch.known.append((place, key))
+                    batch.problems[row] = problem
+                    continue
             batch.items.append((place, row))
             batch.keys.append(key)
             yield encoded

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from searchdemo.collection.carry import sentences
 from searchdemo.collection.library import Library
 from searchdemo.collection.progress import Progress, Report
-from searchdemo.collection.store import Key
+from searchdemo.collection.store import Artifact, Key
 from searchdemo.errors import BadQuery, Cancelled, SearchDemoError
+from searchdemo.galleries.report import GalleryReport
 from searchdemo.told import of_the_machine
 from searchdemo.types import Count
 
@@ -136,7 +137,19 @@ class Builds:
             fail(f"The build stopped ({type(error).__name__}: {error}); start it again to go on from there.")
             raise
         else:
-            tell(Job(key, Progress("built", 1, 1, 0), finished=True, said=tuple(sentences(artifact))))
+            tell(
+                Job(
+                    key, Progress("built", 1, 1, 0), finished=True, said=tuple(sentences(artifact) + left_out(artifact))
+                )
+            )
+
+
+def left_out(artifact: Artifact) -> list[str]:
+    """What a build left out of a gallery that is no folder of files, and why; one sentence or none."""
+    unreadable = artifact.manifest.unreadable
+    return [" ".join(line.strip() for line in GalleryReport(unreadable=unreadable, noun="row").lines())] * bool(
+        unreadable
+    )
 
 
 def counter(stage: str, report: Report, unit: int = 1) -> Count:

@@ -128,6 +128,15 @@ class Manifest:
     def pictures(self) -> int:
         return self.vectors // self.each
 
+    @property
+    def unreadable(self) -> dict[str, str]:
+        """ "row 4" or "query 4" -> why the build left its picture out. Of files, the gallery's report says it."""
+        of_each = self.built.get("unreadable", {})
+        found = (
+            (part, reason, row) for part, those in of_each.items() for reason, rows in those.items() for row in rows
+        )
+        return {f"{part} {row}": reason for part, reason, row in found}
+
 
 @dataclass(frozen=True)
 class Artifact:

@@ -141,8 +141,10 @@ def loaded(folder: Path, datasets: ModuleType, config: str | None = None) -> Any
         return datasets.load_dataset(str(folder), config, cache_dir=str(cache))
 
 
-def picture_bytes(image: dict | None, folder: Path) -> bytes | None:
+def picture_bytes(image: dict | bytes | None, folder: Path) -> bytes | None:
     """Of a row of a data set in `folder`; None where it is empty or its file is gone."""
+    if isinstance(image, bytes):
+        return image
     if image and image["bytes"] is None and image["path"]:
         return _read_file(folder / image["path"])  # a data set of paths; an absolute one stays as it is
     return image["bytes"] if image else None

@@ -30,6 +30,7 @@ from searchdemo.galleries.dataset_pictures import DatasetPictures
 from searchdemo.galleries.hub_files import listing
 from searchdemo.galleries.hub_layout import DEFAULT, Layout, converted_layout, layout
 from searchdemo.galleries.hub_pictures import HubPictures
+from searchdemo.galleries.report import GalleryReport
 from searchdemo.galleries.shards import Shards
 from searchdemo.types import Count
 
@@ -65,8 +66,9 @@ def open_dataset(
         class_names=tuple(name.replace("_", " ") for name in columns.names),
         pictures=source.pictures(split, columns, rows, f"{wanted.name}, split {chosen}{part}"),
         queries=queries or source.pictures(split, columns, range(0), ""),
-        fingerprint=source.fingerprint(chosen + part, split),
+        fingerprint=source.fingerprint(chosen + part + f"\0{columns.image}" * bool(columns.others), split),
         captions=captions[rows.start : rows.stop],
+        report=GalleryReport(layout=columns.choice()),
     )
 
 

@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl
 from searchdemo.errors import BadQuery, NoPictures
 
 LABELS, CAPTIONS = ("label", "labels", "fine_label", "class", "category"), ("caption", "text", "description", "prompt")
+IMAGES = ("image", "img", "picture", "photo")
 OPTIONS = ("image", "label", "caption", "config")
 SPLIT = re.compile(r"([^\[\]]*)(?:\[(-?\d+%?)?:(-?\d+%?)?\])?")  # "train", "train[:10%]", "train[1000:2000]"
 
@@ -87,10 +88,13 @@ class Columns:
     def __init__(self, split: Split, wanted: Wanted):
         """Raises BadQuery for a column that is not there or holds something else, NoPictures without pictures."""
         self._features, self._of = dict(_flat(split.features)), wanted.name
-        pictures = [name for name, feature in self._features.items() if type_of(feature) == "Image"]
-        self.image = self._known("image", wanted.image) or (pictures or [""])[0]
-        if not self.image or type_of(self._features[self.image]) != "Image":
+        pictures = [name for name, feature in split.features.items() if is_picture(feature)]
+        pictures = pictures or [name for name, feature in split.features.items() if _is_binary(feature)]
+        usual = sorted(pictures, key=lambda name: name not in IMAGES)  # "image" before "mask"
+        self.image = self._known("image", wanted.image) or (usual or [""])[0]
+        if not self.image or not (is_picture(found := self._features[self.image]) or _is_binary(found)):
             raise NoPictures(f"{self._of!r} has no column of pictures (its columns: {', '.join(self._features)}).")
+        self.others = [] if wanted.image else [name for name in pictures if name != self.image]
         classes = [name for name, feature in self._features.items() if _classes(feature) is not None]
         named = [name for name in LABELS if name in self._features and _plain(self._features[name]) is not None]
         self.label = self._known("label", wanted.label) or (classes + named + [""])[0]
@@ -100,6 +104,13 @@ class Columns:
         )
         self._names = self._named(split)
         self.names = tuple(map(str, self._names))
+
+    def choice(self) -> str:
+        """What is to be told where several columns may hold the pictures."""
+        if not self.others:
+            return ""
+        more = ", ".join(map(repr, self.others))
+        return f"Pictures are those of the column {self.image!r}; ?image=NAME takes another ({more})"
 
     def labels(self, split: Split) -> list[tuple[int, ...]]:
         """Of each row, as indices into `names`; -1 and what has no name are left out."""
@@ -158,6 +169,16 @@ def _field(value: Any, field: str) -> Any:
 def _once(numbers: Iterator[int]) -> tuple[int, ...]:
     """Each label once, in order: a picture with three dogs shows dogs."""
     return tuple(dict.fromkeys(numbers))
+
+
+def is_picture(feature: Any) -> bool:
+    """A column of the type, or of bytes with a path, which the type is made of."""
+    return type_of(feature) == "Image" or (isinstance(feature, dict) and set(feature) == {"bytes", "path"})
+
+
+def _is_binary(feature: Any) -> bool:
+    """Bytes alone, which may be those of picture files."""
+    return type_of(feature) == "Value" and feature.dtype in ("binary", "large_binary")
 
 
 def type_of(feature: Any) -> str:

@@ -25,7 +25,8 @@ class GalleryReport:
     unread: Mapping[str, str] = field(default_factory=dict)  # folder or link -> why it could not be entered
     left_out: Mapping[str, int] = field(default_factory=dict)  # system folders, hidden and excluded files -> how many
     described: Mapping[str, str] = field(default_factory=dict)  # file that says captions and labels -> what came of it
-    layout: str = ""  # what is to be told of its folders, where they may be meant for something else
+    layout: str = ""  # what is to be told of its folders or columns, where others may be meant
+    noun: str = "file"  # "row" of a data set
 
     def after_build(self, vanished: Sequence[str], failed: Mapping[str, str]) -> GalleryReport:
         """With what a build could not embed. failed: file -> why it could not be read; it is tried again."""
@@ -51,7 +52,9 @@ class GalleryReport:
 
         said = []
         if self.unreadable:
-            said.append(f"{files(self.unreadable)} cannot be read as pictures and {were(self.unreadable)} left out:")
+            said.append(
+                f"{files(self.unreadable, self.noun)} cannot be read as pictures and {were(self.unreadable)} left out:"
+            )
             by_reason = Counter(self.unreadable.values())
             for reason, count in by_reason.most_common():
                 those = named(file for file, why in self.unreadable.items() if why == reason)
@@ -85,9 +88,9 @@ class GalleryReport:
         return said
 
 
-def files(these: Iterable) -> str:
+def files(these: Iterable, noun: str = "file") -> str:
     count = len(list(these))
-    return "1 file" if count == 1 else f"{count:,} files"
+    return f"1 {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def were(these: Sized) -> str:

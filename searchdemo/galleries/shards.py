@@ -22,11 +22,11 @@ import numpy as np
 from searchdemo import hub, scratch
 from searchdemo.errors import NoPictures, NotWritten
 from searchdemo.files import replacing, write_json
+from searchdemo.galleries.dataset_columns import is_picture
 from searchdemo.galleries.remote_file import END_BYTES, RemoteFile
 
 AT_ONCE = 8  # files that are asked for their ends or columns
 KIND = "dataset"
-PICTURE = {"bytes", "path"}  # fields of a column of pictures
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Shards:
 
         schema = pyarrow.ipc.read_schema(pyarrow.py_buffer(self._schema))
         found = datasets.Features.from_arrow_schema(schema)
-        pictures = [name for name, feature in found.items() if isinstance(feature, dict) and set(feature) == PICTURE]
+        pictures = [name for name, feature in found.items() if is_picture(feature)]
         return datasets.Features(found | {name: datasets.Image() for name in pictures})
 
     @property
