@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import io
+import itertools
 import os
 import shutil
 import sys
@@ -34,6 +35,9 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
+_numbers = itertools.count()
+
+
 @pytest.fixture(autouse=True, scope="session")
 def networks(tmp_path_factory):
     """Networks that are converted for a test are kept for the whole run, not in the user's cache."""
@@ -47,7 +51,9 @@ def networks(tmp_path_factory):
 def catalog(tmp_path_factory, monkeypatch):
     """What is found out about files is not kept in the user's cache. Every test finds it empty."""
     if "SEARCHDEMO_HOME" not in os.environ:
-        folder = tmp_path_factory.mktemp("catalog")
+        # Not by mktemp, which reads the names of all folders of the run for a new one.
+        folder = tmp_path_factory.getbasetemp() / "catalogs" / str(next(_numbers))
+        folder.mkdir(parents=True)
         for module in ("galleries.catalog", "galleries.thumbnails", "galleries.frames", "encoders.pins"):
             monkeypatch.setattr(f"searchdemo.{module}.own_folder", lambda: own_folder(folder))
 
@@ -84,6 +90,19 @@ def steady(monkeypatch):
     """Batches of the size that was asked for, however slow this machine is."""
     monkeypatch.setattr("searchdemo.collection.embed.PASS_SECONDS", float("inf"))
     monkeypatch.setattr("searchdemo.collection.embed.FIRST_BATCH", 10**9)
+
+
+@pytest.fixture
+def hasty(monkeypatch):
+    in_haste(monkeypatch)
+
+
+def in_haste(patch: pytest.MonkeyPatch) -> None:
+    """Benchmarks call what they clock as seldom as they may: whether a figure is steady is not what the test asks."""
+    patch.setattr("searchdemo.measure.metrics.MAX_SECONDS", 0.0)
+    patch.setattr("searchdemo.bench.extraction.SECONDS", 0.0)
+    patch.setattr("searchdemo.bench.extraction.SECONDS_QUICK", 0.0)
+    patch.setattr("searchdemo.bench.suite.scale.ENOUGH_S", 0.0)
 
 
 @pytest.fixture

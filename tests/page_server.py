@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -29,18 +30,20 @@ class ColoursLibrary(Library):
 
 
 def colours_library(home: Path) -> Library:
-    """All of `scenes` is built under `home`; nothing ships."""
-    library = ColoursLibrary(Store(own=home, shipped=home / "nothing-ships"))
-    library.build(Key("scenes", "bundled"))
-    collection = library.open("scenes", "bundled")
-    keep(collection, scaled(principal(collection.vectors.all())), "PCA, which is fast enough for a test")
-    return library
+    """All of `scenes` is built under `home`, a copy for one test; nothing ships."""
+    shutil.copytree(library().store.own, home, dirs_exist_ok=True)
+    return ColoursLibrary(Store(own=home, shipped=home / "nothing-ships"))
 
 
 @functools.cache
 def library() -> Library:
     """Shared by all tests of a process: who builds `scenes` takes a library of its own, see `is_as_it_was`."""
-    return colours_library(Path(_folder().name))
+    home = Path(_folder().name)
+    made = ColoursLibrary(Store(own=home, shipped=home / "nothing-ships"))
+    made.build(Key("scenes", "bundled"))
+    collection = made.open("scenes", "bundled")
+    keep(collection, scaled(principal(collection.vectors.all())), "PCA, which is fast enough for a test")
+    return made
 
 
 def is_as_it_was() -> bool:

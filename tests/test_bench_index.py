@@ -23,7 +23,7 @@ STEPS = [f"{step}_s" for step in ("train", "add", "save", "load", "mapped_load")
 
 
 @pytest.fixture
-def bench(world, monkeypatch) -> Bench:
+def bench(world, monkeypatch, hasty) -> Bench:
     # --quick takes every other
     monkeypatch.setattr(index, "MS", (4, 8, 16))
     monkeypatch.setattr(index, "TREES", (2, 4, 8))

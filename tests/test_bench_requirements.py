@@ -41,7 +41,7 @@ def in_this_process(monkeypatch, capsys):
 
 
 @pytest.fixture
-def bench(world, monkeypatch, in_this_process) -> Bench:
+def bench(world, monkeypatch, in_this_process, hasty) -> Bench:
     monkeypatch.setattr(requirements, "python_seconds", SECONDS.__getitem__)
     monkeypatch.setattr(requirements, "app_seconds", lambda *places: 2.5)
     monkeypatch.setattr(requirements, "shaping_ms", lambda shown, repeats: SHAPING)

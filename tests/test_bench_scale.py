@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,14 +22,6 @@ from searchdemo.types import MISSING, Neighbors
 from tests.conftest import colour_gallery, exact_rows
 
 SIZES = [20_000, 100_000, 1_000_000]
-
-
-@pytest.fixture(autouse=True)
-def few_repeats(monkeypatch):
-    whole = scale.query_latency
-    monkeypatch.setattr(
-        scale, "query_latency", lambda search, queries, k, threads, repeats: whole(search, queries, k, threads, 5)
-    )
 
 
 # Exponents
@@ -150,14 +143,15 @@ def test_an_index_without_effort_is_taken_as_it_is(small, recall, p50):
 # The benchmark
 
 
-def bench(world, **options) -> Bench:
-    return Bench(world.library(), Key("colours", "mean-colour"), **options)
+@pytest.fixture
+def bench(world, hasty) -> Callable[..., Bench]:
+    return lambda **options: Bench(world.library(), Key("colours", "mean-colour"), **options)
 
 
-def test_a_fifth_all_and_all_augmentations(world, monkeypatch):
+def test_a_fifth_all_and_all_augmentations(bench, world, monkeypatch):
     monkeypatch.setattr(scale, "MEASURED", ("brute", "flat", "ivf", "ivfpq"))
     world.built()
-    figures = scale.run(bench(world))
+    figures = scale.run(bench())
     assert figures.subject["vectors"] == 3000 and not figures.subject["synthetic"]
     assert figures.settings["augmentations"] == list(AUGMENTATIONS) and figures.settings["threads"] == [1]
     rows = {(row["index"], row["vectors"]): row for row in figures.parts["scale"]}
@@ -173,39 +167,39 @@ def test_a_fifth_all_and_all_augmentations(world, monkeypatch):
     assert brute["sizes"] == [60, 300, 3000] and brute["size_bytes_exponent"] == pytest.approx(1)
 
 
-def test_quick_embeds_nothing(world, monkeypatch):
+def test_quick_embeds_nothing(bench, world, monkeypatch):
     monkeypatch.setattr(scale, "QUICK_SIZES", (100, 200, 10_000))
     world.built()
     world.encoder.encoded = 0
-    figures = scale.run(bench(world, quick=True))
+    figures = scale.run(bench(quick=True))
     assert world.encoder.encoded == 0
     assert {row["vectors"] for row in figures.parts["scale"]} == {100, 200, 300}
     assert "augmentations" not in figures.settings
 
 
-def test_synthetic_says_so_until_the_pictures_are_embedded(world, monkeypatch):
+def test_synthetic_says_so_until_the_pictures_are_embedded(bench, world, monkeypatch):
     monkeypatch.setattr(scale, "SYNTHETIC_SIZES", (300, 600, 1200))
     monkeypatch.setattr(scale, "MEASURED", ("flat", "ivf"))
     for _ in range(2):  # neither built, then built but not augmented
-        figures = scale.run(bench(world, synthetic=True))
+        figures = scale.run(bench(synthetic=True))
         assert figures.subject["synthetic"] and "augmentations" not in figures.settings
         assert {row["vectors"] for row in figures.parts["scale"]} == {300, 600, 1200}
         world.built()
     embed_missing(world.library().open("colours", "mean-colour"))
-    assert not scale.run(bench(world, synthetic=True)).subject["synthetic"]
+    assert not scale.run(bench(synthetic=True)).subject["synthetic"]
 
 
-def test_what_is_not_here_names_the_stand_in(world):
+def test_what_is_not_here_names_the_stand_in(bench, world):
     with pytest.raises(NotBuilt, match=r"python -m searchdemo build.*--synthetic measures random vectors"):
-        scale.run(bench(world))
+        scale.run(bench())
     world.built()
     world.gallery = colour_gallery(absent=range(300))
     with pytest.raises(NoPictures, match=r"not on this machine.*--synthetic"):
-        scale.run(bench(world))
+        scale.run(bench())
 
 
 @pytest.mark.parametrize("quick", [True, False])
-def test_full_adds_inverted_files_on_disk(world, monkeypatch, quick):
+def test_full_adds_inverted_files_on_disk(bench, world, monkeypatch, quick):
     def rows(sizes, dim, seed, place, tell):
         assert place == world.store.own
         return [
@@ -217,16 +211,16 @@ def test_full_adds_inverted_files_on_disk(world, monkeypatch, quick):
     monkeypatch.setattr(scale, "SYNTHETIC_SIZES", (300, 600))
     monkeypatch.setattr(scale, "MEASURED", ("flat",))
     world.built()
-    parts = scale.run(bench(world, quick=quick, synthetic=True, options={"full": True})).parts
+    parts = scale.run(bench(quick=quick, synthetic=True, options={"full": True})).parts
     assert [row["vectors"] for row in parts["disk"]] == list(scale.QUICK_DISK_SIZES if quick else scale.DISK_SIZES)
     (grown,) = parts["disk_growth"]
     assert grown["build_s_exponent"] == pytest.approx(1) and grown["p50_ms_exponent"] == pytest.approx(0)
     assert parts["disk"][0]["size_bytes"] == 8  # as many dimensions as the gallery's vectors have
 
 
-def test_tables_and_charts_are_drawn_from_the_card(world, monkeypatch):
+def test_tables_and_charts_are_drawn_from_the_card(bench, world, monkeypatch):
     monkeypatch.setattr(scale, "SYNTHETIC_SIZES", (300, 600, 1200))
-    card = RunCard.from_json(json.loads(json.dumps(measure("scale", bench(world, synthetic=True)).to_json())))
+    card = RunCard.from_json(json.loads(json.dumps(measure("scale", bench(synthetic=True)).to_json())))
     rows, growth = scale.tables([card])
     assert (rows.name, growth.name) == ("scale-mean-colour", "scale-growth-mean-colour")
     assert len(rows.cells()) == len(card.parts["scale"]) == 3 * len(scale.MEASURED) - len(card.notes)

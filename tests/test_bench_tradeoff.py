@@ -22,6 +22,7 @@ from searchdemo.measure.cards import RunCard
 from searchdemo.measure.pareto import front
 from searchdemo.measure.recommend import search_parameters_source
 from searchdemo.types import MISSING
+from tests.conftest import in_haste
 
 POINT_KEYS = {
     *("index", "family", "factory", "build_params", "params", "metric"),
@@ -47,6 +48,7 @@ def card() -> RunCard:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tradeoff, "QUICK", SMALL)
         patch.setattr(tradeoff, "ROUNDS", 1)
+        in_haste(patch)
         patch.setattr(os, "cpu_count", lambda: 2)  # with one core, one thread and all threads are the same way
         work = synthetic(1500, 60, 32)
         figures = tradeoff.run(Bench(None, None, quick=True, _workload=work))
@@ -229,7 +231,7 @@ def test_votes_are_paired_with_those_of_the_exact_answer():
     assert none["knn_lost"] == round(same["knn_top1"] * 50 / 100) > 0
 
 
-def test_accuracy_is_of_all_queries_and_recall_of_a_part(monkeypatch):
+def test_accuracy_is_of_all_queries_and_recall_of_a_part(monkeypatch, hasty):
     monkeypatch.setattr(tradeoff, "QUERIES", 20)
     monkeypatch.setattr(tradeoff, "FULL", (Grid("flat", "exact", "Flat"),))
     for part in ("by_k", "by_shards", "by_metric"):

@@ -233,7 +233,7 @@ def test_nobody_waits_for_who_writes(world, folder):
         answers = []
         ask = threading.Thread(target=lambda: answers.append(files(library, folder, "camera like 'canon%'")))
         ask.start()
-        ask.join(20)
+        ask.join(60)
         assert answers == [["dogs/rex.jpg"]]
         writer.execute("ROLLBACK")
     writer.close()

@@ -229,6 +229,17 @@ def whole(wheel, tmp_path_factory) -> Installation:
     return Installation(tmp_path_factory.mktemp("whole"), wheel, declared("encoders"))
 
 
+IN_ONE_PROCESS = """
+import contextlib, importlib.metadata, io, json
+(script,) = importlib.metadata.entry_points(group="console_scripts", name="searchdemo")
+said = []
+for words in COMMANDS:
+    with contextlib.redirect_stdout(io.StringIO()) as out:
+        assert script.load()([*words, "--json"]) == 0
+    said.append(json.loads(out.getvalue()))
+print(json.dumps(said))"""
+
+
 @pytest.fixture(params=["core", "whole"])
 def installation(request) -> Installation:
     return request.getfixturevalue(request.param)
@@ -247,29 +258,10 @@ print(json.dumps([files, sys.path, importlib.metadata.version("searchdemo")]))""
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("module", ["torch", "torchvision", "timm", "open_clip", "datasets"])
-def test_only_the_extra_brings_the_large_libraries(core, whole, module):
-    code = f"import importlib.util, json; print(json.dumps(importlib.util.find_spec({module!r}) is not None))"
-    assert (core.evaluate(code), whole.evaluate(code)) == (False, True)
-
-
-@pytest.mark.slow
-def test_list(installation):
-    content = installation.run("list")
-    built = {(one["gallery"], one["encoder"]): one for one in content["built"]}
-    assert {what: one["vectors"] for what, one in built.items()} == {
-        ("tiny-imagenet", "bundled"): 100_000,
-        ("scenes", "bundled"): 2_000,
-    }
-    assert all(Path(one["folder"]).is_relative_to(installation.packages) for one in built.values())
-    assert [one["name"] for one in content["encoders"] if one["here"]] == ["bundled"]
-
-
-@pytest.mark.slow
-def test_search_by_words(installation):
-    hits = installation.run("search", "--gallery", "scenes", "--text", "a red boat", "-k", "5")["hits"]
-    assert [hit["rank"] for hit in hits] == [1, 2, 3, 4, 5]
-    assert all("boat" in hit["class_name"] for hit in hits)
+def test_only_the_extra_brings_the_large_libraries(core, whole):
+    large = ["torch", "torchvision", "timm", "open_clip", "datasets"]
+    code = f"import importlib.util, json; print(json.dumps([n for n in {large} if importlib.util.find_spec(n)]))"
+    assert (core.evaluate(code), whole.evaluate(code)) == ([], large)
 
 
 @pytest.fixture(scope="module")
@@ -282,9 +274,21 @@ def picture(tmp_path_factory) -> str:
 
 
 @pytest.mark.slow
-def test_search_by_a_picture(installation, picture):
-    hits = installation.run("search", "--gallery", "scenes", "--image", picture, "-k", "3")["hits"]
-    assert hits[0]["row"] == 7 and hits[0]["score"] == pytest.approx(1, abs=1e-3)
+def test_commands_that_read_what_ships(installation, picture):
+    """In one process: each of its own would import the same again. The script itself runs in the tests below."""
+    search = ["search", "--gallery", "scenes"]
+    by_words, by_picture = [*search, "--text", "a red boat", "-k", "5"], [*search, "--image", picture, "-k", "3"]
+    content, words, pictures = installation.evaluate(f"COMMANDS = {[['list'], by_words, by_picture]}{IN_ONE_PROCESS}")
+    built = {(one["gallery"], one["encoder"]): one for one in content["built"]}
+    assert {what: one["vectors"] for what, one in built.items()} == {
+        ("tiny-imagenet", "bundled"): 100_000,
+        ("scenes", "bundled"): 2_000,
+    }
+    assert all(Path(one["folder"]).is_relative_to(installation.packages) for one in built.values())
+    assert [one["name"] for one in content["encoders"] if one["here"]] == ["bundled"]
+    assert [hit["rank"] for hit in words["hits"]] == [1, 2, 3, 4, 5]
+    assert all("boat" in hit["class_name"] for hit in words["hits"])
+    assert pictures["hits"][0]["row"] == 7 and pictures["hits"][0]["score"] == pytest.approx(1, abs=1e-3)
 
 
 @pytest.mark.slow

@@ -289,7 +289,7 @@ def test_pictures_that_take_more_than_all_may_at_once_are_decoded_one_at_a_time(
         with lock:
             together += 1
             most = max(most, together)
-        barrier.wait(5)
+        barrier.wait(60)
         opened = whole(*given)
         with lock:
             together -= 1

@@ -53,7 +53,7 @@ def test_one_audit_at_a_time_and_it_can_be_cancelled(collection, monkeypatch):
 
     def slow(collection, report):
         report(Progress("reading", 1, 3, 1))
-        go_on.wait(10)
+        go_on.wait(60)
         report(Progress("reading", 2, 3, 1))
         return audit(collection)
 

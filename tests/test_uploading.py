@@ -52,7 +52,7 @@ def posted(sizes: list[int], **headers: str) -> tuple[int, str]:
         + b"\r\n"
         for number, size in enumerate(sizes)
     )
-    connection = http.client.HTTPConnection(address.hostname, address.port, timeout=30)
+    connection = http.client.HTTPConnection(address.hostname, address.port, timeout=120)
     given = {"Content-Type": "multipart/form-data; boundary=b"} | headers
     try:
         connection.request("POST", "/gradio_api/upload", form + b"--b--\r\n", given)

@@ -41,9 +41,8 @@ class Measuring:
 
 
 @pytest.fixture
-def few(monkeypatch):
+def few(monkeypatch, hasty):
     """Only latency is measured (table1 is of it), of two indexes and one runtime. Afterwards all are back, in order."""
-    monkeypatch.setattr(extraction, "SECONDS_QUICK", 0)
     monkeypatch.setattr(extraction, "contestants", lambda chosen: [chosen])
     monkeypatch.setattr(extraction, "starting", lambda bench, how: {"start_s": 1.0, "resident_bytes": 1})
     kept = {"brute", "flat", "latency", "table1"}
