@@ -12,10 +12,11 @@ import pytest
 from searchdemo.bench.suite import calibration as suite
 from searchdemo.bench.table import measure
 from searchdemo.bench.workload import Bench, synthetic
-from searchdemo.collection import calibration
+from searchdemo.collection import calibration, steadiness
 from searchdemo.collection.calibration import Curve
 from searchdemo.collection.held import ShelfInMemory
 from searchdemo.collection.query import Query
+from searchdemo.collection.steadiness import KnownWords
 from searchdemo.collection.store import Key
 from searchdemo.collection.vocabulary import VOCABULARY
 from searchdemo.errors import BadArtifact, BadQuery
@@ -29,7 +30,7 @@ CURVE = Curve(3, slope=40.0, intercept=-36.0, error=0.05, shown=9, absent=9)
 @pytest.fixture
 def calibrated(world, monkeypatch):
     """`colours` with a curve whose figures are known."""
-    monkeypatch.setattr(calibration, "calibrate", lambda words, vectors, each: CURVE)
+    monkeypatch.setattr(calibration, "calibrate", lambda words, vectors, each, steady: CURVE)
     return world.built()
 
 
@@ -75,6 +76,56 @@ def test_a_fit_lies_in_the_middle_and_knows_its_error():
     assert slope > 0 and -intercept / slope == pytest.approx(0.4, abs=1e-6)
     noise = np.random.default_rng(0).random(400)
     assert calibration.cross_validated(noise, np.arange(400) % 2) == pytest.approx(0.5, abs=0.1)
+
+
+def test_what_is_misread_does_not_flatten_the_curve():
+    x = np.array([0.1, 0.2, 0.3, 0.5, 0.6, 0.7, 0.15])  # the last one is shown, and nothing near it was found
+    y = np.array([0, 0, 0, 1, 1, 1, 1.0])
+    plain, _ = calibration.fitted(x, y)
+    knowing, _ = calibration.fitted(x, y, np.array([0, 0, 0, 0, 0, 0, 0.9]))
+    without, _ = calibration.fitted(x[:-1], y[:-1])
+    assert plain < knowing < without
+    assert calibration.fitted(x, y, np.zeros(7)) == calibration.fitted(x, y)
+
+
+def test_a_text_less_steady_than_shown_words_is_believed_less():
+    curve = replace(CURVE, steady=tuple(np.linspace(0.8, 1, 21)))
+    steady, middling, shaky = (curve.misread(cosine) for cosine in (1.01, 0.9, 0.5))
+    assert steady < 0.01 and middling == pytest.approx(1 / (1 + math.exp(5.0 - 2.6))) and 0.5 < shaky < 0.6
+    assert curve.probability(0.95, shaky) == pytest.approx((1 - shaky) / (1 + math.exp(-2)) + shaky / 2)
+    assert CURVE.misread(0.5) == 0  # of an earlier version, which did not know
+
+
+def test_nearly_the_same_as_a_shown_word_is_no_word_that_is_absent():
+    words, vectors = planted()
+    twin = unit(words[0] + 0.1 * words[19])  # its pictures belong to the first word
+    both = np.concatenate([words, twin[None]])
+    alone, beside = (calibration.calibrate(rows, vectors) for rows in (words, both))
+    assert beside is not None and alone is not None and beside.absent == alone.absent
+    assert calibration.akin(both, np.arange(21) == 0).tolist() == [False] * 20 + [True]
+    assert not calibration.akin(both, np.arange(21) == 1).any()
+
+
+class Reader:
+    """A text tower that turns a name in a sentence by an angle, and refuses the word "no"."""
+
+    dim, has_text = 2, True
+
+    def encode_texts(self, texts):
+        if any("no" in text.split() for text in texts):
+            raise BadQuery("unknown")
+        angle = [0.0 if len(text.split()) == 1 else len(text.split()[-1]) / 10 for text in texts]
+        return np.stack([np.cos(angle), np.sin(angle)], axis=1).astype(np.float32)
+
+
+def test_steadiness_is_the_cosine_with_the_text_in_a_sentence():
+    rows = np.array([[1, 0], [1, 0]], np.float32)
+    found = steadiness.steadiness(Reader(), ["abc", "no"], rows)
+    assert found == pytest.approx([math.cos(0.3), steadiness.UNREAD])
+    curve = replace(CURVE, steady=(0.9, 0.99))
+    doubts = steadiness.misread(curve, Reader(), ["Dog", "ab{}", "no"], np.repeat(rows, 2, axis=0)[:3])
+    assert doubts[0] == 0 and 0 < doubts[1] < doubts[2]
+    assert not steadiness.misread(CURVE, Reader(), ["abc"], rows[:1]).any()
 
 
 def test_the_vocabulary_is_of_different_words():
@@ -136,6 +187,9 @@ def test_a_curve_belongs_to_its_vectors(calibrated, world):
     (path.with_name("bad.json")).write_text("{}")
     with pytest.raises(BadArtifact, match="no calibration that this version reads"):
         calibration.load(path.with_name("bad.json"))
+    earlier = {name: value for name, value in content.items() if name != "steady"} | {"format": 1}
+    path.with_name("bad.json").write_text(json.dumps(earlier))
+    assert calibration.load(path.with_name("bad.json")) == replace(CURVE, format=1)
 
 
 def test_a_gallery_in_memory_is_calibrated_too(calibrated, world):
@@ -161,7 +215,8 @@ def test_the_benchmark(world, monkeypatch):
     )
     work.words, work.word_classes = unit(centres), np.arange(len(centres))
     everyday = unit(np.concatenate([centres[::2], rng.standard_normal((100, 64))]))
-    monkeypatch.setattr(suite, "readable", lambda encoder, words: (everyday, np.arange(len(everyday))))
+    monkeypatch.setattr(suite, "known_words", lambda encoder: KnownWords(everyday, np.ones(len(everyday))))
+    monkeypatch.setattr(suite, "misread", lambda curve, encoder, names, rows: np.zeros(len(names)))
     monkeypatch.setattr(suite, "PICTURES", 40)
     card = measure("calibration", Bench(world.library(), Key(*WHERE), _workload=work))
     areas = {(row["asked"], row["among"], row["statistic"]): row["auroc"] for row in card.parts["statistics"]}
@@ -177,3 +232,6 @@ def test_areas_and_errors_by_hand():
     flat = Curve(5, 0.0, 0.0, 0.0, 9, 9)
     judged, points = suite.judged_by(flat, np.zeros(3), np.zeros(1))
     assert judged["ece"] == pytest.approx(0.25) and points == [{"predicted": 0.5, "observed": 0.75, "count": 4}]
+    # Of four fair coins the share of heads is off by 0.5, 0.25 or 0, in 2, 8 and 6 of 16 outcomes
+    assert judged["ece_perfect"] == pytest.approx((2 * 0.5 + 8 * 0.25) / 16, abs=0.02)
+    assert judged["ece_perfect_95"] == 0.5 and judged["auroc"] == 0.5

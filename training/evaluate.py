@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from searchdemo.bench.suite.calibration import auroc, judged_by
+from searchdemo.bench.suite.calibration import judged_by
 from searchdemo.collection.calibration import Curve
 from searchdemo.collection.collection import Collection
 from searchdemo.collection.knn import evaluate
@@ -72,8 +72,12 @@ def told_apart(
     labels: np.ndarray,
     names: list[str],
     curve: Curve,
+    misread: np.ndarray | None = None,
 ) -> dict[str, float]:
-    """{"auroc", "ece", "wrong_percent"} of a curve: each query with the right pictures there, and with them removed."""
+    """What `judged_by` gives of a curve: each query with the right pictures there, and with them removed.
+
+    misread: (q,) of the queries' texts, see collection/steadiness.py
+    """
     means: tuple[list[float], list[float]] = [], []
     for row, query in zip(query_rows, queries, strict=True):
         cosines = gallery @ row
@@ -81,7 +85,7 @@ def told_apart(
         for found, some in zip(means, (cosines, cosines[~right]), strict=True):
             found.append(float(np.sort(some)[-curve.nearest :].mean(dtype=np.float64)))
     there, removed = np.array(means[0]), np.array(means[1])
-    return {"auroc": auroc(there, removed)} | judged_by(curve, there, removed)[0]
+    return judged_by(curve, there, removed, misread)[0]
 
 
 def readable(encoder: Encoder, text: str) -> bool:

@@ -2,9 +2,15 @@
 
 A cosine alone says nothing: what is near differs with encoder and gallery. So a build asks the gallery for everyday
 words (vocabulary.py). A word whose nearest pictures all lie nearer to it than to any other word is taken for one that
-the gallery shows, a word whose nearest pictures nearly all belong to others for one that it does not. No label is
-needed. The curve is fitted to the mean cosine of the m nearest (Platt 1999, "Probabilistic outputs for support vector
-machines"), both kinds of words weighing alike. `bench calibration` measures it with names that it has not seen.
+the gallery shows, a word whose nearest pictures nearly all belong to others for one that it does not, unless it says
+nearly the same as a word that is shown. No label is needed. The curve is fitted to the mean cosine of the m nearest
+(Platt 1999, "Probabilistic outputs for support vector machines"), both kinds of words weighing alike: PRIOR is the
+share of queries whose pictures are there. For another share q, the odds are q / (1 - q) times those of the curve.
+
+Some texts are misread, and then their cosines say nothing. As in psychometric functions with a lapse rate (Wichmann
+and Hill 2001), P = (1 - misread) x curve + misread x PRIOR; how probably a text is misread follows from how steadily
+it is read (steadiness.py), compared with the words that the gallery shows. The curve is fitted with the same formula,
+by expectation and maximisation. `bench calibration` measures it with names that it has not seen.
 """
 
 from __future__ import annotations
@@ -20,10 +26,19 @@ from searchdemo.errors import BadArtifact
 from searchdemo.files import write_json
 
 FILE = "calibration.json"
-FORMAT = 1
+FORMAT = 2
+FORMATS = (1, FORMAT)  # those that are read; the first did not know how steadily words are read
 MOST_NEAREST, FEWEST_NEAREST = 50, 5
 OTHERS = 1  # of the nearest pictures of a word that is shown, at most: one may belong to another word
 SHARE_OF_ABSENT = 0.1  # of the nearest pictures of a word that is not shown, at most: they belong to it
+AKIN = 0.995  # the share of pairs of words that are less alike than two that say nearly the same
+PRIOR = 0.5  # the share of queries whose pictures are there, as the fit has it
+# A text that is less steady than a share u of the words that the gallery shows is misread with the probability
+# logistic(slope u + intercept). Fitted by maximum likelihood to `bundled` on tiny-ImageNet with those free texts of
+# training/queries.tsv that are for tuning: 0.7 % at u = 0, 8 % at 0.5, 55 % at 1.
+MISREAD_SLOPE, MISREAD_INTERCEPT = 5.2, -5.0
+QUANTILES = 21  # of the steadiness of shown words that are kept
+MOST_ROUNDS = 100  # of expectation and maximisation
 FEWEST_WORDS = 8  # of each kind; fewer give no curve
 FOLDS = 5
 RIDGE = 1e-3  # keeps the slope finite where the two kinds of words do not overlap
@@ -32,7 +47,7 @@ AT_ONCE = 8192  # pictures that are compared with all words at a time
 
 @dataclass(frozen=True)
 class Curve:
-    """P(the gallery shows it) = 1 / (1 + exp(-(slope x + intercept))), x = the mean cosine of the `nearest` nearest."""
+    """1 / (1 + exp(-(slope x + intercept))) for texts that are read well; x: mean cosine of the `nearest` nearest."""
 
     nearest: int
     slope: float
@@ -40,10 +55,16 @@ class Curve:
     error: float  # share of known words on the wrong side of 0.5, cross-validated, both kinds weighing alike
     shown: int  # words of the vocabulary that the gallery was taken to show
     absent: int  # those that it was taken not to
+    steady: tuple[float, ...] = ()  # quantiles of how steadily shown words are read, ascending; () where unknown
     format: int = FORMAT
 
-    def probability(self, mean_cosine: float) -> float:
-        return float(logistic(np.array(self.slope * mean_cosine + self.intercept)))
+    def probability(self, mean_cosine: float, misread: float = 0.0) -> float:
+        """P(the gallery shows it). misread: how probably the encoder misreads the text."""
+        return float(mixed(logistic(np.array(self.slope * mean_cosine + self.intercept)), np.array(misread)))
+
+    def misread(self, steady: float) -> float:
+        """How probably a text is misread whose steadiness is this cosine. 0 where that of words is unknown."""
+        return float(misread_by(np.array([steady]), np.array(self.steady))[0]) if self.steady else 0.0
 
 
 def nearest_for(pictures: int) -> int:
@@ -56,21 +77,52 @@ def fewest_pictures() -> int:
     return FEWEST_WORDS * (FEWEST_NEAREST - OTHERS)
 
 
-def calibrate(words: np.ndarray, vectors: np.ndarray, each: int = 1) -> Curve | None:
+def calibrate(words: np.ndarray, vectors: np.ndarray, each: int = 1, steady: np.ndarray | None = None) -> Curve | None:
     """words (w, dim), vectors (n, dim): unit rows, `each` of a picture. None where too few words are shown, or too few
-    are not."""
+    are not.
+
+    steady: (w,) cosines, how steadily each word is read; None takes every text for one that is read well
+    """
     pictures = len(vectors) // each
     m = nearest_for(pictures)
     if len(words) < 2 * FEWEST_WORDS or pictures < m:
         return None
     means, agreeing = nearest_means(words, vectors, m, each)
-    shown, absent = agreeing >= m - OTHERS, agreeing <= SHARE_OF_ABSENT * m
+    shown = agreeing >= m - OTHERS
+    absent = (agreeing <= SHARE_OF_ABSENT * m) & ~akin(words, shown)
     if min(int(shown.sum()), int(absent.sum())) < FEWEST_WORDS:
         return None
-    x = np.concatenate([means[shown], means[absent]])
-    y = np.repeat([1.0, 0.0], [int(shown.sum()), int(absent.sum())])
-    slope, intercept = fitted(x, y)
-    return Curve(m, slope, intercept, round(cross_validated(x, y), 4), int(shown.sum()), int(absent.sum()))
+    used = np.concatenate([np.flatnonzero(shown), np.flatnonzero(absent)])
+    x, y = means[used], shown[used].astype(float)
+    quantiles = np.empty(0) if steady is None else np.quantile(steady[shown], np.linspace(0, 1, QUANTILES))
+    misread = np.zeros(len(x)) if steady is None else misread_by(steady[used], quantiles)
+    slope, intercept = fitted(x, y, misread)
+    error = round(cross_validated(x, y, misread), 4)
+    kept = tuple(round(float(cosine), 6) for cosine in quantiles)
+    return Curve(m, slope, intercept, error, int(shown.sum()), int(absent.sum()), kept)
+
+
+def akin(words: np.ndarray, shown: np.ndarray) -> np.ndarray:
+    """(w,) bool: whether a word of unit rows (w, dim) says nearly the same as another one that is shown, (w,) bool.
+
+    Which of two such words a picture belongs to says nothing. Rows of some encoders are all alike, so that pairs of
+    words tell what is near.
+    """
+    cosines = words @ words.T
+    near = np.quantile(cosines[np.triu_indices(len(words), 1)], AKIN)
+    np.fill_diagonal(cosines, -1)
+    return cosines[:, shown].max(axis=1, initial=-1) > near
+
+
+def misread_by(steady: np.ndarray, shown: np.ndarray) -> np.ndarray:
+    """(n,) probabilities that texts of this steadiness (n,) are misread; shown: quantiles of that of shown words."""
+    above, below = (len(shown) - np.searchsorted(shown, steady, side) for side in ("right", "left"))
+    return logistic(MISREAD_SLOPE * (above + below) / (2 * len(shown)) + MISREAD_INTERCEPT)
+
+
+def mixed(read_well: np.ndarray, misread: np.ndarray) -> np.ndarray:
+    """Probabilities of texts that are misread with a probability, from those that they have when they are read well."""
+    return (1 - misread) * read_well + misread * PRIOR
 
 
 def nearest_means(words: np.ndarray, vectors: np.ndarray, m: int, each: int = 1) -> tuple[np.ndarray, np.ndarray]:
@@ -93,11 +145,29 @@ def nearest_means(words: np.ndarray, vectors: np.ndarray, m: int, each: int = 1)
     return cosines.mean(axis=1, dtype=np.float64), own.sum(axis=1)
 
 
-def fitted(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
-    """(slope, intercept) of a logistic curve over x (n,) for y (n,) of 0 and 1, which weigh alike; Newton's method."""
+def fitted(x: np.ndarray, y: np.ndarray, misread: np.ndarray | None = None) -> tuple[float, float]:
+    """(slope, intercept) of a logistic curve over x (n,) for y (n,) of 0 and 1, which weigh alike.
+
+    misread: (n,) how probably each says nothing; what the curve finds unlikely then counts less
+    """
+    weight = np.where(y == 1, PRIOR / max(y.sum(), 1), (1 - PRIOR) / max((1 - y).sum(), 1))
+    slope, intercept = weighted(x, y, weight)
+    if misread is None or not misread.any():
+        return slope, intercept
+    for _ in range(MOST_ROUNDS):
+        before = slope
+        right = np.abs(1 - y - logistic(slope * x + intercept))  # the probability of what was seen
+        read_well = (1 - misread) * right / mixed(right, misread)
+        slope, intercept = weighted(x, y, weight * read_well)
+        if abs(slope - before) <= 1e-6 * abs(slope):
+            break
+    return slope, intercept
+
+
+def weighted(x: np.ndarray, y: np.ndarray, weight: np.ndarray) -> tuple[float, float]:
+    """(slope, intercept) of the curve where each weighs so much, (n,); Newton's method."""
     middle, scale = float(x.mean()), float(x.std()) or 1.0
     z = (x - middle) / scale
-    weight = np.where(y == 1, 0.5 / max(y.sum(), 1), 0.5 / max((1 - y).sum(), 1))
     a, b = 1.0, 0.0
     for _ in range(100):
         p = logistic(a * z + b)
@@ -111,14 +181,14 @@ def fitted(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
     return a / scale, b - a * middle / scale
 
 
-def cross_validated(x: np.ndarray, y: np.ndarray) -> float:
+def cross_validated(x: np.ndarray, y: np.ndarray, misread: np.ndarray | None = None) -> float:
     """Share of x on the wrong side of 0.5 of curves that were fitted without them; both kinds weigh alike."""
     fold, wrong = np.empty(len(x), int), np.empty(len(x), bool)
     for kind in (0, 1):
         fold[y == kind] = np.arange(int((y == kind).sum())) % FOLDS
     for number in range(FOLDS):
         out = fold == number
-        slope, intercept = fitted(x[~out], y[~out])
+        slope, intercept = fitted(x[~out], y[~out], None if misread is None else misread[~out])
         wrong[out] = (slope * x[out] + intercept > 0) != (y[out] == 1)
     return float((wrong[y == 1].mean() + wrong[y == 0].mean()) / 2)
 
@@ -134,9 +204,12 @@ def save(curve: Curve, path: Path) -> None:
 def load(path: Path) -> Curve:
     """path: verified. Raises BadArtifact for a file that holds no curve of this version."""
     try:
-        curve = Curve(**json.loads(path.read_text()))
-        if curve.format != FORMAT or not math.isfinite(curve.slope + curve.intercept) or curve.nearest < 1:
+        content = json.loads(path.read_text())
+        curve = Curve(**content | {"steady": tuple(content.get("steady", ()))})
+        if curve.format not in FORMATS:
             raise ValueError(f"format {curve.format}, wanted {FORMAT}")
+        if not np.isfinite([curve.slope, curve.intercept, *curve.steady]).all() or curve.nearest < 1:
+            raise ValueError("its figures are no curve's")
     except (OSError, ValueError, TypeError) as error:
         raise BadArtifact(f"{path} is no calibration that this version reads ({error}); build it again.") from error
     return curve

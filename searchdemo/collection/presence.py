@@ -14,7 +14,9 @@ from searchdemo.collection.bounds import within_bounds
 from searchdemo.collection.embedded import Embedded
 from searchdemo.collection.exact import exact_once
 from searchdemo.collection.scores import rescored
+from searchdemo.collection.steadiness import misread
 from searchdemo.collection.terms import TEXT
+from searchdemo.encoders.written import tidy
 from searchdemo.types import Presence
 
 if TYPE_CHECKING:
@@ -36,7 +38,9 @@ def presence(collection: Collection, embedded: Embedded, only: np.ndarray | None
         return None
     found = exact_once(collection, embedded.vector, min(curve.nearest, left), only).positions
     scores = rescored(embedded.vector, collection.vectors, found[None]).scores
-    return Presence(round(curve.probability(float(scores.mean(dtype=np.float64))), 4), curve.error)
+    text = tidy(str(embedded.terms[0].value))
+    doubt = float(misread(curve, collection.encoder(), [text], embedded.vector)[0])
+    return Presence(round(curve.probability(float(scores.mean(dtype=np.float64)), doubt), 4), curve.error)
 
 
 def check_probability(value: object) -> float:

@@ -15,10 +15,10 @@ from searchdemo.collection.calibration import Curve
 from searchdemo.collection.exact import Exact
 from searchdemo.collection.maps import Map
 from searchdemo.collection.snapshot import Snapshot
+from searchdemo.collection.steadiness import KnownWords, known_words
 from searchdemo.collection.store import METADATA, Artifact, Key, Store, card_file, index_file
-from searchdemo.collection.vocabulary import VOCABULARY
 from searchdemo.encoders.base import Encoder
-from searchdemo.encoders.templates import ClassRows, readable
+from searchdemo.encoders.templates import ClassRows
 from searchdemo.errors import BadArtifact, BadQuery, SearchDemoError
 from searchdemo.files import sha256_of
 from searchdemo.indexes.base import DESCRIBING, Index, IndexSpec, uncounted
@@ -44,7 +44,7 @@ class Shelf:
     maps: Cache[Map | None] = field(default_factory=lambda: Cache(8))
     curves: Cache[Curve | None] = field(default_factory=lambda: Cache(8))
     class_rows: Cache[ClassRows] = field(default_factory=lambda: Cache(8))
-    vocabulary: Cache[np.ndarray] = field(default_factory=lambda: Cache(8))  # rows of its words, by encoder
+    vocabulary: Cache[KnownWords] = field(default_factory=lambda: Cache(8))  # by encoder
     databases: Cache[Metadata] = field(default_factory=lambda: Cache(32))  # of facts, one for each gallery
     exact: Cache[Exact] = field(default_factory=lambda: Cache(64))
     matching: Cache[np.ndarray] = field(default_factory=lambda: Cache(32))  # masks of filters
@@ -125,8 +125,8 @@ class Shelf:
         """The curve of these vectors, made now; None where the encoder reads too few words, or too few are shown."""
         if not encoder.has_text or len(snapshot.vectors) < calibration.fewest_pictures():
             return None
-        words = self.vocabulary.get(encoder.weights_sha256, lambda: readable(encoder, VOCABULARY)[0])
-        return calibration.calibrate(words, snapshot.vectors.flat.all(), snapshot.vectors.each)
+        words = self.vocabulary.get(encoder.weights_sha256, lambda: known_words(encoder))
+        return calibration.calibrate(words.rows, snapshot.vectors.flat.all(), snapshot.vectors.each, words.steady)
 
     def _opened(
         self,

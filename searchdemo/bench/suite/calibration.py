@@ -3,6 +3,9 @@
 Each class name asks twice: with all pictures there, and with those of its class removed. The curve has seen neither: it
 is made from everyday words, without labels (collection/calibration.py). AUROC compares statistics of the nearest
 cosines; the expected calibration error (Guo et al. 2017, ten bins of equal width) and the reliability are of the curve.
+Of few queries even a perfect curve has an error, because the bins hold few: what it would have is drawn by lot from the
+curve's own probabilities (Bröcker and Smith 2007, "Increasing the reliability of reliability diagrams"). Here half of
+the queries have their pictures, as in the fit.
 The gallery is judged, and its held-out pictures as a gallery of their own. Held-out pictures ask in the same way, which
 says whether a curve could serve queries by picture.
 """
@@ -19,13 +22,13 @@ from searchdemo.bench.workload import Bench
 from searchdemo.collection import calibration
 from searchdemo.collection.build import balanced_rows
 from searchdemo.collection.calibration import Curve
-from searchdemo.collection.vocabulary import VOCABULARY
-from searchdemo.encoders.templates import readable
+from searchdemo.collection.steadiness import known_words, misread
 from searchdemo.errors import BadQuery
 from searchdemo.measure.cards import Figures, Requirement, RunCard
 
 BINS = 10
 PICTURES, QUICK_PICTURES = 1_000, 200  # held-out pictures that ask
+DRAWN = 1_000  # outcomes by lot
 STATISTICS = ("top 1", "mean of 10", "mean of 50", "z-score of 10")
 
 
@@ -34,12 +37,13 @@ def run(bench: Bench) -> Figures:
     if not bench.encoder_spec.text:
         raise BadQuery(f"{bench.key.encoder!r} reads no words: choose an encoder with a text tower, such as 'bundled'.")
     work = bench.workload(quick_queries=10_000)
-    words = readable(bench.encoder(), VOCABULARY)[0]
+    encoder = bench.encoder()
+    words = known_words(encoder)
     sets = {"the gallery": (work.vectors, work.labels), "held-out pictures": (work.queries, work.truth)}
     statistics, curves, reliability, floors = [], [], [], []
     for done, (name, (vectors, labels)) in enumerate(sets.items()):
         bench.tell(name, done, len(sets) + 1)
-        curve = calibration.calibrate(words, vectors)
+        curve = calibration.calibrate(words.rows, vectors, steady=words.steady)
         if (asked := work.words) is None or work.word_classes is None:
             raise BadQuery("These vectors have no names of classes to ask with: choose a gallery that has classes.")
         measured = [*STATISTICS, *([f"mean of {curve.nearest}"] if curve else [])]
@@ -50,13 +54,14 @@ def run(bench: Bench) -> Figures:
         if curve is None:
             continue
         own = f"mean of {curve.nearest}"
-        judged, points = judged_by(curve, with_them[own], without[own])
-        area = auroc(with_them[own], without[own])
-        facts = {"among": name, "pictures": len(vectors), "statistic": own, "auroc": area} | judged
+        names = [work.class_names[label] for label in work.word_classes]
+        doubts = misread(curve, encoder, names, asked)
+        judged, points = judged_by(curve, with_them[own], without[own], doubts)
+        facts = {"among": name, "pictures": len(vectors), "statistic": own} | judged
         curves.append(facts | {"shown": curve.shown, "absent": curve.absent, "own_error": 100 * curve.error})
         reliability += [{"among": name} | point for point in points]
         floors += [
-            Requirement(f"AUROC of class names, {name}", area, 0.9, at_least=True),
+            Requirement(f"AUROC of class names, {name}", judged["auroc"], 0.9, at_least=True),
             Requirement(f"calibration error of class names, {name}", judged["ece"], 0.05),
         ]
     bench.tell("pictures", len(sets), len(sets) + 1)
@@ -66,7 +71,7 @@ def run(bench: Bench) -> Figures:
         area = auroc(kinds[0][statistic], kinds[1][statistic])
         statistics.append({"asked": "pictures", "among": "the gallery", "statistic": statistic, "auroc": area})
     parts = {"statistics": statistics, "curves": curves, "reliability": reliability}
-    settings = {"bins": BINS, "vocabulary": len(words), "asked_pictures": len(rows)}
+    settings = {"bins": BINS, "vocabulary": len(words.rows), "asked_pictures": len(rows)}
     return Figures(work.subject, parts, settings, requirements=floors)
 
 
@@ -98,9 +103,17 @@ def auroc(higher: np.ndarray, lower: np.ndarray) -> float:
     return float(below.mean() / (2 * len(lower)))
 
 
-def judged_by(curve: Curve, with_them: np.ndarray, without: np.ndarray) -> tuple[dict[str, float], list[dict]]:
-    """{"ece", "wrong_percent"} of a curve, and {"predicted", "observed", "count"} of each bin that holds any."""
-    p = calibration.logistic(curve.slope * np.concatenate([with_them, without]) + curve.intercept)
+def judged_by(
+    curve: Curve, with_them: np.ndarray, without: np.ndarray, misread: np.ndarray | None = None
+) -> tuple[dict[str, float], list[dict]]:
+    """{"auroc", "ece", "ece_perfect", "ece_perfect_95", "wrong_percent"} of a curve, and {"predicted", "observed",
+    "count"} of each bin that holds any.
+
+    misread: (n,) how probably the encoder misreads each text; with_them and without, (n,) each, are of the same texts
+    """
+    doubts = np.zeros(len(with_them) + len(without)) if misread is None else np.concatenate([misread, misread])
+    x = np.concatenate([with_them, without])
+    p = calibration.mixed(calibration.logistic(curve.slope * x + curve.intercept), doubts)
     there = np.repeat([1.0, 0.0], [len(with_them), len(without)])
     bins = np.minimum((p * BINS).astype(int), BINS - 1)
     points = [
@@ -111,8 +124,21 @@ def judged_by(curve: Curve, with_them: np.ndarray, without: np.ndarray) -> tuple
         }
         for n in np.unique(bins)
     ]
-    ece = sum(point["count"] * abs(point["predicted"] - point["observed"]) for point in points) / len(p)
-    return {"ece": float(ece), "wrong_percent": 100 * float(((p >= 0.5) != there).mean())}, points
+    drawn = np.random.default_rng(0).random((DRAWN, len(p))) < p
+    perfect = calibration_errors(p, drawn, bins)
+    judged = {
+        "auroc": auroc(p[: len(with_them)], p[len(with_them) :]),
+        "ece": float(calibration_errors(p, there[None], bins)[0]),
+        "ece_perfect": float(perfect.mean()),
+        "ece_perfect_95": float(np.quantile(perfect, 0.95)),
+        "wrong_percent": 100 * float(((p >= 0.5) != there).mean()),
+    }
+    return judged, points
+
+
+def calibration_errors(p: np.ndarray, there: np.ndarray, bins: np.ndarray) -> np.ndarray:
+    """(d,) expected calibration errors of probabilities (n,) in bins (n,) for d outcomes (d, n)."""
+    return np.abs((p - there) @ np.eye(BINS)[bins]).sum(axis=1) / len(p)
 
 
 def tables(cards: Sequence[RunCard]) -> list[Table]:
@@ -120,6 +146,7 @@ def tables(cards: Sequence[RunCard]) -> list[Table]:
     judged = [
         *(Column("among", "among"), Column("pictures", "pictures", fixed(0)), Column("statistic", "statistic")),
         *(Column("auroc", "AUROC", fixed(3)), Column("ece", "expected calibration error", fixed(3))),
+        *(Column("ece_perfect", "of a perfect curve", fixed(3)), Column("ece_perfect_95", "95 % below", fixed(3))),
         *(Column("wrong_percent", "names on the wrong side of 50 %, %", fixed(1)),),
         *(Column("own_error", "its own error rate, %", fixed(1)), Column("shown", "words shown", fixed(0))),
         Column("absent", "words absent", fixed(0)),
