@@ -45,6 +45,16 @@ def thread_limit(threads: int | None) -> Iterator[None]:
                 _limit = None
 
 
+@contextlib.contextmanager
+def openmp_on_one_core() -> Iterator[None]:
+    """FAISS searches for many queries on one core in this thread; other threads are not touched, see OpenMP's
+    omp_set_num_threads. Who computes for long on all cores makes everybody else wait."""
+    from threadpoolctl import ThreadpoolController
+
+    with ThreadpoolController().select(user_api="openmp").limit(limits=1):
+        yield
+
+
 def one_thread_each() -> None:
     """From now on NumPy multiplies on one core, so that requests which are answered side by side do not wait for each
     other's threads: those spin while they wait. A text cost the page's two cores 26 ms with two threads, 14 with one.

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import replace
+from weakref import WeakKeyDictionary
 
+import faiss
 import numpy as np
 import pytest
 
 from searchdemo.errors import BadQuery
+from searchdemo.measure import mean_recall
 from searchdemo.measure.metrics import SLICE_S, recall_at_k
 from searchdemo.measure.race import Race, recall_sample, run
 from tests.conftest import colour_gallery, colour_pictures, exact_rows
@@ -142,6 +145,7 @@ def test_the_mean_recall_is_the_same_in_parts(library, query, monkeypatch):
     race = Race(indexes=("ivf-fastscan",), repeats=1, params=(("nprobe", 2), ("k_factor", 4)))
     whole = next(run(library.open(*WHERE), race, query))
     monkeypatch.setattr("searchdemo.measure.race.MAX_CANDIDATES", 7 * race.candidates)
+    monkeypatch.setattr(mean_recall, "_kept", WeakKeyDictionary())
     parts = next(run(library.open(*WHERE), race, query))
     assert race.candidates == 40
     assert (parts.mean_recall, parts.recall) == (whole.mean_recall, whole.recall)
@@ -192,3 +196,35 @@ def test_a_race_computes_for_a_slice_of_time_at_a_time(library, query, monkeypat
     assert row.latency.repeats == 100 and row.latency.p50_ms == pytest.approx(1000 * call_s)
     assert sum(turns) == calls[0]  # none outside a turn
     assert max(turns) <= SLICE_S / call_s + 2 and len(turns) > 100 * call_s / SLICE_S
+
+
+def searches_of(index, monkeypatch) -> list[tuple[int, int]]:
+    """(queries, threads that FAISS may take) of each search that follows."""
+    search, seen = index.search, list[tuple[int, int]]()
+
+    def noted(queries, *given, **params):
+        seen.append((len(queries), faiss.omp_get_max_threads()))
+        return search(queries, *given, **params)
+
+    monkeypatch.setattr(index, "search", noted)
+    return seen
+
+
+def test_the_queries_of_the_mean_recall_take_short_turns_on_one_core(library, query, monkeypatch):
+    collection, most, before = library.open(*WHERE), 3, faiss.omp_get_max_threads()
+    monkeypatch.setattr(mean_recall, "MOST_PAIRS", most * len(collection))
+    seen = searches_of(collection.index("flat"), monkeypatch)
+    next(run(collection, Race(("flat",), repeats=1), query))
+    assert max(queries for queries, _ in seen) == most
+    assert {threads for _, threads in seen} == {1} and faiss.omp_get_max_threads() == before
+
+
+def test_a_race_that_is_run_again_only_takes_the_time_again(library, query, monkeypatch):
+    collection, race = library.open(*WHERE), Race(("ivf",), repeats=1, params=(("nprobe", 2),))
+    first = next(run(collection, race, query))
+    seen, exact = (searches_of(collection.index(name), monkeypatch) for name in ("ivf", "brute"))
+    again = next(run(collection, race, query))
+    assert (again.mean_recall, again.recall) == (first.mean_recall, first.recall)
+    assert {queries for queries, _ in [*seen, *exact]} == {1}
+    other = next(run(collection, replace(race, params=(("nprobe", 16),)), query))
+    assert other.mean_recall > first.mean_recall and max(queries for queries, _ in seen) > 1

@@ -16,11 +16,11 @@ from searchdemo.collection.query import Query, check_k
 from searchdemo.errors import BadQuery
 from searchdemo.indexes.base import Index
 from searchdemo.indexes.table import find
+from searchdemo.measure.mean_recall import answers
 from searchdemo.measure.metrics import Latency, Turn, affordable_latency, latency, recall_at_k
-from searchdemo.threads import thread_limit
+from searchdemo.threads import openmp_on_one_core, thread_limit
 
 RECALL_QUERIES = 200  # the mean recall is taken over this many held-out queries
-RECALL_BLOCK = 50  # of them at a time
 MAX_REPEATS = 1000
 MAX_BATCH = 1024
 MAX_CANDIDATES = 10_000_000  # per call, over all its queries: 12 bytes each, about 120 MB
@@ -134,18 +134,13 @@ def run(collection: Collection, race: Race, query: np.ndarray, turn: Turn = null
     others = collection.queries if len(collection.queries) else some.vectors
     if race.batch > 1 and len(others):
         batch = np.concatenate([query, np.resize(others, (race.batch - 1, query.shape[1]))])
-    at_once = min(RECALL_BLOCK, max(1, MAX_CANDIDATES // race.candidates))
-    blocks = [some.take(slice(start, start + at_once)) for start in range(0, len(some), at_once)]
+    at_once = max(1, MAX_CANDIDATES // race.candidates)
 
-    def searched(index: Index, params: dict[str, int]) -> tuple[np.ndarray, list[np.ndarray]]:
-        """Positions for the query, and for each block of the queries of the mean recall."""
-        with turn():
+    def searched(index: Index, params: dict[str, int]) -> tuple[np.ndarray, np.ndarray]:
+        """Positions for the query, and for those of the mean recall."""
+        with turn(), openmp_on_one_core():
             own = index.search(query, race.k, **params).positions
-        found = []
-        for block in blocks:
-            with turn():
-                found.append(block.search(index, race.k, None, **params))
-        return own, found
+        return own, answers(some, index, race.k, params, at_once, turn) if len(some) else own[:0]
 
     @contextmanager
     def timing() -> Iterator[None]:
@@ -163,7 +158,7 @@ def run(collection: Collection, race: Race, query: np.ndarray, turn: Turn = null
             index.recipe,
             measured,
             recall_at_k(found, exact),
-            recall_at_k(np.concatenate(found_some), np.concatenate(exact_some)) if len(some) else float("nan"),
+            recall_at_k(found_some, exact_some) if len(some) else float("nan"),
             index.size_bytes,
             index.load_ms,
             found[0],
