@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import io
 import os
 from dataclasses import replace
@@ -215,11 +217,46 @@ def test_spare_copies_are_moved_and_nothing_else_is(collection, folder, tmp_path
     assert (to / "b" / "0 again.png").read_bytes() == (folder / "a" / "0.png").read_bytes()
 
 
+@pytest.mark.parametrize("fault", ["", "copy", "unlink"])
+def test_onto_another_disk_a_copy_is_moved_whole_or_not_at_all(tmp_path, monkeypatch, fault):
+    (tmp_path / "to").mkdir()
+    source, to, rename = tmp_path / "a.png", tmp_path / "to" / "a.png", Path.rename
+    source.write_bytes(b"picture")
+
+    def across(path, target):
+        if path == source:
+            raise OSError(errno.EXDEV, "Invalid cross-device link")
+        return rename(path, target)
+
+    def fails(*given, **options):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "rename", across)
+        if fault == "copy":
+            patched.setattr(proposal.shutil, "copy2", lambda one, other: other.write_bytes(b"pict") and fails())
+        if fault == "unlink":
+            unlink = Path.unlink
+            patched.setattr(
+                Path, "unlink", lambda path, **options: (fails if path == source else unlink)(path, **options)
+            )
+        with pytest.raises(OSError) if fault else contextlib.nullcontext():
+            proposal.move(source, to)
+    assert [*(tmp_path / "to").iterdir()] == ([] if fault else [to])
+    assert (source if fault else to).read_bytes() == b"picture" and source.exists() == bool(fault)
+
+
 def test_where_nothing_can_be_moved_to(collection, folder, world):
     with pytest.raises(BadQuery, match="lies within the folder"):
         proposal.check_target(collection.gallery, folder / "spare")
     with pytest.raises(BadQuery, match="is no folder of yours"):
         proposal.check_target(world.gallery, folder.parent / "spare")
+    (folder.parent / "file").write_text("x")
+    with pytest.raises(BadQuery, match=r"file' is a file: name a folder"):
+        proposal.check_target(collection.gallery, folder.parent / "file" / "spare")
+    for path, said in ((folder / "no" / "list.csv", "There is no folder"), (folder, "is a folder")):
+        with pytest.raises(BadQuery, match=said):
+            proposal.check_list(path)
 
 
 # Parts

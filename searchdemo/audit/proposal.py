@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import os
 import shutil
 from collections.abc import Collection, Iterable, Iterator
@@ -56,12 +57,23 @@ def write_list(found: Audit, path: Path) -> int:
 
 
 def check_target(gallery: Gallery, to: Path) -> None:
-    """Raises BadQuery where the gallery is no folder, or `to` lies within it."""
+    """Raises BadQuery where the gallery is no folder, or `to` lies within it or is no folder."""
     if not isinstance(gallery.pictures, LivingPictures):
         raise BadQuery(f"{gallery.name!r} is no folder of yours: only pictures of --gallery folder:PATH can be moved.")
     target, inside = to.expanduser().resolve(), Path(gallery.source).resolve()
     if target == inside or inside in target.parents:
         raise BadQuery(f"'{to}' lies within the folder that is audited: name a folder outside of it.")
+    there = next(place for place in (target, *target.parents) if place.exists())
+    if not there.is_dir():
+        raise BadQuery(f"'{there}' is a file: name a folder that pictures can be moved to.")
+
+
+def check_list(path: Path) -> None:
+    """Raises BadQuery where no list can be written to this path."""
+    if path.is_dir():
+        raise BadQuery(f"'{path}' is a folder: name a file for the list.")
+    if not path.absolute().parent.is_dir():
+        raise BadQuery(f"There is no folder '{path.parent}' for the list '{path.name}': make it, or name another.")
 
 
 def planned(found: Audit, root: Path, to: Path, kinds: Collection[str] = COPIES) -> list[Move]:
@@ -81,19 +93,40 @@ def moved(moves: Iterable[Move]) -> tuple[list[Move], dict[str, str]]:
     of its name in the folder already.
     """
     done, refused = [], {}
-    for move in moves:
-        if not (_unchanged(move.member) and _unchanged(move.kept)):
-            refused[move.member.name] = "it, or the copy that is kept, has changed since it was compared"
-        elif os.path.lexists(move.to):
-            refused[move.member.name] = f"there is a file '{move.to}' already"
+    for each in moves:
+        if not (_unchanged(each.member) and _unchanged(each.kept)):
+            refused[each.member.name] = "it, or the copy that is kept, has changed since it was compared"
+        elif os.path.lexists(each.to):
+            refused[each.member.name] = f"there is a file '{each.to}' already"
         else:
             try:
-                move.to.parent.mkdir(parents=True, exist_ok=True)
-                shutil.move(move.source, move.to)
-                done.append(move)
+                each.to.parent.mkdir(parents=True, exist_ok=True)
+                move(each.source, each.to)
+                done.append(each)
             except OSError as error:
-                refused[move.member.name] = error.strerror or type(error).__name__
+                refused[each.member.name] = error.strerror or type(error).__name__
     return done, refused
+
+
+def move(source: Path, to: Path) -> None:
+    """Whole or not at all, onto another disk as well. Raises OSError."""
+    try:
+        source.rename(to)
+        return
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+    copy = to.with_name(f"{to.name}.partial")
+    try:
+        shutil.copy2(source, copy)
+        copy.rename(to)
+    finally:
+        copy.unlink(missing_ok=True)
+    try:
+        source.unlink()
+    except OSError:
+        to.unlink()
+        raise
 
 
 def _unchanged(member: Member) -> bool:

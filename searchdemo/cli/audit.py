@@ -65,12 +65,14 @@ def run(arguments: argparse.Namespace) -> Answer:
     collection = library.open(arguments.gallery, arguments.encoder)
     against = library.open(arguments.against, arguments.encoder) if arguments.against else None
     root = Path(collection.gallery.source)
-    if arguments.move_to:  # what cannot be done is said before minutes of work
+    if arguments.out:  # what cannot be done is said before minutes of work
+        proposal.check_list(arguments.out)
+    if arguments.move_to:
         proposal.check_target(collection.gallery, arguments.move_to)
     with ProgressLine() as line:
         found = audit(collection, against, line)
     content = found.to_json()
-    said = [*text_of(found, arguments.show)]
+    said = text_of(found, arguments.show, moves=bool(arguments.move_to))
     if arguments.out:
         count = proposal.write_list(found, arguments.out)
         content["list"] = {"file": str(arguments.out), "lines": count}
@@ -90,8 +92,8 @@ def run(arguments: argparse.Namespace) -> Answer:
     return Answer(content, "\n".join(said))
 
 
-def text_of(found: Audit, shown: int) -> list[str]:
-    """For people: counts, then `shown` findings of each kind."""
+def text_of(found: Audit, shown: int, moves: bool) -> list[str]:
+    """For people: counts, then `shown` findings of each kind. moves: whether something is moved then."""
     lines = [f"Looked at {found.subject} in {found.seconds:.0f} s.", *found.notes]
     for (where, kind), name in KIND_NAMES.items():
         piles = found.of(where, kind)
@@ -99,6 +101,8 @@ def text_of(found: Audit, shown: int) -> list[str]:
             if where == "within" or (where == "leak" and found.queries) or (where == "against" and found.against):
                 lines.append(f"No {name}.")
             continue
+        if len(piles) == 1:
+            name = name.replace("piles", "pile", 1)
         differ = sum(pile.labels_differ for pile in piles)
         lines += ["", f"{len(piles):,} {name}" + (f", {differ:,} of them under several labels" if differ else "")]
         lines += [line for pile in piles[:shown] for line in pile_lines(pile)]
@@ -109,7 +113,9 @@ def text_of(found: Audit, shown: int) -> list[str]:
         more = len(found.doubts) - shown
         lines += [f"  ... and {more:,} more; --show N, --out FILE or --json"] * (more > 0)
     spare = len(found.spare)
-    lines += ["", f"{spare:,} spare copies could go. Nothing was changed."] if spare else []
+    if spare:
+        could = "1 spare copy could go." if spare == 1 else f"{spare:,} spare copies could go."
+        lines += ["", could + " Nothing was changed." * (not moves)]
     return lines
 
 

@@ -15,6 +15,7 @@ import difflib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 
 from searchdemo.metadata.columns import COLUMNS, DATE, LABEL, NUMBER, TEXT, Column
 from searchdemo.metadata.tokens import END, EXAMPLE, SIGN, WORD, BadFilter, Token, tokens
@@ -91,6 +92,17 @@ def columns_of(condition: Condition) -> Iterator[Column]:
             yield from columns_of(part)
     else:
         yield COLUMNS[condition.column]
+
+
+def _is_date(text: str) -> bool:
+    """A year, or a month, a day or a minute of one, that there is."""
+    if not DATE_FORM.fullmatch(text):
+        return False
+    try:
+        datetime.fromisoformat(text + "0000-01-01"[len(text) :])
+    except ValueError:
+        return False
+    return True
 
 
 class _Parser:
@@ -203,10 +215,10 @@ class _Parser:
             raise BadFilter(token.place, f"{column.name} is a number, and {token} is none; write it without quotes.")
         if column.kind in (TEXT, LABEL) and token.kind != A_TEXT:
             raise BadFilter(token.place, f"{column.name} is a text; write {token} in quotes, as '{token.value}'.")
-        if column.kind == DATE and not (token.kind == A_TEXT and DATE_FORM.fullmatch(str(token.value))):
+        if column.kind == DATE and not (token.kind == A_TEXT and _is_date(str(token.value))):
             raise BadFilter(
                 token.place,
                 f"{column.name} is a date, and {token} is none; write '2020', '2020-05', '2020-05-31' or "
-                "'2020-05-31 12:30'.",
+                "'2020-05-31 12:30', in quotes.",
             )
         return token.value
