@@ -205,6 +205,22 @@ def test_openvino_reads_as_numpy_does(precision, least):
     assert all(np.array_equal(row, rows[number % 3]) for number, row in enumerate(found))
 
 
+def test_a_graph_holds_its_numbers_of_four_bits_itself():
+    """Its sources are overwritten before it is compiled, as other threads do to memory that was given back."""
+    pytest.importorskip("openvino")
+    from searchdemo.encoders.runtime.openvino_runtime import on_one_core
+    from searchdemo.encoders.sentence_graph import graph
+
+    tensors = SentenceModel(small_arrays(dim=4)).__dict__["_tensors"]
+    made = graph(tensors, 2, 32, 1e-12, "bfloat16")
+    rows = np.random.default_rng(0).normal(size=(1, 3, WIDTH)).astype(np.float32)
+    wanted = on_one_core(graph(tensors, 2, 32, 1e-12, "bfloat16"), "float32")(rows)
+    for array in tensors.values():
+        array[...] = 0
+    zeros = [np.full(1, 0x77, np.uint8) for _ in range(1_000)]  # of the size of the zero point
+    assert (on_one_core(made, "float32")(rows) == wanted).all() and len(zeros) == 1_000
+
+
 def test_gelu_and_layer_norm_by_their_definitions():
     x = np.linspace(-6, 6, 1001, dtype=np.float32)
     exact = np.array([v * 0.5 * (1 + math.erf(v / math.sqrt(2))) for v in x.tolist()])

@@ -63,10 +63,16 @@ def matrix(tensors: Tensors, name: str, precision: str) -> ov.Node:
         return ops.constant(dequantise({key: tensors[key] for key in (name, name + SCALES)})[name])
     packed, scales = np.ascontiguousarray(tensors[name]), tensors[name + SCALES]
     shape = [*scales.shape, GROUP]
-    numbers = ops.convert(ops.constant(ov.Tensor(packed, shape, ov.Type.u4)), np.float16)
-    zero = ops.convert(ops.constant(ov.Tensor(np.array([8 | 8 << 4], np.uint8), [1, 1, 1], ov.Type.u4)), np.float16)
+    numbers, zero = four_bits(packed, shape), four_bits(np.array([8 | 8 << 4], np.uint8), [1, 1, 1])
     grouped = ops.multiply(ops.subtract(numbers, zero), ops.constant(scales[..., None]))
     return ops.convert(ops.reshape(grouped, integers(len(packed), 2 * packed.shape[1]), False), np.float32)
+
+
+def four_bits(packed: np.ndarray, shape: list[int]) -> ov.Node:
+    """Numbers of 4 bits, two per byte, as float16. Copied: else OpenVINO 2026.4 reads the array's memory when it
+    compiles the graph, and does not keep the array until then."""
+    held = ops.constant(ov.Tensor(packed, shape, ov.Type.u4), shared_memory=False)
+    return ops.convert(held, np.float16)
 
 
 def vector(tensors: Tensors, name: str) -> ov.Node:
