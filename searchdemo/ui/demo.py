@@ -37,7 +37,8 @@ ICON = Path(__file__).with_name("icon.png")  # in the browser's tab, and beside 
 
 
 # server_name stays unset: a Space sets it in the environment. ssr_mode would need Node; run_history would keep the
-# visitors' queries in their browsers.
+# visitors' queries in their browsers. _frontend stands for one thing: that the launch ends with an error where the page
+# does not answer itself within 3 s, as on a machine that is busy, though it is there and serves visitors already.
 LAUNCH = {
     "theme": THEME,
     "css": CSS,
@@ -48,6 +49,7 @@ LAUNCH = {
     "run_history": False,
     "state_session_capacity": 50,  # gradio would keep 300 KB for each of 10,000 visitors who left
     "footer_links": ["api"],
+    "_frontend": False,
 }
 log = logging.getLogger(__name__)
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from searchdemo import cli, temporary
+from searchdemo.bench.child import answers, free_port
 from searchdemo.errors import BadQuery
 from searchdemo.files import own_folder
 from searchdemo.ui.surroundings import address, check_port, prepare
@@ -114,6 +115,25 @@ def test_addresses_and_ports_that_are_none():
         check_port("no.such.host.invalid", 7860)
     with pytest.raises(BadQuery, match=r"port 7860 of 192\.0\.2\.1 .*--host"):
         check_port("192.0.2.1", 7860)  # reserved for documents: no machine has it
+
+
+def test_a_page_that_is_slow_to_answer_itself_is_served_all_the_same(monkeypatch):
+    """On a busy machine gradio waited 3 s for its own page, and ended it in a stack trace."""
+    import gradio as gr
+    from starlette.responses import Response
+    from starlette.routing import Route
+
+    from searchdemo.ui.demo import Demo
+
+    monkeypatch.setattr(gr.networking, "url_ok", lambda url: False)
+    with Demo(analytics_enabled=False) as demo:
+        gr.HTML("here")
+    demo.videos = Route("/none", Response())
+    demo.launch(server_port=free_port(), prevent_thread_lock=True, quiet=True)
+    try:
+        assert answers(demo.server_port)
+    finally:
+        demo.close()
 
 
 def test_names_that_the_terminal_cannot_show_are_escaped(monkeypatch):
