@@ -78,6 +78,7 @@ def test_a_query_is_searched_exactly_once_however_it_is_dragged(collection, monk
     assert dragged(0, 12, 4) == dragged(0, LEAST, 2) == took > 0 and asked == [LEAST]
     dragged(0, LEAST + 1, 2)
     assert asked == [LEAST, 2 * LEAST]
+    dragged(0, 12, 1)  # what was found for more serves fewer
     dragged(1, 12, 1)
     dragged(1, 12, 1, "row < 600")  # among other pictures it is another question
     assert asked == [LEAST, 2 * LEAST, LEAST, LEAST]

@@ -278,7 +278,7 @@ class Collection:
         pictures: bool,
         params: dict[str, int],
     ) -> Comparison:
-        exact, exact_ms = exact_once(self, embedded.vector, k, only)
+        exact, exact_ms, _ = exact_once(self, embedded.vector, k, only)
         missed = compared(exact, found, self.index(index), embedded.vector, params, only)
         lost = np.array([[position for position in exact if position in missed.missed]], np.int64)
         return Comparison(missed, self.hits(embedded, lost, pictures) if lost.size else (), exact_ms)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,10 +18,13 @@ import numpy as np
 from searchdemo.indexes.base import IndexSpec
 
 if TYPE_CHECKING:
+    from searchdemo.indexes.byte_index import ByteIndex
     from searchdemo.indexes.faiss_index import FaissIndex
 
 
 DECODE_ALL = 0.25  # where more than this share of the vectors is asked for, all are decoded, once
+AT_ONCE = 8192  # vectors that are decoded at a time where not all are kept
+MOST_BYTES = 256_000_000  # that may be kept for a first look: 2,000,000 vectors of 128 numbers
 
 
 class Vectors(ABC):
@@ -99,6 +103,7 @@ class StoredVectors(Vectors):
         self._file_bytes = path.stat().st_size
         self.dim: int = self._index.d
         self._all: np.ndarray | None = None
+        self._bytes: ByteIndex | None = None
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
@@ -118,6 +123,22 @@ class StoredVectors(Vectors):
                 rows.flags.writeable = False
                 self._all = rows
             return self._all
+
+    def blocks(self) -> Iterator[np.ndarray]:
+        """All rows, (m, dim) float32 at a time, which are not kept."""
+        for start in range(0, len(self), AT_ONCE):
+            yield unit(self._index.reconstruct_n(start, min(AT_ONCE, len(self) - start)))
+
+    def as_bytes(self) -> ByteIndex | None:
+        """For a first look at all of them, made once and kept: one byte per number. None where that is too many."""
+        if len(self) * self.dim > MOST_BYTES:
+            return None
+        with self._lock:
+            if self._bytes is None:
+                from searchdemo.indexes.byte_index import ByteIndex
+
+                self._bytes = ByteIndex(self.blocks, self.dim)
+            return self._bytes
 
     def as_index(self, spec: IndexSpec) -> FaissIndex:
         """The inverted file that they lie in, as the index `ivf`: searched in the same map, not opened again."""
