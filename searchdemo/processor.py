@@ -1,4 +1,4 @@
-"""What this machine's processor can do."""
+"""What this machine's processor can do, and the memory that it has free."""
 
 from __future__ import annotations
 
@@ -18,3 +18,22 @@ def multiplies_bfloat16() -> bool:
 def cores() -> int:
     """Those that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def free_bytes() -> int | None:
+    """Memory that this process may still take, of the machine and of its container; None where nobody tells."""
+    said = [_free_of_machine(Path("/proc/meminfo")), _free_of_container(Path("/sys/fs/cgroup"))]
+    return min((free for free in said if free is not None), default=None)
+
+
+def _free_of_machine(path: Path) -> int | None:
+    lines = path.read_text().splitlines() if path.is_file() else []
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")), None)
+
+
+def _free_of_container(folder: Path) -> int | None:
+    try:
+        most, taken = ((folder / name).read_text().strip() for name in ("memory.max", "memory.current"))
+        return None if most == "max" else max(0, int(most) - int(taken))
+    except (OSError, ValueError):
+        return None

@@ -116,6 +116,83 @@ def test_race_missed_and_knn_run(mine):
     assert collection.evaluate("brute", (1,)).leave_one_out
 
 
+@pytest.mark.parametrize(
+    ("order", "shape", "dtype", "said"),
+    [
+        (False, (10**6, 8), "|i1", "1,000,000 vectors of 8 numbers, as "),  # all of these bytes are there
+        (False, (2, 10**6), "|i1", "holds vectors of 1,000,000 numbers, and at most 65,536"),
+        (True, (10**9, 8), "<f4", "cannot be read as a NumPy array (mmap length is greater than file size)"),
+        (False, (2**62, 8), "<f4", "cannot be read as a NumPy array (array is too big"),
+        (False, (-1, 8), "<f4", "cannot be read as a NumPy array (negative dimensions"),
+        (False, (3, 8), "|O", "cannot be read as a NumPy array (Array can't be memory-mapped: Python objects"),
+    ],
+)
+def test_a_header_is_not_believed(store, tmp_path, monkeypatch, order, shape, dtype, said):
+    monkeypatch.setattr("searchdemo.collection.foreign.free_bytes", lambda: 5 * 10**7)
+    with (tmp_path / "a.npy").open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, {"descr": dtype, "fortran_order": order, "shape": shape})
+        file.truncate(file.tell() + (0 if dtype == "<f4" else 8 * 10**6))
+    with pytest.raises(BadQuery) as error:
+        take_in(store, "a", tmp_path / "a.npy")
+    assert said in str(error.value)
+
+
+def test_an_archive_under_the_name_of_an_array(store, tmp_path, long):
+    np.savez(tmp_path / "a.npz", long)
+    (tmp_path / "a.npz").rename(tmp_path / "a.npy")
+    with pytest.raises(BadQuery, match="cannot be read as a NumPy array"):
+        take_in(store, "a", tmp_path / "a.npy")
+
+
+def test_the_order_and_kind_of_numbers_do_not_matter(store, tmp_path, clustered):
+    rows = (clustered[0][:40] * 100).astype(np.int8)
+    wanted = checked(rows, "a")[0]
+    for array in (
+        rows,
+        np.asfortranarray(rows),
+        rows.astype(">f4"),
+        rows.astype(np.float16),
+        rows.astype(np.longdouble),
+    ):
+        take_in(store, "a", npy(tmp_path, array), replace=True)
+        np.testing.assert_allclose(Library(store).open("vectors:a", "imported").vectors.all(), wanted, atol=1e-3)
+    lists = [
+        pyarrow.array(rows.astype(float).tolist()),
+        pyarrow.array(rows.astype(float).tolist(), pyarrow.large_list(pyarrow.float32())),
+        pyarrow.FixedSizeListArray.from_arrays(pyarrow.array(rows.astype(np.float16).ravel()), rows.shape[1]),
+    ]
+    for column in lists:
+        parquet.write_table(pyarrow.table({"v": column}), tmp_path / "v.parquet", row_group_size=7)
+        take_in(store, "a", tmp_path / "v.parquet", replace=True)
+        np.testing.assert_allclose(Library(store).open("vectors:a", "imported").vectors.all(), wanted, atol=1e-3)
+
+
+def test_what_is_not_used_is_said(store, tmp_path):
+    table = {
+        "id": [1, 2],
+        "vector": [[1.0, 2.0], [2.0, 1.0]],
+        "emb": [[1.0], [2.0]],
+        "text": [3, 4],
+        "label": [b"a", b"b"],
+    }
+    parquet.write_table(pyarrow.table(table), tmp_path / "v.parquet")
+    lines = [{"id": 2.0, "class": "\ud83d <b>"}, {"id": 1, "class": None}, {"id": 7, "class": "x"}]
+    (tmp_path / "m.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    notes = take_in(store, "a", tmp_path / "v.parquet").notes
+    assert "Not kept: emb. Of metadata, labels, captions and ids are." in notes
+    assert {
+        f"The column {c!r} holds nothing that is a {w}, so there are none."
+        for c, w in (("text", "caption"), ("label", "label"))
+    } <= {*notes}
+    parquet.write_table(pyarrow.table({name: table[name] for name in ("id", "vector")}), tmp_path / "v.parquet")
+    notes = take_in(store, "a", tmp_path / "v.parquet", tmp_path / "m.jsonl", replace=True).notes
+    assert f"1 lines of {tmp_path / 'm.jsonl'} are of no vector here." in notes
+    assert Library(store).gallery("vectors:a").label_names == ("\\ud83d <b>",)
+    (tmp_path / "m.jsonl").write_text('{"id": null}\n{"id": 2}')
+    with pytest.raises(BadQuery, match=r"1 rows of the vectors or of .* have no 'id'"):
+        take_in(store, "a", tmp_path / "v.parquet", tmp_path / "m.jsonl", replace=True)
+
+
 def test_names(store, tmp_path, long):
     for name in ("", ".", "../x", "a/b", "ä", "x" * 61):
         with pytest.raises(BadQuery, match="cannot name vectors"):
@@ -156,7 +233,13 @@ def test_lines_that_do_not_fit_the_vectors(store, tmp_path, long):
     [
         ({"a": [[1.0, 2.0], [1.0]]}, "", "row 0 has 2 numbers, row 1 has 1"),
         ({"a": [[1.0], None]}, "", "1 rows of the column 'a' of"),
-        ({"a": ["x"]}, "", "no column of vectors (a)"),
+        ({"a": [[1.0], [None]]}, "", "1 vectors that are not finite, row 1 first"),
+        ({"a": pyarrow.array([], pyarrow.list_(pyarrow.float32()))}, "", "holds no vectors: its shape is (0, 0)"),
+        ({"a": [[], []]}, "a", "holds list<element: null>, and no vectors"),
+        ({"a": [[[1.0]]]}, "a", "holds list<element: list<element: double>>, and no vectors"),
+        ({"a": [["x"]]}, "a", "holds list<element: string>, and no vectors"),
+        ({"a": [{"b": [1.0]}]}, "a", "holds struct<b: list<element: double>>, and no vectors"),
+        ({"a": ["x"]}, "", "no column of vectors (a: string)"),
         ({"a": ["x"]}, "a", "holds string, and no vectors"),
         ({"a": [[1.0]], "b": [[1.0]]}, "", "several columns of vectors (a, b)"),
         ({"a": [[1.0]]}, "c", "has no column 'c'"),
