@@ -115,9 +115,11 @@ def test_a_raw_file_is_shown_by_its_preview_as_the_camera_was_held(name):
     assert opened.size == (32, 48) and near(opened.getpixel((5, 5)), (10, 200, 30), 4)
 
 
-def test_a_raw_file_without_a_preview_is_developed():
+@pytest.mark.parametrize("stamp", ["", "24 x 16"])
+def test_a_raw_file_without_a_preview_or_with_a_stamp_alone_is_developed(stamp):
     pytest.importorskip("rawpy")
-    opened = open_picture(dng(orientation=TURNED))
+    preview = encoded(Image.new("RGB", (24, 16), (10, 200, 30)), "JPEG") if stamp else b""
+    opened = open_picture(dng(preview, TURNED))
     red, green, _ = opened.getpixel((16, 24))
     assert opened.size == (32, 48) and red > 200 and green < 50
 
