@@ -25,7 +25,7 @@ from searchdemo.galleries import archive, uploaded
 from searchdemo.galleries.uploaded import open_uploaded
 from tests.conftest import png
 
-RED, BLUE = png((255, 0, 0)), png((0, 0, 255))
+RED, GREEN, BLUE = png((255, 0, 0)), png((0, 255, 0)), png((0, 0, 255))
 
 
 def zipped(folder: Path, files: dict[str, bytes], name: str = "brought.zip", method=zipfile.ZIP_DEFLATED) -> Path:
@@ -102,6 +102,29 @@ def test_what_a_zip_holds_besides_pictures_is_counted(tmp_path):
     assert report.skipped == {".txt": ("notes.txt",), "archive or document": ("inner.zip",)}
     assert list(report.unreadable) == ["broken.png"]
     assert report.left_out == {"file in a folder __MACOSX": 1, "hidden file": 1}
+
+
+def test_metadata_files_describe_the_pictures_of_their_own_zip(tmp_path):
+    heading = b"file_name,caption,labels\n"
+    first = {"set/a/x.png": RED, "set/b.png": BLUE, "set/metadata.csv": heading + b"a/x.png,one,dog;cat\nc.png,,\n"}
+    second = {"set/a/x.png": GREEN, "set/metadata.csv": heading + b"a/x.png,two,bird\n"}
+    gallery = open_uploaded("upload:x", [zipped(tmp_path, first), zipped(tmp_path, second, "again.zip")])
+    said = {
+        gallery.file(row): (gallery.caption(row), [gallery.label_names[n] for n in gallery.pictures.all_labels(row)])
+        for row in range(3)
+    }
+    assert said == {
+        "set/a/x.png": ("one", ["dog", "cat"]),
+        "set/b.png": ("", []),
+        "set/a/x.png (2)": ("two", ["bird"]),
+    }
+    assert gallery.report.described == {
+        "set/metadata.csv": "pictures described: 1; lines that name no file here: 1 (c.png)",
+        "set/metadata.csv (2)": "pictures described: 1",
+    }
+    (tmp_path / "a.png").write_bytes(RED)
+    (tmp_path / "metadata.jsonl").write_text('{"file_name": "a.png", "text": "dropped"}')
+    assert open_uploaded("upload:x", [tmp_path / "metadata.jsonl", tmp_path / "a.png"]).captions == ("dropped",)
 
 
 def test_an_encrypted_file_is_named(tmp_path):

@@ -15,7 +15,7 @@ import posixpath
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -60,16 +60,21 @@ class Described:
 def described(root: Path, files: Iterable[File]) -> Described:
     """What the metadata files among these say of the others. The file nearest to a picture has the last word."""
     files = list(files)
-    beside = sorted((file for file in files if is_metadata(file.path)), key=lambda file: file.path.count("/"))
-    if not beside:
+    beside = [file for file in files if is_metadata(file.path)]
+    tables = {file.path: _read.get((root, file), partial(_lines, root, file)) for file in beside}
+    return said_by(tables, [file.path for file in files])
+
+
+def said_by(tables: Mapping[str, Lines], paths: Iterable[str]) -> Described:
+    """What these files say of those with these paths."""
+    if not tables:
         return Described()
-    here = {_comparable(file.path): file.path for file in files}
+    here = {_comparable(path): path for path in paths}
     said, digest = Described(), hashlib.sha256()
-    for file in beside:
-        lines = _read.get((root, file), partial(_lines, root, file))
+    for table, lines in sorted(tables.items(), key=lambda item: item[0].count("/")):
         unknown, matched = [], set()
         for name, caption, labels in lines.found:
-            path = here.get(_comparable(posixpath.join(posixpath.dirname(file.path), name)))
+            path = here.get(_comparable(posixpath.join(posixpath.dirname(table), name)))
             if path is None or is_metadata(path):
                 unknown.append(name)
                 continue
@@ -78,8 +83,8 @@ def described(root: Path, files: Iterable[File]) -> Described:
                 said.captions[path] = caption
             if labels is not None:
                 said.labels[path] = labels
-        digest.update(f"{file.path}\0{lines.digest}\n".encode(errors="surrogateescape"))
-        said.files[printable(file.path)] = _sentence(len(matched), unknown, lines)
+        digest.update(f"{table}\0{lines.digest}\n".encode(errors="surrogateescape"))
+        said.files[printable(table)] = _sentence(len(matched), unknown, lines)
     said.digest = digest.hexdigest()
     return said
 
@@ -103,16 +108,20 @@ def _sentence(matched: int, unknown: list[str], lines: Lines) -> str:
 
 
 def _lines(root: Path, file: File) -> Lines:
-    """Never raises for what is in it: what cannot be used is counted."""
     try:
         if file.size > MAX_BYTES:
             return Lines("", problems=Counter({f"the file is larger than {MAX_BYTES // 2**20} MiB": 1}))
         content = (root / file.path).read_bytes()
     except OSError as error:
         return Lines("", problems=Counter({f"the file cannot be read ({error.strerror})": 1}))
+    return lines_of(file.path, content)
+
+
+def lines_of(name: str, content: bytes) -> Lines:
+    """Never raises for what is in it: what cannot be used is counted."""
     text, no_utf_8 = decoded(content)
     lines = Lines(hashlib.sha256(content).hexdigest(), no_utf_8=no_utf_8)
-    read = csv_lines if file.path.endswith(".csv") else json_lines
+    read = csv_lines if name.endswith(".csv") else json_lines
     for line in read(text, lines.problems):
         if names := files_of(line):
             lines.found += [(name, caption_of(line), labels_of(line)) for name in names]

@@ -17,6 +17,7 @@ from searchdemo.errors import BadPicture
 from searchdemo.files import printable
 from searchdemo.galleries.base import DIGEST_BYTES, Frame, LivingPictures, Pictures, content_digest
 from searchdemo.galleries.catalog import Catalog, Known, Row
+from searchdemo.galleries.class_labels import ClassLabels
 from searchdemo.galleries.described import Described
 from searchdemo.galleries.looked import Looked
 from searchdemo.galleries.report import GalleryReport, files, named, were
@@ -86,15 +87,10 @@ class FolderPictures(LivingPictures):
         """
         said = self._described.labels
         classes = [said[path] if path in said else class_of(path, above, self._class_level) for path in self.paths]
-        names = tuple(sorted({name for those in classes for name in those}))
-        number_of = {name: i for i, name in enumerate(names)}
-        whole = np.int16 if len(names) < 2**15 else np.int32
-        self.labels = np.array([number_of[those[0]] if those else -1 for those in classes], dtype=whole)
-        self._several = {
-            row: tuple(number_of[name] for name in those) for row, those in enumerate(classes) if len(those) > 1
-        }
+        numbered = ClassLabels.of(classes)
+        self.labels, self._several = numbered.first, numbered.several
         self.several_labels = bool(self._several)
-        self.label_names = tuple(map(printable, names))
+        self.label_names = tuple(map(printable, numbered.names))
 
     def captions(self) -> tuple[str, ...]:
         """One for each row, "" where nothing is said; none at all where no file says any."""

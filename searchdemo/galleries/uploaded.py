@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import io
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-
-import numpy as np
 
 from searchdemo.errors import BadPicture, NoPictures
 from searchdemo.extras import is_installed
@@ -20,6 +18,8 @@ from searchdemo.facts import facts_of
 from searchdemo.formats import PACKAGES, VIDEO, kind_of
 from searchdemo.galleries.archive import Unread, is_zip, members
 from searchdemo.galleries.base import Frame, Gallery, Pictures, content_digest
+from searchdemo.galleries.class_labels import ClassLabels
+from searchdemo.galleries.described import Lines, is_metadata, lines_of, said_by
 from searchdemo.galleries.folder import NoQueries
 from searchdemo.galleries.report import GalleryReport
 from searchdemo.galleries.thumbnails import shown_as_it_is, smaller
@@ -30,6 +30,7 @@ from searchdemo.video import frame_at, named, scenes
 
 MAX_PICTURES = 2000
 MAX_FILE_BYTES = 50 * 10**6  # of one picture
+MAX_TABLE_BYTES = 4 * 2**20  # of a metadata file: 2 KB for each picture
 MAX_KEPT_BYTES = 256 * 10**6  # that the pictures of one visitor take in memory
 AS_IT_IS_BYTES = 256 * 1024  # a larger file is kept as a JPEG
 KEPT_SIDE = 1280  # whose longer side has so many pixels: encoders take 128 to 288
@@ -54,12 +55,14 @@ class Brought:
 class UploadedPictures(Pictures):
     source = "brought by a visitor, in memory"
 
-    def __init__(self, brought: Sequence[Brought]):
-        self._brought = brought
-        classes = _classes([one.name for one in brought])
-        self.label_names = tuple(sorted({*classes} - {""}))
-        number_of = {name: number for number, name in enumerate(self.label_names)} | {"": -1}
-        self.labels = np.array([number_of[name] for name in classes], dtype=np.int16)
+    def __init__(self, brought: Sequence[Brought], labels: Mapping[str, tuple[str, ...]] | None = None):
+        """labels: those that a file beside the pictures says, by name."""
+        self._brought, said = brought, labels or {}
+        folders = _classes([one.name for one in brought])
+        classes = [(folder,) if folder else () for folder in folders]
+        numbered = ClassLabels.of([said.get(one.name, those) for one, those in zip(brought, classes, strict=True)])
+        self.label_names, self.labels, self._several = numbered.names, numbered.first, numbered.several
+        self.several_labels = bool(self._several)
 
     @property
     def size(self) -> int:
@@ -78,6 +81,9 @@ class UploadedPictures(Pictures):
     def facts(self, row: int) -> dict[str, str]:
         return self._brought[row].facts
 
+    def all_labels(self, row: int) -> tuple[int, ...]:
+        return self._several[row] if row in self._several else super().all_labels(row)
+
     def frame(self, row: int) -> Frame | None:
         return self._brought[row].frame
 
@@ -94,12 +100,14 @@ def open_uploaded(name: str, files: Sequence[Path], progress: Count | None = Non
     total = sum(path.stat().st_size for path in files)
     for path in files:
         start, size = done, path.stat().st_size
+        reading.together(path.as_posix() if is_zip(path) else "")
         for share, file, data in contents(path):
             reading.take(file, data)
             if progress is not None:
                 progress(start + int(share * size), total)
         done += size
-    pictures, report = UploadedPictures(reading.taken), reading.report()
+    captions, labels, tables = reading.described()
+    pictures, report = UploadedPictures(reading.taken, labels), reading.report(tables)
     if not reading.taken:
         said = " ".join(report.lines()) or "These files are empty."
         raise NoPictures(f"There is no picture that can be read in what you brought. {said}")
@@ -110,6 +118,7 @@ def open_uploaded(name: str, files: Sequence[Path], progress: Count | None = Non
         pictures=pictures,
         queries=NoQueries(),
         fingerprint=pictures.fingerprint(),
+        captions=tuple(captions.get(one.name, "") for one in reading.taken) if captions else (),
         report=report,
         private=True,
     )
@@ -137,13 +146,33 @@ class _Reading:
     skipped: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     unreadable: dict[str, str] = field(default_factory=dict)
     left_out: Counter[str] = field(default_factory=Counter)
+    _named: dict[str, str] = field(default_factory=dict)  # of the zip that is read: name in it -> name here
+    _tables: dict[str, Lines] = field(default_factory=dict)  # of the zip that is read: metadata file -> its lines
+    _groups: dict[str, tuple[dict[str, str], dict[str, Lines]]] = field(default_factory=dict)
+
+    def together(self, group: str) -> None:
+        """What comes now belongs together: a zip of this name, or "" for the files that were dropped."""
+        self._named, self._tables = self._groups.setdefault(group, ({}, {}))
+
+    def described(self) -> tuple[dict[str, str], dict[str, tuple[str, ...]], dict[str, str]]:
+        """By name: captions, labels, and what came of each metadata file."""
+        captions, labels, tables = dict[str, str](), dict[str, tuple[str, ...]](), dict[str, str]()
+        for here, lines in self._groups.values():
+            said = said_by(lines, here)
+            captions |= {here[name]: caption for name, caption in said.captions.items()}
+            labels |= {here[name]: those for name, those in said.labels.items()}
+            tables |= {here[name]: what for name, what in said.files.items()}
+        return captions, labels, tables
 
     def take(self, name: str, data: bytes | Unread, frame: Frame | None = None) -> None:
         if isinstance(data, Unread) and data.counted:
             self.left_out[data.reason] += data.count
             return
-        name = self._unique(name)
-        if isinstance(data, Unread):
+        original, name = name, self._unique(name)
+        self._named.setdefault(original, name)
+        if isinstance(data, bytes) and is_metadata(original) and len(data) <= MAX_TABLE_BYTES:
+            self._tables[original] = lines_of(original, data)
+        elif isinstance(data, Unread):
             self.unreadable[name] = data.reason
         elif (kind := kind_of(io.BytesIO(data), name)) == VIDEO and is_installed(PACKAGES[VIDEO]):
             self._take_frames(name, data)
@@ -180,9 +209,12 @@ class _Reading:
         self.names.add(name)
         return name
 
-    def report(self) -> GalleryReport:
+    def report(self, described: dict[str, str]) -> GalleryReport:
         skipped = {kind: tuple(names) for kind, names in sorted(self.skipped.items())}
-        return GalleryReport(len(self.taken), skipped=skipped, unreadable=self.unreadable, left_out=dict(self.left_out))
+        left_out = dict(self.left_out)
+        return GalleryReport(
+            len(self.taken), skipped=skipped, unreadable=self.unreadable, left_out=left_out, described=described
+        )
 
 
 def kept(name: str, data: bytes, frame: Frame | None = None) -> Brought:

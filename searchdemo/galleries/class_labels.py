@@ -1,0 +1,25 @@
+"""The classes of pictures as numbers: those of a file beside them, or the folders that they lie in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class ClassLabels:
+    names: tuple[str, ...]  # sorted
+    first: np.ndarray  # (n,) int16 or int32: of each picture the first class as an index into `names`, -1 for none
+    several: dict[int, tuple[int, ...]]  # picture -> all its classes, where there are more
+
+    @classmethod
+    def of(cls, classes: Sequence[tuple[str, ...]]) -> ClassLabels:
+        """classes: (n,) of each picture."""
+        names = tuple(sorted({name for those in classes for name in those}))
+        number_of = {name: number for number, name in enumerate(names)}
+        whole = np.int16 if len(names) < 2**15 else np.int32
+        first = np.array([number_of[those[0]] if those else -1 for those in classes], dtype=whole)
+        several = {row: tuple(number_of[name] for name in those) for row, those in enumerate(classes) if len(those) > 1}
+        return cls(names, first, several)
