@@ -206,6 +206,10 @@ def test_memory_for_all_visitors_is_bounded_and_idle_ones_are_forgotten(own, tmp
     own.bring("second", brought(tmp_path))
     with pytest.raises(SearchDemoError, match="other visitors"):
         own.bring("third", brought(tmp_path))
+    former = own.of("second").name
+    with pytest.raises(SearchDemoError, match="other visitors"):
+        own.bring("second", brought(tmp_path) + brought(tmp_path, 1))
+    assert own.of("second").name == former and former in own.held  # refused, it keeps what it had
     own._clock.now = galleries.IDLE_S / 2
     own.of("second")
     own._clock.now = galleries.IDLE_S + 1

@@ -53,7 +53,8 @@ class OwnGalleries:
     def bring(self, session: str, files: Sequence[Path], progress: Count | None = None) -> Gallery:
         """What a visitor brought, in the place of what this session had. The files are deleted once they are read.
 
-        Raises NoPictures, BadQuery, and what `progress` raises.
+        Raises NoPictures, BadQuery, SearchDemoError where memory is full, and what `progress` raises; then the session
+        keeps what it had.
         """
         try:
             if not session:
@@ -67,13 +68,15 @@ class OwnGalleries:
                 path.unlink(missing_ok=True)
         assert isinstance(gallery.pictures, UploadedPictures)
         label = f"your {len(gallery.pictures):,} pictures" if len(gallery.pictures) > 1 else "your picture"
-        self.forget(session)
         self._forget_idle()
         with self._lock:
-            if sum(upload.size for upload in self._uploads.values()) + gallery.pictures.size > MOST_BYTES:
+            others = sum(upload.size for key, upload in self._uploads.items() if key != session)
+            if others + gallery.pictures.size > MOST_BYTES:
                 raise SearchDemoError("The pictures of other visitors fill the memory for them: try again later.")
+            former = self._uploads.get(session)
             self._library.hold(gallery)
             self._uploads[session] = Upload(name, label, gallery.pictures.size, self._clock())
+        self._let_go(former)
         return gallery
 
     def of(self, session: str) -> Upload | None:
@@ -88,6 +91,9 @@ class OwnGalleries:
         """The session ended: its pictures, their vectors and indexes go with it."""
         with self._lock:
             upload = self._uploads.pop(session, None)
+        self._let_go(upload)
+
+    def _let_go(self, upload: Upload | None) -> None:
         if upload:
             self._builds.forget(upload.name)
             self._library.let_go(upload.name)
