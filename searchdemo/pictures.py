@@ -29,6 +29,7 @@ from searchdemo.tones import (
     deep_joined,
     four_bytes,
     grey_8_bit,
+    in_planes,
     is_deep,
     of_16_bits,
     other_bytes,
@@ -85,6 +86,8 @@ def open_header(file: BinaryIO, name: str) -> Image.Image:
     """
     image = lazy_image(file, name)
     _check_size(image, name)
+    if in_planes(image):
+        raise BadPicture(f"{name} has 16 bits per colour in separate planes; save it with its colours together.")
     return image
 
 

@@ -11,7 +11,8 @@ from PIL import Image, ImageCms
 INTEGER_WHITES = (255, 1023, 4095, 16383, 65535)  # of 8, 10, 12, 14 and 16 bits
 MODE_OF_SPACE = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}  # colour space of a profile -> Pillow's mode
 ROWS = 128  # of a picture that are made floats at once
-PHOTOMETRIC, WHITE_IS_ZERO = 262, 0  # a tag of TIFF
+PHOTOMETRIC, WHITE_IS_ZERO = 262, 0  # a tag of TIFF, as the next
+PLANES, SEPARATE, BITS = 284, 2, 258
 # The rawmode that reads the second byte of each sample where this one reads the first: Pillow has no RGB of 16 bits.
 OTHER_BYTE = {
     f"{mode};16{one}": f"{mode};16{other}"
@@ -116,7 +117,22 @@ def of_16_bits(deep: np.ndarray) -> Image.Image:
     """(h, w, 2, 3 or 4) of 16 bits -> 8 bits, scaled by what all its colours hold; a second or fourth one is alpha."""
     has_alpha = deep.shape[-1] in (2, 4)
     colours, alpha = (deep[..., :-1], deep[..., -1:]) if has_alpha else (deep, deep[..., :0])
-    return Image.fromarray(np.concatenate([to_8_bit(colours), (alpha // 256).astype(np.uint8)], axis=-1))
+    return Image.fromarray(np.concatenate([to_8_bit(colours), _alpha_8_bit(alpha, colours)], axis=-1))
+
+
+def _alpha_8_bit(alpha: np.ndarray, colours: np.ndarray) -> np.ndarray:
+    """Alpha that keeps within the bits of the colours has as many; of 16 bits it would leave nothing to be seen."""
+    white = next(limit for limit in INTEGER_WHITES if colours.max(initial=0) <= limit)
+    if white == INTEGER_WHITES[-1] or alpha.max(initial=0) > white:
+        return (alpha // 256).astype(np.uint8)
+    opaque = white & 0xFF00 or white  # of grey with alpha only the high bytes of alpha are known
+    return np.minimum(np.round(alpha * (255.0 / opaque)), 255).astype(np.uint8)
+
+
+def in_planes(image: Image.Image) -> bool:
+    """Whether a lazy TIFF has more than 8 bits per colour in separate planes, which Pillow takes for 8 bits."""
+    tags = getattr(image, "tag_v2", {})
+    return tags.get(PLANES) == SEPARATE and len(image.getbands()) > 1 and max(tags.get(BITS, (8,))) > 8
 
 
 def as_srgb(image: Image.Image) -> Image.Image:

@@ -17,6 +17,7 @@ from searchdemo.formats import kind_of, reader_version
 from searchdemo.galleries import report as report_module
 from searchdemo.galleries.table import open_gallery
 from searchdemo.pictures import MAX_PIXELS, open_picture
+from searchdemo.tones import of_16_bits
 from tests.test_picture_kinds import chunk, pixels, soft
 from tests.test_pictures import encoded, near
 
@@ -180,6 +181,35 @@ def test_grey_of_any_depth_with_alpha_equals_its_8_bit_twin(bits):
     assert (shown[:, 48:] == 255).all()  # white behind what is transparent
     eight = pixels(png_of_grey_and_alpha(twin, alpha >> 8, 8))
     assert np.array_equal(eight[:, :48, 0], twin[:, :48])
+
+
+@pytest.mark.parametrize("bits", [10, 12, 14])
+@pytest.mark.parametrize("bands", [2, 4])
+def test_alpha_of_as_many_bits_as_the_colours_hides_nothing(bits, bands):
+    twin = np.asarray(soft().convert("L")).astype(int)
+    twin[0, 0] = 255
+    whole = 2**bits - 1
+    deep, alpha = np.round(twin / 255 * whole).astype(np.uint16), np.full(twin.shape, whole, np.uint16)
+    alpha[:, 48:] = 0
+    if bands == 2:
+        shown = pixels(png_of_grey_and_alpha(deep, alpha))
+    else:
+        image = of_16_bits(np.dstack([deep, deep, deep, alpha]))
+        shown = np.asarray(open_picture(image))
+    assert np.abs(shown[:, :48, 0].astype(int) - twin[:, :48]).max() <= 1 and (shown[:, 48:] == 255).all()
+
+
+def test_16_bits_in_planes_which_pillow_misreads_are_refused():
+    tifffile = pytest.importorskip("tifffile")
+    planes = np.moveaxis(np.asarray(soft()).astype(np.uint16) * 257, -1, 0)
+    buffer = io.BytesIO()
+    tifffile.imwrite(buffer, planes, photometric="rgb", planarconfig="separate")
+    with pytest.raises(BadPicture, match="in separate planes; save it with its colours together"):
+        open_picture(buffer.getvalue())
+    tifffile.imwrite(
+        buffer := io.BytesIO(), (planes // 257).astype(np.uint8), photometric="rgb", planarconfig="separate"
+    )
+    assert np.array_equal(np.asarray(open_picture(buffer.getvalue())), np.asarray(soft()))
 
 
 def test_dark_grey_of_8_bits_with_alpha_stays_dark():
