@@ -39,19 +39,17 @@ def hub_within_reach() -> bool:
     """Whether the hub's port answers. It is asked in a thread, because looking up a host's name has no time-out."""
     if os.environ.get("HF_HUB_OFFLINE", "0") not in ("", "0"):
         return False
-    address = urlparse(os.environ.get("HF_ENDPOINT") or "https://huggingface.co")
-    proxy = getproxies().get(address.scheme)
-    if proxy and not proxy_bypass(address.hostname or ""):
-        address = urlparse(proxy if "//" in proxy else f"//{proxy}")  # whoever sits behind one asks it for all
     answered = threading.Event()
 
     def knock() -> None:
-        port = address.port or {"http": 80}.get(address.scheme, 443)
-        try:
+        with contextlib.suppress(OSError, ValueError):  # no answer, or an address that is none
+            address = urlparse(os.environ.get("HF_ENDPOINT") or "https://huggingface.co")
+            proxy = getproxies().get(address.scheme)
+            if proxy and not proxy_bypass(address.hostname or ""):
+                address = urlparse(proxy if "//" in proxy else f"//{proxy}")  # who sits behind one asks it for all
+            port = address.port or {"http": 80}.get(address.scheme, 443)
             socket.create_connection((address.hostname, port), timeout=REACH_S).close()
             answered.set()
-        except OSError:
-            pass
 
     knocking = threading.Thread(target=knock, daemon=True)
     knocking.start()

@@ -10,11 +10,27 @@ from collections.abc import MutableMapping
 from searchdemo import temporary
 from searchdemo.errors import BadQuery
 
+# Variables that gradio reads as numbers while it is imported
+NUMBERS = (
+    "GRADIO_SERVER_PORT",
+    "GRADIO_NUM_PORTS",
+    "GRADIO_NODE_NUM_PORTS",
+    "GRADIO_ANALYTICS_MAX_EVENTS",
+    "GRADIO_DEBUG",
+)
 HERE = ("localhost", "127.0.0.1", "::1")  # gradio asks its own page once, before it says that it is there
 
 
 def prepare(environ: MutableMapping[str, str] = os.environ) -> None:
-    """Before gradio is imported: this machine is reached without a proxy, and uploads go where they can be written."""
+    """Before gradio is imported: this machine is reached without a proxy, and uploads go where they can be written.
+
+    Raises BadQuery for a variable of gradio's that is no number; one that is empty counts as not set.
+    """
+    for name in NUMBERS:
+        if not (given := environ.get(name, "0").strip()):
+            del environ[name]
+        elif not given.isdecimal():
+            raise BadQuery(f"The variable {name} is {given!r}, which is no number: set it to one, or unset it.")
     for name in ("NO_PROXY", "no_proxy"):
         known = [host for host in environ.get(name, "").split(",") if host]
         environ[name] = ",".join([*known, *(host for host in HERE if host not in known)])

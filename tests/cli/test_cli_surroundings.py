@@ -18,6 +18,7 @@ from searchdemo import cli, temporary
 from searchdemo.bench.child import answers, free_port
 from searchdemo.errors import BadQuery
 from searchdemo.files import own_folder
+from searchdemo.ui.start import hub_within_reach
 from searchdemo.ui.surroundings import address, check_port, prepare
 from tests.cli_tools import ROOT
 
@@ -134,6 +135,25 @@ def test_a_page_that_is_slow_to_answer_itself_is_served_all_the_same(monkeypatch
         assert answers(demo.server_port)
     finally:
         demo.close()
+
+
+def test_variables_that_gradio_reads_as_numbers_are_numbers(complaint, monkeypatch):
+    environ = {"GRADIO_SERVER_PORT": "", "GRADIO_NUM_PORTS": " 3 ", "GRADIO_TEMP_DIR": "/chosen"}
+    prepare(environ)
+    assert "GRADIO_SERVER_PORT" not in environ and environ["GRADIO_NUM_PORTS"] == " 3 "
+    monkeypatch.setenv("GRADIO_SERVER_PORT", "abc")
+    assert "The variable GRADIO_SERVER_PORT is 'abc', which is no number: set it" in complaint("app")
+
+
+@pytest.mark.parametrize("proxy", ["http://[::1", "http://proxy:99999"])
+def test_an_address_that_is_none_counts_as_out_of_reach(proxy, monkeypatch):
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    monkeypatch.setenv("HF_ENDPOINT", "http://hub.invalid")
+    monkeypatch.setenv("http_proxy", proxy)
+    assert not hub_within_reach()
+    monkeypatch.delenv("http_proxy")
+    monkeypatch.setenv("HF_ENDPOINT", proxy)
+    assert not hub_within_reach()
 
 
 def test_names_that_the_terminal_cannot_show_are_escaped(monkeypatch):
