@@ -1,4 +1,4 @@
-"""Processes killed at random moments: builds, and the first use of an index, which builds and keeps it.
+"""Processes killed at random moments: builds, and the first use of an index, which builds and keeps it, also by a page.
 
 What a build has told as done must never be embedded again, what was built before stays whole, and the next process ends
 what the killed one began. Pictures and encoder are tiny, so that much of the time goes into what is written.
@@ -21,6 +21,7 @@ import numpy as np
 from PIL import Image
 
 from searchdemo.bench.child import ROOT
+from searchdemo.bench.hold import killed_pages
 from searchdemo.bench.hold.outcome import Outcome, Size, counter
 from searchdemo.bench.hold.pages import Pages
 from searchdemo.bench.workload import Bench
@@ -141,6 +142,11 @@ def run(bench: Bench, pages: Pages, size: Size) -> Outcome:
         tell = counter(bench, "kills of a process that builds an index", size.killed_uses)
         faults = killed_first_uses(place, size.killed_uses, rng, context, tell)
         name = f"faults after {size.killed_uses} kills of a process in the first use of an index"
+        found.none_of(name, faults, "faults")
+    if size.killed_pages:
+        tell = counter(bench, "kills of the page", size.killed_pages)
+        faults = killed_pages.faults_of(size.killed_pages, rng, tell)
+        name = f"faults after {size.killed_pages} kills of the page in the first use of an index"
         found.none_of(name, faults, "faults")
     return found
 

@@ -25,10 +25,11 @@ class Size:
     flips: int  # of each file that ships
     killed_builds: int
     killed_uses: int  # processes that use an index for the first time
+    killed_pages: int  # pages of which a visitor is the first to use an index
 
 
-FULL = Size(15.0, 180.0, 1_000, 20_000, 3_000, 10_000, 100, 100, 20)
-QUICK = Size(3.0, 15.0, 200, 800, 500, 600, 10, 8, 2)
+FULL = Size(15.0, 180.0, 1_000, 20_000, 3_000, 10_000, 100, 100, 20, 20)
+QUICK = Size(3.0, 15.0, 200, 800, 500, 600, 10, 8, 2, 2)
 
 
 @dataclass

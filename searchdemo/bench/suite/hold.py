@@ -41,7 +41,7 @@ PARTS: Table[Part] = Table(
         "arguments": Part(arguments.run, 60, 10),
         "mutations": Part(mutations.run, 180, 12),
         "flips": Part(flips.run, 60, 8),
-        "kills": Part(kills.run, 90, 10),
+        "kills": Part(kills.run, 300, 40),
     }.items(),
 )
 
