@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from searchdemo.collection import carry, drift
+from searchdemo.collection import calibration, carry, drift
 from searchdemo.collection.carry import Carried, former_positions, in_manifest, sentences
 from searchdemo.collection.drift import ANEW, Fitness, fitness
 from searchdemo.collection.jobs import Builds
@@ -137,11 +137,14 @@ def test_what_drifted_is_trained_again_while_searches_go_on(mine, trained, monke
 
 def test_trained_again_the_stored_vectors_stay_what_they_are(mine, trained, monkeypatch):
     monkeypatch.setattr(drift, "RECALL_LOST", -1)  # everything is due
+    curve = calibration.Curve(3, slope=40.0, intercept=-36.0, error=0.05, shown=9, absent=9)
+    monkeypatch.setattr(calibration, "calibrate", lambda *given: curve)
     change(mine)
     library = mine.world.library()
     library.build(mine.key)
     before = mine.open().vectors.all()
     again = library.retrain(mine.key)
+    assert mine.search("red").presence is not None  # the curve belongs to the new vectors
     assert sorted(trained) == sorted(INDEXES)
     assert np.abs(mine.open().vectors.all() - before).max() < 2**-10
     assert {one.trained_on for name, one in in_manifest(again).items() if name in INDEXES} == {122}

@@ -281,6 +281,7 @@ class Library:
         artifact = None if self.holds(key.gallery) else retrain(self.store, key, report)
         if artifact is not None:
             log.info("trained again: %s", "; ".join(sentences(artifact)))
+            self.calibrate(artifact)
         return artifact
 
     def catch_up(self, key: Key, report: Report = lambda progress: None) -> Artifact | None:
