@@ -17,6 +17,7 @@ from searchdemo.threads import one_thread_each
 from searchdemo.told import of_the_machine
 from searchdemo.ui.components.messages import as_message
 from searchdemo.ui.serving.arguments import check
+from searchdemo.ui.serving.conversions import inputs_apart, of_visitor, outputs_apart
 from searchdemo.ui.serving.gate import Gate, refuse_validation
 from searchdemo.ui.serving.limits import Limits
 
@@ -55,8 +56,30 @@ class Served(gr.Blocks):
 
     async def preprocess_data(self, block_fn: Any, inputs: list, state: Any, explicit_call: bool = False) -> list:
         with as_message():
-            check(block_fn, inputs, lambda block: state[block._id] if state and block._id in state else block)
-        return await super().preprocess_data(block_fn, inputs, state, explicit_call)
+            check(block_fn, inputs, lambda block: of_visitor(block, state))
+        if not block_fn.preprocess or block_fn.component_prop_inputs:
+            return await super().preprocess_data(block_fn, inputs, state, explicit_call)
+        found: list[Any] = [None] * len(inputs)
+        for part, places, at_once in inputs_apart(block_fn):
+            values = await super().preprocess_data(part, [inputs[place] for place in places], state, explicit_call)
+            for place, value in zip(places, values, strict=True):
+                found[place] = of_visitor(block_fn.inputs[place], state).preprocess(value) if at_once else value
+        return found
+
+    async def postprocess_data(self, block_fn: Any, predictions: Any, state: Any) -> list:
+        outputs = block_fn.outputs
+        values = [predictions] if len(outputs) == 1 else predictions
+        if not block_fn.postprocess or not isinstance(values, (list, tuple)) or len(values) != len(outputs):
+            return await super().postprocess_data(block_fn, predictions, state)
+        found: list[Any] = [None] * len(outputs)
+        for part, places, at_once in outputs_apart(block_fn, values):
+            shown = [values[place] for place in places]
+            if at_once:
+                shown = [of_visitor(outputs[place], state).postprocess(values[place]) for place in places]
+            sent = await super().postprocess_data(part, shown[0] if len(shown) == 1 else shown, state)
+            for place, value in zip(places, sent, strict=True):
+                found[place] = value
+        return found
 
     async def process_api(self, block_fn: Any, inputs: list, *values: Any, **options: Any) -> dict:
         """What no handler foresaw is logged here, and the visitor is told that it was."""
