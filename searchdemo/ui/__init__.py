@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 
 
@@ -28,9 +29,14 @@ def launch(
     prepare()
     zero_gpu.prepare()
     check_port(address(host), port)
-    from searchdemo.collection.library import Library
-    from searchdemo.collection.store import Store
-    from searchdemo.ui.demo import build_demo
+    gc.disable()  # nothing of what follows goes away before the page does
+    try:
+        from searchdemo.collection.library import Library
+        from searchdemo.collection.store import Store
+        from searchdemo.ui.demo import build_demo
 
-    demo = build_demo(Library(Store(own=out_dir), data_dir=data_dir), gallery)
+        demo = build_demo(Library(Store(own=out_dir), data_dir=data_dir), gallery)
+        gc.freeze()  # a collection would stop all visitors for 150 ms to look at it again
+    finally:
+        gc.enable()
     demo.launch(server_name=address(host), server_port=port, share=share)
