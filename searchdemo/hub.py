@@ -170,6 +170,12 @@ def within(seconds: float, ask: Callable[[], T]) -> T:
     return answer.result()
 
 
+def status_of(error: BaseException) -> int | None:
+    """Of the answer that an error is about, or of the error that it came from; None: there was no answer."""
+    status = getattr(getattr(error, "response", None), "status_code", None)
+    return status_of(error.__cause__) if status is None and error.__cause__ else status
+
+
 def reason(error: Exception) -> str:
     """Why a request failed, in a few words."""
     status = getattr(getattr(error, "response", None), "status_code", None)

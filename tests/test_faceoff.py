@@ -261,6 +261,7 @@ def test_a_query_is_known_again(library, tmp_path):
         ("[1]", "query 1: 1 is no object"),
         ('[{"txt": "red", "right": []}]', "query 1: there is no field 'txt'"),
         ('[{"text": "red"}]', "right = None is no list of rows or files"),
+        ('[{"text": "red", "right": [false]}]', r"right = \[False\] is no list of rows or files"),
         ('[{"text": "red", "right": [1.5]}]', "is no list of rows or files"),
         ('[{"text": 3, "right": []}]', "text = 3 is no text"),
         ('[{"row": "3", "right": []}]', "row = '3' is no whole number"),

@@ -15,8 +15,11 @@ from searchdemo.bench.said.table import all_said
 from searchdemo.bench.suite import milvus as beside
 from searchdemo.bench.table import measure
 from searchdemo.bench.workload import Bench
+from searchdemo.collection.library import Library
+from searchdemo.collection.pushed import described
 from searchdemo.collection.query import Query
-from searchdemo.collection.store import Key
+from searchdemo.collection.store import Key, Store
+from searchdemo.collection.taken_in import take_in
 from searchdemo.errors import BadArtifact, BadQuery, NotHere, NotInstalled
 from searchdemo.galleries.base import Gallery
 from searchdemo.indexes.table import INDEXES
@@ -302,6 +305,28 @@ def test_a_missing_setting_and_a_wrong_one(clustered, monkeypatch):
     monkeypatch.setenv("SEARCHDEMO_MILVUS", "vectors")
     with pytest.raises(BadQuery, match="'vectors' is neither a file"):
         INDEXES["milvus"].build(clustered[0][:10])
+
+
+def test_a_place_that_milvus_lite_cannot_have(tmp_path, clustered, monkeypatch):
+    fcntl = pytest.importorskip("fcntl")
+    pytest.importorskip("milvus_lite")
+    (tmp_path / "file.db").write_bytes(b"no database")
+    (tmp_path / "taken.db").mkdir()
+    with (tmp_path / "taken.db" / "LOCK").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # as another process does
+        for place, said in (("file.db", "File exists"), ("file.db/a.db", "exists|directory"), ("taken.db", "the lock")):
+            monkeypatch.setenv("SEARCHDEMO_MILVUS", str(tmp_path / place))
+            with pytest.raises(NotHere, match=rf"did not answer \(.*({said}).*\): end the other process"):
+                INDEXES["milvus-flat"].build(clustered[0][:10])
+
+
+def test_galleries_whose_names_milvus_cannot_tell_apart(tmp_path, clustered):
+    np.save(tmp_path / "a.npy", clustered[0][:10])
+    store, names = Store(own=tmp_path / "own", shipped=tmp_path / "none"), set()
+    for name in ("a-b", "a.b", "a_b"):
+        take_in(store, name, tmp_path / "a.npy")
+        names.add(described(Library(store).open(f"vectors:{name}", "imported")).name)
+    assert len(names) == 3 and all(name.isidentifier() and name.isascii() for name in names)
 
 
 def test_nobody_answers(clustered, monkeypatch):

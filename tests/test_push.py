@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 
+from searchdemo.collection import calibration
 from searchdemo.collection.library import Library
 from searchdemo.collection.maps import keep
 from searchdemo.collection.push import push
@@ -17,6 +18,8 @@ from searchdemo.galleries import packed
 from tests.damage import damaged, files, pairs, restored
 from tests.living import three_colours
 from tests.loopback_hub import PushedHub, nobody
+
+CURVE = calibration.Curve(5, 40.0, -9.0, 0.1, 30, 60)
 
 
 @pytest.fixture
@@ -40,6 +43,9 @@ def built(world):
     world.change(captions=tuple(f"number {row}" for row in range(300)))
     collection = world.built().open("colours", "mean-colour")
     keep(collection, np.random.default_rng(0).random((300, 2)), "by hand")
+    store = collection.shelf.store
+    calibration.save(CURVE, path := store.extra_path(collection.artifact, calibration.FILE))
+    store.add_extra(collection.artifact, path, 0.1)
     return collection
 
 
@@ -65,6 +71,7 @@ def test_somebody_else_opens_it_without_embedding(built, world, hub, theirs):
         wanted, found = (one.search(query, "ivf", 5, where="label != 'n1'").hits for one in (built, opened))
         assert [(hit.row, hit.label, hit.score) for hit in found] == [(hit.row, hit.label, hit.score) for hit in wanted]
     assert np.array_equal(opened.map().stored, built.map().stored)
+    assert opened.shelf.calibration(opened.artifact, opened.snapshot) == CURVE
     assert opened.evaluate("ivf", (5,)).accuracies[0].top1 == built.evaluate("ivf", (5,)).accuracies[0].top1
     assert opened.gallery.caption(7) == "number 7" and opened.gallery.pictures.encoded(0) is None
 
@@ -152,6 +159,20 @@ def test_each_file_of_it_is_fetched_again_where_it_is_damaged(built, hub, theirs
                 (hit.row, hit.label, hit.score) for hit in right
             ], path
             assert again[0].picture == right[0].picture, path
+
+
+def test_what_a_repository_lacks_is_said(built, hub, theirs, monkeypatch):
+    push(built, "me/colours", "mit", {})
+    hub.commits["datasets/me/half"] = [("1" * 40, {n: f for n, f in files_of(hub).items() if n != "items.json"})]
+    with pytest.raises(BadArtifact, match=r"items\.json of me/half at 1{12} is not what was pushed: push it again"):
+        Library(theirs).gallery("hub:me/half")
+    hub.commits["datasets/me/pictures"] = [("2" * 40, {"README.md": files_of(hub)["README.md"]})]
+    with pytest.raises(BadArtifact, match=r"me/pictures of the hub holds nothing that `searchdemo push` wrote"):
+        Library(theirs).gallery("hub:me/pictures")
+    for status in (401, 403):
+        hub.refuse = status
+        with pytest.raises(NoPictures, match=rf"the answer was {status}; see that the name is right.*set HF_TOKEN"):
+            Library(theirs).gallery("hub:me/private")
 
 
 def test_what_was_damaged_here_is_fetched_again(built, hub, theirs):

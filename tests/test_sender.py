@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from searchdemo.ui.serving.sender import address_of, headers_of, page_of
+from searchdemo.ui.serving.sender import address_of, foreign_page, from_this_machine, headers_of, page_of
 
 
 def scope(client: str = "203.0.113.7", **headers: str) -> dict:
@@ -34,3 +34,11 @@ def test_the_page_is_seen_at_the_first_proxy():
     assert page_of(scope(host="inner:7860", **behind)) == ("https", "demo.example")
     assert page_of(scope(host="here:7860")) == ("http", "here:7860")
     assert page_of({}) == ("http", "")
+
+
+@pytest.mark.parametrize("odd", ["http://[", "null", "x", "http://]:1"])
+def test_an_address_that_is_none_is_another_site(odd):
+    assert foreign_page(scope(host="here:7860", origin=odd)) == odd == foreign_page(scope(origin=odd))
+    assert not from_this_machine(scope("127.0.0.1", host="localhost", origin=odd))
+    assert not from_this_machine(scope("127.0.0.1", host="["))
+    assert foreign_page(scope(host="here:7860", origin="http://here:7860")) == ""

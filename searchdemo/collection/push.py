@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from searchdemo import hub
-from searchdemo.collection import maps
+from searchdemo.collection import calibration, maps
 from searchdemo.collection.collection import Collection
-from searchdemo.collection.store import DIGESTS, QUERY_DIGESTS
+from searchdemo.collection.store import DIGESTS, QUERY_DIGESTS, card_file
 from searchdemo.errors import BadQuery, SearchDemoError
 from searchdemo.files import sha256_of, write_json
 from searchdemo.galleries.base import Gallery, Pictures
@@ -86,9 +86,10 @@ def packed(collection: Collection, root: Path, cards: dict[str, dict], pictures:
         shutil.copyfile(artifact.file(name), vectors / name)
     built = {name: value for name, value in manifest.built.items() if name != "indexes"}
     write_json(vectors / "manifest.json", asdict(replace(manifest, gallery=shown(gallery), files=kept, built=built)))
-    if collection.map() is not None and (drawn := collection.shelf.store.extra(artifact, maps.FILE)):
-        for path in (drawn.path, drawn.path.with_name(f"{maps.FILE}.json")):
-            shutil.copyfile(path, vectors / path.name)
+    for name in (maps.FILE, calibration.FILE):
+        if extra := collection.shelf.store.extra(artifact, name):
+            for path in (extra.path, card_file(extra.path)):
+                shutil.copyfile(path, vectors / path.name)
     items_of(gallery, gallery.pictures, gallery.captions).write(root / ITEMS)
     items_of(gallery, gallery.queries, ()).write(root / QUERIES)
     rows = range(len(gallery.pictures))

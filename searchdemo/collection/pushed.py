@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import re
 from typing import TYPE_CHECKING, Any
@@ -41,7 +42,8 @@ def described(collection: Collection, replace: bool = False) -> Described:
     if all(len(some) <= MOST_LABELS and all(len(one.encode()) <= NAME_BYTES for one in some) for some in several):
         columns["label"] = several
     key = artifact.key
-    name = re.sub(r"[^0-9A-Za-z]+", "_", str(key.folder))[:120]
+    folder = str(key.folder)  # whose digest keeps "a-b" and "a.b" apart, which Milvus has no names for
+    name = f"{re.sub('[^0-9A-Za-z]+', '_', folder)[:120]}_{hashlib.sha256(folder.encode()).hexdigest()[:8]}"
     return Described(
         name,
         artifact.vectors_sha256,

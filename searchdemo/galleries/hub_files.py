@@ -54,9 +54,12 @@ def download(
 
 
 def unfetched(repo: str, error: Exception, otherwise: str = OTHERWISE) -> NoPictures:
+    fix = "go online and try again"
+    if hub.status_of(error) in (401, 403, 404):
+        fix = "see that the name is right, and where it is private set HF_TOKEN to a token that may read it"
     return NoPictures(
         f"The pictures of {repo} could not be fetched from {hub.endpoint()}/datasets/{repo}: "
-        f"{hub.reason(error)}; go online and try again, or {otherwise}."
+        f"{hub.reason(error)}; {fix}, or {otherwise}."
     )
 
 

@@ -1,7 +1,7 @@
 """What `push` puts into a data set of the Hugging Face hub, and its way back: hub:USER/REPO or hub:USER/REPO@REVISION.
 
     pack.json        the encoder, and the SHA-256 of every other file but the card
-    vectors/         manifest.json, the vectors and the held-out queries as a build left them, the map
+    vectors/         manifest.json, the vectors and the held-out queries as a build left them, map, calibration
     items.json       labels, captions and file names; queries.json: of the held-out queries
     blurs.npy        (n, 24) uint8, where the gallery has them; pictures.zip only where somebody asked for it
     cards/           run cards

@@ -23,6 +23,22 @@ PASSING = "searchdemo_passing_"  # begins the names of collections that nobody c
 
 T = TypeVar("T")
 logging.getLogger("pymilvus").setLevel(logging.CRITICAL)  # it writes whole tracebacks of what is raised as well
+
+
+class _Heard(logging.Handler):
+    """Why Milvus Lite did not start: it writes that into its log, and raises nothing."""
+
+    said = ""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.exc_info and record.exc_info[1]:
+            self.said = str(record.exc_info[1])
+
+
+_heard = _Heard()
+_lite = logging.getLogger("milvus_lite.server_manager")
+_lite.addHandler(_heard)
+_lite.propagate = False
 _clients: dict[tuple[str, str], MilvusClient] = {}
 _opening = threading.RLock()
 
@@ -45,9 +61,9 @@ def client() -> MilvusClient:
     where, token = place(), os.environ.get(TOKEN, "")
     with _opening:
         if (where, token) not in _clients:
-            if "://" not in where:
-                Path(where).parent.mkdir(parents=True, exist_ok=True)
             with _told():
+                if "://" not in where:
+                    Path(where).parent.mkdir(parents=True, exist_ok=True)
                 made = MilvusClient(where, token=token, timeout=ANSWER_S)
                 if "://" not in where:  # no other process has the file open
                     for name in filter(lambda name: name.startswith(PASSING), made.list_collections()):
@@ -65,16 +81,22 @@ def disconnected() -> None:
 @contextlib.contextmanager
 def _told() -> Iterator[None]:
     """Turns whatever pymilvus, gRPC and Milvus Lite raise into a sentence. The next call connects anew."""
+    _heard.said = ""
     try:
         yield
     except SearchDemoError:
         raise
     except Exception as error:
         _clients.pop((place(), os.environ.get(TOKEN, "")), None)
-        said = " ".join(str(getattr(error, "message", "") or error).split())[:200].rstrip(".") or type(error).__name__
+        words = _heard.said or str(getattr(error, "message", "") or error)
+        said = " ".join(words.split())[:200].rstrip(".") or type(error).__name__
+        fix = (
+            f"see that it runs and that {TOKEN} is right"
+            if "://" in place()
+            else "end the other process that has it open, or name a place that is free or that Milvus Lite made"
+        )
         raise NotHere(
-            f"Milvus at {place()} did not answer ({said}): see that it runs and that {TOKEN} is right, then try again; "
-            "the index 'hnsw' needs no server."
+            f"Milvus at {place()} did not answer ({said}): {fix}, then try again; the index 'hnsw' needs no server."
         ) from error
 
 

@@ -92,7 +92,9 @@ def _mark(path: Path, number: int, one: object) -> Mark:
     if unknown := [name for name in one if name not in FIELDS]:
         raise wrong(f"there is no field {unknown[0]!r}, choose from {', '.join(FIELDS)}")
     right = one.get("right")
-    if not isinstance(right, list) or not all(isinstance(each, (int, str)) and each is not True for each in right):
+    if not isinstance(right, list) or not all(
+        isinstance(each, int | str) and not isinstance(each, bool) for each in right
+    ):
         raise wrong(f"right = {right!r} is no list of rows or files, which may be empty")
     for name in ("text", "image", "box", "where"):
         if not isinstance(one.get(name, ""), str):

@@ -10,7 +10,7 @@ import ipaddress
 import os
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 # Whoever passes requests on says so in one of these; the visitor may then be anywhere.
 FORWARDED = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip")
@@ -73,7 +73,8 @@ def foreign_page(scope: Mapping[str, Any]) -> str:
     if site is not None:
         foreign = site not in SAME
     elif origin is not None:
-        foreign = origin == "null" or urlsplit(origin).netloc not in {said.get("host"), page_of(scope)[1]}
+        place = _split(origin).netloc  # none in "null"
+        foreign = not place or place not in {said.get("host"), page_of(scope)[1]}
     else:
         return ""
     return (origin or "another site") if foreign else ""
@@ -87,9 +88,17 @@ def from_this_machine(scope: Mapping[str, Any]) -> bool:
     said, client = headers_of(scope), scope.get("client")
     if foreign_page(scope) or any(name in said for name in FORWARDED):
         return False
-    places = [urlsplit(f"//{said.get('host', '')}").hostname, client[0] if client else ""]
-    places += [urlsplit(said["origin"]).hostname] if "origin" in said else []
+    places = [_split(f"//{said.get('host', '')}").hostname, client[0] if client else ""]
+    places += [_split(said["origin"]).hostname] if "origin" in said else []
     return all(map(is_loopback, places))
+
+
+def _split(address: str) -> SplitResult:
+    """Its parts; none of what is no address, as "http://[": anybody can write a header."""
+    try:
+        return urlsplit(address)
+    except ValueError:
+        return SplitResult("", "", "", "", "")
 
 
 def is_loopback(place: str | None) -> bool:
