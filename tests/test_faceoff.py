@@ -53,6 +53,24 @@ def library(world, monkeypatch):
     return library
 
 
+def test_more_encoders_than_stay_loaded_are_each_loaded_as_seldom_as_can_be(library, world, monkeypatch):
+    loads: list[str] = []
+    names = [f"copy-{number}" for number in range(5)]
+    for name in names:
+        monkeypatch.setitem(encoder_table.ENCODERS, name, replace(encoder_table.ENCODERS["mean-colour"], name=name))
+    monkeypatch.setattr(encoder_table, "load", lambda name, **options: loads.append(name) or world.encoder)
+    several = world.library()
+    for name in names:
+        several.build(replace(KEY, encoder=name))
+    counts = []
+    for _ in range(4):
+        loads.clear()
+        found = face_off(sides(several, "colours", names), ask(Query(text="red")), k=2)
+        assert [column.encoder for column in found.columns] == names == [column.encoder for column in found.answered]
+        counts.append(len(loads))
+    assert counts == [2] * 4  # three stay in memory, and the builds have left three
+
+
 def ask(query: Query):
     return lambda collection: query
 

@@ -166,6 +166,9 @@ class Collection:
         """Whether `encoder` answers without going online."""
         return self.shelf.has_weights(self.encoder_spec.name)
 
+    def encoder_is_loaded(self) -> bool:
+        return self.shelf.is_loaded(self.encoder_spec.name)
+
     def index(self, name: str, progress: Count = uncounted, anew: bool = False) -> Index:
         """Loaded, or built from the stored vectors. Raises UnknownName, BadQuery, NotInstalled.
 

@@ -64,7 +64,7 @@ class Library:
 
     def _shelf_of(self) -> tuple:
         """What shelves are made of."""
-        return self.store, self.encoder, self.has_weights, self.metric, self.device
+        return self.store, self.encoder, self.has_weights, self._encoders.__contains__, self.metric, self.device
 
     def hold(self, gallery: Gallery) -> None:
         """Takes in a gallery that lives in memory, under its name, until `let_go`. Nothing of it is stored."""

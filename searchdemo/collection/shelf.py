@@ -37,6 +37,7 @@ class Shelf:
     store: Store
     encoder: Callable[[str], Encoder]  # by name; raises NoWeights, BadArtifact
     has_weights: Callable[[str], bool]  # whether that encoder loads without going online
+    is_loaded: Callable[[str], bool]  # whether that encoder is in memory now
     metric: str = "ip"
     device: str | None = None  # None: the first GPU where there is one
     snapshots: Cache[Snapshot] = field(default_factory=lambda: Cache(8))

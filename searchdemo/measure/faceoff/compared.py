@@ -150,11 +150,14 @@ def face_off(
     Raises BadQuery for a k out of bounds; what else goes wrong is said by the columns.
     """
     check_k(k)
-    columns: list[Column] = []
+    answers: dict[int, tuple[Column, Query | None]] = {}
+    # Only some encoders stay loaded: those that are come first, because each one that is loaded puts another one out.
+    for number in sorted(range(len(taking_part)), key=lambda number: not _is_loaded(taking_part[number])):
+        answers[number] = _column(taking_part[number], ask, k, index, where, pictures, fetch, params)
+    columns = [answers[number][0] for number in range(len(taking_part))]
     asked: dict = {}
-    for side in taking_part:
-        column, query = _column(side, ask, k, index, where, pictures, fetch, params)
-        columns.append(column)
+    for number, side in enumerate(taking_part):
+        query = answers[number][1]
         if query is not None and side.collection is not None and not asked:
             asked = asked_of(query, side.collection, where)
     opened = [side.collection for side in taking_part if side.collection]
@@ -167,6 +170,10 @@ def face_off(
     ]
     name, fingerprint = (first.name, first.fingerprint) if first else ("", "")
     return FaceOff(name, fingerprint, k, index, tuple(columns), asked, tuple(notices))
+
+
+def _is_loaded(side: Side) -> bool:
+    return side.collection is not None and side.collection.encoder_is_loaded()
 
 
 def _column(
