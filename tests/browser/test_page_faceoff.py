@@ -56,6 +56,13 @@ def test_columns_marks_and_a_link(visit, served):
     expect(figures.first).to_contain_text("100 % (34 to 100) 2/2")
     expect(figures.first).to_contain_text("17 % (5 to 45) 2/12")
     expect(page.locator("#faceoff-columns [aria-pressed=true]")).to_have_count(6)  # two pictures in three columns
+    page.locator("#faceoff-all").click()
+    expect(page.locator("#faceoff-accuracy table")).to_be_visible()
+    page.locator("#k input[type=number]").fill("9")
+    page.locator("#k input[type=number]").press("Tab")
+    expect(page.locator("#faceoff-accuracy table")).to_have_count(0)  # it was of another k
+    page.locator("#k input[type=number]").fill("12")
+    page.locator("#k input[type=number]").press("Tab")
     search_words(page, "red")
     open_tab(page, "Face-off")
     expect(page.locator("#faceoff-columns [aria-pressed=true]")).to_have_count(0)

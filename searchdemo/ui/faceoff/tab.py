@@ -132,6 +132,8 @@ def add(page: Page) -> None:
     ask_all.click(
         sentence_errors(measured), [page.gallery, names, page.k], accuracy, concurrency_id=FACEOFF, api_name=False
     )
+    for changed in (page.gallery.change, names.change, page.k.change):  # the figures are of what was chosen before
+        changed(None, None, accuracy, js="() => ''")
     page.query.fill("face-off", show, [names, sheets], outputs, line, [names.input])
     quiet: dict[str, Any] = {"show_progress": "hidden", "queue": False}
     marking = {"fn": sentence_errors(mark), "inputs": [marked, on_show, sheets], "outputs": [figures, sheets]}
