@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import numpy as np
 import page_server
@@ -13,6 +14,7 @@ from gradio_client.exceptions import AppError
 from searchdemo import cli
 from searchdemo.collection.box import box_of
 from searchdemo.collection.query import Query
+from searchdemo.errors import BadQuery
 from searchdemo.measure.faceoff.question import answer as face_off
 from searchdemo.ui import api
 
@@ -96,6 +98,43 @@ def test_a_face_off_is_the_same_by_api_command_line_and_python(client, picture, 
         assert len(answer["columns"][0]["hits"]) == 4 and answer["advice"].startswith("Only bundled is built")
     two = client.predict(image=None, **asked | {"encoders": ["bundled", "resnet18"]}, text="red", api_name="/faceoff")
     assert [column["encoder"] for column in two["columns"]] == ["bundled", "resnet18"] and "said" in two["columns"][1]
+
+
+TEXTS = """t-shirt - a well-known car|re: red + 3:2|42|12 + 7|the "best" boat|"red - blue" + 2: “boat + car”|red + 🐶|🐶
+собака|#12|#1.5|#99999|#held-out-9999 + red|0: red|0: red + 0: blue|- red|- red - blue|1e9: red|nan: red|2:|- -|+|-
+10: red|11: red|red + 12345: blue|2: 3: red|red + #picture|"|“ ”|red	+ blue|＋ red － blue|#12 - #12|--text red
+-people red"""
+
+
+def test_any_text_is_the_same_query_by_api_command_line_and_python(client, capsys, monkeypatch):
+    collection = page_server.library().open("scenes", "bundled")
+    monkeypatch.setattr("searchdemo.cli.options.make_library", lambda arguments: page_server.library())
+
+    def answered(ask) -> dict | str:
+        try:
+            return ask() | {"timing": 0}
+        except (AppError, BadQuery) as error:
+            return str(error)
+
+    def typed(text: str) -> dict:
+        done = cli.main(["search", "--gallery", "scenes", "--index", "flat", "-k", "4", "--json", f"--text={text}"])
+        said = capsys.readouterr()
+        if done:
+            raise BadQuery(said.err.strip().removeprefix("searchdemo: "))
+        content = json.loads(said.out)
+        assert content.pop("stand_in")  # the command line alone says that this is the encoder of a test
+        return content
+
+    answers = {}
+    for text in re.split(r"[|\n]", TEXTS):
+        python = answered(lambda text=text: collection.search(Query(text=text), "flat", 4).to_json())
+        sent = answered(lambda text=text: client.predict(text=text, **WHAT, api_name="/search_by_text"))
+        assert (text, sent) == (text, python)
+        assert (text, answered(lambda text=text: typed(text))) == (text, python)
+        answers[text] = python
+    refused = [text for text, answer in answers.items() if isinstance(answer, str)]
+    assert {"- -", "2:", "+", "-", "#99999", "11: red", "0: red", "“ ”"} <= {*refused}
+    assert not {"- red", "- red - blue", "1e9: red", "10: red", "#12", "＋ red － blue"} & {*refused}
 
 
 @pytest.mark.parametrize(

@@ -227,7 +227,25 @@ def test_words_tiles_and_weights_make_one_query_whose_chips_and_text_are_one(as_
     assert f"text=-+%23{added}+%2B+green" in link
 
 
-def test_a_box_is_drawn_by_mouse_and_keys_and_cleared(as_opened, library):
+def finger_draws(page: Page, stage: dict, points: list[tuple[float, float]]) -> list[float] | None:
+    """Touches the query picture at these shares of its size, one after the other. The box after it, None without."""
+    page.evaluate("scrollTo(0, 0)")
+    devtools = page.context.new_cdp_session(page)
+    devtools.send("Emulation.setTouchEmulationEnabled", {"enabled": True})
+    for number, (x, y) in enumerate(points):
+        at = [{"x": stage["x"] + x * stage["width"], "y": stage["y"] + y * stage["height"]}]
+        kind = "touchMove" if number else "touchStart"
+        devtools.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": at})
+    devtools.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    devtools.send("Emulation.setTouchEmulationEnabled", {"enabled": False})
+    devtools.detach()
+    box = page.locator(".box")
+    if box.is_hidden():
+        return None
+    return box.evaluate("box => ['left', 'top', 'width', 'height'].map(side => parseFloat(box.style[side]) / 100)")
+
+
+def test_a_box_is_drawn_by_mouse_keys_and_finger_and_cleared(as_opened, library):
     page, number = as_opened, numbers(library.open("scenes", "bundled"))[2]
     picture = library.gallery("scenes").queries.encoded(number)
     page.locator("#image-examples .tile").nth(2).click()
@@ -250,6 +268,11 @@ def test_a_box_is_drawn_by_mouse_and_keys_and_cleared(as_opened, library):
         page.keyboard.press(key)
     query = Query(picture=picture, box=box_of("0.23,0.23,0.52,0.5"))
     expect_tiles(page, "image", found(library, query))
+    drawn = finger_draws(page, stage, [(0.9, 0.1), (0.6, 0.4), (0.3, 0.6)])  # across the box from outside
+    assert drawn == pytest.approx([0.3, 0.1, 0.6, 0.5], abs=0.02)
+    assert finger_draws(page, stage, [(0.6, 0.4), (0.55, 0.5)]) == pytest.approx([0.25, 0.2, 0.6, 0.5], abs=0.02)
+    page.get_by_role("button", name="Search with all of it").click()
+    assert finger_draws(page, stage, [(0.2, 0.2), (0.4, 0.6)]) is None  # it scrolls the page
     page.locator("#image-examples .tile").nth(1).click()  # another picture is searched with as a whole
     expect(page.locator(".box")).to_be_hidden()
     expect(page.locator("#image-answer")).to_contain_text("This picture became")
