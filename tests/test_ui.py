@@ -24,7 +24,7 @@ from searchdemo.ui.components.messages import sentence_errors
 from searchdemo.ui.components.query_picture import FOREIGN, QueryPicture, foreign, readable, source_of
 from searchdemo.ui.components.search_params import visibilities
 from searchdemo.ui.components.thumbnails import picture_data
-from searchdemo.ui.components.tiles import result_tiles
+from searchdemo.ui.components.tiles import by_terms, result_tiles
 from searchdemo.ui.demo import build_demo
 from searchdemo.ui.link import linked_value
 from searchdemo.ui.origin import HELD_OUT, PICTURE, ROW, WORDS, Origin, checked_template, given_words, query_of
@@ -244,7 +244,12 @@ def test_each_term_is_put_in_the_template(page):
     assert [(str(term), term.weight) for term in query.terms] == [("red", 1), ("boat", -0.5)]
     assert query.prompt == "a photo of a {}."
     tile = result_tiles(chosen.search(page.open(chosen), query))[0]
-    assert re.match(r"The score is [+-]\d\.\d+ by 1: red, [+-]\d\.\d+ by -0\.5: boat\. Cosine", tile.explained)
+    away = r"\(taken away: the picture is (like it, which lowers|unlike it, which raises) the score\)"
+    assert re.match(rf"The score is [+-]\d\.\d+ by 1: red, [+-]\d\.\d+ by -0\.5: boat {away}\. Cosine", tile.explained)
+    assert [share.term for share in tile.shares] == ["red", "less: boat"]
+    assert [share.lowers for share in tile.shares] == [share.adds[0] == "-" for share in tile.shares]
+    said = by_terms([("red", 1.0), ("boat", -0.5)], [0.4, -0.1])
+    assert said.endswith("-0.100 by -0.5: boat (taken away: the picture is like it, which lowers the score).")
 
 
 def test_a_link_sets_only_what_it_may():

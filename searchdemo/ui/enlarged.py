@@ -16,7 +16,7 @@ from searchdemo.galleries.base import Gallery
 from searchdemo.ui.components.messages import sentence_errors
 from searchdemo.ui.components.templates import render
 from searchdemo.ui.components.thumbnails import picture_url, shown_url
-from searchdemo.ui.components.tiles import Tiles, by_terms, file_name
+from searchdemo.ui.components.tiles import Tiles, by_terms, file_name, part_read
 from searchdemo.ui.mine import played
 from searchdemo.ui.page import Page, whole
 from searchdemo.ui.serving.arguments import event_value, nth, shown
@@ -39,12 +39,12 @@ class Enlarged:
         asked.then(None, drawn, None, js=render("why.js"))
 
     def of(self, tiles: Tiles, rows: gr.State) -> None:
-        """rows: (gallery, row) of each tile."""
+        """rows: (gallery, row, the part that matched, "x,y,width,height" or "" for the whole) of each tile."""
 
         def show(event: gr.EventData, rows: tuple) -> str:
-            gallery, row = nth(rows, event_value(event, "number"), "picture")
+            gallery, row, part = nth(rows, event_value(event, "number"), "picture")
             self._page.names(gallery, "bundled")  # another session's pictures are refused
-            return enlarged_html(self._page.library.gallery(gallery), row, self._page.is_own(gallery))
+            return enlarged_html(self._page.library.gallery(gallery), row, self._page.is_own(gallery), part)
 
         options = {"show_progress": "hidden", "queue": False, "trigger_mode": "always_last"}
         shown = tiles.enlarge(sentence_errors(show), rows, self._dialog, **options)
@@ -70,8 +70,8 @@ class Enlarged:
         return of | {"said": f"{found}{by}", "drops": found.drops.tolist(), "most": found.most, "box": found.box}
 
 
-def enlarged_html(gallery: Gallery, row: int, own: bool) -> str:
-    """own: whether the visitor may see the path of the file."""
+def enlarged_html(gallery: Gallery, row: int, own: bool, part: str = "") -> str:
+    """own: whether the visitor may see the path of the file; part: that matched best, drawn over the picture."""
     encoded, file, facts = gallery.pictures.encoded(row), gallery.file(row), gallery.pictures.facts(row)
     address = shown_url(gallery.blur(row))
     if encoded is not None:
@@ -91,5 +91,7 @@ def enlarged_html(gallery: Gallery, row: int, own: bool) -> str:
         facts = {"at": clock(frame.seconds)} | facts
         if own and frame.path is not None:
             video = played.address(gallery.name, row, frame)
+    if part:
+        facts = {"matched best": part_read(part)} | facts
     asks = {"gallery": gallery.name, "row": row} if encoded is not None else {}
-    return render("enlarged.html", name=name, address=address, video=video, facts=facts, asks=asks)
+    return render("enlarged.html", name=name, address=address, video=video, facts=facts, asks=asks, part=part)

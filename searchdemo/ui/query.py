@@ -154,10 +154,13 @@ class CurrentQuery:
         )
 
     def picks(self, tiles: Tiles, rows: gr.State, tab: str) -> None:
-        """A click on a tile searches with its picture, one on its corner enlarges it. rows: (gallery, row) of each."""
+        """A click on a tile searches with its picture, one on its corner enlarges it.
+
+        rows: (gallery, row, part that matched) of each
+        """
 
         def pick(clicked: dict, rows: tuple) -> tuple:
-            gallery, row = nth(rows, clicked.get("number"), "picture")
+            gallery, row, _ = nth(rows, clicked.get("number"), "picture")
             return self.row(self.page.library.gallery(gallery), row)
 
         self.picked(tiles, pick, [rows], tab)

@@ -21,7 +21,7 @@ class Results:
         """lesson: gets the drawing of what a score is."""
         line = Answer(elem_id=f"{prefix}-answer", min_height=96)
         tiles = Tiles("Nearest pictures: click one to search with it", elem_id=f"{prefix}-results", enlarges=True)
-        rows = gr.State(())  # (gallery, row) of each tile
+        rows = gr.State(())  # (gallery, row, part that matched) of each tile
         shown = [line, tiles, rows, *([lesson] if lesson else [])]
         self._page, self._with_lesson = page, lesson is not None
         page.query.follow(tab, self._show, shown, line)
@@ -38,7 +38,7 @@ class Results:
         if result.matching is not None:
             searched = f"{result.matching:,} pictures that meet the filter (of {len(collection):,})"
         said = answer_html(result, searched, what, chosen.index, INDEXES[chosen.index].exact, truth)
-        rows = tuple((chosen.gallery, hit.row) for hit in shown_hits(result))
+        rows = tuple((chosen.gallery, hit.row, hit.box) for hit in shown_hits(result))
         tiles = result_tiles(result, self._page.is_own(chosen.gallery))
         if not self._with_lesson:
             return said, tiles, rows

@@ -71,7 +71,7 @@ def add(page: Page) -> None:
         notes = [found.neighbors.notice, found.notice, training_note(collection.encoder_spec, chosen.gallery)]
         if collection.stand_in:
             notes.append("The weights were made for a test: the answer means nothing.")
-        shown = tuple((chosen.gallery, hit.row) for hit in found.neighbors.hits)
+        shown = tuple((chosen.gallery, hit.row, hit.box) for hit in found.neighbors.hits)
         tiles = shared_tiles(found, page.is_own(chosen.gallery))
         return verdict_html(found, truth, notes), bars_html(found, truth), tiles, shown
 

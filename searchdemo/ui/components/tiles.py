@@ -16,6 +16,15 @@ from searchdemo.ui.components.thumbnails import shown_url
 
 
 @dataclass(frozen=True)
+class Share:
+    """What a term adds to a score."""
+
+    term: str  # "less: people" of one that is taken away
+    adds: str  # "+0.320"
+    lowers: bool
+
+
+@dataclass(frozen=True)
 class Tile:
     picture: bytes | Blur | None  # None: a drawn tile with the caption
     caption: str
@@ -23,7 +32,7 @@ class Tile:
     explained: str = ""  # a sentence, shown on hover and on focus
     mark: str = ""  # "missed": an approximate index did not return it
     folder: str = ""  # of a person's own file
-    shares: tuple[tuple[str, str], ...] = ()  # (term, what it adds to the score)
+    shares: tuple[Share, ...] = ()  # of the score, by each term
     term: str = ""  # as which it can be added to the query: "#12"
     dimmed: bool = False  # probably nothing shows what was asked for
 
@@ -85,24 +94,34 @@ def result_tiles(result: SearchResult, own: bool = False) -> list[Tile]:
     return tiles
 
 
-def shares_of(terms: Sequence[tuple[str, float]], hit: Hit) -> tuple[tuple[str, str], ...]:
+def shares_of(terms: Sequence[tuple[str, float]], hit: Hit) -> tuple[Share, ...]:
     """None of a query of one term, whose share is all of the score."""
-    return tuple((term, f"{share:+.3f}") for (term, _), share in zip(terms, hit.shares, strict=False))
+    return tuple(
+        Share(f"less: {term}" if weight < 0 else term, f"{share:+.3f}", share < 0)
+        for (term, weight), share in zip(terms, hit.shares, strict=False)
+    )
 
 
 def by_terms(terms: Sequence[tuple[str, float]], shares: Sequence[float]) -> str:
-    """What each term adds to the score."""
-    each = (f"{share:+.3f} by {weight:g}: {term}" for (term, weight), share in zip(terms, shares, strict=True))
+    """What each term adds to the score, and which way one works that is taken away."""
+    each = []
+    for (term, weight), share in zip(terms, shares, strict=True):
+        said = f"{share:+.3f} by {weight:g}: {term}"
+        if weight < 0:
+            way = "like it, which lowers" if share < 0 else "unlike it, which raises"
+            said += f" (taken away: the picture is {way} the score)"
+        each.append(said)
     return f"The score is {', '.join(each)}."
 
 
 def part_named(box: str) -> str:
+    return f"Its part {part_read(box)}, matched best."
+
+
+def part_read(box: str) -> str:
     """ "0.5,0,0.5,0.5" as people read it."""
     x, y, width, height = (float(number) for number in box.split(","))
-    return (
-        f"Its part from {x:.0%} to {x + width:.0%} of the width, and {y:.0%} to {y + height:.0%} of the height, "
-        "matched best."
-    )
+    return f"from {x:.0%} to {x + width:.0%} of the width, and {y:.0%} to {y + height:.0%} of the height"
 
 
 def named(hit: Hit) -> str:

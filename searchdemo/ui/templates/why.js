@@ -7,7 +7,7 @@
   said.textContent = answered ? found.said : 'No answer came: ask again in a moment.';
   if (!answered || !found.most) return;
   // Drawn in the picture's own size, so that CSS lays both out in the same way. What carries little is dark.
-  const [picture, canvas] = [element.querySelector('.shown img'), element.querySelector('canvas')];
+  const [picture, canvas] = [element.querySelector('.shown img'), element.querySelector('.map')];
   const cells = document.createElement('canvas');
   [cells.width, cells.height] = [found.drops[0].length, found.drops.length];
   const dark = cells.getContext('2d').createImageData(cells.width, cells.height);
