@@ -225,6 +225,13 @@ def test_words_tiles_and_weights_make_one_query_whose_chips_and_text_are_one(as_
     expect_tiles(page, "text", found(library, Query(text=f"- #{added} + green", prompt=prompt)))
     link = copied_link(page)
     assert f"text=-+%23{added}+%2B+green" in link
+    size = page.viewport_size
+    page.set_viewport_size({"width": 390, "height": 1200})  # what the terms add does not widen the tiles
+    right = "each => each.getBoundingClientRect().right"
+    tiles = page.locator("#text-results ul")
+    assert tiles.locator("li").nth(2).evaluate(right) == pytest.approx(tiles.evaluate(right), abs=1)
+    expect(tiles.locator(".shares").first).to_contain_text("less: #")
+    page.set_viewport_size(size)
 
 
 def finger_draws(page: Page, stage: dict, points: list[tuple[float, float]]) -> list[float] | None:
