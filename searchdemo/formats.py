@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import struct
+from collections.abc import Iterator
 from functools import cache
 from io import BytesIO
 from pathlib import PurePath
@@ -115,7 +116,7 @@ def kind_of(file: IO[bytes], name: str) -> str:
     picture's, so that damaged pictures are told of. What is a video is one under any name.
     """
     start, suffix = file.read(START_BYTES), PurePath(name).suffix.lower()
-    formats = _possible(start[:16])
+    formats = list(_possible(start[:16]))
     is_video = WEAK.issuperset(formats) and bool(video.media_type(start))
     if suffix in suffixes() or _is_heif(start):
         return VIDEO if is_video else ""
@@ -142,11 +143,13 @@ def _is_heif(start: bytes) -> bool:
     return start[4:8] == b"ftyp" and start[8:12] in HEIF_BRANDS
 
 
-def _possible(prefix: bytes) -> list[str]:
+def _possible(prefix: bytes) -> Iterator[str]:
     """The formats that a file with these first 16 bytes may have, the likeliest first."""
     whole = prefix.ljust(16, b"\0")  # shorter ones make some of Pillow's functions raise
-    found = {name: not accept or accept(whole) for name, (_, accept) in readers().items()}
-    return [name for name, answer in found.items() if answer and not isinstance(answer, str)]  # a str says why not
+    for name, (_, accept) in readers().items():
+        answer = not accept or accept(whole)
+        if answer and not isinstance(answer, str):  # a str says why not
+            yield name
 
 
 def lazy_image(file: IO[bytes], name: str) -> Image.Image:

@@ -87,7 +87,7 @@ class Missed:
     exact: np.ndarray  # (k,) positions
     found: np.ndarray  # (k,) positions, MISSING at the end
     missed: frozenset[int]  # positions that the approximate index did not return
-    cell_ranks: dict[int, int] | None  # position -> nprobe at which its cell is visited; None when not an IVF
+    cell_ranks: dict[int, int] | None  # position of each missed -> nprobe that visits its cell; None when not an IVF
     remedy: Remedy | None  # None when nothing was missed, or no parameter helps
 
     def __str__(self) -> str:

@@ -1,5 +1,5 @@
 """The page's own share of a query: all but encoding and searching, and from a result to the message for the browser.
-Both are measured in a process of their own.
+Both are measured in a process of their own, and the message is written as gradio writes it, by orjson.
 
 The page lies above this room, so this file must not import it.
 """
@@ -18,6 +18,7 @@ import io, json, sys
 shown, repeats = map(int, sys.argv[1:])  # before what takes seconds to import
 
 import numpy as np
+import orjson
 from PIL import Image
 
 from searchdemo.measure.metrics import latency
@@ -39,7 +40,7 @@ def p50_ms(**picture):
 
     def shape():
         line = answer_html(result, "100,000 pictures", "picture", "ivf", False)
-        return json.dumps([line, grid.postprocess(result_tiles(result))])
+        return orjson.dumps([line, grid.postprocess(result_tiles(result))]).decode()
 
     return latency(shape, repeats).p50_ms
 
@@ -64,6 +65,7 @@ from pathlib import Path
 gallery, encoder, data_dir, own, repeats = sys.argv[1:]
 
 import numpy as np
+import orjson
 
 from searchdemo.collection.library import Library
 from searchdemo.collection.query import Query
@@ -89,7 +91,7 @@ for turn in range(int(repeats) + warm_up):  # another picture at each turn: noth
         line = answer_html(result, f"{len(collection):,} pictures", "picture", INDEX, False)
         nearest = collection.vectors.take(np.array([result.hits[0].position]))[0]
         lesson = lesson_html(result.vector, nearest, "the nearest")
-        json.dumps([line, grid.postprocess(result_tiles(result)), lesson])
+        orjson.dumps([line, grid.postprocess(result_tiles(result)), lesson]).decode()
         shaped, timing = (time.perf_counter() - searched) * 1000, result.timing
         outside = (searched - started) * 1000 - sum(dataclasses.astuple(timing))
         own = {

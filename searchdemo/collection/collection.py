@@ -266,7 +266,7 @@ class Collection:
         timing = Timing(embedded.preprocess_ms, embedded.encode_ms, search_ms, fetch_ms)
         comparison = None
         if compare and hits and not searched.spec.exact and not few:
-            comparison = self._comparison(embedded, index, wanted, found[0], only, pictures, params)
+            comparison = self._comparison(embedded, searched, wanted, found[0], only, pictures, params)
         count = None if meeting is None else int(np.count_nonzero(meeting))
         terms = tuple((str(term), term.weight) for term in embedded.terms) if query.composed else ()
         return SearchResult(hits, timing, notice, embedded.vector[0], comparison, count, terms, likely)
@@ -274,7 +274,7 @@ class Collection:
     def _comparison(
         self,
         embedded: Embedded,
-        index: str,
+        index: Index,
         k: int,
         found: np.ndarray,
         only: np.ndarray | None,
@@ -282,7 +282,7 @@ class Collection:
         params: dict[str, int],
     ) -> Comparison:
         exact, exact_ms, _ = exact_once(self, embedded.vector, k, only)
-        missed = compared(exact, found, self.index(index), embedded.vector, params, only)
+        missed = compared(exact, found, index, embedded.vector, params, only)
         lost = np.array([[position for position in exact if position in missed.missed]], np.int64)
         return Comparison(missed, self.hits(embedded, lost, pictures) if lost.size else (), exact_ms)
 
@@ -297,7 +297,8 @@ class Collection:
 
     def _left(self, query: Query | None, meeting: np.ndarray | None) -> np.ndarray | None:
         itself = [] if query is None else [self.position(row) for row in query.rows]
-        return without(len(self), np.union1d(self.snapshot.gone, itself).astype(np.int64), meeting)
+        out = np.append(self.snapshot.gone, itself) if itself else self.snapshot.gone
+        return without(len(self), out, meeting)
 
     def exact(self, vector: np.ndarray, k: int, only: np.ndarray | None = None) -> np.ndarray:
         """Positions (k,) of the nearest to a query (1, dim) among the allowed; fewer where there are not k."""

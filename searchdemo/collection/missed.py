@@ -25,9 +25,12 @@ def compared(
     only: (n,) bool, the positions that an answer may hold; None: all
     """
     missed = frozenset(exact.tolist()) - frozenset(found.tolist())
-    ranks = index.cell_ranks(query[0], exact)
-    by_position = None if ranks is None else dict(zip(exact.tolist(), ranks.tolist(), strict=True))
-    remedy = _remedy(index, query, exact, len(exact) - len(missed), by_position, params, only) if missed else None
+    if not missed:  # all cells need not be ranked to tell of none
+        return Missed(exact, found, missed, None if index.cells() is None else {}, None)
+    lost = np.array(sorted(missed))
+    ranks = index.cell_ranks(query[0], lost)
+    by_position = None if ranks is None else dict(zip(lost.tolist(), ranks.tolist(), strict=True))
+    remedy = _remedy(index, query, exact, len(exact) - len(missed), by_position, params, only)
     return Missed(exact, found, missed, by_position, remedy)
 
 

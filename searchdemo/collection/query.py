@@ -62,7 +62,7 @@ class Query:
             return Term(ROW, self.row)
         return Term(HELD_OUT, self.held_out) if self.held_out is not None else None
 
-    @property
+    @cached_property
     def counting(self) -> tuple[Term, ...]:
         """The terms that count: one of weight 0 is as good as absent. Raises BadQuery where none is left."""
         if counting := tuple(term for term in self.terms if term.weight):

@@ -25,4 +25,5 @@ def rescored(queries: np.ndarray, vectors: Vectors, found: np.ndarray) -> Neighb
         cosines[part] = vectors.scores(queries[part], np.maximum(found[part], 0))
     cosines[found == MISSING] = -np.inf
     order = np.lexsort((found, -cosines), axis=1)
-    return Neighbors(np.take_along_axis(found, order, axis=1), np.take_along_axis(cosines, order, axis=1))
+    each = np.arange(len(found))[:, None]
+    return Neighbors(found[each, order], cosines[each, order])

@@ -79,7 +79,9 @@ class DatasetCopy(Copy):
         return len(self._images)
 
     def read(self, position: int) -> bytes | None:
-        return picture_bytes(self._images[position].as_py(), self._folder)
+        image = self._images[position]
+        stored = image["bytes"].as_py()  # without a string of its path, which is made only where it has to be read
+        return picture_bytes(image.as_py(), self._folder) if stored is None else stored
 
     def read_all(self) -> Iterator[bytes | None]:
         for start in range(0, len(self), BATCH):

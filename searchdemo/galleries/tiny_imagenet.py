@@ -126,11 +126,14 @@ class MatchedCopy:
         self.where, self.revision = copy.where, copy.revision
         self._rows, self._copy = rows, copy
         self._matching: Cache[tuple[np.ndarray, str]] = Cache(1)
+        self._positions: np.ndarray | None = None  # of `_matched`, for the twelve reads of each answer
 
     def read(self, row: int) -> bytes | None:
         """row: counts through the gallery, then through the queries."""
-        position = self._matched[0][row]
-        return None if position == ABSENT else self._copy.read(int(position))
+        if self._positions is None:
+            self._positions = self._matched[0]
+        position = int(self._positions[row])
+        return None if position == ABSENT else self._copy.read(position)
 
     def has(self, row: int) -> bool:
         return bool(self._matched[0][row] != ABSENT)

@@ -54,8 +54,9 @@ class ByteIndex(FaissIndex):
         for rows in blocks():
             rounded = np.rint(rows / self._steps)
             codes.add(rounded)
-            self._longest = max(self._longest, longest(rounded))
-            self._left = np.maximum(self._left, longest(rows - rounded * self._steps))  # with a NaN, no bound holds
+            self._longest = max(self._longest, lengths(rounded).max(initial=0))
+            left = lengths(rows - rounded * self._steps).max(initial=0)
+            self._left = np.maximum(self._left, left)  # of a NaN, which leaves no bound, too
         # What float32 rounds in sums of dim products, here and where the rows are scored exactly.
         self._float_error = dim * 2.0**-22
         super().__init__(SPEC, codes, codes.ntotal * dim)
@@ -64,14 +65,13 @@ class ByteIndex(FaissIndex):
         scaled = queries.astype(np.float64) * self._steps
         steps = np.maximum(np.abs(scaled).max(axis=1, keepdims=True), 1e-30) / HIGHEST
         rounded = np.rint(scaled / steps)
-        left = np.linalg.norm(scaled - rounded * steps, axis=1) * self._longest
-        error = left + np.linalg.norm(queries, axis=1) * self._left + self._float_error
+        error = lengths(scaled - rounded * steps) * self._longest + lengths(queries) * self._left + self._float_error
         products, rows = self.index.search(rounded.astype(np.float32), k, params=params)
         bounds = (products * steps + error[:, None]).astype(np.float32)
         bounds[rows == MISSING] = -np.inf
         return rows, bounds
 
 
-def longest(rows: np.ndarray) -> float:
-    """The length of the longest of (m, dim); not a number where one is none."""
-    return float(np.sqrt(np.einsum("nd,nd->n", rows, rows).max(initial=0)))
+def lengths(rows: np.ndarray) -> np.ndarray:
+    """(m,) of rows (m, dim)."""
+    return np.sqrt(np.einsum("nd,nd->n", rows, rows))
