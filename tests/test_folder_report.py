@@ -285,6 +285,9 @@ def test_what_is_excluded_is_remembered_with_the_folder(tmp_path):
     (tmp_path / "mine").rename(tmp_path / "moved")
     gallery = read(tmp_path / "moved")
     assert gallery.pictures.paths == ["a.png"] and gallery.report.left_out == {"excluded folder": 1}
+    Catalog().exclude(tmp_path / "moved", ["*.png"])
+    with pytest.raises(NoPictures, match="; build it with --exclude '' to take what was excluded"):
+        read(tmp_path / "moved")
     Catalog().exclude(tmp_path / "moved", [""])
     assert read(tmp_path / "moved").pictures.paths == ["a.png", "drafts/b.png"]
 

@@ -24,7 +24,7 @@ from searchdemo.galleries.described import Described, described
 from searchdemo.galleries.folder_pictures import FolderPictures
 from searchdemo.galleries.looked import Looked, numbered
 from searchdemo.galleries.report import GalleryReport
-from searchdemo.galleries.walk import File, Listing, walk
+from searchdemo.galleries.walk import EXCLUDED, File, Listing, walk
 from searchdemo.types import Count
 
 
@@ -115,4 +115,6 @@ def _nothing(source: Source, report: GalleryReport) -> str:
     fix = (
         "put JPEG, PNG or WebP files in it" if source.kind == "folder" else "name JPEG, PNG or WebP files, one per line"
     )
+    if any(what.startswith(EXCLUDED) for what in report.left_out):
+        fix = f"build it with --exclude '' to take what was excluded, or {fix}"
     return f"{holds}; {fix}." + (f" {' '.join(more)}" if more else "")

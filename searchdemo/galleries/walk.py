@@ -14,6 +14,7 @@ from pathlib import Path
 
 from searchdemo.galleries.kept_folders import kept_by_program
 
+EXCLUDED = "excluded"
 TAKEN_ALREADY = "link to a folder that is taken already"
 
 
@@ -93,7 +94,7 @@ def _look(
     elif entry.name.startswith("."):
         listing.left_out["hidden file"] += 1
     elif any(fnmatchcase(path, pattern) or fnmatchcase(entry.name, pattern) for pattern in exclude):
-        listing.left_out[f"excluded {'folder' if is_folder else 'file'}"] += 1
+        listing.left_out[f"{EXCLUDED} {'folder' if is_folder else 'file'}"] += 1
     elif is_folder:
         (links if entry.is_symlink() else folders).append(path)
     elif stat.S_ISREG(found.st_mode):
