@@ -64,6 +64,19 @@ def test_a_requirements_file_is_the_package_with_an_extra(file, extra):
     assert required(file) == declared(extra)
 
 
+def test_the_lock_has_what_the_tests_need_by_version_and_hash():
+    locked = {}
+    for line in (ROOT / "requirements-locked.txt").read_text().splitlines():
+        if not line.startswith("#"):
+            name, version = re.fullmatch(r"(\S+)==([^\s+]+) --hash=sha256:[0-9a-f]{64}", line).groups()
+            locked[canonicalize_name(name)] = version
+    machine = {"sys_platform": "linux", "platform_machine": "x86_64", "python_version": "3.11"}
+    for needed in map(Requirement, required("requirements-dev.txt")):
+        if needed.marker is None or needed.marker.evaluate(machine):
+            version = locked.get(canonicalize_name(needed.name))
+            assert version and needed.specifier.contains(version), f"{needed} is not in the lock: run `make lock`"
+
+
 def test_the_requirements_for_a_gpu_differ_by_faiss_alone():
     differ = required("requirements-gpu.txt") ^ required("requirements.txt")
     assert {Requirement(line).name for line in differ} == {"faiss-gpu", "faiss-cpu"}
