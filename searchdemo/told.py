@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import sqlite3
 import subprocess
+from pathlib import Path
 
 HOME = "set SEARCHDEMO_HOME to another folder"
 NETWORK = (
@@ -74,6 +75,8 @@ def sentence(error: BaseException) -> str | None:
         return f"A library cannot be loaded ({_said(error)}): install what is missing, or install searchdemo again."
     if isinstance(error, FileNotFoundError) and "temporary directory" in (error.strerror or ""):
         return f"Temporary files have no place ({error.strerror}): set TMPDIR to a folder that can be written to."
+    if isinstance(error, FileNotFoundError) and error.filename is None and not _has_current_folder():
+        return f"The current folder was deleted ({error.strerror}): change to one that is there."
     if isinstance(error, OSError) and error.errno in FIXES:
         return f"{_place(error)} ({error.strerror}): {FIXES[error.errno]}."
     if _is_of_the_net(error):
@@ -83,6 +86,14 @@ def sentence(error: BaseException) -> str | None:
     if isinstance(error, (RuntimeError, subprocess.SubprocessError, UnicodeError)):
         return f"A library gave up ({_said(error)}): try again; {DEBUG}."
     return None
+
+
+def _has_current_folder() -> bool:
+    try:
+        Path.cwd()
+        return True
+    except FileNotFoundError:
+        return False
 
 
 def _place(error: OSError) -> str:

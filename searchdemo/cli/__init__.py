@@ -21,6 +21,7 @@ from typing import Any
 from searchdemo import __version__, temporary
 from searchdemo.cli import app, audit, bench, build, export, faceoff, knn, push, search, take_in, watch
 from searchdemo.cli import list as list_all
+from searchdemo.errors import NotWritten
 from searchdemo.guard import DEBUG, guarded
 
 # One module per command: its docstring is its help, `add_options` adds its options, and `run` returns an Answer, or
@@ -55,6 +56,10 @@ def run(words: Sequence[str]) -> int:
         logging.getLogger("searchdemo").setLevel(logging.INFO)
     answer = COMMANDS[arguments.command].run(arguments)
     if answer is not None:
+        if sys.stdout is None:
+            raise NotWritten(
+                "The answer has no place: the standard output is closed. Send it to a file or to /dev/null."
+            )
         print(json.dumps(answer.content, indent=1) if arguments.json else answer.text, flush=True)
         if answer.error:
             raise answer.error

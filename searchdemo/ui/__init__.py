@@ -21,12 +21,13 @@ def launch(
     data_dir: a copy of tiny-ImageNet
     out_dir: where builds go; None: the person's cache folder
     host: the address to serve at; None: GRADIO_SERVER_NAME, else this machine alone
-    Raises NoPictures (data_dir holds none), UnknownName, BadQuery (the port is taken).
+    Raises NoPictures (data_dir holds none), UnknownName, BadQuery (the port is taken, or memory is limited).
     """
     from searchdemo.encoders import zero_gpu
-    from searchdemo.ui.surroundings import address, check_port, prepare
+    from searchdemo.ui.surroundings import address, check_memory, check_port, prepare
 
     prepare()
+    check_memory()
     zero_gpu.prepare()
     check_port(address(host), port)
     gc.disable()  # nothing of what follows goes away before the page does

@@ -18,6 +18,7 @@ NUMBERS = (
     "GRADIO_ANALYTICS_MAX_EVENTS",
     "GRADIO_DEBUG",
 )
+ADDRESSED = 2 * 10**9  # bytes; the page peaked at 1.8 GB on two cores, most of it not resident
 HERE = ("localhost", "127.0.0.1", "::1")  # gradio asks its own page once, before it says that it is there
 
 
@@ -37,6 +38,26 @@ def prepare(environ: MutableMapping[str, str] = os.environ) -> None:
     if "GRADIO_TEMP_DIR" not in environ:  # gradio's own is for all users of a machine, and stays
         environ["GRADIO_TEMP_DIR"] = str(temporary.folder() / "gradio")
         tempfile.tempdir = str(temporary.folder())  # parts of uploads, too
+
+
+def check_memory() -> None:
+    """Raises BadQuery for a limit under which libraries crash while they are loaded."""
+    limit = memory_limit()
+    if limit is not None and limit < ADDRESSED:
+        raise BadQuery(
+            f"This process may address {limit:,} bytes of memory (ulimit -v), and the page needs {ADDRESSED:,}: "
+            "raise the limit."
+        )
+
+
+def memory_limit() -> int | None:
+    """Bytes of address space that this process may have; None where the system sets no limit."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    return None if limit == resource.RLIM_INFINITY else limit
 
 
 def address(host: str | None) -> str | None:

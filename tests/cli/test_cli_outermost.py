@@ -10,6 +10,7 @@ import sqlite3
 import ssl
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -129,6 +130,17 @@ def test_output_that_cannot_be_written():
     code, said = ended("$S --help | true")
     assert (code, said) in [(0, ""), (141, "")]
     assert ended("$S --version >&-")[0] == 0
+    code, said = ended("$S list >&-")
+    assert code == BAD_INPUT and said.startswith("searchdemo: The answer has no place: the standard output is closed.")
+
+
+def test_a_current_folder_that_was_deleted_is_told(tmp_path, monkeypatch):
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    with pytest.raises(FileNotFoundError) as raised:
+        Path.cwd()
+    assert sentence(raised.value).startswith("The current folder was deleted (No such file or directory): change to")
 
 
 def test_a_home_that_is_a_file(tmp_path):

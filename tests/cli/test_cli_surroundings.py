@@ -18,6 +18,7 @@ from searchdemo import cli, temporary
 from searchdemo.bench.child import answers, free_port
 from searchdemo.errors import BadQuery
 from searchdemo.files import own_folder
+from searchdemo.ui import surroundings
 from searchdemo.ui.start import hub_within_reach
 from searchdemo.ui.surroundings import address, check_port, prepare
 from tests.cli_tools import ROOT
@@ -154,6 +155,15 @@ def test_an_address_that_is_none_counts_as_out_of_reach(proxy, monkeypatch):
     monkeypatch.delenv("http_proxy")
     monkeypatch.setenv("HF_ENDPOINT", proxy)
     assert not hub_within_reach()
+
+
+def test_a_page_that_may_address_too_little_memory_is_refused(monkeypatch):
+    """Libraries crashed while they were loaded."""
+    monkeypatch.setattr(surroundings, "memory_limit", lambda: 900_000_000)
+    with pytest.raises(BadQuery, match=r"900,000,000 bytes of memory \(ulimit -v\), and the page needs 2,000,000,000"):
+        surroundings.check_memory()
+    monkeypatch.setattr(surroundings, "memory_limit", lambda: None)
+    surroundings.check_memory()
 
 
 def test_names_that_the_terminal_cannot_show_are_escaped(monkeypatch):
