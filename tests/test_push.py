@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,6 +16,8 @@ from searchdemo.collection.query import Query
 from searchdemo.collection.store import Store
 from searchdemo.errors import BadArtifact, BadQuery, NoPictures, SearchDemoError
 from searchdemo.galleries import packed
+from searchdemo.measure.cards import RunCard, own_cards, save
+from searchdemo.ui.tradeoffs.cards import held_with, listed
 from tests.damage import damaged, files, pairs, restored
 from tests.living import three_colours
 from tests.loopback_hub import PushedHub, nobody
@@ -74,6 +77,23 @@ def test_somebody_else_opens_it_without_embedding(built, world, hub, theirs):
     assert opened.shelf.calibration(opened.artifact, opened.snapshot) == CURVE
     assert opened.evaluate("ivf", (5,)).accuracies[0].top1 == built.evaluate("ivf", (5,)).accuracies[0].top1
     assert opened.gallery.caption(7) == "number 7" and opened.gallery.pictures.encoded(0) is None
+
+
+def test_its_run_cards_are_offered_with_it(built, hub, theirs, monkeypatch, tmp_path):
+    monkeypatch.setenv("SEARCHDEMO_HOME", str(tmp_path / "home"))
+    parts = {"points": [{"index": "flat", "recall_10": 1.0}]}
+    card = RunCard("tradeoff", "colours", "mean-colour", parts, {"vectors": 300}, {}, machine={"name": "<b>theirs"})
+    broken = card.to_json() | {"machine": []}
+    push(built, "me/colours", "mit", {"tradeoff.json": card.to_json(), "a.json": broken, "b.json": {"a": 1}})
+    library = Library(theirs)
+    library.gallery("hub:me/colours")
+    held = held_with(library, "hub:me/colours")
+    assert [(one.gallery, one.parts) for one in held] == [("hub:me/colours", parts)]
+    own = [entry for entry in listed(held=held) if not entry.shipped]
+    assert len(own) == 1 and "<b>theirs" in own[0].label
+    save(mine := replace(held[0], machine={"name": "mine"}), own_cards())
+    assert [entry.card for entry in listed(held=held) if not entry.shipped] == [mine]
+    assert held_with(library, "colours") == []
 
 
 def test_parts_of_pictures_go_with_them(world, hub, theirs):

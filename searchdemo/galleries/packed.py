@@ -4,7 +4,7 @@
     vectors/         manifest.json, the vectors and the held-out queries as a build left them, map, calibration
     items.json       labels, captions and file names; queries.json: of the held-out queries
     blurs.npy        (n, 24) uint8, where the gallery has them; pictures.zip only where somebody asked for it
-    cards/           run cards
+    cards/           run cards, which Trade-offs offers
 
 A revision is fetched whole, checked, and then put into place in one go, beside what is built here.
 """
@@ -33,6 +33,7 @@ KIND, FORMAT = "hub", 1
 PACK, VECTORS = "pack.json", "vectors"
 MANIFEST = f"{VECTORS}/manifest.json"
 ITEMS, QUERIES, BLURS, PICTURES = "items.json", "queries.json", "blurs.npy", "pictures.zip"
+CARDS = "pack/cards"  # where they lie here, in the folder of the gallery
 NAME = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*", re.ASCII)
 REVISION = re.compile(r"[\w-][\w.-]*", re.ASCII)
 

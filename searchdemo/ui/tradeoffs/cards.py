@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from searchdemo import assets
 from searchdemo.collection.library import Library
 from searchdemo.collection.store import Key
-from searchdemo.errors import UnknownName
+from searchdemo.errors import BadArtifact, UnknownName
+from searchdemo.galleries import packed
 from searchdemo.measure import cards as run_card
 from searchdemo.measure.cards import RunCard
 from searchdemo.ui.mine.galleries import UPLOAD
 
 BENCHMARK, PEERS = "tradeoff", "peers"
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -75,13 +79,34 @@ def pair_of(library: Library, key: Key) -> Pair:
     )
 
 
+def held_with(library: Library, gallery: str) -> list[RunCard]:
+    """Cards that go with a gallery: those of one in memory, and those that were pushed to the hub with it."""
+    return [*library.measured(gallery), *_pushed(library, gallery)]
+
+
+def _pushed(library: Library, gallery: str) -> Iterator[RunCard]:
+    """Somebody else wrote them: what is no card is passed over."""
+    kind, _, argument = gallery.partition(":")
+    if kind != packed.KIND:
+        return
+    for path in sorted((library.store.own / packed.folder_of(argument) / packed.CARDS).glob("*.json")):
+        try:
+            card = run_card.load(path)
+        except BadArtifact as error:
+            log.warning("%s", error)
+            continue
+        if all(isinstance(part, dict) for part in (card.parts, card.settings, card.subject, card.machine)):
+            yield replace(card, gallery=gallery)
+
+
 def listed(benchmark: str = BENCHMARK, held: Sequence[RunCard] = ()) -> list[Listed]:
     """The person's own cards, the newest first, then the cards that ship.
 
-    held: cards that are kept in memory with the visitor's own pictures
+    held: cards that go with the gallery, see `held_with`; the person's own take their place
     """
     own = [*run_card.cards(run_card.own_cards(), benchmark=benchmark)]
-    own += [card for card in held if card.benchmark == benchmark]
+    measured = {card.path for card in own}
+    own += [card for card in held if card.benchmark == benchmark and card.path not in measured]
     own.sort(key=lambda card: card.at, reverse=True)
     shipped = run_card.cards(assets.CARDS, benchmark=benchmark)
     return [*(Listed(card, False) for card in own), *(Listed(card, True) for card in shipped)]

@@ -17,7 +17,7 @@ from searchdemo.ui.components.messages import sentence_errors
 from searchdemo.ui.components.plots import log_scale
 from searchdemo.ui.components.templates import render
 from searchdemo.ui.page import LAST, Page
-from searchdemo.ui.tradeoffs.cards import Pair, first_of, listed, pair_of
+from searchdemo.ui.tradeoffs.cards import Pair, first_of, held_with, listed, pair_of
 from searchdemo.ui.tradeoffs.triplets import metric
 
 log = logging.getLogger(__name__)
@@ -49,7 +49,7 @@ def add(page: Page) -> None:
     def fill(gallery: str, encoder: str) -> str:
         page.choice(gallery, encoder, "brute", 1)  # refuses names that are not offered
         pair = pair_of(page.library, page.key(gallery, encoder))
-        return found_html(pair, page.library.gallery(gallery).private, page.library.measured(gallery))
+        return found_html(pair, page.library.gallery(gallery).private, held_with(page.library, gallery))
 
     events = [page.demo.load, page.built.change, page.gallery.change, page.encoder.change]
     gr.on(events, sentence_errors(fill), [page.gallery, page.encoder], shown, **LAST)

@@ -98,7 +98,7 @@ def add(page: Page) -> None:
         pair = pair_of(asked.gallery, asked.encoder)
         if not asked.key:
             return warning_html(tradeoff_cards.damaged()), hint(NO_CARD), "", others_of([]), *updates(Setting("")), ""
-        held = page.library.measured(asked.gallery)
+        held = tradeoff_cards.held_with(page.library, asked.gallery)
         card = tradeoff_cards.chosen(asked.key, held)
         shown, warned = asked.drawn(card), tradeoff_cards.warning(card, pair, tradeoff_cards.listed(held=held))
         setting = recommended(card, asked, pair)
@@ -117,7 +117,7 @@ def add(page: Page) -> None:
     def shown_setting(dot: str, asked: Asked) -> Setting:
         """Of the dot that the visitor chose, else the recommended one. Raises UnknownName, BadQuery."""
         pair = pair_of(asked.gallery, asked.encoder)
-        card = tradeoff_cards.chosen(asked.key, page.library.measured(asked.gallery))
+        card = tradeoff_cards.chosen(asked.key, tradeoff_cards.held_with(page.library, asked.gallery))
         return chosen(card, dot, asked, pair) if dot else recommended(card, asked, pair)
 
     def updates(setting: Setting) -> tuple:
@@ -144,7 +144,10 @@ def add(page: Page) -> None:
 
     def follow(gallery: str, encoder: str, linked: str = "") -> tuple:
         """Values of cards and encoders."""
-        pair, there = pair_of(gallery, encoder), tradeoff_cards.listed(held=page.library.measured(gallery))
+        pair, there = (
+            pair_of(gallery, encoder),
+            tradeoff_cards.listed(held=tradeoff_cards.held_with(page.library, gallery)),
+        )
         own = [entry for entry in there if entry.key == linked and pair.owns(entry.card)]
         offered = gr.update(
             choices=[(entry.label, entry.key) for entry in there], value=tradeoff_cards.first_of(own or there, pair)
@@ -174,7 +177,7 @@ def add(page: Page) -> None:
             for sentence in run.watch():
                 yield hint(sentence), gr.update(visible=True)
             measured, pair = run.done.result(), tradeoff_cards.pair_of(page.library, run.key)
-            held = page.library.measured(run.key.gallery)
+            held = tradeoff_cards.held_with(page.library, run.key.gallery)
             said = " ".join([finished(run, measured), tradeoff_cards.where_it_is(measured, pair, held)])
         except SearchDemoError as error:
             said = str(error)
