@@ -10,11 +10,19 @@ from pathlib import Path
 
 import page_server
 import pytest
+from playwright.sync_api import expect
+
+from searchdemo.collection.query import Query
+from searchdemo.indexes.base import NPROBE
+from searchdemo.ui import tab_image
+from searchdemo.ui.examples import numbers
+from searchdemo.ui.page import INDEX
+from tests.browser.tools import choose, found, open_tab, set_slider
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 HOW_TO_GET = "no Chromium: apt-get install chromium (or set SEARCHDEMO_CHROMIUM to one)"
 VIEWPORT = (1280, 2400)  # tall, because pictures out of sight are not loaded
-WAIT_MS = 60_000  # for anything to appear; generous, because both processors may be busy
+WAIT_MS = 120_000  # for anything to appear; generous, because both processors may be busy
 
 
 def pytest_collection_modifyitems(items):
@@ -39,7 +47,7 @@ def chromium() -> Iterator:
     path = os.environ.get("SEARCHDEMO_CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
     if path is None:
         (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(HOW_TO_GET)
-    from playwright.sync_api import expect, sync_playwright
+    from playwright.sync_api import sync_playwright
 
     expect.set_options(timeout=WAIT_MS)  # it does not heed the time-out of the context
     with sync_playwright() as playwright:
@@ -127,6 +135,25 @@ def shared_page(once_opened, long_visit):
     once_opened.bring_to_front()
     yield once_opened
     assert long_visit.wrong == []
+
+
+@pytest.fixture
+def as_opened(shared_page, library):
+    """The first example is searched in all of scenes, with the values that the sidebar starts with."""
+    page, first = shared_page, numbers(library.open("scenes", "bundled"))[0]
+    open_tab(page, tab_image.TITLE)
+    for field, name in (("Gallery", "scenes"), ("Encoder", "bundled"), ("Index", INDEX)):
+        if page.get_by_label(field, exact=True).input_value() != name:
+            choose(page, field, name)
+    for slider, value in (("k", 12), ("nprobe", NPROBE.default)):
+        if page.locator(f"#{slider} input[type=range]").input_value() != str(value):
+            set_slider(page, slider, value)
+    page.locator("#image-examples .tile").first.click()
+    expect(page.locator("#query")).to_contain_text(f"held-out picture {first:,} of scenes")
+    wanted = found(library, Query(picture=library.gallery("scenes").queries.encoded(first)))
+    scores = page.locator("#image-results .tile:not(.missed) .score")
+    expect(scores).to_have_text([tile.split()[-1] for tile in wanted])
+    return page
 
 
 @pytest.fixture

@@ -7,13 +7,26 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.tools import choose, open_tab, set_slider
+from searchdemo.collection.query import Query
+from searchdemo.ui.examples import numbers
+from searchdemo.ui.page import INDEX
+from searchdemo.ui.tab_classify import PLAIN, WEIGHTED, K
+from tests.browser.tools import choose, open_tab, remove_picture, set_slider
 
 
 @pytest.fixture
-def tab(browser_page) -> Page:
-    open_tab(browser_page, "Classify")
-    return browser_page
+def tab(as_opened, library) -> Page:
+    """The first example by 20 neighbours, weighted, as the tab starts."""
+    page = as_opened
+    open_tab(page, "Classify")
+    page.get_by_label(WEIGHTED, exact=True).check()
+    if page.locator("#classify-k input[type=range]").input_value() != str(K):
+        set_slider(page, "classify-k", K)
+    collection = library.open("scenes", "bundled")
+    first = library.gallery("scenes").queries.encoded(numbers(collection)[0])
+    voted = collection.classify(Query(picture=first), INDEX, K).shares
+    expect(page.locator("#classify-neighbours .score")).to_have_text([f"{100 * share:.2f} %" for share in voted])
+    return page
 
 
 def shares(page: Page) -> list[str]:
@@ -47,7 +60,7 @@ def test_an_uploaded_picture_has_no_truth_and_a_plain_vote_counts_each_once(tab,
     verdict = tab.locator("#classify-verdict .verdict")
     expect(verdict).to_contain_text("of the vote")
     expect(verdict).not_to_contain_text("truth")
-    tab.get_by_label("plain: each counts once").check()
+    tab.get_by_label(PLAIN).check()
     expect(tab.locator("#classify-neighbours .score").first).to_have_text("5.00 %")
     assert set(shares(tab)) == {"5.00 %"}
     tab.locator("#classify-neighbours .tile").nth(1).click()  # a neighbour can be searched with, as any result
@@ -63,7 +76,7 @@ def test_the_verdict_follows_the_sidebar_and_the_tab_of_the_query(tab):
     choose(tab, "Encoder", "bundled")
     expect(verdict).to_be_visible()
     open_tab(tab, "Image search")
-    tab.locator("#query-picture").get_by_label(re.compile("Remove Image|Clear")).first.click()
+    remove_picture(tab)
     expect(tab.locator("#query")).to_contain_text("No query yet")
     open_tab(tab, "Classify")
     expect(tab.locator("#classify-verdict")).to_contain_text("There is no query yet")
@@ -74,12 +87,3 @@ def test_a_number_of_neighbours_counts_at_once(tab):
     assert len(shares(tab)) == 20
     set_slider(tab, "classify-k", 7)
     expect(tab.locator("#classify-neighbours .tile")).to_have_count(7)
-
-
-def test_on_a_mobile_phone_the_verdict_comes_before_the_settings(visit, page_url):
-    page = visit.open(page_url, size=(390, 2400))
-    open_tab(page, "Classify")
-    page.locator("#classify-neighbours .tile").first.wait_for()
-    parts = [page.locator(f"#classify-{part}") for part in ("verdict", "settings", "neighbours")]
-    tops = [part.bounding_box()["y"] for part in parts]
-    assert tops == sorted(tops)

@@ -27,7 +27,7 @@ def first_cells(page: Page) -> list[str]:
     return [text.split()[0] for text in page.locator("#latency-table tbody td:first-child").all_inner_texts()]
 
 
-def test_one_click_races_the_three_and_shows_what_was_lost(tab):
+def test_one_click_races_the_three_shows_what_was_lost_and_compares_with_brute(tab):
     set_slider(tab, "nprobe", 1)
     set_slider(tab, "k", 10)
     race(tab)
@@ -41,11 +41,7 @@ def test_one_click_races_the_three_and_shows_what_was_lost(tab):
     loaded = "() => [...document.querySelectorAll('#latency-missed img')].every(i => i.complete && i.naturalWidth > 0)"
     tab.wait_for_function(loaded)
 
-
-def test_bars_compare_with_brute_and_change_their_scale_without_the_server(tab):
-    race(tab)
-    expect(tab.locator("#latency-missed h2")).to_be_visible()
-    plot = tab.locator("#latency-plot")
+    # Bars compare with brute, and change their scale without the server.
     flat = plot.locator(".entry", has=tab.get_by_text("flat", exact=True))
     expect(flat.locator(".value")).to_contain_text(re.compile("(times (faster|slower) than|as fast as) brute"))
     expect(flat.locator(".track.linear")).to_be_visible()
@@ -63,8 +59,9 @@ def test_bars_compare_with_brute_and_change_their_scale_without_the_server(tab):
     expect(plot.get_by_role("button", name="Show on a linear scale")).to_be_focused()
     tab.remove_listener("request", note)
     assert [url for url in asked if "/queue/join" in url] == []
+    set_slider(tab, "k", 9)
     race(tab)
-    expect(tab.locator("#latency-missed h2")).to_be_visible()
+    expect(tab.locator("#latency-missed figure")).to_have_count(18)
     expect(flat.locator(".track.log")).to_be_visible()  # the next race keeps the scale
     plot.get_by_role("button", name="Show on a linear scale").click()
     expect(flat.locator(".track.linear")).to_be_visible()
@@ -96,7 +93,12 @@ def test_words_are_encoded_and_drawn_beside_the_search(browser_page):
     expect(page.locator("#latency-table tbody tr")).to_have_count(3)
 
 
-def test_a_smaller_gallery_and_another_index(tab):
+def test_a_smaller_gallery_and_another_index_whose_parameters_stand_in_the_sidebar(tab):
+    expect(tab.locator("#nprobe")).to_be_visible()
+    expect(tab.locator("#ef_search")).to_be_hidden()
+    tab.get_by_label("hnsw", exact=True).check()
+    expect(tab.locator("#ef_search")).to_be_visible()
+    tab.get_by_label("hnsw", exact=True).uncheck()
     tab.locator("#latency-size input").click()
     tab.get_by_role("option", name="1,000").click()
     tab.get_by_label("flat", exact=True).uncheck()
@@ -109,13 +111,6 @@ def test_a_smaller_gallery_and_another_index(tab):
     expect(tab.locator("#latency-missed h2")).to_contain_text("lsh:")
 
 
-def test_parameters_of_ticked_indexes_stand_in_the_sidebar(tab):
-    expect(tab.locator("#nprobe")).to_be_visible()
-    expect(tab.locator("#ef_search")).to_be_hidden()
-    tab.get_by_label("hnsw", exact=True).check()
-    expect(tab.locator("#ef_search")).to_be_visible()
-
-
 def test_numbers_out_of_bounds_give_one_sentence_in_place_and_the_next_race_works(tab):
     batch = tab.locator("#latency-batch input")
     batch.fill("0")
@@ -126,23 +121,6 @@ def test_numbers_out_of_bounds_give_one_sentence_in_place_and_the_next_race_work
     race(tab)
     expect(tab.locator("#latency-missed figure")).to_have_count(10)
     expect(tab.get_by_test_id("toast-body")).to_have_count(0)
-
-
-def test_on_a_phone_nothing_sticks_out(visit, page_url):
-    page = visit.open(page_url, size=(390, 2400))
-    if page.locator(".sidebar.open").count():
-        page.locator(".sidebar .toggle-button").click()
-    tab = page.get_by_role("tab", name="Latency")
-    if not tab.first.is_visible():
-        page.locator(".overflow-menu button").first.click()
-        page.locator(".overflow-dropdown button", has_text="Latency").click()
-    else:
-        tab.first.click()
-    race(page)
-    page.locator("#latency-missed h2").wait_for()
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    bar, value = (page.locator(f"#latency-plot .{name}").first.bounding_box() for name in ("track", "value"))
-    assert bar["width"] > 250 and bar["y"] >= value["y"] + value["height"]  # a line of its own under name and value
 
 
 def test_an_index_without_its_library_is_left_out_with_a_sentence(tab, without_usearch):

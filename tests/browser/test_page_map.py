@@ -228,14 +228,3 @@ def test_what_has_no_map_says_why(browser_page):
     tab.get_by_role("option", name="clip-rn50", exact=True).click()
     expect(tab.locator(".map-note")).to_contain_text("'clip-rn50' is not built for this gallery")
     expect(board(tab)).to_have_attribute("data-points", "0")
-
-
-def test_on_a_narrow_screen_nothing_sticks_out(visit, page_url):
-    width = 390
-    page = opened(visit.open(page_url, (width, 844)))
-    surprise(page)
-    wide = page.evaluate("document.documentElement.scrollWidth")
-    assert wide <= width
-    for part in (".map-stage", ".map-zoom", ".map-effort", ".map-legend"):
-        box = page.locator(part).bounding_box()
-        assert box["x"] >= 0 and box["x"] + box["width"] <= width

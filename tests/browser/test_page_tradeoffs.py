@@ -19,6 +19,7 @@ from searchdemo.collection.progress import Progress
 from searchdemo.encoders.table import ENCODERS
 from searchdemo.measure import cards as run_card
 from searchdemo.ui.demo import TABS
+from tests.browser.tools import open_tab
 
 
 @pytest.fixture
@@ -53,7 +54,7 @@ def winner(page: Page):
     return page.locator("#tradeoffs-winner b").first
 
 
-def test_the_first_open_shows_the_shipped_card_with_each_point_where_its_figures_say(tab):
+def test_the_shipped_card_is_drawn_where_its_figures_say_and_a_dot_that_is_chosen_is_tried_in_the_sidebar(tab):
     expect(dots(tab)).to_have_count(5)
     expect(tab.locator("#tradeoffs-plot .dot.front")).to_have_count(4)
     expect(tab.locator("#tradeoffs-card input")).to_have_value(re.compile("The maker's CPU · 2026-01-02 · shipped"))
@@ -69,9 +70,35 @@ def test_the_first_open_shows_the_shipped_card_with_each_point_where_its_figures
       return Math.hypot(at.left + at.width / 2 - x, at.top + at.height / 2 - y);
     })"""
     assert max(tab.evaluate(off)) < 0.5  # pixels
+    expect(tab.locator("#distances-grid td")).to_have_count(9)  # three are there at the start
+
+    tip = tab.locator("#tradeoffs-plot .tip")
+    expect(tip).to_be_hidden()
+    tab.mouse.move(*middle_of(tab, "HNSW32"))
+    expect(tip).to_contain_text("HNSW32 (efConstruction 200, ef_search 64)")
+    expect(tip).to_contain_text("p50 0.500 ms")
+    tab.mouse.move(0, 0)
+    expect(tip).to_be_hidden()
+    tab.mouse.click(*middle_of(tab, "IVF64,SQfp16 (nprobe 1)"))
+    expect(winner(tab)).to_have_text("IVF64,SQfp16 (nprobe 1)")
+    expect(tab.locator("#tradeoffs-winner")).to_contain_text("chosen in the plot; outside the bounds (recall>=0.95)")
+    expect(tab.locator("#tradeoffs-code")).to_contain_text("SearchParametersIVF(nprobe=1)")
+    tab.get_by_label("your own vectors", exact=True).check()
+    expect(tab.locator("#tradeoffs-code")).to_contain_text("vectors.npy")
+    expect(winner(tab)).to_have_text("IVF64,SQfp16 (nprobe 1)")
+    tab.locator("#tradeoffs-plot .area").focus()
+    tab.keyboard.press("End")  # Flat, the slowest
+    tab.keyboard.press("ArrowLeft")
+    tab.keyboard.press("ArrowLeft")
+    tab.keyboard.press("Enter")
+    expect(winner(tab)).to_have_text("HNSW32 (efConstruction 200, ef_search 64)")
+    expect(tab.locator("#tradeoffs-try-note")).to_contain_text("so its figures will differ")
+    tab.locator("#tradeoffs-try").click()
+    expect(tab.get_by_role("tab", name="Image search")).to_have_attribute("aria-selected", "true")
+    expect(tab.get_by_label("Index", exact=True)).to_have_value("hnsw")
 
 
-def test_bounds_change_the_winner_and_its_code(tab):
+def test_bounds_change_the_winner_and_its_code_and_a_link_brings_them_back(tab, visit):
     expect(winner(tab)).to_have_text("IVF64,SQfp16 (nprobe 8)")
     tab.locator("#tradeoffs-recall input[type=number]").fill("0.98")
     tab.locator("#tradeoffs-recall input[type=number]").press("Enter")
@@ -80,6 +107,14 @@ def test_bounds_change_the_winner_and_its_code(tab):
     expect(tab.locator("#tradeoffs-plot .dot.faded")).to_have_count(3)
     tab.locator("#tradeoffs-mb textarea, #tradeoffs-mb input").fill("60")
     expect(winner(tab)).to_have_text("Flat")
+    tab.get_by_label("megabytes", exact=True).check()
+    expect(tab.locator("#tradeoffs-plot")).to_contain_text("MB of the index (log)")
+    tab.locator("#copy-link").click()
+    tab.wait_for_url("**most_mb=60**")
+    again = visit.open(tab.url)
+    expect(winner(again)).to_have_text("Flat")
+    expect(again.get_by_label("megabytes", exact=True)).to_be_checked()
+    tab.bring_to_front()
     tab.locator("#tradeoffs-ms textarea, #tradeoffs-ms input").fill("0.45")
     panel = tab.locator("#tradeoffs-winner")
     expect(panel).to_contain_text("None of 5 measured points")
@@ -87,22 +122,6 @@ def test_bounds_change_the_winner_and_its_code(tab):
     expect(dots(tab)).to_have_count(5)
     tab.locator("#tradeoffs-ms textarea, #tradeoffs-ms input").fill("soon")
     expect(panel).to_contain_text("Max latency (ms) = 'soon' is not a number")
-    tab.get_by_label("megabytes", exact=True).check()
-    expect(tab.locator("#tradeoffs-plot")).to_contain_text("MB of the index (log)")
-
-
-def test_a_link_brings_bounds_back(tab, visit):
-    expect(winner(tab)).to_have_text("IVF64,SQfp16 (nprobe 8)")
-    tab.locator("#tradeoffs-recall input[type=number]").fill("0.98")
-    tab.locator("#tradeoffs-recall input[type=number]").press("Enter")
-    tab.locator("#tradeoffs-mb textarea, #tradeoffs-mb input").fill("60")
-    tab.get_by_label("megabytes", exact=True).check()
-    expect(winner(tab)).to_have_text("Flat")
-    tab.locator("#copy-link").click()
-    tab.wait_for_url("**most_mb=60**")
-    again = visit.open(tab.url)
-    expect(winner(again)).to_have_text("Flat")
-    expect(again.get_by_label("megabytes", exact=True)).to_be_checked()
 
 
 CROWDED = [
@@ -151,34 +170,6 @@ def test_every_dot_is_reached_by_clicks_and_by_arrow_keys(roots, visit, page_url
     expect(tip).to_contain_text("and 7 more")
 
 
-def test_a_dot_that_is_chosen_shows_its_code_and_is_tried_in_the_sidebar(tab):
-    tip = tab.locator("#tradeoffs-plot .tip")
-    expect(winner(tab)).to_have_text("IVF64,SQfp16 (nprobe 8)")
-    expect(tip).to_be_hidden()
-    tab.mouse.move(*middle_of(tab, "HNSW32"))
-    expect(tip).to_contain_text("HNSW32 (efConstruction 200, ef_search 64)")
-    expect(tip).to_contain_text("p50 0.500 ms")
-    tab.mouse.move(0, 0)
-    expect(tip).to_be_hidden()
-    tab.mouse.click(*middle_of(tab, "IVF64,SQfp16 (nprobe 1)"))
-    expect(winner(tab)).to_have_text("IVF64,SQfp16 (nprobe 1)")
-    expect(tab.locator("#tradeoffs-winner")).to_contain_text("chosen in the plot; outside the bounds (recall>=0.95)")
-    expect(tab.locator("#tradeoffs-code")).to_contain_text("SearchParametersIVF(nprobe=1)")
-    tab.get_by_label("your own vectors", exact=True).check()
-    expect(tab.locator("#tradeoffs-code")).to_contain_text("vectors.npy")
-    expect(winner(tab)).to_have_text("IVF64,SQfp16 (nprobe 1)")
-    tab.locator("#tradeoffs-plot .area").focus()
-    tab.keyboard.press("End")  # Flat, the slowest
-    tab.keyboard.press("ArrowLeft")
-    tab.keyboard.press("ArrowLeft")
-    tab.keyboard.press("Enter")
-    expect(winner(tab)).to_have_text("HNSW32 (efConstruction 200, ef_search 64)")
-    expect(tab.locator("#tradeoffs-try-note")).to_contain_text("so its figures will differ")
-    tab.locator("#tradeoffs-try").click()
-    expect(tab.get_by_role("tab", name="Image search")).to_have_attribute("aria-selected", "true")
-    expect(tab.get_by_label("Index", exact=True)).to_have_value("hnsw")
-
-
 def test_encoders_stand_side_by_side_and_one_is_put_into_the_sidebar(tab):
     rows = tab.locator("#tradeoffs-encoders tbody tr")
     expect(rows).to_have_count(len(ENCODERS))
@@ -192,7 +183,7 @@ def test_encoders_stand_side_by_side_and_one_is_put_into_the_sidebar(tab):
     expect(tab.locator("#tradeoffs-status")).to_contain_text("'resnet18' is not built for this gallery")
 
 
-def test_without_a_card_a_sentence_says_so_and_measuring_adds_one(roots, visit, page_url, monkeypatch):
+def test_without_a_card_a_sentence_says_so_and_measuring_adds_one(roots, visit, page_url, monkeypatch, hasty):
     seen, measure = threading.Event(), table.measure
     monkeypatch.setattr(tradeoff, "QUICK", QUICK[:3])  # exact, inverted files, graphs
     for part in ("by_k", "by_shards", "by_metric"):
@@ -241,11 +232,19 @@ def add_row(page: Page, row: int) -> None:
     page.locator("#distances-add").click()
 
 
-def test_the_grid_has_the_distances_of_the_pictures_that_were_chosen(tab, library):
-    grid = tab.locator("#distances-grid")
-    expect(grid.locator("td")).to_have_count(9)  # three are there at the start
-    tab.locator("#distances-clear").click()
+@pytest.fixture
+def empty_grid(shared_page) -> Page:
+    """The tab, where no picture is compared yet."""
+    open_tab(shared_page, "Trade-offs")
+    grid = shared_page.locator("#distances-grid")
+    expect(grid).to_contain_text(re.compile(r"\d|Add two"))  # those that it starts with have come
+    shared_page.locator("#distances-clear").click()
     expect(grid).to_contain_text("Add two pictures or more")
+    return shared_page
+
+
+def test_the_grid_has_the_distances_of_the_pictures_that_were_chosen(empty_grid, library):
+    tab, grid = empty_grid, empty_grid.locator("#distances-grid")
     rows = [0, 7, 1999]
     for count, row in enumerate(rows, start=1):
         add_row(tab, row)
@@ -261,12 +260,10 @@ def test_the_grid_has_the_distances_of_the_pictures_that_were_chosen(tab, librar
     tab.wait_for_function(loaded)
 
 
-def test_ones_own_picture_joins_the_grid_and_a_sixth_is_refused(tab, library, tmp_path):
-    picture = tmp_path / "mine.png"
+def test_ones_own_picture_joins_the_grid_and_a_sixth_is_refused(empty_grid, library, tmp_path):
+    tab, picture = empty_grid, tmp_path / "mine.png"
     picture.write_bytes(library.gallery("scenes").pictures.encoded(7))
     grid = tab.locator("#distances-grid")
-    expect(grid.locator("td")).to_have_count(9)
-    tab.locator("#distances-clear").click()
     add_row(tab, 7)
     expect(grid.locator("td")).to_have_count(1)
     tab.locator("#distances-own input[type=file]").set_input_files(picture)

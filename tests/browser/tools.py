@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from playwright.sync_api import Page
+import re
+from pathlib import Path
+
+from playwright.sync_api import Page, expect
+
+from searchdemo.collection.library import Library
+from searchdemo.collection.query import Query
 
 
 def open_tab(page: Page, name: str) -> None:
@@ -25,6 +31,27 @@ def search_words(page: Page, words: str) -> None:
     box = page.get_by_label("Words")
     box.fill(words)
     box.press("Enter")
+
+
+def upload(page: Page, path: Path) -> None:
+    page.locator("#query-picture input[type=file]").set_input_files(path)
+
+
+def remove_picture(page: Page) -> None:
+    page.locator("#query-picture").get_by_label(re.compile("Remove Image|Clear")).first.click()
+
+
+def found(library: Library, query: Query, **options) -> list[str]:
+    """What the engine finds, as the tiles say it."""
+    hits = library.open("scenes", "bundled").search(query, **{"index": "ivf", "k": 12} | options).hits
+    return [f"{hit.rank}. {hit.class_name} {hit.score:.3f}" for hit in hits]
+
+
+def expect_tiles(page: Page, tab: str, wanted: list[str]) -> None:
+    """wanted: as `found` says them; tiles that the index missed do not count."""
+    scores = page.locator(f"#{tab}-results .tile:not(.missed) .score")
+    expect(scores).to_have_text([tile.split()[-1] for tile in wanted])
+    assert results(page, tab, ":not(.missed)") == wanted
 
 
 def results(page: Page, tab: str, mark: str = "") -> list[str]:

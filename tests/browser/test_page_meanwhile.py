@@ -1,0 +1,130 @@
+"""What a visitor does while the page is at work: further queries, a build cancelled, words typed as a tab opens."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from playwright.sync_api import expect
+
+from searchdemo.collection.collection import Collection
+from tests.browser.tools import choose, open_tab, results, search_words, set_slider
+
+
+@pytest.fixture
+def held_up(monkeypatch):
+    """(searching, go_on): while go_on is not set a search waits, and it has set searching before."""
+    searching, go_on, search = threading.Event(), threading.Event(), Collection.search
+    go_on.set()
+
+    def patient(*given, **options):
+        searching.set()
+        return go_on.wait(200) and search(*given, **options)
+
+    monkeypatch.setattr(Collection, "search", patient)
+    yield searching, go_on
+    go_on.set()
+
+
+def test_what_comes_during_a_search_is_searched_next(as_opened, library, held_up):
+    page, (searching, go_on) = as_opened, held_up
+    results(page, "image")
+    examples = page.locator("#image-examples .tile")
+    for event in held_up:
+        event.clear()
+    examples.nth(1).click()
+    assert searching.wait(200)
+    examples.nth(2).click()
+    page.wait_for_timeout(500)  # for the click to reach the search at work; too short a wait finds less, never too much
+    go_on.set()
+    name = examples.nth(2).locator(".caption").inner_text()
+    expect(page.locator("#image-answer")).to_contain_text(f"class {name}")
+
+    search_words(page, "blue")
+    expect(page.locator("#query")).to_contain_text("“blue”")
+    results(page, "text")
+    for event in held_up:
+        event.clear()
+    for k in (5, 4):
+        set_slider(page, "k", k)
+        assert searching.wait(200)
+    page.wait_for_timeout(500)
+    go_on.set()
+    expect(page.locator("#text-results .tile:not(.missed)")).to_have_count(4)
+
+
+def test_while_an_index_is_built_the_open_tab_says_so_and_it_can_be_cancelled(as_opened, monkeypatch):
+    page, built, build = as_opened, threading.Event(), Collection.index
+    results(page, "image")
+    monkeypatch.setattr(Collection, "has_index", lambda self, name: built.is_set())
+    monkeypatch.setattr(Collection, "index", lambda self, name, *told: built.wait(200) and build(self, name))
+    choose(page, "Index", "flat")
+    line = page.locator("#image-answer")
+    expect(line).to_contain_text("Building the index flat once")
+    line.get_by_role("button", name="Cancel").click()
+    expect(line).to_contain_text("The build of flat was cancelled")
+    set_slider(page, "k", 11)
+    expect(line).to_contain_text("Building the index flat once")
+    built.set()
+    expect(line).to_contain_text("Exact: the query was compared with every vector")
+
+
+HOLD_FRAMES = """() => {
+  window.held = [];
+  window.frame = requestAnimationFrame;
+  window.requestAnimationFrame = (run) => held.push(run);
+}"""
+LET_GO = """async () => {
+  window.requestAnimationFrame = frame;
+  held.splice(0).forEach((run) => run(performance.now()));
+  await new Promise((done) => frame(() => frame(done)));
+}"""
+
+
+def test_words_that_are_typed_while_their_tab_opens_stay_and_a_link_brings_the_view_back(browser_page, visit, page_url):
+    """gradio sets the fields of a tab once more, a frame after they are there."""
+    page = browser_page
+    results(page, "image")
+    set_slider(page, "k", 5)
+    page.evaluate(HOLD_FRAMES)  # a slow machine
+    open_tab(page, "Text search")
+    words = page.get_by_label("Words")
+    words.fill("blue & white")
+    page.evaluate(LET_GO)
+    words.press("Enter")
+    expect(page.locator("#text-answer")).to_contain_text("This text became")  # until then it shows the example's
+    first = results(page, "text")
+    page.locator("#copy-link").click()
+    page.wait_for_url("**text=blue**")
+    again = visit.open(page.url)
+    assert results(again, "text") == first
+    assert again.get_by_label("Words").input_value() == "blue & white"
+    expect(again.locator("#k input[type=range]")).to_have_value("5")
+    expect(again.get_by_role("tab", selected=True)).to_have_text("Text search")
+
+    query = "&".join(("row=12", "tab=Classify", "votes=7", "nprobe=9999", "encoder=nobody", "k=x", "card=nothing"))
+    third = again
+    third.goto(f"{page_url}/?{query}")
+    expect(third.locator("#classify-neighbours .tile")).to_have_count(7)
+    expect(third.locator("#query")).to_contain_text("picture 12 of scenes")
+    notice = third.locator("#link-notice")
+    for wrong in (
+        "nprobe = '9999' is out of bounds, 16 is used",
+        "encoder = 'nobody' is not offered",
+        "k = 'x' is out",
+        "card = 'nothing' is not on this machine",
+    ):
+        expect(notice).to_contain_text(wrong)
+    for bad, said in (("row=2000", "row = '2000' is none of the 2,000"), ("tab=Nothing", "There is no tab 'Nothing'")):
+        third.goto(f"{page_url}/?{bad}")
+        expect(third.locator("#link-notice")).to_contain_text(said)
+
+
+def test_an_example_text_is_what_it_says_also_after_another_gallery_was_chosen(as_opened, library):
+    page = as_opened
+    open_tab(page, "Text search")
+    for gallery in ("scenes", "tiny-imagenet", "scenes"):
+        choose(page, "Gallery", gallery)
+        for text in library.gallery(gallery).example_texts[:2]:
+            page.locator("#text-examples").get_by_text(text, exact=True).click()
+            expect(page.get_by_label("Words")).to_have_value(text)
