@@ -127,6 +127,13 @@ def test_metadata_files_describe_the_pictures_of_their_own_zip(tmp_path):
     assert open_uploaded("upload:x", [tmp_path / "metadata.jsonl", tmp_path / "a.png"]).captions == ("dropped",)
 
 
+def test_that_splits_are_searched_together_is_said(tmp_path):
+    files = {"set/train/dog/a.png": RED, "set/val/dog/b.png": BLUE}
+    report = open_uploaded("upload:x", [zipped(tmp_path, files)]).report
+    assert report.lines() == ["Pictures of train/ and val/ are searched together here."]
+    assert not open_uploaded("upload:x", [zipped(tmp_path, {"train/a.png": RED, "val/b.png": BLUE})]).report.lines()
+
+
 def test_an_encrypted_file_is_named(tmp_path):
     path = zipped(tmp_path, {"secret.png": RED, "open.png": BLUE})
     data = bytearray(path.read_bytes())

@@ -21,6 +21,7 @@ from searchdemo.galleries.base import Frame, Gallery, Pictures, content_digest
 from searchdemo.galleries.class_labels import ClassLabels
 from searchdemo.galleries.described import Lines, is_metadata, lines_of, said_by
 from searchdemo.galleries.folder import NoQueries
+from searchdemo.galleries.looked import HELD_OUT, TRAIN
 from searchdemo.galleries.report import GalleryReport
 from searchdemo.galleries.thumbnails import shown_as_it_is, smaller
 from searchdemo.jpeg import smaller_jpeg
@@ -211,9 +212,13 @@ class _Reading:
 
     def report(self, described: dict[str, str]) -> GalleryReport:
         skipped = {kind: tuple(names) for kind, names in sorted(self.skipped.items())}
-        left_out = dict(self.left_out)
         return GalleryReport(
-            len(self.taken), skipped=skipped, unreadable=self.unreadable, left_out=left_out, described=described
+            len(self.taken),
+            skipped=skipped,
+            unreadable=self.unreadable,
+            left_out=dict(self.left_out),
+            described=described,
+            layout=_splits([one.name for one in self.taken]),
         )
 
 
@@ -230,7 +235,19 @@ def kept(name: str, data: bytes, frame: Frame | None = None) -> Brought:
 
 def _classes(names: Sequence[str]) -> list[str]:
     """The deepest folder of each picture, as of folders on a disk; "" where it lies in those alone that all share."""
+    return [parts[-2] if len(parts) > 1 else "" for parts in _below_shared(names)]
+
+
+def _below_shared(names: Sequence[str]) -> list[list[str]]:
+    """The parts of each path, without the folders that all share."""
     paths = [name.split("/") for name in names]
     while paths and all(len(parts) > 1 for parts in paths) and len({parts[0] for parts in paths}) == 1:
         paths = [parts[1:] for parts in paths]
-    return [parts[-2] if len(parts) > 1 else "" for parts in paths]
+    return paths
+
+
+def _splits(names: Sequence[str]) -> str:
+    """What is to be told of pictures in train/ and val/, which only a folder on a disk keeps apart."""
+    folders = {parts[0].lower(): parts[0] for parts in _below_shared(names) if len(parts) > 2}
+    train, held_out = (next((folders[name] for name in known if name in folders), "") for known in (TRAIN, HELD_OUT))
+    return f"Pictures of {train}/ and {held_out}/ are searched together here" if train and held_out else ""
