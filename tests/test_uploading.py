@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
+import json
+import time
+from pathlib import Path
+from tempfile import NamedTemporaryFile
 from urllib.parse import urlsplit
 
 import page_server
@@ -86,6 +91,32 @@ def test_a_body_without_a_length_is_counted_as_it_comes(monkeypatch):
         other.submit(lambda: asyncio.run(bounded())).result()
         with pytest.raises(Refused, match="too large"):
             other.submit(lambda: asyncio.run(bounded())).result()
+
+
+def test_what_came_of_an_upload_that_breaks_off_is_removed(monkeypatch):
+    made: list[Path] = []
+
+    def named(*given, **options):
+        file = NamedTemporaryFile(*given, **options)  # noqa: SIM115 gradio closes it
+        made.append(Path(file.name))
+        return file
+
+    monkeypatch.setattr(uploads, "NamedTemporaryFile", named)
+    status, said = posted([1000])
+    (kept,) = map(Path, json.loads(said))
+    assert status == 200 and kept.stat().st_size == 1000 and len(made) == 1
+    monkeypatch.setattr(uploads, "MOST_AT_ONCE", 200_000)
+    form = b'--b\r\nContent-Disposition: form-data; name="files"; filename="1.png"\r\n\r\n'
+    connection = http.client.HTTPConnection("127.0.0.1", urlsplit(page_server.page_url()).port, timeout=120)
+    with contextlib.closing(connection), contextlib.suppress(OSError, http.client.HTTPException):
+        parts = iter([form, *[bytes(50_000)] * 6])  # without a length, and no end
+        connection.request("POST", "/gradio_api/upload", parts, {"Content-Type": "multipart/form-data; boundary=b"})
+        assert connection.getresponse().status == 413
+    for _ in range(600):  # the answer may be lost, because the server does not read the rest
+        if len(made) == 2 and not made[1].exists():
+            break
+        time.sleep(0.05)
+    assert len(made) == 2 and not made[1].exists() and kept.exists()
 
 
 def test_a_form_of_another_site_uploads_nothing():

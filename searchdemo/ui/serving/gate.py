@@ -23,7 +23,7 @@ from searchdemo.errors import BadQuery
 from searchdemo.told import of_the_machine
 from searchdemo.ui.serving.arguments import shown
 from searchdemo.ui.serving.sender import SESSION, address_of, route_of
-from searchdemo.ui.serving.uploads import Refused, Uploads, check_origin
+from searchdemo.ui.serving.uploads import Refused, Uploads, check_origin, cleared
 
 if TYPE_CHECKING:
     from searchdemo.ui.serving.blocks import Served
@@ -66,12 +66,16 @@ class Gate:
             started = started or message["type"] == "http.response.start"
             await send(message)
 
+        brings = scope["method"] == "POST" and route_of(scope).rstrip("/").endswith("/upload")
         try:
             check_origin(scope)
-            if scope["method"] == "POST" and route_of(scope).rstrip("/").endswith("/upload"):
+            if brings:
                 receive = self.uploads.bounded(scope, receive)
             receive, function = await self.checked(scope, receive)
-            if function is None:
+            if brings:
+                with cleared():
+                    await self.app(scope, receive, sending)
+            elif function is None:
                 await self.app(scope, receive, sending)
             elif route_of(scope).startswith(PAST_QUEUE):
                 with self.demo.limits.counted(address_of(scope)) as full:
@@ -85,9 +89,12 @@ class Gate:
         except Refused as refused:
             await sentence(refused.status, str(refused))(scope, receive, send)
         except Exception as error:
-            if not ended_by(error, HTTPException):  # gradio ends a stream so whose visitor has left
+            said = of_the_machine(error)
+            if said:
+                log.error("%s %s: %s", scope["method"], scope["path"], said)
+            elif not ended_by(error, HTTPException):  # gradio ends a stream so whose visitor has left
                 log.exception("%s %s failed", scope["method"], scope["path"])
-            if not started and (said := of_the_machine(error)):
+            if not started and said:
                 await sentence(507, said)(scope, receive, send)
             elif not started:
                 await sentence(500, "The server met an error that nobody foresaw: it is in its log.")(

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import time
+from collections.abc import Iterator
+from contextvars import ContextVar
 from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import Any
 
+from gradio import route_utils
 from starlette.types import Message, Receive, Scope
 
 from searchdemo.ui.serving.sender import foreign_page, headers_of
@@ -30,6 +36,34 @@ def check_origin(scope: Scope) -> None:
     """A request that changes something comes from the page itself, or from no page at all. Raises Refused."""
     if scope["method"] not in SAFE and (page := foreign_page(scope)):
         raise Refused(403, f"A page of {page} sent this: open searchdemo's own page to do it.")
+
+
+_parts: ContextVar[list[str] | None] = ContextVar("_parts", default=None)  # files of the upload that is answered now
+
+
+def _part(*given: Any, **options: Any) -> Any:
+    """As NamedTemporaryFile, for gradio, which leaves the files of an upload that breaks off."""
+    file, names = NamedTemporaryFile(*given, **options), _parts.get()  # noqa: SIM115 gradio closes it
+    if names is not None:
+        names.append(file.name)
+    return file
+
+
+route_utils.NamedTemporaryFile = _part
+
+
+@contextlib.contextmanager
+def cleared() -> Iterator[None]:
+    """Around the answer to an upload: what did not come whole is removed. What did lies elsewhere by then."""
+    names: list[str] = []
+    token = _parts.set(names)
+    try:
+        yield
+    finally:
+        _parts.reset(token)
+        for name in names:
+            with contextlib.suppress(OSError):
+                Path(name).unlink()
 
 
 class Uploads:
