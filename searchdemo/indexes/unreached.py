@@ -3,6 +3,10 @@
 A node links to its nearest, and far ones are dropped. Where hundreds of vectors lie close together, such as a picture
 that was saved again and again, they fill all of each other's links: a walk that meets them never leaves, and what lies
 behind them is never found, whatever `ef_search` is. So a graph that was built is asked for each of its own vectors.
+
+Tried with 1,500 JPEG copies of one picture (qualities of 30 to 95, three kinds of colour sampling, sizes of 60 to 260
+pixels) among 899 other pictures of tiny-ImageNet, by bundled, as they are, all made equal, and half of each: in hnsw,
+hnswlib, usearch and nmslib alike, each of the 899 finds itself first, and the original finds ten copies.
 """
 
 from __future__ import annotations
