@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import os
 import sys
 from functools import cache
 from pathlib import Path
@@ -42,8 +43,9 @@ def check(path: Path) -> Path:
 def _name(path: Path) -> str:
     """As the list has it: below the root of a checkout. "" for a file of somebody else's."""
     for root, prefix in ((assets.PACKED, ""), (PACKAGE, f"{PACKAGE.name}/"), (assets.ROOT, "")):
-        if path.is_relative_to(root):
-            return prefix + path.relative_to(root).as_posix()
+        beneath = f"{root}{os.sep}"
+        if str(path).startswith(beneath):  # a tenth of the time of `is_relative_to`, at every search
+            return prefix + str(path)[len(beneath) :].replace(os.sep, "/")
     return ""
 
 

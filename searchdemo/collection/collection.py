@@ -26,6 +26,7 @@ from searchdemo.collection.notices import filter_notice, remedy, shortfall
 from searchdemo.collection.presence import check_probability, presence, withheld
 from searchdemo.collection.pushed import described, positions
 from searchdemo.collection.query import Query, check_k
+from searchdemo.collection.reading import reader
 from searchdemo.collection.scores import rescored
 from searchdemo.collection.shelf import Shelf
 from searchdemo.collection.snapshot import Snapshot
@@ -201,7 +202,7 @@ class Collection:
 
     def embed(self, query: Query) -> Embedded:
         """Raises BadQuery, BadPicture, NoPictures, and what `encoder` does."""
-        return embed(self.with_picture(query), self.encoder, self.stored_row)
+        return embed(self.with_picture(query), lambda: reader(self.encoder()), self.stored_row)
 
     def stored_row(self, term: Term) -> np.ndarray:
         """(1, dim) of a picture of the gallery or a held-out one. Raises BadQuery."""

@@ -13,6 +13,7 @@ import numpy as np
 from searchdemo.collection.bounds import within_bounds
 from searchdemo.collection.embedded import Embedded
 from searchdemo.collection.exact import exact_once
+from searchdemo.collection.reading import reader
 from searchdemo.collection.scores import rescored
 from searchdemo.collection.steadiness import misread
 from searchdemo.collection.terms import TEXT
@@ -39,7 +40,7 @@ def presence(collection: Collection, embedded: Embedded, only: np.ndarray | None
     found = exact_once(collection, embedded.vector, min(curve.nearest, left), only).positions
     scores = rescored(embedded.vector, collection.vectors, found[None]).scores
     text = tidy(str(embedded.terms[0].value))
-    doubt = float(misread(curve, collection.encoder(), [text], embedded.vector)[0])
+    doubt = float(misread(curve, reader(collection.encoder()), [text], embedded.vector)[0])
     return Presence(round(curve.probability(float(scores.mean(dtype=np.float64)), doubt), 4), curve.error)
 
 
