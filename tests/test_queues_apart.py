@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable
 from urllib.parse import urlsplit
@@ -14,6 +15,7 @@ from searchdemo.bench.hold.load import drawn
 from searchdemo.indexes.numpy_index import Brute
 from searchdemo.ui import api
 from searchdemo.ui.serving import limits
+from searchdemo.ui.serving.blocks import GIVE_WAY_S
 from searchdemo.ui.serving.turns import TURNS
 
 PATIENCE_S = 60
@@ -122,3 +124,7 @@ def test_no_race_waits_for_the_end_of_another(crowd, monkeypatch):
     monkeypatch.setattr(api, "run", crowd.held(api.run))
     crowd.call(8, "compare_latency", **RACE)
     crowd.until(lambda: crowd.inside == limits.LIMITS[limits.RACE].at_once == 8)
+
+
+def test_no_thread_keeps_the_interpreter_for_five_milliseconds(port):
+    assert sys.getswitchinterval() == pytest.approx(GIVE_WAY_S) and GIVE_WAY_S <= 0.001

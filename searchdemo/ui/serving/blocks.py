@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from html import escape
 from typing import Any
 
@@ -23,6 +24,7 @@ from searchdemo.ui.serving.limits import Limits
 
 REFUSED = (InvalidPathError, FileNotFoundError, IsADirectoryError, ValidationError)  # of a path that was not uploaded
 THREADS = 128  # of handlers; most of them wait: for their turn, or for a build that they tell of
+GIVE_WAY_S = 0.0005  # a thread that computes in Python lets another one go on; Python's own 0.005 is a wait at each step
 NOT_UPLOADED = (
     "Only files that were uploaded here are read: send one to /gradio_api/upload, and give the path of the answer."
 )
@@ -52,6 +54,7 @@ class Served(gr.Blocks):
         middleware = [*given.get("middleware", ()), Middleware(Gate, demo=self)]
         options["app_kwargs"] = given | {"middleware": middleware, "exception_handlers": refuse_validation()}
         one_thread_each()
+        sys.setswitchinterval(GIVE_WAY_S)
         return super().launch(*args, max_threads=THREADS, **options)
 
     async def preprocess_data(self, block_fn: Any, inputs: list, state: Any, explicit_call: bool = False) -> list:
