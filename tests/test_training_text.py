@@ -127,13 +127,15 @@ class Counting:
         return np.array([[len(text), 1] for text in readings], np.float32)
 
 
-def test_a_text_is_embedded_once(tmp_path):
-    for wanted in (2, 0):  # the second run reads the file of the first
+def test_a_model_embeds_a_text_once(tmp_path):
+    said: list[str] = []
+    for digest, wanted in (("one", 2), ("one", 0), ("other", 2)):  # the second run reads the file of the first
         model = Counting()
-        embedded = text_data.Embedded(model, tmp_path / "teacher.npz", lambda line: None)
+        embedded = text_data.Embedded(model, digest, tmp_path / "teacher.npz", said.append)
         assert embedded.rows(["ab", "abc", "ab"]).tolist() == [[2, 1], [3, 1], [2, 1]]
         assert embedded.rows(["abc"]).tolist() == [[3, 1]]
         assert model.asked == wanted
+    assert ["another sentence model" in line for line in said] == [False, True, False]
 
 
 def test_pieces_and_words_that_are_kept():

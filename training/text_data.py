@@ -168,14 +168,18 @@ def captions(scenes: Sequence[Scene], rounds: int = 1) -> tuple[list[str], np.nd
 
 
 class Embedded:
-    """Sentence embeddings of texts, kept in a file: what was embedded once is not embedded again."""
+    """Sentence embeddings of texts, kept in a file: what a model embedded once is not embedded again."""
 
-    def __init__(self, model: SentenceModel, path: Path, say: Say):
-        self.model, self.path, self.say = model, path, say
+    def __init__(self, model: SentenceModel, digest: str, path: Path, say: Say):
+        """digest: of the model. A file with the embeddings of another one is written anew."""
+        self.model, self.digest, self.path, self.say = model, digest, path, say
         self._rows: dict[str, np.ndarray] = {}
         if path.exists():
             with np.load(path) as file:
-                self._rows = dict(zip(file["texts"].tolist(), file["rows"], strict=True))
+                if str(file.get("model")) == digest:
+                    self._rows = dict(zip(file["texts"].tolist(), file["rows"], strict=True))
+                else:
+                    say(f"text: {path} is of another sentence model, so all texts are embedded again")
 
     def rows(self, texts: Sequence[str]) -> np.ndarray:
         """(n, width) float32."""
@@ -187,5 +191,6 @@ class Embedded:
             self.say(f"text: embedded {start + len(part)} of {len(new)} texts")
             if start % 10_000 == 8000 or start + len(part) == len(new):
                 with replacing(self.path) as partial, partial.open("wb") as file:
-                    np.savez(file, texts=np.array(list(self._rows)), rows=np.array(list(self._rows.values())))
+                    known, rows = np.array(list(self._rows)), np.array(list(self._rows.values()))
+                    np.savez(file, model=np.array(self.digest), texts=known, rows=rows)
         return np.array([self._rows[text] for text in texts], np.float32)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from safetensors.numpy import save
 
 from searchdemo.encoders.bundled_text import SentenceModel, head_rows
 from searchdemo.encoders.quantised import dequantise, quantise, quantise_4bit
@@ -39,7 +41,8 @@ def run(
     work/teacher.npz.
     """
     arrays = sentence_arrays(nouns)
-    embedded = text_data.Embedded(SentenceModel(arrays), work / "teacher.npz", say)
+    digest = hashlib.sha256(save(arrays)).hexdigest()
+    embedded = text_data.Embedded(SentenceModel(arrays), digest, work / "teacher.npz", say)
     subjects = text_data.subjects(nouns, classes)
     texts, said = text_data.captions(scenes)
     embedded.rows([*(text for subject in subjects for text in subject.texts), *texts])
