@@ -24,7 +24,7 @@ from searchdemo.ui.serving.limits import Limits
 
 REFUSED = (InvalidPathError, FileNotFoundError, IsADirectoryError, ValidationError)  # of a path that was not uploaded
 THREADS = 128  # of handlers; most of them wait: for their turn, or for a build that they tell of
-GIVE_WAY_S = 0.0005  # a thread that computes in Python lets another one go on; Python's own 0.005 is a wait at each step
+GIVE_WAY_S = 0.0005  # a thread that computes in Python then lets another go on; by itself Python takes ten times that
 NOT_UPLOADED = (
     "Only files that were uploaded here are read: send one to /gradio_api/upload, and give the path of the answer."
 )
