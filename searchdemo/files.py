@@ -10,10 +10,12 @@ import json
 import os
 import re
 import shutil
+import stat
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from searchdemo.errors import NotWritten, SearchDemoError
 
@@ -49,6 +51,16 @@ def folder_named(text: str) -> Path:
     return Path(os.fsdecode(raw))
 
 
+def open_regular(path: Path, buffering: int = -1) -> BinaryIO:
+    """The file, for reading bytes. Raises OSError, also for what is no regular file: a pipe that took a file's place
+    would be waited for without end, and a device read without end."""
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "no regular file", str(path))
+    return os.fdopen(descriptor, "rb", buffering)
+
+
 def sha256_of(path: Path) -> str:
     """The SHA-256 of a file, 64 hexadecimal digits.
 
@@ -62,8 +74,8 @@ def sha256_of(path: Path) -> str:
     return _digests[found]
 
 
-def _identity(stat: os.stat_result) -> tuple[int, int, int, int]:
-    return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns  # a file that was only moved keeps all four
+def _identity(of: os.stat_result) -> tuple[int, int, int, int]:
+    return of.st_dev, of.st_ino, of.st_size, of.st_mtime_ns  # a file that was only moved keeps all four
 
 
 def unwritable(path: Path, reason: str, variable: str = "SEARCHDEMO_HOME") -> NotWritten:

@@ -146,14 +146,14 @@ def test_a_huge_file_is_named_and_not_read(tmp_path):
 def refused(monkeypatch):
     """Paths that the system refuses to open; tests may run as a user to whom nothing is refused."""
     refused: set[Path] = set()
-    scandir, whole = os.scandir, Path.open
+    scandir, whole = os.scandir, os.open
 
     def check(path) -> None:
         if Path(path) in refused:
             raise PermissionError(13, "Permission denied", str(path))
 
     monkeypatch.setattr(os, "scandir", lambda path: check(path) or scandir(path))
-    monkeypatch.setattr(Path, "open", lambda path, *given, **options: check(path) or whole(path, *given, **options))
+    monkeypatch.setattr(os, "open", lambda path, *given, **options: check(path) or whole(path, *given, **options))
     return refused
 
 

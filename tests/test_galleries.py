@@ -158,7 +158,7 @@ def test_folder_missing_empty_or_all_bad(tmp_path):
 @pytest.fixture
 def reads(monkeypatch) -> Counter[str]:
     """Bytes that were read of each file so far, by the file's name."""
-    reads, whole = Counter(), Path.open
+    reads: Counter[str] = Counter()
 
     class Counting(io.FileIO):
         def readinto(self, buffer):
@@ -176,13 +176,18 @@ def reads(monkeypatch) -> Counter[str]:
             reads[Path(self.name).name] += len(data)
             return data
 
-    def opened(path: Path, mode: str = "r", buffering: int = -1, **options):
-        if mode != "rb":
-            return whole(path, mode, buffering, **options)
+    def opened(path: Path, buffering: int = -1):
         return io.BufferedReader(Counting(path)) if buffering else Counting(path)
 
-    monkeypatch.setattr(Path, "open", opened)
-    monkeypatch.setattr(Path, "read_bytes", lambda path: path.open("rb").read())
+    for module in ("looked", "folder_pictures", "described"):
+        monkeypatch.setattr(f"searchdemo.galleries.{module}.open_regular", opened)
+    whole = Path.open
+
+    def counted(path: Path, mode: str = "r", *given, **options):
+        return opened(path, *given, **options) if mode == "rb" else whole(path, mode, *given, **options)
+
+    monkeypatch.setattr(Path, "open", counted)
+    monkeypatch.setattr(Path, "read_bytes", lambda path: opened(path).read())
     return reads
 
 

@@ -7,7 +7,6 @@ import io
 import os
 import shutil
 import sqlite3
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,6 +15,7 @@ from PIL import Image
 from searchdemo.collection.query import Query
 from searchdemo.collection.store import Key
 from searchdemo.errors import BadQuery, NoPictures
+from searchdemo.files import open_regular
 from searchdemo.galleries import folder, folder_pictures
 from tests.conftest import MeanColour, unit
 from tests.living import ENCODER, LivingFolder, three_colours
@@ -247,24 +247,33 @@ def test_a_file_that_is_written_during_the_build_is_left_for_the_next(mine, monk
 
 def test_a_file_that_the_disk_does_not_give_is_named_and_tried_again(mine, monkeypatch):
     """Its first bytes are there, as far as looking reads; a worn disk fails later."""
-    whole, bad = Path.open, mine.root / "c" / "blue.png"
+    bad = mine.root / "c" / "blue.png"
 
     class Worn(io.BytesIO):
         def read(self, *size):
             raise OSError(5, "Input/output error")
 
-    def opened(path, *given, **options):
-        worn = path == bad and given == ("rb",) and not options
-        return Worn() if worn else whole(path, *given, **options)
-
     library = mine.world.library()
     with monkeypatch.context() as patched:
-        patched.setattr(Path, "open", opened)
+        there = lambda path: Worn() if path == bad else open_regular(path)  # noqa: E731
+        patched.setattr("searchdemo.galleries.folder_pictures.open_regular", there)
         assert library.build(mine.key).manifest.vectors == 2
         report = library.gallery(mine.key.gallery).report
         assert report.unreadable == {"c/blue.png": "cannot be read (Input/output error)"}
         assert not report.waiting and not report.vanished
     assert library.build(mine.key).manifest.vectors == 3
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(mine):
+    library, taken = mine.world.library(), mine.root / "c" / "blue.png"
+    gallery = library.gallery(mine.key.gallery)
+    row = gallery.pictures.paths.index("c/blue.png")
+    taken.unlink()
+    os.mkfifo(taken)
+    assert gallery.pictures.encoded(row) is None and gallery.pictures.opened(row) is None
+    with pytest.raises(OSError, match="no regular file"):
+        open_regular(taken)
 
 
 def test_a_lost_catalog_costs_reading_and_no_embedding(mine, monkeypatch, tmp_path):

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from searchdemo.cache import Cache
-from searchdemo.files import printable
+from searchdemo.files import open_regular, printable
 from searchdemo.galleries.report import named
 from searchdemo.galleries.table_lines import FILE_NAME, csv_lines, decoded, json_lines, names_files
 from searchdemo.galleries.walk import File
@@ -111,7 +111,8 @@ def _lines(root: Path, file: File) -> Lines:
     try:
         if file.size > MAX_BYTES:
             return Lines("", problems=Counter({f"the file is larger than {MAX_BYTES // 2**20} MiB": 1}))
-        content = (root / file.path).read_bytes()
+        with open_regular(root / file.path) as opened:
+            content = opened.read()
     except OSError as error:
         return Lines("", problems=Counter({f"the file cannot be read ({error.strerror})": 1}))
     return lines_of(file.path, content)

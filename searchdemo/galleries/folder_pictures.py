@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 
 from searchdemo.errors import BadPicture
-from searchdemo.files import printable
+from searchdemo.files import open_regular, printable
 from searchdemo.galleries.base import DIGEST_BYTES, Frame, LivingPictures, Pictures, content_digest
 from searchdemo.galleries.catalog import Catalog, Known, Row
 from searchdemo.galleries.class_labels import ClassLabels
@@ -117,7 +117,7 @@ class FolderPictures(LivingPictures):
     def encoded(self, row: int) -> bytes | None:
         seconds = self._frame(row)[1]
         try:
-            with self._on_disk(row).open("rb") as file:
+            with open_regular(self._on_disk(row)) as file:
                 data = file.read() if seconds is None else frame_at(file, seconds)
                 if row in self.unread:
                     now = os.fstat(file.fileno())
@@ -164,7 +164,7 @@ class FolderPictures(LivingPictures):
 
     def opened(self, row: int) -> BinaryIO | None:
         try:
-            return self._on_disk(row).open("rb") if self.paths[row] else None
+            return open_regular(self._on_disk(row)) if self.paths[row] else None
         except OSError:
             return None
 

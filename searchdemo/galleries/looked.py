@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 
 from searchdemo.extras import is_installed
-from searchdemo.files import printable
+from searchdemo.files import open_regular, printable
 from searchdemo.formats import PACKAGES, VIDEO, kind_of
 from searchdemo.galleries.catalog import Catalog, Known, Row
 from searchdemo.galleries.described import is_metadata
@@ -42,7 +42,7 @@ class Looked:
         for number, file in enumerate(self.listing.files, start=1):
             if file.path not in self.known:
                 try:
-                    with (self.root / file.path).open("rb", buffering=0) as opened:
+                    with open_regular(self.root / file.path, buffering=0) as opened:
                         kind = kind_of(opened, file.path)
                 except OSError as error:
                     self.closed[file.path] = error.strerror or type(error).__name__
