@@ -123,6 +123,9 @@ class Comparison:
         return {hit.row: ranks[hit.position] for hit in self.hits if hit.position in ranks}
 
 
+UNKNOWN = "A query of several terms has no probability: the curve was made for single texts."
+
+
 @dataclass(frozen=True)
 class Presence:
     """How probably a gallery shows what a text says."""
@@ -136,9 +139,13 @@ class Presence:
 
     def __str__(self) -> str:
         said = "probably nothing here shows this" if self.unlikely else "pictures here probably show this"
-        percent = f"{100 * self.probability:.0f}"
-        percent = "under 1" if self.probability < 0.01 else "over 99" if self.probability > 0.99 else percent
-        return f"{said} ({percent} %; wrong for {100 * self.error:.0f} % of known words)"
+        return f"{said} ({self.percent}; wrong for {100 * self.error:.0f} % of known words)"
+
+    @property
+    def percent(self) -> str:
+        if not 0.01 <= self.probability <= 0.99:
+            return "under 1 %" if self.probability < 0.01 else "over 99 %"
+        return f"{100 * self.probability:.0f} %"
 
 
 @dataclass(frozen=True)
@@ -153,12 +160,23 @@ class SearchResult:
         tuple[str, float], ...
     ] = ()  # (as it is written, weight) of a query of several, as Hit.shares has them
     presence: Presence | None = None  # of a single text, where the gallery is calibrated
+    by_themselves: tuple[tuple[str, Presence], ...] = ()  # of the texts that a sum adds, each asked for alone
+
+    @property
+    def without_probability(self) -> str:
+        """What to tell of a sum; "" for another query."""
+        if not self.terms:
+            return ""
+        alone = ", ".join(f"{term} {found.percent}" for term, found in self.by_themselves)
+        return f"{UNKNOWN} Each text by itself: {alone}." if alone else UNKNOWN
 
     def to_json(self) -> dict:
         """The JSON of the command line and of the API; pictures and the vector stay out."""
         content: dict = {"hits": [hit.to_json() for hit in self.hits], "timing": asdict(self.timing)}
         if self.presence:
             content["presence"] = asdict(self.presence)
+        if self.by_themselves:
+            content["by_themselves"] = [{"term": term} | asdict(found) for term, found in self.by_themselves]
         if self.terms:
             content["terms"] = [{"term": term, "weight": weight} for term, weight in self.terms]
         if self.comparison:

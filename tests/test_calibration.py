@@ -165,6 +165,20 @@ def test_what_gets_no_probability(calibrated, query):
     assert "leaves nothing out" in found["notice"]
 
 
+def test_each_text_that_a_sum_adds_has_the_probability_that_it_has_alone(calibrated):
+    alone = {text: answer(calibrated, Query(text=text), where="label = 'n0'")["presence"] for text in ("red", "blue")}
+    found = answer(calibrated, Query(text="2: red + 0.5: blue - lime + #1"), where="label = 'n0'")
+    assert found["by_themselves"] == [
+        {"term": term, "probability": pytest.approx(likely["probability"], abs=1e-4), "error": 0.05}
+        for term, likely in alone.items()
+    ]
+    collection = calibrated.open(*WHERE)
+    result = collection.search(Query(text="red + blue - lime"), "flat", 3)
+    (_, red), (_, blue) = result.by_themselves
+    assert result.without_probability.endswith(f"Each text by itself: red {red.percent}, blue {blue.percent}.")
+    assert collection.search(Query(text="red"), "flat", 3).without_probability == ""
+
+
 def test_a_lowest_probability_leaves_the_pictures_out_and_says_so(calibrated):
     where = "label = 'n2'"
     likely = answer(calibrated, Query(text="red"), where=where)["presence"]["probability"]

@@ -97,7 +97,6 @@ def box(text: str) -> Box | None:
 
 
 def run(arguments: argparse.Namespace) -> Answer:
-    from searchdemo.collection.presence import UNKNOWN
     from searchdemo.collection.query import check_k
     from searchdemo.metadata.grammar import parse
 
@@ -141,7 +140,7 @@ def run(arguments: argparse.Namespace) -> Answer:
         said_so = str(result.presence)
         lines.append(f"{said_so[0].upper()}{said_so[1:]}.")
     if result.terms:
-        lines.append(UNKNOWN)
+        lines.append(result.without_probability)
     if result.comparison:
         which = ", ".join(str(hit.row) for hit in result.comparison.hits)
         lines.append(f"Against exact search: {result.comparison.missed}" + (f" (rows {which})." if which else "."))

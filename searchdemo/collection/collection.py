@@ -23,7 +23,7 @@ from searchdemo.collection.labelled import all_labels
 from searchdemo.collection.maps import Map
 from searchdemo.collection.missed import compared
 from searchdemo.collection.notices import filter_notice, remedy, shortfall
-from searchdemo.collection.presence import check_probability, presence, withheld
+from searchdemo.collection.presence import by_themselves, check_probability, presence, withheld
 from searchdemo.collection.pushed import described, positions
 from searchdemo.collection.query import Query, check_k
 from searchdemo.collection.reading import reader
@@ -270,7 +270,8 @@ class Collection:
             comparison = self._comparison(embedded, searched, wanted, found[0], only, pictures, params)
         count = None if meeting is None else int(np.count_nonzero(meeting))
         terms = tuple((str(term), term.weight) for term in embedded.terms) if query.composed else ()
-        return SearchResult(hits, timing, notice, embedded.vector[0], comparison, count, terms, likely)
+        alone = by_themselves(self, embedded, only)
+        return SearchResult(hits, timing, notice, embedded.vector[0], comparison, count, terms, likely, alone)
 
     def _comparison(
         self,

@@ -23,8 +23,6 @@ from searchdemo.types import Presence
 if TYPE_CHECKING:
     from searchdemo.collection.collection import Collection
 
-UNKNOWN = "A query of several terms has no probability: the curve was made for single texts."
-
 
 def presence(collection: Collection, embedded: Embedded, only: np.ndarray | None) -> Presence | None:
     """None for what is no single text, and where a build has made no curve. only: (n,) bool, what an answer may hold.
@@ -33,14 +31,32 @@ def presence(collection: Collection, embedded: Embedded, only: np.ndarray | None
     """
     if len(embedded.terms) != 1 or embedded.terms[0].kind != TEXT or embedded.terms[0].weight < 0:
         return None
+    return _of(collection, str(embedded.terms[0].value), embedded.vector, only)
+
+
+def by_themselves(
+    collection: Collection, embedded: Embedded, only: np.ndarray | None
+) -> tuple[tuple[str, Presence], ...]:
+    """(term as it is written, presence) of each text that a sum adds, asked for alone; () for what is no sum."""
+    if len(embedded.terms) < 2:
+        return ()
+    found = []
+    for term, part in zip(embedded.terms, embedded.parts, strict=True):
+        if term.kind == TEXT and term.weight > 0:
+            row = (part / np.linalg.norm(part)).astype(np.float32)[None]
+            if likely := _of(collection, str(term.value), row, only):
+                found.append((str(term), likely))
+    return tuple(found)
+
+
+def _of(collection: Collection, text: str, vector: np.ndarray, only: np.ndarray | None) -> Presence | None:
     curve = collection.shelf.calibration(collection.artifact, collection.snapshot)
     left = len(collection) if only is None else int(np.count_nonzero(only))
     if curve is None or not left:
         return None
-    found = exact_once(collection, embedded.vector, min(curve.nearest, left), only).positions
-    scores = rescored(embedded.vector, collection.vectors, found[None]).scores
-    text = tidy(str(embedded.terms[0].value))
-    doubt = float(misread(curve, reader(collection.encoder()), [text], embedded.vector)[0])
+    found = exact_once(collection, vector, min(curve.nearest, left), only).positions
+    scores = rescored(vector, collection.vectors, found[None]).scores
+    doubt = float(misread(curve, reader(collection.encoder()), [tidy(text)], vector)[0])
     return Presence(round(curve.probability(float(scores.mean(dtype=np.float64)), doubt), 4), curve.error)
 
 

@@ -13,13 +13,13 @@ from searchdemo import cli
 from searchdemo.collection.box import box_of
 from searchdemo.collection.build import balanced_rows
 from searchdemo.collection.library import Library
-from searchdemo.collection.presence import UNKNOWN
 from searchdemo.collection.query import Query
 from searchdemo.collection.store import Store
 from searchdemo.galleries.table import open_gallery
 from searchdemo.indexes.faiss_index import FaissIndex
 from searchdemo.indexes.table import find
 from searchdemo.indexes.vectors import StoredVectors
+from searchdemo.types import UNKNOWN
 from tests.cli_tools import LIMIT, CountingColours, embedded, scene_rows
 from tests.colours import Colours
 

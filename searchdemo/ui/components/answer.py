@@ -6,7 +6,6 @@ from typing import Any
 
 import gradio as gr
 
-from searchdemo.collection.presence import UNKNOWN
 from searchdemo.types import SearchResult
 from searchdemo.ui.components.lesson import MOST_BARS, drawn_numbers
 from searchdemo.ui.components.templates import render
@@ -45,5 +44,5 @@ def answer_html(result: SearchResult, searched: str, what: str, index: str, exac
         total=sum(ms for _, ms in steps) or 1,
         comparison=result.comparison,
         truth=truth,
-        unknown=UNKNOWN if result.terms else "",
+        unknown=result.without_probability,
     )
