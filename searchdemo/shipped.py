@@ -44,7 +44,7 @@ def _name(path: Path) -> str:
     """As the list has it: below the root of a checkout. "" for a file of somebody else's."""
     for root, prefix in ((assets.PACKED, ""), (PACKAGE, f"{PACKAGE.name}/"), (assets.ROOT, "")):
         beneath = f"{root}{os.sep}"
-        if str(path).startswith(beneath):  # a tenth of the time of `is_relative_to`, at every search
+        if str(path).startswith(beneath):  # at every search; `is_relative_to` takes ten times as long
             return prefix + str(path)[len(beneath) :].replace(os.sep, "/")
     return ""
 
