@@ -134,7 +134,8 @@ def test_a_file_is_embedded_while_the_next_one_comes(files, world, monkeypatch):
                 arrived.set()
 
     monkeypatch.setattr("searchdemo.hub.fetch", fetch)
-    monkeypatch.setattr("searchdemo.collection.embed.FIRST_BATCH", 4)
+    monkeypatch.setattr("searchdemo.collection.embed.PASS_SECONDS", float("inf"))
+    monkeypatch.setattr("searchdemo.collection.embed.FIRST_BATCH", 4)  # the pictures of the first file
     with serve({"datasets/org/colours": files}, monkeypatch):
         _, artifact = build(world, "hf:org/colours", report=report)
     assert (artifact.manifest.vectors, artifact.manifest.queries) == (16, 2)
@@ -189,7 +190,8 @@ def test_a_build_that_was_cut_off_goes_on_from_there(files, world, monkeypatch):
             raise Cancelled("enough")
 
     monkeypatch.setattr("searchdemo.hub.fetch", fetch)
-    monkeypatch.setattr("searchdemo.collection.embed.FIRST_BATCH", 4)
+    monkeypatch.setattr("searchdemo.collection.embed.PASS_SECONDS", float("inf"))
+    monkeypatch.setattr("searchdemo.collection.embed.FIRST_BATCH", 4)  # the pictures of the first file
     gallery = "hf:org/colours:train"
     with serve({"datasets/org/colours": files}, monkeypatch) as hub:
         with pytest.raises(Cancelled):
