@@ -74,6 +74,7 @@ class CurrentQuery:
             placeholder="a red boat on the sea + sunset - people",
             elem_id="words",
             scale=4,
+            min_width=240,  # on a phone the template stands below
             max_lines=1,
             render=False,
         )
