@@ -141,6 +141,7 @@ def shared_page(once_opened, long_visit):
 def as_opened(shared_page, library):
     """The first example is searched in all of scenes, with the values that the sidebar starts with."""
     page, first = shared_page, numbers(library.open("scenes", "bundled"))[0]
+    page.set_viewport_size({"width": VIEWPORT[0], "height": VIEWPORT[1]})
     open_tab(page, tab_image.TITLE)
     for field, name in (("Gallery", "scenes"), ("Encoder", "bundled"), ("Index", INDEX)):
         if page.get_by_label(field, exact=True).input_value() != name:
