@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import glob
 import hashlib
 import json
 import os
+import platform
 import re
 import shutil
 import stat
@@ -117,10 +119,10 @@ def replacing(path: Path) -> Iterator[Path]:
     What killed processes left of the same file is removed. Raises NotWritten where the disk is full, or the place may
     not be written to.
     """
-    temporary = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}.partial")
+    temporary = path.with_name(f"{path.name}.{_machine()}-{os.getpid()}-{threading.get_ident()}.partial")
     for left in path.parent.glob(f"{glob.escape(path.name)}.*.partial"):
         with contextlib.suppress(OSError):
-            if time.time() - left.stat().st_mtime > LEFT_S:
+            if _is_of_the_dead(left) or time.time() - left.stat().st_mtime > LEFT_S:
                 left.unlink()
     try:
         with told_unwritable(path):
@@ -129,6 +131,26 @@ def replacing(path: Path) -> Iterator[Path]:
     finally:
         with contextlib.suppress(OSError):  # where it could not be made either
             temporary.unlink(missing_ok=True)
+
+
+@functools.cache
+def _machine() -> str:
+    """Tells machines apart that share a folder: a number of a process means nothing on another one."""
+    return hashlib.sha256(platform.node().encode()).hexdigest()[:8]
+
+
+def _is_of_the_dead(temporary: Path) -> bool:
+    """Whether the process of this machine that wrote it is no more. False where that cannot be known."""
+    written = re.search(r"\.(\w+)-(\d+)-\d+\.partial$", temporary.name)
+    if os.name != "posix" or written is None or written[1] != _machine():
+        return False
+    try:
+        os.kill(int(written[2]), 0)  # asks, and sends nothing
+    except ProcessLookupError:
+        return True
+    except (OSError, OverflowError):
+        pass
+    return False
 
 
 def write_json(path: Path, content: dict) -> None:

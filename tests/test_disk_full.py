@@ -129,6 +129,22 @@ def test_a_disk_that_gets_full_at_any_moment(kind, full_disk, tmp_path):
     assert said["wrong"] == [] and said["tries"] >= 4
 
 
+def test_what_a_dead_process_of_this_machine_left_goes_at_once(tmp_path):
+    with replacing(path := tmp_path / "a.json") as written:
+        written.write_text("1")
+    died = subprocess.Popen([sys.executable, "-c", ""])
+    died.wait()
+    machine, pid, _ = written.name.removeprefix("a.json.").split("-")
+    alive, dead, elsewhere = (
+        tmp_path / f"a.json.{of}-7.partial"
+        for of in (f"{machine}-{pid}", f"{machine}-{died.pid}", f"{machine[::-1]}-{died.pid}")
+    )
+    for one in (alive, dead, elsewhere):
+        one.touch()
+    write_json(path, {})
+    assert alive.exists() and elsewhere.exists() and not dead.exists()
+
+
 def test_what_killed_processes_left_goes_when_the_file_is_written_again(tmp_path):
     left, of_another, on_its_way = (tmp_path / f"{name}.7-7.partial" for name in ("a.json", "b.json", "a.json.8-8"))
     for path in (left, of_another, on_its_way):
