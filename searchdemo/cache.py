@@ -7,8 +7,10 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future
 from typing import Generic, TypeVar
+from weakref import WeakKeyDictionary
 
 T = TypeVar("T")
+K = TypeVar("K")
 
 
 class Cache(Generic[T]):
@@ -62,3 +64,17 @@ class Cache(Generic[T]):
     def __contains__(self, key: Hashable) -> bool:
         with self._lock:
             return key in self._values and self._values[key].done()
+
+
+class Caches(Generic[K, T]):
+    """A cache for each of some objects, which goes when its object does."""
+
+    def __init__(self, limit: int):
+        """limit: of each cache"""
+        self._limit = limit
+        self._caches: WeakKeyDictionary[K, Cache[T]] = WeakKeyDictionary()
+        self._lock = threading.Lock()
+
+    def of(self, owner: K) -> Cache[T]:
+        with self._lock:
+            return self._caches.setdefault(owner, Cache(self._limit))

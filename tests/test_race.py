@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import replace
-from weakref import WeakKeyDictionary
 
 import faiss
 import numpy as np
 import pytest
 
+from searchdemo.cache import Caches
 from searchdemo.errors import BadQuery
 from searchdemo.measure import mean_recall
 from searchdemo.measure.metrics import SLICE_S, recall_at_k
@@ -145,7 +145,7 @@ def test_the_mean_recall_is_the_same_in_parts(library, query, monkeypatch):
     race = Race(indexes=("ivf-fastscan",), repeats=1, params=(("nprobe", 2), ("k_factor", 4)))
     whole = next(run(library.open(*WHERE), race, query))
     monkeypatch.setattr("searchdemo.measure.race.MAX_CANDIDATES", 7 * race.candidates)
-    monkeypatch.setattr(mean_recall, "_kept", WeakKeyDictionary())
+    monkeypatch.setattr(mean_recall, "_kept", Caches(8))
     parts = next(run(library.open(*WHERE), race, query))
     assert race.candidates == 40
     assert (parts.mean_recall, parts.recall) == (whole.mean_recall, whole.recall)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from searchdemo.cache import Caches
 from searchdemo.collection import reading
 from searchdemo.collection.query import Query
 from searchdemo.collection.reading import reader
@@ -59,7 +60,7 @@ def test_a_row_that_is_kept_cannot_be_changed_and_a_batch_is_none(world, read):
 
 
 def test_the_texts_that_were_not_asked_for_longest_are_forgotten(world, read, monkeypatch):
-    monkeypatch.setattr(reading, "MOST", 2)
+    monkeypatch.setattr(reading, "_rows", Caches(2))
     for text in ("red", "green", "red", "blue", "red", "green"):
         reader(world.encoder).encode_texts([text])
     assert read == [["red"], ["green"], ["blue"], ["green"]]

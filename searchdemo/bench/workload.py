@@ -208,9 +208,7 @@ class Bench:
     threads: tuple[int, ...] = (1,)
     seed: int = 0
     report: Callable[[Progress], None] = lambda progress: None
-    keep: Callable[[Figures], object] = lambda figures: (
-        None
-    )  # what a long run has so far, in case that it is broken off
+    keep: Callable[[Figures], object] = lambda figures: None  # gets what a long run has, in case that it is broken off
     indexes: tuple[str, ...] = ()  # names in the INDEXES table, for `latency`; (): all
     asked: Asked = field(default_factory=Asked)  # for `latency`
     options: dict = field(default_factory=dict)  # that only one benchmark understands

@@ -4,27 +4,22 @@ every step. A row depends on its text alone. What measures an encoder asks the e
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from typing import Any, cast
-from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from searchdemo.cache import Cache
+from searchdemo.cache import Cache, Caches
 from searchdemo.encoders.base import Encoder
 
 MOST = 2_000  # texts per encoder, the latest: 1 to 4 MB
 
-_rows: WeakKeyDictionary[Encoder, Cache[np.ndarray]] = WeakKeyDictionary()
-_lock = threading.Lock()
+_rows: Caches[Encoder, np.ndarray] = Caches(MOST)
 
 
 def reader(encoder: Encoder) -> Encoder:
     """The same encoder, which computes a single text once. Its row is not to be written to."""
-    with _lock:
-        kept = _rows.setdefault(encoder, Cache(MOST))
-    return cast(Encoder, _Reader(encoder, kept))
+    return cast(Encoder, _Reader(encoder, _rows.of(encoder)))
 
 
 class _Reader:

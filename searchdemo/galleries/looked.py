@@ -98,7 +98,7 @@ class Looked:
             return "", ""
         above = posixpath.join(posixpath.commonpath([posixpath.dirname(path) for path in paths]), "")
         beside = sorted({path.removeprefix(above).split("/")[0] for path in paths})
-        train, held_out = (_first(beside, names) for names in (TRAIN, HELD_OUT))
+        train, held_out = (first_named(beside, names) for names in (TRAIN, HELD_OUT))
         if not (train and held_out and self._has_classes(f"{above}{train}/", paths)):
             return "", ""
         if others := [name for name in beside if name.lower() not in (*TRAIN, *HELD_OUT)]:
@@ -144,7 +144,7 @@ class Looked:
         )
 
 
-def _first(folders: Sequence[str], names: Sequence[str]) -> str:
+def first_named(folders: Sequence[str], names: Sequence[str]) -> str:
     """The folder with the first of these names, in either case; "" where there is none."""
     return next((folder for name in names for folder in folders if folder.lower() == name), "")
 

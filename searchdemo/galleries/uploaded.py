@@ -21,7 +21,7 @@ from searchdemo.galleries.base import Frame, Gallery, Pictures, content_digest
 from searchdemo.galleries.class_labels import ClassLabels
 from searchdemo.galleries.described import Lines, is_metadata, lines_of, said_by
 from searchdemo.galleries.folder import NoQueries
-from searchdemo.galleries.looked import HELD_OUT, TRAIN
+from searchdemo.galleries.looked import HELD_OUT, TRAIN, first_named
 from searchdemo.galleries.report import GalleryReport
 from searchdemo.galleries.thumbnails import shown_as_it_is, smaller
 from searchdemo.jpeg import smaller_jpeg
@@ -248,6 +248,6 @@ def _below_shared(names: Sequence[str]) -> list[list[str]]:
 
 def _splits(names: Sequence[str]) -> str:
     """What is to be told of pictures in train/ and val/, which only a folder on a disk keeps apart."""
-    folders = {parts[0].lower(): parts[0] for parts in _below_shared(names) if len(parts) > 2}
-    train, held_out = (next((folders[name] for name in known if name in folders), "") for known in (TRAIN, HELD_OUT))
+    folders = sorted({parts[0] for parts in _below_shared(names) if len(parts) > 2})
+    train, held_out = (first_named(folders, known) for known in (TRAIN, HELD_OUT))
     return f"Pictures of {train}/ and {held_out}/ are searched together here" if train and held_out else ""
