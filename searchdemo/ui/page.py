@@ -180,7 +180,7 @@ class Page:
         ]
 
     def on_remedy(self, line: gr.HTML, refresh: str) -> None:
-        """A remedy in a line that is clicked, or the slider of the map, sets a search parameter of the sidebar.
+        """A remedy in a line that is clicked sets a search parameter of the sidebar.
 
         refresh: a script to run then
         """

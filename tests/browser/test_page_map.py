@@ -143,6 +143,21 @@ def test_the_sliders_of_the_map_and_of_the_sidebar_are_one(tab, collection):
     expect(board(tab)).to_have_attribute("data-nprobe", "5")
 
 
+def test_the_map_follows_the_sidebar_that_moves_before_an_answer(tab):
+    surprise(tab)
+    tab.locator(".map-effort input").fill("0")
+    tab.wait_for_function(
+        """() => {
+          const sidebar = document.querySelector("#nprobe input[type=range]");
+          if (sidebar.value !== "1") return false;
+          sidebar.value = 7;  // at once: nprobe 1 is never searched with
+          return sidebar.dispatchEvent(new Event("input", { bubbles: true }));
+        }""",
+        polling=1,
+    )
+    expect(board(tab)).to_have_attribute("data-nprobe", "7")
+
+
 def test_the_walk_of_a_graph_is_replayed(tab):
     tab.get_by_label("Index", exact=True).click()
     tab.get_by_role("option", name="hnsw", exact=True).click()

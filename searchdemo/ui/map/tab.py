@@ -113,7 +113,6 @@ def add(page: Page) -> None:
 
     page.query.fill("map", show, [page.map_view], [canvas, line], line)
     page.query.picked(canvas, selected, [], "map")
-    page.on_remedy(canvas, page.query.refresh)
     line.draw(draw, [page.gallery, page.encoder], line, trigger_mode="once", concurrency_id=BUILD, **QUIET)
 
 

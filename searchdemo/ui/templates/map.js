@@ -13,13 +13,14 @@ let value = {}, coming = {}, points = null, index = null, places = [], cells = n
 let colours = {}, kindColours = null, greys = null;
 let width = 0, height = 0, ratio = 1, density = 1, image = null, view = { x: SIDE / 2, y: SIDE / 2, scale: 0.01 }, smallest = 0.01;
 let goal = { ...view }; // where the map will be when it has come to rest: what follows starts from there
-let hovered = -1, effort = 0, wanted = 0, telling = 0, frames = 0, dirty = false, movedAt = 0, settle = 0;
+let hovered = -1, effort = 0, hand = 0, telling = 0, frames = 0, dirty = false, movedAt = 0, settle = 0;
 
 const say = facts => Object.entries(facts).forEach(([name, fact]) => { root.dataset[name] = fact; });
 const grouped = number => number.toLocaleString("en");
 const bytes = text => Uint8Array.from(atob(text), char => char.charCodeAt(0)).buffer;
 const query = () => (points && value.overlay && value.overlay.key === points.key ? value.overlay : null);
 const nprobe = () => (query()?.visits ? query().efforts[effort] : 0);
+const sidebar = () => document.querySelector("#nprobe input[type=range]");
 
 // What is shown: points once for each set of vectors, cells once for each index, then only small updates
 
@@ -94,9 +95,9 @@ async function fetchCells(key) {
 function showQuery() {
   const asked = query(), steps = asked?.walk ? asked.walk.descent.length + asked.walk.expanded.length - 2 : 0;
   if (asked?.visits) {
-    if (asked.nprobe === wanted) wanted = 0;
+    const now = hand || +(sidebar()?.value ?? asked.nprobe); // not the answer's own, which may be older
     range.max = asked.efforts.length - 1;
-    effort = asked.efforts.findLastIndex(one => one <= (wanted || asked.nprobe)); // a hand on the slider goes before an older answer
+    effort = asked.efforts.findLastIndex(one => one <= now);
   }
   if (asked?.walk) [range.max, effort] = [steps, steps];
   range.value = effort;
@@ -310,11 +311,15 @@ function select(slot) {
 const under = (left, top, reach) =>
   nearest(points, index, view.x + (left - width / 2) / view.scale, view.y + (top - height / 2) / view.scale, reach / view.scale);
 
-// The slider is that of the sidebar: the search follows once it rests.
+// The slider is that of the sidebar, which is moved once this one rests: the search follows.
 function tell(value) {
-  wanted = value;
+  hand = value;
   clearTimeout(telling);
-  telling = setTimeout(() => trigger("apply", { param: "nprobe", value }), 250);
+  telling = setTimeout(() => {
+    sidebar().value = hand;
+    hand = 0;
+    sidebar().dispatchEvent(new Event("input", { bubbles: true }));
+  }, 250);
 }
 
 // Controls
