@@ -9,6 +9,7 @@ import time
 from urllib.parse import unquote
 
 import gradio as gr
+import numpy as np
 import page_server
 import pytest
 from gradio.data_classes import ImageData
@@ -19,6 +20,7 @@ from searchdemo.collection.query import Query
 from searchdemo.errors import BadPicture, BadQuery, Cancelled, NotInstalled, UnknownName
 from searchdemo.indexes.base import SEARCH_PARAMS, IndexSpec
 from searchdemo.indexes.table import INDEXES
+from searchdemo.types import MISSING
 from searchdemo.ui import start
 from searchdemo.ui.components.messages import sentence_errors
 from searchdemo.ui.components.query_picture import FOREIGN, QueryPicture, foreign, readable, source_of
@@ -29,6 +31,7 @@ from searchdemo.ui.demo import build_demo
 from searchdemo.ui.link import linked_value
 from searchdemo.ui.origin import HELD_OUT, PICTURE, ROW, WORDS, Origin, checked_template, given_words, query_of
 from searchdemo.ui.page import Page, about
+from searchdemo.ui.query import another
 from tests.loopback_hub import nobody
 
 
@@ -115,6 +118,13 @@ def test_a_query_is_what_it_came_from(page):
     for nothing, said in ((None, "no query yet"), (Origin(WORDS), "empty"), (Origin(ROW, "elsewhere", 3), "elsewhere")):
         with pytest.raises(BadQuery, match=said):
             query(nothing)
+
+
+@pytest.mark.parametrize("origin", [Origin(ROW, "scenes", 4), Origin(HELD_OUT, "scenes", 5), Origin(WORDS), None])
+def test_a_surprise_is_another_picture(page, origin):
+    drawn = {another(np.array([4, MISSING, 5]), origin, ROW, page.library.gallery("scenes")) for _ in range(50)}
+    assert drawn == ({5} if origin == Origin(ROW, "scenes", 4) else {4, 5})
+    assert another(np.array([4]), Origin(ROW, "scenes", 4), ROW, page.library.gallery("scenes")) == 4  # the only one
 
 
 def test_the_sidebar_takes_only_what_it_offers(page):

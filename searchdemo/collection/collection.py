@@ -132,6 +132,11 @@ class Collection:
             )
         return self.queries, self.truth
 
+    def query_rows(self) -> np.ndarray:
+        """(queries,) which of the gallery's held-out pictures each query is."""
+        rows = self.snapshot.query_rows
+        return np.arange(len(self.queries)) if rows is None else rows
+
     def query_row(self, number: int) -> int:
         """Which of the gallery's held-out pictures the query `number` is."""
         rows = self.snapshot.query_rows
@@ -139,8 +144,7 @@ class Collection:
 
     def query_number(self, row: int) -> int:
         """The query that is the gallery's held-out picture `row`. Raises BadQuery when it was not embedded."""
-        rows = self.snapshot.query_rows
-        found = np.flatnonzero((np.arange(len(self.queries)) if rows is None else rows) == row)
+        found = np.flatnonzero(self.query_rows() == row)
         if not len(found):
             raise BadQuery(f"The held-out picture {row} is not among the {len(self.queries):,} that were embedded.")
         return int(found[0])

@@ -21,6 +21,7 @@ from searchdemo.errors import BadPicture, BadQuery, Cancelled, NoPictures, NotBu
 from searchdemo.formats import suffixes
 from searchdemo.galleries.base import Gallery
 from searchdemo.pictures import open_picture
+from searchdemo.types import MISSING
 from searchdemo.ui.asked import Asked
 from searchdemo.ui.components.answer import Answer
 from searchdemo.ui.components.messages import refusal_html, sentence_errors
@@ -101,7 +102,7 @@ class CurrentQuery:
         self.shown = [self.picture, self.origin, self.strip, self.text, self.box]
         self.refresh = render("refresh.js")
         self.edited_in = [self.text, self.origin, self.picture, page.gallery, page.encoder]  # of `edited`, what follows
-        self.changed(self.surprise.click, self._surprise, page.inputs)
+        self.changed(self.surprise.click, self._surprise, [self.origin, *page.inputs])
         self.changed(self.upload.upload, self._uploaded, self.upload)
         self.changed(self.add.upload, self._added, [self.add, self.box, *self.edited_in])
         own = self.picture.input(None, js="() => {}", **QUIET)  # when the picture is removed, it still has the old one
@@ -370,15 +371,23 @@ class CurrentQuery:
             return Term(terms.ROW, origin.number)
         return Term(terms.HELD_OUT, self.page.library.open(gallery, encoder).query_number(origin.number))
 
-    def _surprise(self, *sidebar: object) -> Sequence:
-        """A random query whose class is known, of those whose vectors are stored."""
+    def _surprise(self, origin: Origin | None, *sidebar: object) -> Sequence:
+        """A random query whose class is known, of those whose vectors are stored, and another than the present one."""
         try:
             collection = self.page.open(self.page.choice(*sidebar))
         except (NotBuilt, NoPictures):
             return [gr.skip()] * len(self.shown)  # the panel above the tabs says why
+        gallery = collection.gallery
         if len(collection.queries):
-            return self.held_out(collection.gallery, collection.query_row(random.randrange(len(collection.queries))))
-        return self.row(collection.gallery, int(collection.gallery_rows(np.array(random.randrange(len(collection))))))
+            return self.held_out(gallery, another(collection.query_rows(), origin, HELD_OUT, gallery))
+        return self.row(gallery, another(collection.gallery_rows(np.arange(len(collection))), origin, ROW, gallery))
+
+
+def another(rows: np.ndarray, origin: Origin | None, kind: str, gallery: Gallery) -> int:
+    """One of the rows at random: not the one that `origin` asks about, unless there is no other."""
+    asked = origin.number if origin and (origin.kind, origin.gallery) == (kind, gallery.name) else MISSING
+    others = rows[(rows != asked) & (rows != MISSING)]
+    return int(random.choice(others)) if len(others) else asked
 
 
 def refused(error: SearchDemoError, line: Answer, outputs: Sequence[gr.components.Component]) -> list:
