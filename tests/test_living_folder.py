@@ -7,6 +7,7 @@ import io
 import os
 import shutil
 import sqlite3
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from searchdemo.collection.store import Key
 from searchdemo.errors import BadQuery, NoPictures
 from searchdemo.files import open_regular
 from searchdemo.galleries import folder, folder_pictures
+from searchdemo.galleries.walk import File
 from tests.conftest import MeanColour, unit
 from tests.living import ENCODER, LivingFolder, three_colours
 
@@ -173,6 +175,22 @@ def test_other_rights_cost_reading_and_no_embedding(mine, monkeypatch):
     (mine.root / "b" / "red.png").chmod(0o600)
     assert mine.built() == (0, 3, 0)
     assert mine.search("red").notice == ""
+
+
+@pytest.mark.parametrize("seconds", [99_999_999_999, -9_999_999_999], ids=["year 5138", "year 1653"])
+def test_a_file_of_any_date_is_found_again(mine, seconds):
+    file = mine.root / "b" / "red.png"
+    os.utime(file, (seconds, seconds))
+    mine.build()
+    assert mine.built() == (0, 3, 0) and mine.search("red").hits[0].file == "b/red.png"
+    os.utime(file, (seconds + 1, seconds + 1))
+    assert mine.built() == (0, 3, 0)
+
+
+def test_inodes_of_64_bits_and_dates_of_any_year_are_kept_in_64_bits_with_a_sign():
+    facts = {"st_size": 1, "st_mtime_ns": 10**20, "st_ctime_ns": 1, "st_dev": 2**64 - 2, "st_ino": 2**63}
+    file = File.of("a.png", SimpleNamespace(**facts))
+    assert (file.mtime_ns, file.inode) == (2**63 - 1, (-2, -(2**63)))
 
 
 def test_a_catalog_of_the_version_before_keeps_its_rows(mine, monkeypatch, tmp_path):

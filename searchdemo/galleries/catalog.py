@@ -153,7 +153,7 @@ class Catalog:
                     found[file.path] = known
                     if ctime != file.ctime_ns:
                         _remember(db, folder, file, known)
-                elif same and file.inode and inode == _signed(file.inode):
+                elif same and file.inode and inode == file.inode:
                     continue  # it was written, or its rights were changed
                 elif file.inode and (moved := _by_inode(db, file)):
                     found[file.path] = moved
@@ -194,7 +194,7 @@ def _remember(db: sqlite3.Connection, folder: int, file: File, known: Known) -> 
             os.fsencode(file.path),
             file.size,
             file.mtime_ns,
-            *_signed(file.inode or (0, 0)),
+            *(file.inode or (0, 0)),
             known.kind,
             known.digest,
             known.problem,
@@ -204,17 +204,12 @@ def _remember(db: sqlite3.Connection, folder: int, file: File, known: Known) -> 
 
 
 def _by_inode(db: sqlite3.Connection, file: File) -> Known | None:
-    device, inode = _signed(file.inode or (0, 0))
+    device, inode = file.inode or (0, 0)
     found = db.execute(
         "SELECT kind, digest, problem FROM files WHERE inode = ? AND size = ? AND mtime_ns = ? AND device = ?",
         (inode, file.size, file.mtime_ns, device),
     ).fetchone()
     return Known(*found) if found else None
-
-
-def _signed(inode: tuple[int, int]) -> tuple[int, ...]:
-    """SQLite's whole numbers have 64 bits with a sign, inodes have 64 without."""
-    return tuple(number - (1 << 64) if number >= 1 << 63 else number for number in inode)
 
 
 def _moved(db: sqlite3.Connection, files: list[File]) -> tuple[int, bytes] | None:

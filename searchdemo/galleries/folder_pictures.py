@@ -7,6 +7,7 @@ import hashlib
 import os
 import time
 from collections import deque
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -22,7 +23,7 @@ from searchdemo.galleries.described import Described
 from searchdemo.galleries.looked import Looked
 from searchdemo.galleries.report import GalleryReport, files, named, were
 from searchdemo.galleries.thumbnails import SHOWN_BYTES, SIDE, Thumbnails, shown_as_it_is
-from searchdemo.galleries.walk import File, changed_at
+from searchdemo.galleries.walk import File
 from searchdemo.jpeg import smaller_jpeg
 from searchdemo.types import MISSING
 from searchdemo.video import frame_at
@@ -120,12 +121,8 @@ class FolderPictures(LivingPictures):
             with open_regular(self._on_disk(row)) as file:
                 data = file.read() if seconds is None else frame_at(file, seconds)
                 if row in self.unread:
-                    now = os.fstat(file.fileno())
-                    inode = (now.st_dev, now.st_ino) if os.name == "posix" and seconds is None else None
-                    self._found[row] = (
-                        File(self.paths[row], now.st_size, now.st_mtime_ns, inode, changed_at(now)),
-                        content_digest(data),
-                    )
+                    now = File.of(self.paths[row], os.fstat(file.fileno()))
+                    self._found[row] = now if seconds is None else replace(now, inode=None), content_digest(data)
                 return data
         except (FileNotFoundError, NotADirectoryError):  # gone since the folder was opened
             return None

@@ -16,6 +16,7 @@ from searchdemo.galleries.kept_folders import kept_by_program
 
 EXCLUDED = "excluded"
 TAKEN_ALREADY = "link to a folder that is taken already"
+LAST_NS = 2**63 - 1
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,16 @@ class File:
     inode: tuple[int, int] | None  # (device, number), which a renamed or moved file keeps; None where unknown
     ctime_ns: int = 0  # when content, name or rights changed, which no program can set back; 0 where unknown
     frame: tuple[str, float] | None = None  # of a video: its path and the time in seconds; then `path` is made of both
+
+    @classmethod
+    def of(cls, path: str, found: os.stat_result) -> File:
+        """With all numbers in 64 bits with a sign, as SQLite and NumPy hold them: inodes have no sign, and a file of a
+        wrong clock may be of the year 5138. Times beyond the year 2262 become its last."""
+        mtime_ns = max(-LAST_NS, min(found.st_mtime_ns, LAST_NS))
+        if os.name != "posix":  # Windows tells no inode when it lists a folder, and the time of creation as ctime
+            return cls(path, found.st_size, mtime_ns, None)
+        inode = (_signed(found.st_dev), _signed(found.st_ino)) if found.st_ino else None
+        return cls(path, found.st_size, mtime_ns, inode, found.st_ctime_ns)
 
 
 @dataclass(frozen=True)
@@ -65,9 +76,8 @@ def walk(root: Path, exclude: Sequence[str] = ()) -> Listing:
     return listing
 
 
-def changed_at(found: os.stat_result) -> int:
-    """File.ctime_ns; Windows tells the time of creation in its place."""
-    return found.st_ctime_ns if os.name == "posix" else 0
+def _signed(number: int) -> int:
+    return number - (1 << 64) if number > LAST_NS else number
 
 
 def _look(
@@ -98,7 +108,6 @@ def _look(
     elif is_folder:
         (links if entry.is_symlink() else folders).append(path)
     elif stat.S_ISREG(found.st_mode):
-        inode = (found.st_dev, found.st_ino) if found.st_ino else None  # on Windows, listing a folder tells none
-        listing.files.append(File(path, found.st_size, found.st_mtime_ns, inode, changed_at(found)))
+        listing.files.append(File.of(path, found))
     else:
         listing.left_out["device or pipe"] += 1
