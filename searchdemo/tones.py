@@ -10,6 +10,7 @@ from PIL import Image, ImageCms
 
 INTEGER_WHITES = (255, 1023, 4095, 16383, 65535)  # of 8, 10, 12, 14 and 16 bits
 MODE_OF_SPACE = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}  # colour space of a profile -> Pillow's mode
+NO_DATA = 1e30  # of floats: maps mark places without a measurement by -3.4e38, 1e38 or no number at all
 ROWS = 128  # of a picture that are made floats at once
 PHOTOMETRIC, WHITE_IS_ZERO = 262, 0  # a tag of TIFF, as the next
 PLANES, SEPARATE, BITS = 284, 2, 258
@@ -46,13 +47,17 @@ def to_8_bit(values: np.ndarray, floats: bool = False) -> np.ndarray:
     Integers hold 8, 10, 12, 14 or 16 bits: as many as their largest needs, because cameras and scanners keep 12 bits
     in files of 16. For floats from 0 to 1, white is 1. It is 255 or 65535 where they look like 8 or 16 bits: their
     largest is in the upper half of that range, or all are whole numbers up to 255. Any other range (scientific
-    pictures, which define no white) is stretched from its minimum to its maximum.
+    pictures, which define no white) is stretched from its minimum to its maximum. What is no number, or
+    beyond NO_DATA, is as dark as the darkest.
     """
+    if floats:
+        seen = np.abs(values) < NO_DATA
+        values = np.where(seen, values, values[seen].min() if seen.any() else 0)
     kind = np.float32 if values.itemsize <= 2 else np.float64
     parts = [slice(start, start + ROWS) for start in range(0, len(values), ROWS)]  # floats of all would take gigabytes
 
     def numbers(part: slice) -> np.ndarray:
-        return np.nan_to_num(values[part].astype(kind))
+        return values[part].astype(kind)
 
     black = min(float(numbers(part).min()) for part in parts)
     white = max(float(numbers(part).max()) for part in parts)

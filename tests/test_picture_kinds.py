@@ -182,6 +182,15 @@ def test_floats_of_a_known_range_equal_their_8_bit_twin(white):
     assert np.abs(pixels(encoded(Image.fromarray(floats), "TIFF"))[..., 0] - twin * 0.99).max() <= 1
 
 
+@pytest.mark.parametrize("mark", [np.nan, np.inf, -np.inf, -3.4e38, 1e38])
+def test_a_place_without_a_measurement_is_dark_and_leaves_the_others_as_they_are(mark):
+    floats = np.tile(np.float32([200, 300, 400, 500]), (8, 1))
+    floats[0] = mark
+    seen = pixels(encoded(Image.fromarray(floats), "TIFF"))[..., 0]
+    assert seen[0].tolist() == [0] * 4 and seen[1].tolist() == [0, 85, 170, 255]
+    assert not pixels(encoded(Image.fromarray(np.full((4, 4), mark, np.float32)), "TIFF")).any()
+
+
 def test_floats_that_are_whole_numbers_up_to_255_equal_their_twin_however_dark():
     twin = np.asarray(noise().convert("L")) // 4
     assert np.array_equal(pixels(encoded(Image.fromarray(twin.astype(np.float32)), "TIFF"))[..., 0], twin)
