@@ -99,6 +99,20 @@ def test_names_match_composed_and_decomposed(folder):
     assert found["e\u0301te\u0301.png"][0] == "summer" and found["a.png"][0] == ""
 
 
+def test_a_name_is_that_of_one_file_exactly_or_else_of_the_only_one_that_is_alike(folder):
+    for name in ("\u00e9.png", "e\u0301.png", "X.png", "x.png"):
+        (folder / name).write_bytes(png((9, 90, 90)))
+    if len([*folder.iterdir()]) < 7:
+        pytest.skip("this file system takes some of these names for one")
+    (folder / "Metadata.CSV").write_text(
+        "file_name,text\n\u00e9.png,composed\ne\u0301.png,apart\nA.PNG ,red\nx.png,small\nX.PNG,either\n"
+    )
+    gallery = read(folder)
+    found = {name: caption for name, (caption, _) in facts(gallery).items() if caption}
+    assert found == {"\u00e9.png": "composed", "e\u0301.png": "apart", "a.png": "red", "x.png": "small"}
+    assert "lines that name no file here: 1 (X.PNG)" in gallery.report.described["Metadata.CSV"]
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [
@@ -109,6 +123,20 @@ def test_names_match_composed_and_decomposed(folder):
         (b"name;text\na.png;x", "left out: 1, because they have no file_name"),
         (b"\xef\xbb\xbffile_name;label;more\r\na.png;cat;1\r\nnone.png;x;2\r\n", "here: 1 (none.png)"),
         (b'"text"\t"file_name"\na, b;c\ta.png\n', "pictures described: 1"),
+        (b"name,text\na.png,x", "file_name, but name, text"),
+        (
+            b"file_name,text\na.png,a dog, running\nb.png,x\n",
+            "described: 1; left out: 1, because they have more values",
+        ),
+        (b"file_name,text,\na.png,x,,\n", "pictures described: 1"),
+        (
+            b'file_name,text\na.png,"a dog\nb.png,x\n',
+            "left out: 1, because the rest after line 1 is no CSV (a quote is",
+        ),
+        (b'file_name,text\na.png,x\nb.png,"a dog"', "pictures described: 2"),
+        (b"file_name,label,label\na.png,x,y\n", "2 columns are called label, of which the last is read"),
+        (b"file_name,text\na.png,x\na.png,y\n", "described: 1; lines that describe a picture again, of which the last"),
+        (b"\r\nsep=;\r\n\r\nfile_name;text\r\na.png;x\r\n", "pictures described: 1"),
     ],
 )
 def test_what_is_no_csv_is_said(folder, content, said):
@@ -119,7 +147,13 @@ def test_what_is_no_csv_is_said(folder, content, said):
 
 @pytest.mark.parametrize(
     ("encoding", "said"),
-    [("utf-16", ""), ("utf-8-sig", ""), ("cp1252", "; read as Windows-1252, because they are no UTF-8: 1")],
+    [
+        ("utf-16", ""),
+        ("utf-16-le", ""),
+        ("utf-32", ""),
+        ("utf-8-sig", ""),
+        ("cp1252", "; read as Windows-1252, because they are no UTF-8: 1"),
+    ],
 )
 def test_tables_of_spreadsheets_in_their_encodings(folder, encoding, said):
     (folder / "f\u00fc\u00df \u00e9.png").write_bytes(png((9, 90, 90)))
@@ -139,6 +173,17 @@ def test_lists_in_csv_and_further_names_of_columns(folder):
     lines = [{"file_names": ["a.png", "b.png"], "label": True}, {"file_name": "sub/c.png", "tags": [1.0, 0.5]}]
     (folder / "metadata.jsonl").write_text("\r\n".join(map(json.dumps, lines)))
     assert [labels for _, labels in facts(read(folder)).values()] == [("true",), ("true",), ("1", "0.5")]
+
+
+def test_half_a_character_in_json_spoils_nothing_else(folder):
+    (folder / "metadata.jsonl").write_text(
+        r'{"file_name": "a.png", "text": "x\ud800 \ud83d\ude00", "label": ["y\uDC00"]}' "\n" r'{"file_name": "\ud800"}'
+    )
+    gallery = read(folder)
+    assert facts(gallery)["a.png"] == (r"x\ud800 " "\U0001f600", (r"y\udc00",))
+    assert gallery.report.described["metadata.jsonl"] == (
+        r"pictures described: 1; lines that name no file here: 1 (\ud800)"
+    )
 
 
 def test_a_file_too_large_is_said(folder, monkeypatch):

@@ -51,6 +51,11 @@ def test_labels_after_a_tab_and_several_of_them(pictures):
     assert gallery.report.described == {str(pictures / "l.txt"): "pictures with labels: 2; without: 1"}
 
 
+def test_a_list_as_powershell_writes_it(pictures):
+    (pictures / "l.txt").write_bytes("a/1.png\tcat\r\nü b/4.png\r\n".encode("utf-16"))
+    assert named(read(pictures / "l.txt", "list")) == {"a/1.png": ["cat"], "ü b/4.png": []}
+
+
 def test_what_is_not_there_is_counted_and_named(pictures):
     gallery = listed(pictures / "l.txt", "a/1.png\nnowhere.png\na/1.png\nb\ntext.txt\n./a/1.png\nalso/gone.png\n")
     report = gallery.report

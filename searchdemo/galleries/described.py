@@ -69,37 +69,53 @@ def said_by(tables: Mapping[str, Lines], paths: Iterable[str]) -> Described:
     """What these files say of those with these paths."""
     if not tables:
         return Described()
-    here = {_comparable(path): path for path in paths}
+    here = _Named(paths)
     said, digest = Described(), hashlib.sha256()
     for table, lines in sorted(tables.items(), key=lambda item: item[0].count("/")):
-        unknown, matched = [], set()
+        unknown, matched, again = [], set(), 0
         for name, caption, labels in lines.found:
-            path = here.get(_comparable(posixpath.join(posixpath.dirname(table), name)))
+            path = here.find(posixpath.join(posixpath.dirname(table), name))
             if path is None or is_metadata(path):
                 unknown.append(name)
                 continue
+            again += path in matched
             matched.add(path)
             if caption is not None:
                 said.captions[path] = caption
             if labels is not None:
                 said.labels[path] = labels
         digest.update(f"{table}\0{lines.digest}\n".encode(errors="surrogateescape"))
-        said.files[printable(table)] = _sentence(len(matched), unknown, lines)
+        said.files[printable(table)] = _sentence(len(matched), again, unknown, lines)
     said.digest = digest.hexdigest()
     return said
 
 
 def is_metadata(path: str) -> bool:
-    return posixpath.basename(path) in NAMES
+    return posixpath.basename(path).lower() in NAMES
+
+
+class _Named:
+    """Finds the file that a line means: the one of just that path, else the only one that it may mean."""
+
+    def __init__(self, paths: Iterable[str]):
+        self._exact = set(paths)
+        count = Counter(map(_comparable, self._exact))
+        self._alike = {alike: path for path in self._exact if count[alike := _comparable(path)] == 1}
+
+    def find(self, path: str) -> str | None:
+        plain = posixpath.normpath(path)
+        return plain if plain in self._exact else self._alike.get(_comparable(path))
 
 
 def _comparable(path: str) -> str:
-    """Without "./", and composed: macOS decomposes the letters of file names, and editors do not."""
-    return unicodedata.normalize("NFC", posixpath.normpath(path.replace("\\", "/")))
+    """Without "./" and spaces around it, in small letters as Windows tells them apart, and composed: macOS decomposes
+    the letters of file names, and editors do not."""
+    return unicodedata.normalize("NFC", posixpath.normpath(path.strip().replace("\\", "/")).casefold())
 
 
-def _sentence(matched: int, unknown: list[str], lines: Lines) -> str:
+def _sentence(matched: int, again: int, unknown: list[str], lines: Lines) -> str:
     said = [f"pictures described: {matched:,}"]
+    said += [f"lines that describe a picture again, of which the last counts: {again:,}"] * bool(again)
     if unknown:
         said.append(f"lines that name no file here: {len(unknown):,} ({named(unknown)})")
     said += [f"left out: {count:,}, because {problem}" for problem, count in sorted(lines.problems.items())]
@@ -122,12 +138,15 @@ def lines_of(name: str, content: bytes) -> Lines:
     """Never raises for what is in it: what cannot be used is counted."""
     text, no_utf_8 = decoded(content)
     lines = Lines(hashlib.sha256(content).hexdigest(), no_utf_8=no_utf_8)
-    read = csv_lines if name.endswith(".csv") else json_lines
+    read = csv_lines if name.lower().endswith(".csv") else json_lines
+    nameless, columns = 0, ""
     for line in read(text, lines.problems):
         if names := files_of(line):
             lines.found += [(name, caption_of(line), labels_of(line)) for name in names]
         else:
-            lines.problems[f"they have no {FILE_NAME}"] += 1
+            nameless, columns = nameless + 1, columns or named(line)
+    if nameless:
+        lines.problems[f"they have no {FILE_NAME}" + f", but {columns}" * (not lines.found)] = nameless
     return lines
 
 

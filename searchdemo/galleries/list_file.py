@@ -7,7 +7,9 @@ is counted and named, and so is a line that names a picture again.
 
 from __future__ import annotations
 
+import codecs
 import hashlib
+import json
 import os
 import re
 from collections import Counter
@@ -20,7 +22,7 @@ from searchdemo.files import folder_named
 from searchdemo.galleries.base import Gallery
 from searchdemo.galleries.described import Described
 from searchdemo.galleries.folder import Source, opened
-from searchdemo.galleries.walk import File, Listing, changed_at
+from searchdemo.galleries.walk import File, Listing
 from searchdemo.types import Count
 
 MAX_BYTES = 200 * 2**20  # of a list, which is read whole
@@ -52,10 +54,14 @@ class Named:
 
     @classmethod
     def read(cls, content: bytes) -> Named:
-        """Paths are kept byte for byte. Empty lines count for nothing."""
+        """Paths are kept byte for byte, but of a list in UTF-16, as PowerShell writes it. Empty lines count for
+        nothing."""
         labels: dict[str, tuple[str, ...]] = {}
         again = 0
-        for line in content.removeprefix(b"\xef\xbb\xbf").splitlines():
+        encoding, utf_8 = json.detect_encoding(content), content
+        if not encoding.startswith("utf-8"):
+            utf_8 = content.decode(encoding, errors="replace").encode()
+        for line in utf_8.removeprefix(codecs.BOM_UTF8).splitlines():
             place, _, said = line.partition(b"\t")
             if not place.strip():
                 continue
@@ -88,6 +94,5 @@ def _files(root: Path, paths: list[str]) -> tuple[list[File], dict[str, str]]:
         if not (root / path).is_file():
             closed[path] = NO_READING
             continue
-        inode = (found.st_dev, found.st_ino) if found.st_ino else None
-        files.append(File(path, found.st_size, found.st_mtime_ns, inode, changed_at(found)))
+        files.append(File.of(path, found))
     return files, closed

@@ -5,7 +5,9 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import itertools
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator
 
@@ -15,10 +17,11 @@ FILE_NAME = "file_name"
 def decoded(content: bytes) -> tuple[str, int]:
     """The text, and how many of its lines are no UTF-8 and were read as Windows-1252.
 
-    Spreadsheets save in the code page of their machine, or as UTF-16 with a mark.
+    Spreadsheets save in the code page of their machine, or as UTF-16, with a mark or without.
     """
-    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return content.decode("utf-16", errors="replace"), 0
+    encoding = json.detect_encoding(content)
+    if not encoding.startswith("utf-8"):
+        return content.decode(encoding, errors="replace"), 0
     try:
         return content.decode("utf-8-sig"), 0
     except UnicodeDecodeError:
@@ -34,20 +37,42 @@ def _line(content: bytes) -> tuple[str, bool]:
 
 
 def csv_lines(text: str, problems: Counter[str]) -> Iterator[dict]:
-    """Spaces around the names of columns, and before values, count for nothing."""
-    stream = io.StringIO(text, newline="")
-    reader = csv.DictReader(stream, delimiter=delimiter(text), skipinitialspace=True)
+    """Spaces around the names of columns, and before values, count for nothing, and so do lines before the first.
+
+    A line of more values than there are columns is left out: most often a text has a comma and no quotes.
+    """
+    stream = io.StringIO(_from_heading(text), newline="")
+    ended: list[bool] = []  # once the reader has asked for more than there is
+    pieces = itertools.chain(stream, iter(lambda: ended.append(True), None))
+    reader = csv.DictReader(pieces, delimiter=delimiter(text), skipinitialspace=True)
     try:
         if reader.fieldnames is not None:
             reader.fieldnames = [name.strip() for name in reader.fieldnames]
-        yield from reader
+            for name, count in Counter(filter(None, reader.fieldnames)).items():
+                if count > 1:
+                    problems[f"{count} columns are called {name}, of which the last is read"] += count - 1
+        after = reader.line_num
+        for line in reader:
+            if ended:
+                problems[f"the rest after line {after} is no CSV (a quote is never closed)"] += 1
+            elif any(line.pop(None, ())):
+                problems["they have more values than columns (a text with a comma needs quotes)"] += 1
+            else:
+                yield line
+            after = reader.line_num
     except csv.Error as error:
         problems[f"the rest after line {reader.line_num} is no CSV ({error})"] += 1
 
 
+def _from_heading(text: str) -> str:
+    """Without empty lines before it, and without the line "sep=;" that Excel puts there."""
+    text = text.lstrip("\r\n")
+    return re.sub(r"\Asep=.[\r\n]+", "", text)
+
+
 def delimiter(text: str) -> str:
     """Between the columns: the one that sets a column of files apart in the first line. Many spreadsheets write ";"."""
-    heading = io.StringIO(text, newline="").readline()
+    heading = io.StringIO(_from_heading(text), newline="").readline()
     for one in (",", ";", "\t"):
         if any(names_files(name.strip().strip('"')) for name in heading.split(one)):
             return one
@@ -67,6 +92,9 @@ def json_lines(text: str, problems: Counter[str]) -> Iterator[dict]:
             continue
         try:
             content = json.loads(line)
+            if r"\ud" in line.lower():  # half of a character, which cannot be written anywhere, stays as it stood there
+                written = json.dumps(content, ensure_ascii=False)
+                content = json.loads(re.sub("[\ud800-\udfff]", lambda half: rf"\\u{ord(half[0]):04x}", written))
         except (ValueError, RecursionError):
             content = None
         if isinstance(content, dict):
