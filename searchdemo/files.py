@@ -27,6 +27,9 @@ UNWRITABLE = {*FULL, errno.EROFS, errno.EACCES, errno.EPERM}
 CUT_OFF = re.compile(r"\d+ requested and \d+ written")  # all that NumPy says of a disk that is full
 IN_THE_WAY = {errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENOTEMPTY}  # of another kind than what is to be written
 
+# Ends of lines, the commands of terminals, and what turns the direction of writing
+CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+
 LEFT_S = 3600.0  # what nobody wrote to for so long is not being written
 
 _digests: dict[tuple[int, int, int, int], str] = {}
@@ -40,8 +43,10 @@ def own_folder() -> Path:
 
 
 def printable(name: str) -> str:
-    """A file's name as valid Unicode. Bytes that are not UTF-8 become escapes, so two names stay different."""
-    return os.fsencode(name).decode(errors="backslashreplace")
+    """A file's name as valid Unicode in one line. Bytes that are not UTF-8 become escapes, so two names stay different,
+    and so do the bytes of line ends and of what tells a terminal to act or to write backwards."""
+    text = os.fsencode(name).decode(errors="backslashreplace")
+    return CONTROL.sub(lambda found: "".join(f"\\x{byte:02x}" for byte in found[0].encode()), text)
 
 
 def folder_named(text: str) -> Path:

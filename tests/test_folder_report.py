@@ -15,7 +15,7 @@ from PIL import Image
 
 from searchdemo.cli.options import gallery_name
 from searchdemo.errors import NoPictures
-from searchdemo.files import folder_named
+from searchdemo.files import folder_named, printable
 from searchdemo.galleries.catalog import Catalog
 from searchdemo.galleries.table import open_gallery
 from searchdemo.galleries.walk import TAKEN_ALREADY, walk
@@ -321,6 +321,19 @@ def test_names_and_files_that_are_no_plain_ones(tmp_path):
     assert gallery.report.unread == {"loop.png": "a link that leads back to itself"}
     assert [*gallery.report.unreadable] == ["zero.png"]
     json.dumps(gallery.report.to_json())
+
+
+@pytest.mark.skipif(os.name != "posix", reason="such names are of POSIX")
+def test_no_name_acts_on_a_terminal_and_each_is_found_by_what_is_shown(tmp_path):
+    names = {
+        "two\nlines": r"two\x0alines",
+        "\x1b[31mred": r"\x1b[31mred",
+        "\u202ertl\u2028": r"\xe2\x80\xaertl\xe2\x80\xa8",
+    }
+    names |= {name: name for name in ("\U0001f468\u200d\U0001f469", "nbsp\xa0", "\u05e2\u05d1")}
+    for name, shown in names.items():
+        (tmp_path / name).mkdir()
+        assert printable(name) == shown and folder_named(str(tmp_path / shown)) == tmp_path / name
 
 
 @pytest.mark.skipif(os.name != "posix", reason="such names are of POSIX")

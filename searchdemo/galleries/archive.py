@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from searchdemo.files import printable
 from searchdemo.galleries.kept_folders import kept_by_program
 
 MAX_FILES = 20_000  # of which the content is looked at
@@ -104,4 +105,4 @@ def _content(archive: zipfile.ZipFile, info: zipfile.ZipInfo, most: int) -> byte
 def _shown(name: str) -> str:
     """The name as it is shown and told apart: one line, "/" between folders."""
     parts = name.replace("\\", "/").split("/")
-    return "".join(c if c.isprintable() else "?" for c in "/".join(part for part in parts if part not in ("", ".")))
+    return printable("/".join(part for part in parts if part not in ("", ".")))
