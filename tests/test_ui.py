@@ -29,9 +29,8 @@ from searchdemo.ui.components.thumbnails import picture_data
 from searchdemo.ui.components.tiles import by_terms, result_tiles
 from searchdemo.ui.demo import build_demo
 from searchdemo.ui.link import linked_value
-from searchdemo.ui.origin import HELD_OUT, PICTURE, ROW, WORDS, Origin, checked_template, given_words, query_of
+from searchdemo.ui.origin import HELD_OUT, PICTURE, ROW, WORDS, Origin, another, checked_template, given_words, query_of
 from searchdemo.ui.page import Page, about
-from searchdemo.ui.query import another
 from tests.loopback_hub import nobody
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import dataclass, replace
 
+import numpy as np
 from PIL import Image
 
 from searchdemo.collection.box import box_of
@@ -15,6 +17,8 @@ from searchdemo.collection.terms import ROW as ROW_TERM
 from searchdemo.collection.terms import TEXT, Term, parse
 from searchdemo.encoders.table import find
 from searchdemo.errors import BadPicture, BadQuery
+from searchdemo.galleries.base import Gallery
+from searchdemo.types import MISSING
 from searchdemo.ui.components.query_picture import readable
 from searchdemo.ui.page import Choice, NoQuery
 
@@ -40,6 +44,13 @@ class Origin:
     def stored(self) -> bool:
         """Whether it is a picture of a gallery."""
         return self.kind in (ROW, HELD_OUT)
+
+
+def another(rows: np.ndarray, origin: Origin | None, kind: str, gallery: Gallery) -> int:
+    """One of the rows at random: not the one that `origin` asks about, unless there is no other."""
+    asked = origin.number if origin and (origin.kind, origin.gallery) == (kind, gallery.name) else MISSING
+    others = rows[(rows != asked) & (rows != MISSING)]
+    return int(random.choice(others)) if len(others) else asked
 
 
 def query_of(

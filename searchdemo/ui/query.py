@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,7 +20,6 @@ from searchdemo.errors import BadPicture, BadQuery, Cancelled, NoPictures, NotBu
 from searchdemo.formats import suffixes
 from searchdemo.galleries.base import Gallery
 from searchdemo.pictures import open_picture
-from searchdemo.types import MISSING
 from searchdemo.ui.asked import Asked
 from searchdemo.ui.components.answer import Answer
 from searchdemo.ui.components.messages import refusal_html, sentence_errors
@@ -29,7 +27,7 @@ from searchdemo.ui.components.query_picture import FOREIGN, QueryPicture, foreig
 from searchdemo.ui.components.templates import render
 from searchdemo.ui.components.thumbnails import row_tile
 from searchdemo.ui.components.tiles import Tiles
-from searchdemo.ui.origin import FALLBACK, HELD_OUT, PICTURE, ROW, WORDS, Origin, names_picture, query_of
+from searchdemo.ui.origin import FALLBACK, HELD_OUT, PICTURE, ROW, WORDS, Origin, another, names_picture, query_of
 from searchdemo.ui.page import Choice, IndexMissing, Page, building_html, whole
 from searchdemo.ui.serving.arguments import nth
 from searchdemo.ui.serving.limits import BUILD
@@ -381,13 +379,6 @@ class CurrentQuery:
         if len(collection.queries):
             return self.held_out(gallery, another(collection.query_rows(), origin, HELD_OUT, gallery))
         return self.row(gallery, another(collection.gallery_rows(np.arange(len(collection))), origin, ROW, gallery))
-
-
-def another(rows: np.ndarray, origin: Origin | None, kind: str, gallery: Gallery) -> int:
-    """One of the rows at random: not the one that `origin` asks about, unless there is no other."""
-    asked = origin.number if origin and (origin.kind, origin.gallery) == (kind, gallery.name) else MISSING
-    others = rows[(rows != asked) & (rows != MISSING)]
-    return int(random.choice(others)) if len(others) else asked
 
 
 def refused(error: SearchDemoError, line: Answer, outputs: Sequence[gr.components.Component]) -> list:
