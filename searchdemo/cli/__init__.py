@@ -90,7 +90,7 @@ def make_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, module in COMMANDS.items():
         texts = about(module.__doc__)
-        command = commands.add_parser(name, help=texts["description"].splitlines()[0], **texts)
+        command = commands.add_parser(name, help=texts["description"].partition("\n")[0], **texts)
         module.add_options(command)
         command.add_argument("--json", action="store_true", help="print JSON")
         command.add_argument("--verbose", action="store_true", help="write to stderr what is opened, built and fetched")
