@@ -11,9 +11,11 @@ Example:
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,10 +49,43 @@ def run(arguments: argparse.Namespace) -> None:
     def tell(fact: dict) -> None:
         print(json.dumps(fact) if arguments.json else sentence(fact), flush=True)
 
-    changes = watchfiles.watch(
-        root, watch_filter=None, rust_timeout=LISTEN_MS, yield_on_timeout=True, raise_interrupt=True
+    listen = partial(
+        watchfiles.watch,
+        watch_filter=None,
+        rust_timeout=LISTEN_MS,
+        yield_on_timeout=True,
+        raise_interrupt=True,
     )
-    follow(library, key, changes, tell)
+    follow(library, key, changes(root, listen), tell)
+
+
+def changes(root: Path, listen: Callable[[Path], Iterable[set]], sleep: Callable = time.sleep) -> Iterator[set]:
+    """What changed in a folder, or nothing, every LISTEN_MS. listen: see `watchfiles.watch`.
+
+    The system watches a folder and not its path: where it went away, or another took its place, it is told as a
+    change, and the one that is there is listened to.
+    """
+    while True:
+        if (there := _identity(root)) is None:
+            sleep(LISTEN_MS / 1000)
+            yield set()
+            continue
+        first = {root}  # what came before somebody listened
+        with contextlib.suppress(FileNotFoundError):
+            for some in listen(root):
+                yield some | first
+                first = set()
+                if _identity(root) != there:
+                    break
+        yield {root}
+
+
+def _identity(folder: Path) -> tuple[int, int] | None:
+    try:
+        found = folder.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def follow(
@@ -61,7 +96,7 @@ def follow(
     clock: Callable[[], float] = time.monotonic,
 ) -> None:
     """Builds now, after each set of changes, and every LOOK_EVERY_S; tells what was done or why it could not be."""
-    looked = float("-inf")
+    looked, told = float("-inf"), False
     for some in changes:
         if not some and clock() - looked < LOOK_EVERY_S:
             continue
@@ -71,12 +106,14 @@ def follow(
                 facts = artifact.manifest.built
                 counts = {what: facts[what] for what in ("embedded", "reused", "removed")}
                 tell({"pictures": artifact.manifest.pictures} | counts | said(artifact))
-            elif looked == float("-inf"):
+            elif not told:  # at the start, or after an error
                 tell({"pictures": library.store.open(key).manifest.pictures})
             if (trained := library.retrain(key)) is not None:
                 tell({"pictures": trained.manifest.pictures} | said(trained))
+            told = True
         except SearchDemoError as error:  # an empty folder, another process that builds: the next change may mend it
             tell({"error": str(error)})
+            told = False
         looked = clock()
 
 

@@ -157,3 +157,8 @@ def test_ctrl_c_while_it_is_loading(tmp_path):
         "   raise KeyboardInterrupt\nsys.meta_path.insert(0, Slow())\n"
     )
     assert ended("$S list", PYTHONPATH=str(tmp_path)) == (INTERRUPTED, "searchdemo: stopped\n")
+
+
+def test_commands_start_where_python_strips_docstrings():
+    command = [sys.executable, "-OO", "-m", "searchdemo", "search", "--help"]
+    assert b"--min-probability" in subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout

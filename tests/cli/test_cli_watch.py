@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import signal
@@ -10,7 +11,7 @@ import sys
 
 import pytest
 
-from searchdemo.cli.watch import LOOK_EVERY_S, follow, sentence
+from searchdemo.cli.watch import LOOK_EVERY_S, changes, follow, sentence
 from searchdemo.collection.library import Library
 from searchdemo.collection.store import Key, Store
 from tests.cli_tools import ROOT, CountingColours, folder_of
@@ -23,7 +24,7 @@ def test_each_set_of_changes_is_caught_up_with(tmp_path, clock):
     gallery, mine = folder_of({"a.png": "red"}, tmp_path / "mine"), tmp_path / "mine"
     library, key, told = Library(Store(own=tmp_path / "own")), Key(gallery, "bundled"), []
 
-    def changes():
+    def happens():
         yield set()
         folder_of({"b.png": "blue", "c.png": "white"}, mine)
         yield {"b.png", "c.png"}
@@ -39,7 +40,7 @@ def test_each_set_of_changes_is_caught_up_with(tmp_path, clock):
         (tmp_path / "b.png").rename(mine / "b.png")
         yield {"b.png"}
 
-    follow(library, key, changes(), told.append, clock=lambda: clock.now)
+    follow(library, key, happens(), told.append, clock=lambda: clock.now)
     indexes = [fact.pop("indexes", None) for fact in told if "error" not in fact]
     assert [fact for fact in told if "error" not in fact] == [
         {"pictures": 1, "embedded": 1, "reused": 0, "removed": 0},
@@ -60,6 +61,42 @@ def test_each_set_of_changes_is_caught_up_with(tmp_path, clock):
     again = []
     follow(library, key, [set()], again.append, clock=Clock().perf_counter)
     assert again == [{"pictures": 1}] and "Up to date: 1 picture." in sentence(again[0])
+
+
+def test_a_folder_that_goes_away_and_comes_back_is_told_and_listened_to_again(tmp_path):
+    gallery, mine = folder_of({"a.png": "red"}, tmp_path / "mine"), tmp_path / "mine"
+    library, key, told, listened = Library(Store(own=tmp_path / "own")), Key(gallery, "bundled"), [], []
+
+    def listen(root):
+        """As watchfiles does, which goes on with the folder that it was given."""
+        listened.append(root.stat().st_ino)
+        yield set()
+        mine.rename(tmp_path / "away")
+        yield set()
+
+    def back(seconds):
+        (tmp_path / "away").rename(mine)
+
+    looks = itertools.islice(changes(mine, listen, back), 5)
+    follow(library, key, looks, told.append, clock=Clock().perf_counter)
+    assert told[0]["embedded"] == 1 and "There is no folder" in told[1]["error"] and told[2:] == [{"pictures": 1}]
+    assert len(listened) == 2
+
+
+def test_a_folder_that_takes_the_place_of_another_is_listened_to(tmp_path):
+    (mine := tmp_path / "mine").mkdir()
+    listened = []
+
+    def listen(root):
+        listened.append(root.stat().st_ino)
+        if len(listened) == 1:
+            mine.rename(tmp_path / "old")
+            mine.mkdir()
+        yield {"a.png"}
+        yield set()
+
+    assert [*itertools.islice(changes(mine, listen), 4)] == [{mine, "a.png"}, {mine}, {mine, "a.png"}, set()]
+    assert listened == [(tmp_path / "old").stat().st_ino, mine.stat().st_ino]
 
 
 def test_a_folder_that_is_not_there(complaint):
