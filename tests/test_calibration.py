@@ -17,7 +17,7 @@ from searchdemo.collection.calibration import Curve
 from searchdemo.collection.held import ShelfInMemory
 from searchdemo.collection.query import Query
 from searchdemo.collection.steadiness import KnownWords
-from searchdemo.collection.store import Key
+from searchdemo.collection.store import Key, Store
 from searchdemo.collection.vocabulary import VOCABULARY
 from searchdemo.errors import BadArtifact, BadQuery
 from searchdemo.types import Presence
@@ -204,6 +204,20 @@ def test_a_curve_belongs_to_its_vectors(calibrated, world):
     earlier = {name: value for name, value in content.items() if name != "steady"} | {"format": 1}
     path.with_name("bad.json").write_text(json.dumps(earlier))
     assert calibration.load(path.with_name("bad.json")) == replace(CURVE, format=1)
+
+
+def test_a_build_that_is_killed_once_its_vectors_are_there_has_their_curve(world, monkeypatch):
+    monkeypatch.setattr(calibration, "calibrate", lambda words, vectors, each, steady: CURVE)
+    publish = Store.publish
+
+    def killed(*given):
+        publish(*given)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Store, "publish", killed)
+    with pytest.raises(KeyboardInterrupt):
+        world.library().build(Key(*WHERE))
+    assert answer(world.library(), Query(text="red"))["presence"]["probability"] > 0
 
 
 def test_a_gallery_in_memory_is_calibrated_too(calibrated, world):

@@ -47,13 +47,15 @@ def build(
     settled: Callable[[Gallery], None] = lambda gallery: None,
     tiles: int | None = None,
     passes: Passes = here,
+    last: Callable[[Artifact, np.ndarray], object] = lambda artifact, vectors: None,
 ) -> Artifact:
     """Embed gallery and queries, build the inverted file that stores the vectors, publish both.
 
     Pictures that cannot be read are left out. Of a person's folder only contents are embedded that are not stored yet,
     unless `rebuild` is asked for; `settled` is told of the gallery as it is after its new files were read.
     tiles: per side, see tiles.py; None: as many as what is stored so far has.
-    passes: where pictures are embedded.
+    passes: where pictures are embedded. last: adds to the artifact, of these vectors (n, dim), before it is
+    published.
     Raises NoPictures when the gallery's pictures are not on this machine, BadQuery for a limit or a batch size below 1,
     SearchDemoError when another process builds the same.
     """
@@ -65,7 +67,7 @@ def build(
     with store.building(key) as work:
         if tiles is None:
             tiles = stored_tiles(store, key)
-        return _Build(encoder, store, key, work, report, batch_size, rebuild, tiles, passes).run(gallery, settled)
+        return _Build(encoder, store, key, work, report, batch_size, rebuild, tiles, passes, last).run(gallery, settled)
 
 
 def stored_tiles(store: Store, key: Key) -> int:
@@ -86,6 +88,7 @@ class _Build:
     rebuild: bool
     tiles: int
     passes: Passes
+    last: Callable[[Artifact, np.ndarray], object]
 
     def run(self, gallery: Gallery, settled: Callable[[Gallery], None]) -> Artifact:
         from searchdemo.indexes.table import find
@@ -135,7 +138,7 @@ class _Build:
         for name, array in arrays.items():
             with replacing(self.work / name) as temporary, temporary.open("wb") as file:
                 np.save(file, array)
-        return self.publish(gallery, len(vectors), len(query_rows), arrays, made.seconds + queries.seconds, facts)
+        return self.publish(gallery, vectors, len(query_rows), arrays, made.seconds + queries.seconds, facts)
 
     def embed(
         self,
@@ -175,7 +178,7 @@ class _Build:
     def publish(
         self,
         gallery: Gallery,
-        vectors: int,
+        vectors: np.ndarray,
         queries: int,
         arrays: Iterable[str],
         seconds: float,
@@ -190,7 +193,7 @@ class _Build:
             transform=encoder.transform,
             metric=self.key.metric,
             dim=encoder.dim,
-            vectors=vectors,
+            vectors=len(vectors),
             queries=queries,
             files={name: sha256_of(self.work / name) for name in (VECTORS, *arrays)},
             stand_in=encoder.stand_in,
@@ -205,7 +208,7 @@ class _Build:
             },
             tiles=self.tiles,
         )
-        artifact = self.store.publish(self.key, self.work, manifest)
+        artifact = self.store.publish(self.key, self.work, manifest, lambda made: self.last(made, vectors))
         for scratch in artifact.folder.glob("*.partial"):
             discard(scratch)
         return artifact

@@ -99,5 +99,7 @@ class Held:
                 query_rows=None,
             )
             self._made[key] = Artifact(key, NOWHERE, manifest), snapshot
-            self._shelf.curves.put(identity, self._shelf.calibrated(encoder, snapshot))
+            self._shelf.curves.put(
+                identity, self._shelf.calibrated(encoder, snapshot.vectors.flat.all(), snapshot.vectors.each)
+            )
             return self._made[key][0]

@@ -9,6 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from searchdemo.cache import Cache
 from searchdemo.collection import calibration
 from searchdemo.collection.behind import UP_TO_DATE, Behind, behind
@@ -235,19 +237,23 @@ class Library:
 
         encoder = self.encoder(key.encoder)
         given = gallery, encoder, self.store, key, report, batch_size, rebuild, settled, tiles, passes
-        artifact = build(*given)
-        self.calibrate(artifact)
+        artifact = build(*given, last=self.calibrate)  # before it is published: a kill leaves all or nothing
         if gallery.pictures.own_files:
             self._read_headers(key, report)
         seconds = time.perf_counter() - started
         log.info("built %s: %d vectors in %.1f s", key.folder, artifact.manifest.vectors, seconds)
         return artifact
 
-    def calibrate(self, artifact: Artifact) -> Curve | None:
-        """Makes the curve that says how probably the gallery shows what a text says, and keeps it by the vectors."""
+    def calibrate(self, artifact: Artifact, vectors: np.ndarray | None = None) -> Curve | None:
+        """Makes the curve that says how probably the gallery shows what a text says, and keeps it by the vectors.
+
+        vectors: (n, dim), where they are in memory already.
+        """
         encoder = self.encoder(artifact.key.encoder)
         try:
-            if (curve := self._shelf.calibrated(encoder, self._shelf.snapshot(artifact))) is not None:
+            if vectors is None:
+                vectors = self._shelf.snapshot(artifact).vectors.flat.all()
+            if (curve := self._shelf.calibrated(encoder, vectors, artifact.manifest.each)) is not None:
                 started = time.perf_counter()
                 calibration.save(curve, path := self.store.extra_path(artifact, calibration.FILE))
                 self.store.add_extra(artifact, path, round(time.perf_counter() - started, 1))

@@ -122,12 +122,13 @@ class Shelf:
             return None
         return self.curves.get(sha256_of(stored.path), lambda: calibration.load(stored.path))
 
-    def calibrated(self, encoder: Encoder, snapshot: Snapshot) -> Curve | None:
-        """The curve of these vectors, made now; None where the encoder reads too few words, or too few are shown."""
-        if not encoder.has_text or len(snapshot.vectors) < calibration.fewest_pictures():
+    def calibrated(self, encoder: Encoder, vectors: np.ndarray, each: int) -> Curve | None:
+        """The curve of vectors (n, dim), `each` per picture; None where the encoder reads too few words, or too few
+        are shown."""
+        if not encoder.has_text or len(vectors) < calibration.fewest_pictures() * each:
             return None
         words = self.vocabulary.get(encoder.weights_sha256, lambda: known_words(encoder))
-        return calibration.calibrate(words.rows, snapshot.vectors.flat.all(), snapshot.vectors.each, words.steady)
+        return calibration.calibrate(words.rows, vectors, each, words.steady)
 
     def _opened(
         self,

@@ -288,9 +288,15 @@ class Store:
         lock = make_folder((self.own / key.folder).parent) / f"{key.folder.name}{BUILDING}.lock"
         return exclusive(lock, f"{key.encoder!r} is being built for {key.gallery!r}")
 
-    def publish(self, key: Key, work: Path, manifest: Manifest) -> Artifact:
-        """Write the manifest into the prepared folder, then put the folder in the place of the old one."""
+    def publish(
+        self, key: Key, work: Path, manifest: Manifest, last: Callable[[Artifact], object] = lambda artifact: None
+    ) -> Artifact:
+        """Write the manifest into the prepared folder, then put the folder in the place of the old one.
+
+        last: adds further files to the artifact in the prepared folder, so that all of it is there at once.
+        """
         write_json(work / "manifest.json", asdict(manifest))
+        last(Artifact(key, work, manifest))
         folder, old = self.own / key.folder, self.beside(key, OLD)
         discard(old)  # left by a process that was killed between the two renames
         if folder.exists():
@@ -334,8 +340,9 @@ class Store:
         return None
 
     def extra_path(self, artifact: Artifact, name: str) -> Path:
-        """Where a further file over these vectors is to be written."""
-        return make_folder(self.own / artifact.key.folder) / name
+        """Where a further file over these vectors is to be written: beside them, unless they ship."""
+        own = artifact.folder.is_relative_to(self.own)
+        return make_folder(artifact.folder if own else self.own / artifact.key.folder) / name
 
     def add_extra(self, artifact: Artifact, path: Path, build_seconds: float, **made: str | int) -> None:
         """Register a further file that was written to extra_path. made: what its card is to say of it."""
