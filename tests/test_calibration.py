@@ -92,7 +92,12 @@ def test_a_text_less_steady_than_shown_words_is_believed_less():
     curve = replace(CURVE, steady=tuple(np.linspace(0.8, 1, 21)))
     steady, middling, shaky = (curve.misread(cosine) for cosine in (1.01, 0.9, 0.5))
     assert steady < 0.01 and middling == pytest.approx(1 / (1 + math.exp(5.0 - 2.6))) and 0.5 < shaky < 0.6
-    assert curve.probability(0.95, shaky) == pytest.approx((1 - shaky) / (1 + math.exp(-2)) + shaky / 2)
+    for cosine in (0.95, 0.85):  # the curve's odds are e^2 and e^-2
+        odds = (1 - shaky) * math.exp(40 * cosine - 36) + shaky
+        assert curve.probability(cosine, shaky) == pytest.approx(odds / (1 + odds))
+    assert curve.probability(20, shaky) == curve.probability(20) == 1  # near pictures do not come of misreading
+    assert curve.probability(-20, shaky) == pytest.approx(shaky / (1 + shaky)) and curve.probability(-20) < 1e-9
+    assert curve.probability(20, 1.0) == curve.probability(-20, 1.0) == calibration.PRIOR
     assert CURVE.misread(0.5) == 0  # of an earlier version, which did not know
 
 
@@ -263,3 +268,7 @@ def test_areas_and_errors_by_hand():
     # Of four fair coins the share of heads is off by 0.5, 0.25 or 0, in 2, 8 and 6 of 16 outcomes
     assert judged["ece_perfect"] == pytest.approx((2 * 0.5 + 8 * 0.25) / 16, abs=0.02)
     assert judged["ece_perfect_95"] == 0.5 and judged["auroc"] == 0.5
+    assert judged["rms_debiased"] == 0  # 0.25 squared is what chance adds: 0.75 x 0.25 / (4 - 1)
+    points = [{"predicted": 0.5, "observed": 0.75, "count": 49}, {"predicted": 0.1, "observed": 0.0, "count": 1}]
+    squared = (49 * (0.25**2 - 0.75 * 0.25 / 48) + 0.1**2) / 50
+    assert suite.debiased(points) == pytest.approx(math.sqrt(squared))

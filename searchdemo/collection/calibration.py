@@ -7,10 +7,12 @@ nearly the same as a word that is shown. No label is needed. The curve is fitted
 (Platt 1999, "Probabilistic outputs for support vector machines"), both kinds of words weighing alike: PRIOR is the
 share of queries whose pictures are there. For another share q, the odds are q / (1 - q) times those of the curve.
 
-Some texts are misread, and then their cosines say nothing. As in psychometric functions with a lapse rate (Wichmann
-and Hill 2001), P = (1 - misread) x curve + misread x PRIOR; how probably a text is misread follows from how steadily
-it is read (steadiness.py), compared with the words that the gallery shows. The curve is fitted with the same formula,
-by expectation and maximisation. `bench calibration` measures it with names that it has not seen.
+Some texts are misread. A misread text finds what a text that is not shown finds, whether or not its pictures are
+there. So with L = p(cosine | shown) / p(cosine | not shown) of texts that are read well, the likelihood ratio of a text
+is (1 - misread) L + misread: far pictures may come of misreading, near ones do not. How probably a text is misread
+follows from how steadily it is read (steadiness.py), compared with the words that the gallery shows. The curve is
+fitted with the same formula, by expectation and maximisation. `bench calibration` measures it with names that it has
+not seen.
 """
 
 from __future__ import annotations
@@ -60,7 +62,7 @@ class Curve:
 
     def probability(self, mean_cosine: float, misread: float = 0.0) -> float:
         """P(the gallery shows it). misread: how probably the encoder misreads the text."""
-        return float(mixed(logistic(np.array(self.slope * mean_cosine + self.intercept)), np.array(misread)))
+        return float(mixed(np.array(self.slope * mean_cosine + self.intercept), np.array(misread)))
 
     def misread(self, steady: float) -> float:
         """How probably a text is misread whose steadiness is this cosine. 0 where that of words is unknown."""
@@ -120,9 +122,10 @@ def misread_by(steady: np.ndarray, shown: np.ndarray) -> np.ndarray:
     return logistic(MISREAD_SLOPE * (above + below) / (2 * len(shown)) + MISREAD_INTERCEPT)
 
 
-def mixed(read_well: np.ndarray, misread: np.ndarray) -> np.ndarray:
-    """Probabilities of texts that are misread with a probability, from those that they have when they are read well."""
-    return (1 - misread) * read_well + misread * PRIOR
+def mixed(log_odds: np.ndarray, misread: np.ndarray) -> np.ndarray:
+    """Probabilities of texts that are misread with a probability, from the log-odds when they are read well, (n,)."""
+    odds = (1 - misread) * odds_of(log_odds) + misread * PRIOR / (1 - PRIOR)
+    return odds / (1 + odds)
 
 
 def nearest_means(words: np.ndarray, vectors: np.ndarray, m: int, each: int = 1) -> tuple[np.ndarray, np.ndarray]:
@@ -148,7 +151,7 @@ def nearest_means(words: np.ndarray, vectors: np.ndarray, m: int, each: int = 1)
 def fitted(x: np.ndarray, y: np.ndarray, misread: np.ndarray | None = None) -> tuple[float, float]:
     """(slope, intercept) of a logistic curve over x (n,) for y (n,) of 0 and 1, which weigh alike.
 
-    misread: (n,) how probably each says nothing; what the curve finds unlikely then counts less
+    misread: (n,) how probably each is misread; of those that are shown, the farther then count less
     """
     weight = np.where(y == 1, PRIOR / max(y.sum(), 1), (1 - PRIOR) / max((1 - y).sum(), 1))
     slope, intercept = weighted(x, y, weight)
@@ -156,9 +159,10 @@ def fitted(x: np.ndarray, y: np.ndarray, misread: np.ndarray | None = None) -> t
         return slope, intercept
     for _ in range(MOST_ROUNDS):
         before = slope
-        right = np.abs(1 - y - logistic(slope * x + intercept))  # the probability of what was seen
-        read_well = (1 - misread) * right / mixed(right, misread)
-        slope, intercept = weighted(x, y, weight * read_well)
+        near = (1 - misread) * odds_of(slope * x + intercept)
+        read_well = np.where(y == 1, near / (near + misread * PRIOR / (1 - PRIOR)), 1)
+        share = float(weight[y == 1] @ read_well[y == 1]) / PRIOR  # both kinds still weigh alike
+        slope, intercept = weighted(x, y, weight * np.where(y == 1, read_well / share, 1))
         if abs(slope - before) <= 1e-6 * abs(slope):
             break
     return slope, intercept
@@ -194,7 +198,11 @@ def cross_validated(x: np.ndarray, y: np.ndarray, misread: np.ndarray | None = N
 
 
 def logistic(x: np.ndarray) -> np.ndarray:
-    return 1 / (1 + np.exp(-np.clip(x, -500, 500)))
+    return 1 / (1 + odds_of(-x))
+
+
+def odds_of(log_odds: np.ndarray) -> np.ndarray:
+    return np.exp(np.clip(log_odds, -500, 500))
 
 
 def save(curve: Curve, path: Path) -> None:

@@ -4,8 +4,9 @@ Each class name asks twice: with all pictures there, and with those of its class
 is made from everyday words, without labels (collection/calibration.py). AUROC compares statistics of the nearest
 cosines; the expected calibration error (Guo et al. 2017, ten bins of equal width) and the reliability are of the curve.
 Of few queries even a perfect curve has an error, because the bins hold few: what it would have is drawn by lot from the
-curve's own probabilities (Bröcker and Smith 2007, "Increasing the reliability of reliability diagrams"). Here half of
-the queries have their pictures, as in the fit.
+curve's own probabilities (Bröcker and Smith 2007, "Increasing the reliability of reliability diagrams"). Beside it is
+the root of the mean squared error with that chance taken off (Kumar, Liang and Ma 2019, "Verified uncertainty
+calibration"). Here half of the queries have their pictures, as in the fit.
 The gallery is judged, and its held-out pictures as a gallery of their own. Held-out pictures ask in the same way, which
 says whether a curve could serve queries by picture.
 """
@@ -106,14 +107,14 @@ def auroc(higher: np.ndarray, lower: np.ndarray) -> float:
 def judged_by(
     curve: Curve, with_them: np.ndarray, without: np.ndarray, misread: np.ndarray | None = None
 ) -> tuple[dict[str, float], list[dict]]:
-    """{"auroc", "ece", "ece_perfect", "ece_perfect_95", "wrong_percent"} of a curve, and {"predicted", "observed",
-    "count"} of each bin that holds any.
+    """{"auroc", "ece", "ece_perfect", "ece_perfect_95", "rms_debiased", "wrong_percent"} of a curve, and {"predicted",
+    "observed", "count"} of each bin that holds any.
 
     misread: (n,) how probably the encoder misreads each text; with_them and without, (n,) each, are of the same texts
     """
     doubts = np.zeros(len(with_them) + len(without)) if misread is None else np.concatenate([misread, misread])
     x = np.concatenate([with_them, without])
-    p = calibration.mixed(calibration.logistic(curve.slope * x + curve.intercept), doubts)
+    p = calibration.mixed(curve.slope * x + curve.intercept, doubts)
     there = np.repeat([1.0, 0.0], [len(with_them), len(without)])
     bins = np.minimum((p * BINS).astype(int), BINS - 1)
     points = [
@@ -131,6 +132,7 @@ def judged_by(
         "ece": float(calibration_errors(p, there[None], bins)[0]),
         "ece_perfect": float(perfect.mean()),
         "ece_perfect_95": float(np.quantile(perfect, 0.95)),
+        "rms_debiased": debiased(points),
         "wrong_percent": 100 * float(((p >= 0.5) != there).mean()),
     }
     return judged, points
@@ -141,12 +143,21 @@ def calibration_errors(p: np.ndarray, there: np.ndarray, bins: np.ndarray) -> np
     return np.abs((p - there) @ np.eye(BINS)[bins]).sum(axis=1) / len(p)
 
 
+def debiased(points: Sequence[dict]) -> float:
+    """The root of the mean squared error of bins without what chance adds to it; 0 where chance alone adds as much."""
+    names = ("predicted", "observed", "count")
+    predicted, observed, count = (np.array([point[name] for point in points]) for name in names)
+    chance = observed * (1 - observed) / np.maximum(count - 1, 1)
+    return float(np.sqrt(max(np.average((predicted - observed) ** 2 - chance, weights=count), 0)))
+
+
 def tables(cards: Sequence[RunCard]) -> list[Table]:
     heads = [Column("asked", "asked by"), Column("among", "among"), Column("statistic", "statistic of the cosines")]
     judged = [
         *(Column("among", "among"), Column("pictures", "pictures", fixed(0)), Column("statistic", "statistic")),
         *(Column("auroc", "AUROC", fixed(3)), Column("ece", "expected calibration error", fixed(3))),
         *(Column("ece_perfect", "of a perfect curve", fixed(3)), Column("ece_perfect_95", "95 % below", fixed(3))),
+        Column("rms_debiased", "root mean square error without chance", fixed(3)),
         *(Column("wrong_percent", "names on the wrong side of 50 %, %", fixed(1)),),
         *(Column("own_error", "its own error rate, %", fixed(1)), Column("shown", "words shown", fixed(0))),
         Column("absent", "words absent", fixed(0)),
