@@ -108,6 +108,7 @@ def test_forests_are_compared_at_equal_effort_too(bench, monkeypatch):
 
 
 def test_full_goes_on_to_many_links(bench, monkeypatch):
+    monkeypatch.setattr(index, "families", lambda n, dim: iter([]))
     monkeypatch.setattr(index, "FULL_MS", (24,))
     monkeypatch.setattr(index, "TREES", ())
     bench.options["full"] = True

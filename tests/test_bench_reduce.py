@@ -11,7 +11,7 @@ from searchdemo.bench.table import measure
 from searchdemo.bench.workload import Bench, Workload
 from searchdemo.collection.store import Key
 from searchdemo.measure.cards import RunCard
-from tests.conftest import unit
+from tests.conftest import in_haste, unit
 
 
 def workload(vectors: np.ndarray, queries: np.ndarray) -> Workload:
@@ -33,6 +33,7 @@ def flat_world() -> Workload:
 def card(flat_world) -> RunCard:
     """Of one run, with few codes."""
     with pytest.MonkeyPatch.context() as patch:
+        in_haste(patch)
         patch.setattr(codes, "PARTS", (4,))
         patch.setattr(codes, "kinds", lambda *given, whole=codes.kinds: [*whole(*given)][:1])
         return measure("reduce", Bench(None, Key("colours", "mean-colour"), _workload=flat_world))

@@ -32,7 +32,7 @@ SHAPING = {"pictures": 0.5, "blurs": 3.5, "plain tiles": 0.25}
 def in_this_process(monkeypatch, capsys):
     """The page's share is measured without another process, which does not know the toys of these tests."""
 
-    def run_python(code: str, *arguments: str, what: str) -> str:
+    def run_python(code: str, *arguments: str, what: str = "") -> str:
         monkeypatch.setattr(sys, "argv", ["-c", *arguments])
         exec(code, {})
         return capsys.readouterr().out
@@ -119,8 +119,11 @@ def test_opening_a_folder_has_no_bound(bench, tmp_path):
     assert row["p50_ms"] > 0 and bounds == []
 
 
-def test_shaping_is_measured_where_the_page_is():
+def test_shaping_is_measured_of_each_kind(in_this_process):
     assert [ms > 0 for ms in shaping_ms(2, 3).values()] == [True] * 3
+
+
+def test_shaping_is_measured_in_a_process_whose_failure_is_told():
     with pytest.raises(SearchDemoError, match=r"`python -c 'import io, json, sys'` failed: ValueError"):
         shaping_ms("two", 3)
 
