@@ -102,15 +102,8 @@ def without_torch(*commands: Sequence[str]) -> list[Said]:
 
 
 @shipped
-def test_words_need_no_torch(encoder):
-    (said,) = without_torch(("search", "--gallery", "scenes", "--text", "a red boat", "--index", "flat", "--json"))
-    vectors = StoredVectors(assets.INDEXES / "scenes" / "bundled" / VECTORS).all()
-    nearest = np.argsort(-(vectors @ encoder.encode_texts(["a red boat"])[0]))[:10]
-    assert [hit["row"] for hit in json.loads(said.stdout)["hits"]] == nearest.tolist()
-
-
-@shipped
-def test_a_picture_needs_no_torch_and_the_rest_names_the_command_that_brings_it(tmp_path):
+def test_words_and_pictures_need_no_torch_and_the_rest_names_the_command_that_brings_it(tmp_path, encoder):
+    words = ("search", "--gallery", "scenes", "--text", "a red boat", "--index", "flat", "--json")
     Image.new("RGB", (64, 64), "red").save(tmp_path / "red.png")
     search = ("search", "--gallery", "scenes", "--image", str(tmp_path / "red.png"))
     refused = [
@@ -119,7 +112,10 @@ def test_a_picture_needs_no_torch_and_the_rest_names_the_command_that_brings_it(
         (("build", "--gallery", "scenes", "--encoder", "resnet18"), "The encoder 'resnet18'"),
         (("build", "--gallery", "scenes", "--encoder", "clip-vit-b32"), "The encoder 'clip-vit-b32'"),
     ]
-    found, *others = without_torch((*search, "--json"), *(words for words, _ in refused))
+    read, found, *others = without_torch(words, (*search, "--json"), *(words for words, _ in refused))
+    vectors = StoredVectors(assets.INDEXES / "scenes" / "bundled" / VECTORS).all()
+    nearest = np.argsort(-(vectors @ encoder.encode_texts(["a red boat"])[0]))[:10]
+    assert [hit["row"] for hit in json.loads(read.stdout)["hits"]] == nearest.tolist()
     assert len(json.loads(found.stdout)["hits"]) == 10
     for said, (_, part) in zip(others, refused, strict=True):
         assert said.returncode == 2 and said.stdout == ""
