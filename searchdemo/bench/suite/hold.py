@@ -36,12 +36,12 @@ class Part(NamedTuple):
 PARTS: Table[Part] = Table(
     "part of hold",
     {
-        "load": Part(crowd.run, 260, 35),
+        "load": Part(crowd.run, 260, 31),
         "memory": Part(memory.run, 300, 15),
         "arguments": Part(arguments.run, 60, 10),
         "mutations": Part(mutations.run, 180, 12),
-        "flips": Part(flips.run, 60, 8),
-        "kills": Part(kills.run, 300, 40),
+        "flips": Part(flips.run, 60, 4),
+        "kills": Part(kills.run, 300, 30),
     }.items(),
 )
 
