@@ -79,7 +79,8 @@ def converted(network: Network) -> ov.Model:
     )
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # tracing says that it will be replaced, and that shapes become constants
-        decoder = TorchScriptPythonDecoder(net, example_input=pixels)
+        # Unasked, torch traces the network a second time to compare both: most of the time of a conversion.
+        decoder = TorchScriptPythonDecoder(net, example_input=pixels, trace_kwargs={"check_trace": False})
         reader = FrontEndManager().load_by_framework("pytorch")
         model = reader.convert(reader.load(decoder))
     model.reshape([-1, 3, *network.shape[:2]] if network.mean else [-1, *network.shape])
