@@ -178,6 +178,7 @@ def test_quick_embeds_nothing(bench, world, monkeypatch):
 
 
 def test_synthetic_says_so_until_the_pictures_are_embedded(bench, world, monkeypatch):
+    world.gallery = colour_gallery(100)  # each of which is embedded under all augmentations
     monkeypatch.setattr(scale, "SYNTHETIC_SIZES", (300, 600, 1200))
     monkeypatch.setattr(scale, "MEASURED", ("flat", "ivf"))
     for _ in range(2):  # neither built, then built but not augmented
