@@ -102,7 +102,10 @@ def drawn(colour: int, px: int) -> bytes:
 def visit(
     port: int, kinds: Sequence[str], seconds: float, seed: int, subject: Sequence[str], pause: float | None = None
 ) -> dict:
-    """Visitors of these kinds, a thread for each. subject: gallery, encoder. {"ms": kind -> [...], "errors": [...]}"""
+    """Visitors of these kinds, a thread for each, who ask once at least. subject: gallery, encoder.
+
+    Returns {"ms": kind -> [...], "errors": [...]}.
+    """
     times: dict[str, list[float]] = {kind: [] for kind in kinds}
     errors: list[str] = []
     ends = time.perf_counter() + seconds
@@ -110,7 +113,8 @@ def visit(
     def stay(number: int, kind: str) -> None:
         asker, usual = Asker(kind, port, seed + number, subject), pause or PAUSES[kind]
         time.sleep(asker.random.random() * min(usual, seconds / 4))
-        while time.perf_counter() < ends:
+        started = 0.0
+        while not started or time.perf_counter() < ends:
             started = time.perf_counter()
             try:
                 asker.ask()
