@@ -33,7 +33,7 @@ def bench(request, store) -> Bench:
 
 def test_the_contestants_take_turns_at_the_same_pictures(bench, monkeypatch, tmp_path):
     stages, others = [], [How("cpu", "openvino", "float32"), How("cpu", "torch", "float32")]
-    monkeypatch.setattr(embed, "contestants_of", lambda chosen: [chosen, *others])
+    monkeypatch.setattr(embed, "ways_of", lambda bench, encoder: [encoder.how, *others])
     monkeypatch.setattr(embed, "OTHERS", 8)
     bench.report = lambda progress: stages.append(progress.stage)
     card = measure("embed", bench)
@@ -59,7 +59,7 @@ def test_the_contestants_take_turns_at_the_same_pictures(bench, monkeypatch, tmp
     assert (busy is None) == (bench.key.encoder == "bundled")  # opening its pictures takes longer than it does
     assert busy is None or busy.measured == rows["pipeline"]["of_bare"]
     against_recipe = held.pop("build against the recipe that people copy", None)
-    assert (against_recipe is not None) == (ours.how.precision == "bfloat16") and not held
+    assert (against_recipe is not None) == (ours.how.precision != "float32") and not held
 
     (table,) = embed.tables([run_card.load(run_card.save(card, tmp_path))])
     assert [cells[1] for cells in table.cells()] == list(rows)
@@ -79,7 +79,7 @@ def test_the_recipe_sees_the_pixels_of_the_build(name, transform):
 
 def test_rows_of_other_pictures_are_told(store, monkeypatch):
     pipeline = embed.embed
-    monkeypatch.setattr(embed, "contestants_of", lambda chosen: [chosen])
+    monkeypatch.setattr(embed, "ways_of", lambda bench, encoder: [encoder.how])
 
     def rolled(*args, **options):
         made = pipeline(*args, **options)
@@ -93,7 +93,7 @@ def test_rows_of_other_pictures_are_told(store, monkeypatch):
 
 
 def test_pictures_that_cannot_be_read_are_left_out(store, monkeypatch):
-    monkeypatch.setattr(embed, "contestants_of", lambda chosen: [chosen])
+    monkeypatch.setattr(embed, "ways_of", lambda bench, encoder: [encoder.how])
     bench = Bench(Library(store, device="cpu"), Key("scenes", "bundled"), options={"pictures": PICTURES})
     found = bench.pictures(PICTURES)[0]
     bench.pictures = lambda number: ([*found, b"no picture"], "scenes")

@@ -30,6 +30,8 @@ def test_who_takes_part(monkeypatch):
         ("openvino", "bfloat16"),
         ("openvino", "float32"),
     ]
+    lite = extraction.contestants(How("cpu", "openvino", "bfloat16"), eight_bits=True)
+    assert [how.precision for how in lite if how.runtime == "openvino"] == ["bfloat16", "int8", "float32"]
     gpu = extraction.contestants(How("cuda:0", "torch", "bfloat16"))
     assert {how.runtime for how in gpu} == {"torch"} and {how.device for how in gpu} == {"cuda:0"}
 
@@ -40,7 +42,7 @@ def raced(world, monkeypatch) -> tuple[list[dict], list]:
     ours, today = type(world.encoder)(), type(world.encoder)()
     ours.how, today.how = OURS, TODAY
     world.encoder = ours
-    monkeypatch.setattr(extraction, "contestants", lambda chosen: [OURS, TODAY])
+    monkeypatch.setattr(extraction, "ways_of", lambda bench, encoder: [OURS, TODAY])
     monkeypatch.setattr(extraction, "loaded", lambda bench, how: today)
     monkeypatch.setattr(extraction, "starting", lambda bench, how: {"start_s": 0.5, "resident_bytes": 9_000_000})
     monkeypatch.setattr(extraction, "TEXT", "red")

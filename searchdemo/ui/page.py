@@ -136,7 +136,7 @@ class Page:
         self.changes = [*names_change, *(number.input for number in numbers), self.where.submit]
         self._endings: dict[str | None, threading.Event] = {}  # session -> ends the build that its visitor waits for
         self._meanwhile: set[str | None] = set()  # sessions that asked for more during their build
-        self.device = "starting"  # "bfloat16 by openvino on cpu" once that is known
+        self.warm = False  # whether the libraries that encoders run in are loaded
         self.gallery.change(self._fit_encoder, [self.gallery, self.encoder], self.encoder, **LAST, queue=False)
         self.index.change(_fit_index, self.index, [self.index, *sliders], **LAST, queue=False)
 

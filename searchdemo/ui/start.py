@@ -15,7 +15,6 @@ from searchdemo.collection.embedded import embed
 from searchdemo.collection.library import Library
 from searchdemo.collection.query import Query
 from searchdemo.collection.store import Key
-from searchdemo.encoders.runtime.table import choose
 from searchdemo.errors import SearchDemoError
 from searchdemo.ui.page import INDEX, Page
 
@@ -58,9 +57,10 @@ def hub_within_reach() -> bool:
 
 
 def warm_up(page: Page, gallery: str) -> None:
-    """Loads what the first query needs, encodes once, because the first time is slow, and names the device."""
+    """Loads what the first query needs, and encodes once, because the first time is slow."""
     library = page.library
-    page.device = str(choose(library.device, library.runtime))
+    library.how(ENCODER)
+    page.warm = True
     for load in (
         lambda: library.open(gallery, ENCODER).index(INDEX),
         lambda: embed(Query(text="a picture"), lambda: library.encoder(ENCODER)),

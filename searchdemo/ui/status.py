@@ -58,7 +58,12 @@ def add(page: Page) -> None:
             return build_label(encoder, pictures, count, rates.estimate(gallery, encoder, pictures) if asked else "")
 
         return [
-            render("badge.html", device=page.device, spec=find(encoder), here=is_here(encoder)),
+            render(
+                "badge.html",
+                how=page.library.how(encoder) if page.warm else "starting",
+                spec=find(encoder),
+                here=is_here(encoder),
+            ),
             hint(missing_sentence(here)),
             gr.update(visible=bool(here.missing)),
             gr.update(visible=not own_copy),

@@ -22,7 +22,7 @@ from searchdemo.encoders.runtime.pieces import QUICK_VALUES, pieces
 from searchdemo.processor import cores
 
 BATCH = 16  # inputs of 224 px whose activations stay in a core's cache
-HINTS = {"bfloat16": ov.Type.bf16, "float32": ov.Type.f32}
+HINTS = {"int8": ov.Type.f32, "bfloat16": ov.Type.bf16, "float32": ov.Type.f32}  # of what is not in integers
 
 _core = ov.Core()
 

@@ -2,7 +2,7 @@
 
 The `module` of an entry is a file in this folder with two functions:
 
-    fastest(device) -> str                          the precision that is fastest there: "bfloat16" | "float32"
+    fastest(device) -> str                          the fastest floats there: "bfloat16" | "float32"
     start(network, device, precision) -> Pass       raises BadArtifact when the weights do not fit
 """
 
@@ -18,6 +18,7 @@ from searchdemo.encoders.device import pick_device
 from searchdemo.encoders.runtime.base import Network, Pass
 from searchdemo.errors import BadQuery, UnknownName
 from searchdemo.extras import imported, is_installed
+from searchdemo.processor import multiplies_int8
 from searchdemo.table import Table
 
 
@@ -39,7 +40,9 @@ class RuntimeSpec:
 RUNTIMES: Table[RuntimeSpec] = Table(
     "runtime",
     {
-        "openvino": RuntimeSpec("openvino", "openvino_runtime", ("bfloat16", "float32"), "pip install openvino"),
+        "openvino": RuntimeSpec(
+            "openvino", "openvino_runtime", ("int8", "bfloat16", "float32"), "pip install openvino"
+        ),
         "torch": RuntimeSpec(
             "torch", "torch_runtime", ("bfloat16", "float32"), "pip install torch torchvision", cpu_only=False
         ),
@@ -48,14 +51,17 @@ RUNTIMES: Table[RuntimeSpec] = Table(
         ),
     }.items(),
 )
-PRECISIONS = ("auto", "bfloat16", "float32")
+PRECISIONS = ("auto", "int8", "bfloat16", "float32")
 
 
-def choose(device: str | None = None, runtime: str | None = None, precision: str | None = None) -> How:
+def choose(
+    device: str | None = None, runtime: str | None = None, precision: str | None = None, *, eight_bits: bool = False
+) -> How:
     """How to run here: on the fastest device, in the fastest runtime and precision, where nothing else is asked for.
 
     runtime: a name in RUNTIMES or "auto"; None reads SEARCHDEMO_RUNTIME
-    precision: "auto" | "bfloat16" | "float32"; None reads SEARCHDEMO_PRECISION
+    precision: "auto" | "int8" | "bfloat16" | "float32"; None reads SEARCHDEMO_PRECISION
+    eight_bits: whether it is for a network that runs in integers of 8 bits
 
     Raises UnknownName, NotInstalled, BadQuery for a runtime that does not run on the device or in the precision.
     """
@@ -69,10 +75,13 @@ def choose(device: str | None = None, runtime: str | None = None, precision: str
     wanted = precision or os.environ.get("SEARCHDEMO_PRECISION") or "auto"
     if wanted not in PRECISIONS:
         raise UnknownName("precision", wanted, PRECISIONS)
+    has = [name for name in spec.precisions if name != "int8" or eight_bits]
     if wanted == "auto":
-        return How(device, spec.name, spec.imported().fastest(device))
-    if wanted not in spec.precisions:
-        raise BadQuery(f"The runtime {spec.name!r} has no {wanted}: choose {' or '.join(spec.precisions)}.")
+        fastest = "int8" if "int8" in has and multiplies_int8() else spec.imported().fastest(device)
+        return How(device, spec.name, fastest)
+    if wanted not in has:
+        here = "" if wanted not in spec.precisions else " for this encoder and these weights"
+        raise BadQuery(f"The runtime {spec.name!r} has no {wanted}{here}: choose {' or '.join(has)}.")
     return How(device, spec.name, wanted)
 
 
