@@ -213,6 +213,16 @@ def test_an_encoder_of_other_weights_embeds_all(mine):
     assert mine.built(rebuild=True) == (3, 0, 0)
 
 
+def test_an_answer_without_pictures_says_why(tmp_path, world):
+    alone = LivingFolder(tmp_path / "alone", world)
+    alone.add("___/red.png", 255, 0, 0)
+    alone.build()
+    opened = alone.open()
+    result = opened.search(Query(row=0), "flat", 3)
+    assert result.hits == () and result.notice == "there is no other picture here than the one that is asked about"
+    assert opened.gallery.class_names == ("___",)  # of it no more would be left than a blank
+
+
 def test_a_rebuild_embeds_all(mine):
     mine.build()
     assert mine.built(rebuild=True) == (3, 0, 0)

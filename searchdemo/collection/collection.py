@@ -22,7 +22,7 @@ from searchdemo.collection.hits import hits
 from searchdemo.collection.labelled import all_labels
 from searchdemo.collection.maps import Map
 from searchdemo.collection.missed import compared
-from searchdemo.collection.notices import filter_notice, remedy, shortfall
+from searchdemo.collection.notices import ALONE, filter_notice, remedy, shortfall
 from searchdemo.collection.presence import by_themselves, check_probability, presence, withheld
 from searchdemo.collection.pushed import described, positions
 from searchdemo.collection.query import Query, check_k
@@ -262,7 +262,7 @@ class Collection:
         started = time.perf_counter()
         hits = self.hits(embedded, found[:, found[0] != MISSING], pictures)
         fetch_ms = (time.perf_counter() - started) * 1000
-        told = filter_notice(searched, wanted, few) if meeting is not None else ""
+        told = filter_notice(searched, wanted, few) if meeting is not None else "" if wanted else ALONE
         short = shortfall(len(hits), wanted, searched)
         likely = presence(self, embedded, only)
         if (held := withheld(likely, least)) and likely:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from searchdemo.indexes.base import Index
 
+ALONE = "there is no other picture here than the one that is asked about"
+
 
 def filter_notice(index: Index, wanted: int, few: bool) -> str:
     """What to tell a person of a search with a filter. few: whether all that meet it were compared."""

@@ -23,3 +23,8 @@ class ClassLabels:
         first = np.array([number_of[those[0]] if those else -1 for those in classes], dtype=whole)
         several = {row: tuple(number_of[name] for name in those) for row, those in enumerate(classes) if len(those) > 1}
         return cls(names, first, several)
+
+
+def readable(label: str) -> str:
+    """A folder's name as people read it. One of "_" alone stays, because nothing else would be left of it."""
+    return label.replace("_", " ") if label.strip("_ ") else label

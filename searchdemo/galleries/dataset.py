@@ -24,6 +24,7 @@ from searchdemo.errors import BadQuery, NoPictures, NotWritten
 from searchdemo.extras import imported, pip_command
 from searchdemo.files import write_json
 from searchdemo.galleries.base import Gallery
+from searchdemo.galleries.class_labels import readable
 from searchdemo.galleries.copies import loaded
 from searchdemo.galleries.dataset_columns import Columns, Split, Wanted, parse
 from searchdemo.galleries.dataset_pictures import DatasetPictures
@@ -63,7 +64,7 @@ def open_dataset(
     return Gallery(
         name=f"hf:{argument}",
         label_names=columns.names,
-        class_names=tuple(name.replace("_", " ") for name in columns.names),
+        class_names=tuple(map(readable, columns.names)),
         pictures=source.pictures(split, columns, rows, f"{wanted.name}, split {chosen}{part}"),
         queries=queries or source.pictures(split, columns, range(0), ""),
         fingerprint=source.fingerprint(chosen + part + f"\0{columns.image}" * bool(columns.others), split),

@@ -20,6 +20,7 @@ from searchdemo.errors import NoPictures
 from searchdemo.files import folder_named, printable
 from searchdemo.galleries.base import Gallery, Pictures
 from searchdemo.galleries.catalog import Catalog
+from searchdemo.galleries.class_labels import readable
 from searchdemo.galleries.described import Described, described
 from searchdemo.galleries.folder_pictures import FolderPictures
 from searchdemo.galleries.looked import Looked, numbered
@@ -86,7 +87,7 @@ def opened(
     return Gallery(
         name=f"{source.kind}:{source.argument}",
         label_names=pictures.label_names,
-        class_names=tuple(name.replace("_", " ") for name in pictures.label_names),
+        class_names=tuple(map(readable, pictures.label_names)),
         pictures=pictures,
         queries=everything.part(held_out) if train else NoQueries(),
         fingerprint=everything.fingerprint(),

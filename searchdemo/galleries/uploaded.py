@@ -18,7 +18,7 @@ from searchdemo.facts import facts_of
 from searchdemo.formats import PACKAGES, VIDEO, kind_of
 from searchdemo.galleries.archive import Unread, is_zip, members
 from searchdemo.galleries.base import Frame, Gallery, Pictures, content_digest
-from searchdemo.galleries.class_labels import ClassLabels
+from searchdemo.galleries.class_labels import ClassLabels, readable
 from searchdemo.galleries.described import Lines, is_metadata, lines_of, said_by
 from searchdemo.galleries.folder import NoQueries
 from searchdemo.galleries.looked import HELD_OUT, TRAIN, first_named
@@ -115,7 +115,7 @@ def open_uploaded(name: str, files: Sequence[Path], progress: Count | None = Non
     return Gallery(
         name=name,
         label_names=pictures.label_names,
-        class_names=tuple(label.replace("_", " ") for label in pictures.label_names),
+        class_names=tuple(map(readable, pictures.label_names)),
         pictures=pictures,
         queries=NoQueries(),
         fingerprint=pictures.fingerprint(),
