@@ -72,6 +72,7 @@ KINDS = (  # (place, first bytes there, kind) of files that are no pictures to u
     (0, b"(\xb5/\xfd", "archive or document"),
     (0, b"\x1f\x8b", "archive or document"),
 )
+LFS_POINTER = b"version https://"  # its first 16 bytes
 HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
 
 # Pillow stops at 1 MiB, which workflows of picture generators and profiles of printers exceed.
@@ -193,4 +194,6 @@ def _without_texts(png: bytes) -> bytes:
 def _unreadable(name: str, prefix: bytes) -> BadPicture:
     if _is_heif(prefix) and "HEIF" not in readers():
         return BadPicture(f"{name} is a HEIC photograph, which needs a package: run `pip install pi-heif`.")
+    if prefix == LFS_POINTER:
+        return BadPicture(f"{name} stands for a picture that Git LFS has not fetched: run `git lfs pull`.")
     return BadPicture(f"{name} is not a picture that can be read; bring a JPEG, PNG, WebP or GIF.")

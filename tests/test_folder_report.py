@@ -104,6 +104,13 @@ def test_bad_streams_are_listed_with_their_reason(tmp_path, content, reason):
     assert gallery.report.unreadable["bad.png"].startswith(reason)
 
 
+def test_what_git_lfs_has_not_fetched_is_told_with_the_command(tmp_path):
+    (tmp_path / "a.png").write_bytes(saved("PNG"))
+    (tmp_path / "b.jpg").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n")
+    reason = read(tmp_path).report.unreadable["b.jpg"]
+    assert reason == "stands for a picture that Git LFS has not fetched: run `git lfs pull`."
+
+
 def test_60_broken_files_are_all_in_the_json_and_counted_by_reason_on_the_terminal(tmp_path):
     (tmp_path / "good.png").write_bytes(png((1, 2, 3)))
     for number in range(60):
