@@ -66,7 +66,7 @@ def add(page: Page) -> None:
             ),
             hint(missing_sentence(here)),
             gr.update(visible=bool(here.missing)),
-            gr.update(visible=not own_copy),
+            gr.update(visible=not (own_copy or here.pictures.own_files)),  # nobody else has a person's own files
             gr.update(visible=not whole_is_built or bool(behind)),
             panel_html(behind.sentence(wanted)) if behind else not_built(wanted, built, count, job, here.private),
             gr.update(visible=not busy and built is None and count > PART, value=label(PART)),

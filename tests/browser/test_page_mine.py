@@ -49,6 +49,7 @@ def test_a_folder_of_this_machine_is_opened_built_and_searched(browser_page, tmp
     for name, data in COLOURS.items():
         (tmp_path / name).write_bytes(data)
     made(tmp_path / "film", {"red": 4, "lime": 4}, codec="libvpx", format="webm")
+    (tmp_path / ("x" * 200 + ".png")).symlink_to("nowhere.png")
     page = browser_page
     page.get_by_role("button", name="My pictures").click()
     page.get_by_label("Folder on this machine").fill(str(tmp_path / "nowhere"))
@@ -61,6 +62,10 @@ def test_a_folder_of_this_machine_is_opened_built_and_searched(browser_page, tmp
     page.locator("#build-whole").click()
     expect(page.locator("#not-built")).to_be_hidden()
     expect(page.locator("#image-results .tile")).to_have_count(4)
+    said = page.locator("#missing")
+    expect(said).to_contain_text("was not entered: a link to nothing")
+    assert said.evaluate("line => line.scrollWidth <= line.clientWidth")
+    expect(page.locator("#get-pictures")).to_be_hidden()  # there is nowhere to get a person's own from
     frame = page.locator("#image-results li", has_text="film#t=4.000")
     frame.hover()
     frame.locator(".enlarge").click()
