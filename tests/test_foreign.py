@@ -222,10 +222,26 @@ def test_metadata_is_matched_by_an_id_that_both_have(store, tmp_path, clustered)
         take_in(store, "n", tmp_path / "v.parquet", tmp_path / "m.jsonl")
 
 
-def test_lines_that_do_not_fit_the_vectors(store, tmp_path, long):
-    (tmp_path / "b.csv").write_text("label\na\nb\n")
-    with pytest.raises(BadQuery, match="2 lines for 300 vectors"):
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        ("label\na\nb\n", "2 lines for 300 vectors"),
+        ("", "has no lines: give one for each vector"),
+        ("label\n", "has no lines: give one for each vector"),
+        ("label, label\n" + "a,b\n" * 300, "2 columns are called label"),
+    ],
+)
+def test_lines_that_do_not_fit_the_vectors(store, tmp_path, long, lines, said):
+    (tmp_path / "b.csv").write_text(lines)
+    with pytest.raises(BadQuery, match=said):
         take_in(store, "n", npy(tmp_path, long), tmp_path / "b.csv")
+
+
+def test_the_commands_that_are_named_exist(mine):
+    """What is made of the vectors is built; the vectors themselves are taken in again."""
+    parser, key = cli.make_parser(), mine.open("vectors:mine", "bundled").artifact.key
+    for command in (key.map_command, f"{key.build_command} --index hnsw", key.rebuild_command):
+        parser.parse_args(command.removeprefix("python -m searchdemo ").split())
 
 
 @pytest.mark.parametrize(

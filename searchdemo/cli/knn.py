@@ -75,9 +75,13 @@ def run(arguments: argparse.Namespace) -> Answer:
         "",
         accuracy_table(content["results"]),
         "",
-        f"Search took {found.search_seconds:.2f} s for all queries. Embedding took {manifest.embed_seconds:.1f} s when "
-        f"the vectors were made ({manifest.built.get('at', 'at a time not recorded')}, {manifest.precision}).",
+        f"Search took {found.search_seconds:.2f} s for all queries.",
     ]
+    if manifest.embed_seconds:  # vectors that were taken in have none
+        lines[-1] += (
+            f" Embedding took {manifest.embed_seconds:.1f} s when the vectors were made "
+            f"({manifest.built.get('at', 'at a time not recorded')}, {manifest.precision})."
+        )
     if found.notice:
         content["notice"] = found.notice
         lines.append(found.notice)

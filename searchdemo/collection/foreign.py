@@ -53,7 +53,10 @@ def read_vectors(path: Path, column: str = "") -> Table:
             with np.errstate(all="ignore"):  # a shape whose product overflows is refused
                 return Table(vectors=np.lib.format.open_memmap(path, mode="r"))
         except (ValueError, OSError, EOFError) as error:
-            raise BadQuery(f"{path} cannot be read as a NumPy array ({error}); write it with numpy.save.") from error
+            raise BadQuery(
+                f"{path} cannot be read as a NumPy array ({error}); write it as numbers, such as "
+                "array.astype(numpy.float32), with numpy.save."
+            ) from error
     if kind == ".parquet":
         return _parquet(path, vectors=True, wanted=column)
     raise BadQuery(f"{path} is neither .npy nor .parquet: write the vectors with numpy.save, or as a Parquet column.")
@@ -70,6 +73,8 @@ def read_metadata(path: Path) -> Table:
     problems: Counter[str] = Counter()
     text, _ = decoded(path.read_bytes())
     lines = list((csv_lines if kind == ".csv" else json_lines)(text, problems))
+    if not lines and not problems:
+        raise BadQuery(f"{path} has no lines: give one for each vector, below the names of the columns.")
     if problems:
         said = "; ".join(f"{count:,} lines: {problem}" for problem, count in problems.items())
         raise BadQuery(f"{path} cannot be matched with the vectors line by line ({said}): mend these lines.")

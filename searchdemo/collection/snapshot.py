@@ -38,8 +38,7 @@ class Snapshot:
                 return np.load(artifact.file(name), allow_pickle=False) if artifact.has(name) else None
             except (OSError, ValueError, EOFError) as error:  # replaced, or written so
                 raise BadArtifact(
-                    f"{artifact.folder / name} cannot be read ({error}); "
-                    f"mend it with `{artifact.key.build_command} --rebuild`."
+                    f"{artifact.folder / name} cannot be read ({error}); mend it with `{artifact.key.rebuild_command}`."
                 ) from error
 
         vectors: Vectors = StoredVectors(artifact.file(VECTORS))

@@ -88,9 +88,16 @@ class Key:
         return f"{self.build_command} --map"
 
     @property
+    def rebuild_command(self) -> str:
+        """Makes the vectors again, where `build_command` only adds what is missing."""
+        if self.gallery.startswith("vectors:"):
+            name = self.gallery.removeprefix("vectors:")
+            return f"python -m searchdemo import --name {name} --vectors FILE --replace"
+        return f"{self.build_command} --rebuild"
+
+    @property
     def build_command(self) -> str:
-        if self.gallery.startswith("vectors:"):  # "--rebuild" and "--map" may follow
-            return f"python -m searchdemo import --name {self.gallery.removeprefix('vectors:')} --vectors FILE"
+        """Options may follow."""
         words = ["python -m searchdemo build", f"--gallery {shlex.quote(self.gallery)}", f"--encoder {self.encoder}"]
         words += [f"--transform {self.transform}"] * (self.transform != "own")
         words += [f"--metric {self.metric}"] * (self.metric != "ip")
@@ -152,14 +159,12 @@ class Artifact:
         try:
             digest = sha256_of(shipped.check(path))
         except (FileNotFoundError, NotADirectoryError) as error:
-            raise BadArtifact(
-                f"{path} is missing; build it again with `{self.key.build_command} --rebuild`."
-            ) from error
+            raise BadArtifact(f"{path} is missing; build it again with `{self.key.rebuild_command}`.") from error
         except OSError as error:
-            again = f"mend it with `{self.key.build_command} --rebuild`."
+            again = f"mend it with `{self.key.rebuild_command}`."
             raise BadArtifact(f"{path} cannot be read ({error.strerror}); {again}") from error
         if digest != self.manifest.files.get(name):
-            raise BadArtifact(f"{path} does not match its checksum; mend it with `{self.key.build_command} --rebuild`.")
+            raise BadArtifact(f"{path} does not match its checksum; mend it with `{self.key.rebuild_command}`.")
         return path
 
     def has(self, name: str) -> bool:
@@ -174,7 +179,7 @@ class Artifact:
         if self.manifest.gallery_fingerprint != fingerprint:
             raise BadArtifact(
                 f"The vectors in {self.folder} were made from other pictures than {self.key.gallery!r} holds now; "
-                f"mend it with `{self.key.build_command} --rebuild`."
+                f"mend it with `{self.key.rebuild_command}`."
             )
 
     def check_weights(self, weights_sha256: str) -> None:
@@ -182,7 +187,7 @@ class Artifact:
             raise BadArtifact(
                 f"The vectors in {self.folder} were made with other weights of {self.key.encoder!r} "
                 f"({self.manifest.weights_sha256[:12]}) than are loaded ({weights_sha256[:12]}); "
-                f"load those with --weights FILE, or mend it with `{self.key.build_command} --rebuild` "
+                f"load those with --weights FILE, or mend it with `{self.key.rebuild_command}` "
                 "and the --weights, if any, that you search with."
             )
 
@@ -237,7 +242,7 @@ class Store:
             except scratch.DAMAGE as error:
                 raise BadArtifact(
                     f"{path} is not a manifest that this version reads ({error}); "
-                    f"build it again with `{key.build_command} --rebuild`."
+                    f"build it again with `{key.rebuild_command}`."
                 ) from error
         return None
 
