@@ -152,21 +152,22 @@ class Change:
         count, dim, each = self.old.manifest.vectors, self.old.manifest.dim, self.old.manifest.each
         try:
             index = spec.load(path, count, dim)
-        except SearchDemoError:
+            if not index.in_place:
+                return Carried(spec.name)
+            known = self.before.get(spec.name)
+            if known is None or not known.in_place:  # as it was built, since no change was made to it
+                known = Carried.built(index, StoredVectors(self.old.file(VECTORS)).all(), each)
+            index.change(self.was, self.vectors)
+            now = fitness(index, self.vectors)
+        except SearchDemoError:  # a server's may have been dropped, or the server be away
             if path.name == VECTORS:
                 raise
             return Carried(spec.name)
-        if not index.in_place:
-            return Carried(spec.name)
-        known = self.before.get(spec.name)
-        if known is None or not known.in_place:  # as it was built, since no change was made to it
-            known = Carried.built(index, StoredVectors(self.old.file(VECTORS)).all(), each)
-        index.change(self.was, self.vectors)
         index.save(work / path.name)
         self.changed.append(index)
         added = int((self.was == MISSING).sum())
         removed = count - (len(self.was) - added)
-        return known.changed(added // each, removed // each, fitness(index, self.vectors))
+        return known.changed(added // each, removed // each, now)
 
 
 def extras(store: Store, artifact: Artifact) -> Iterator[Extra]:

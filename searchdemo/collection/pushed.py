@@ -50,7 +50,7 @@ def described(collection: Collection, replace: bool = False) -> Described:
         state(gallery),
         columns,
         replace,
-        f"{key.build_command} --index milvus",
+        key.build_command,
     )
 
 

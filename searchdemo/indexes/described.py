@@ -19,7 +19,7 @@ class Described:
     state: str  # changes with the facts
     columns: dict[str, list[Any]]  # of filters -> (n,) values by position, texts folded; None: unknown; labels: lists
     replace: bool  # whether an index that is there and belongs to others may be replaced
-    command: str  # that makes an index again which belongs to others
+    command: str  # that makes an index of these vectors again, with --index NAME
 
     def digests(self) -> list[int]:
         """(n,) of what is known of each position."""

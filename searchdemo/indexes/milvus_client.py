@@ -8,11 +8,13 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import re
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
+import grpc
 from pymilvus import MilvusClient
 
 from searchdemo.errors import BadQuery, NotHere, SearchDemoError
@@ -20,9 +22,22 @@ from searchdemo.errors import BadQuery, NotHere, SearchDemoError
 PLACE, TOKEN = "SEARCHDEMO_MILVUS", "SEARCHDEMO_MILVUS_TOKEN"
 ANSWER_S, LOAD_S = 20.0, 1800.0  # that a search, and a load or the making of an index, may take
 PASSING = "searchdemo_passing_"  # begins the names of collections that nobody can find again
+NO_COLLECTION = 100  # the code of pymilvus's error
+SERVES = "see that it runs"
+IS_FREE = "end the other process that has it open, or name a place that is free or that Milvus Lite made"
+FIXES = (  # what it says when it refuses, and what helps then
+    ("auth check|authorization", f'set {TOKEN} to the user and password that it knows, as "user:password"'),
+    ("permission deny", f"have that granted to its user, or set {TOKEN} to another one"),
+    ("database.*not found", f"end {PLACE} with a database that is there, as in http://localhost:19530/NAME"),
+    ("no space left", "make room where it keeps its data"),
+)
 
 T = TypeVar("T")
 logging.getLogger("pymilvus").setLevel(logging.CRITICAL)  # it writes whole tracebacks of what is raised as well
+
+
+class NoCollection(NotHere):
+    """Milvus answers, and has no collection of this name."""
 
 
 class _Heard(logging.Handler):
@@ -56,6 +71,11 @@ def place() -> str:
     raise BadQuery(f"{PLACE} = {said!r} is neither a file PATH.db nor a URI such as http://localhost:19530.")
 
 
+def shown() -> str:
+    """The place, for people: without a password that its URI may hold."""
+    return re.sub("//[^/@]*@", "//", place())
+
+
 def client() -> MilvusClient:
     """The connection that this process has. Raises what `place` does, and NotHere where nobody answers."""
     where, token = place(), os.environ.get(TOKEN, "")
@@ -65,8 +85,9 @@ def client() -> MilvusClient:
                 if "://" not in where:
                     Path(where).parent.mkdir(parents=True, exist_ok=True)
                 made = MilvusClient(where, token=token, timeout=ANSWER_S)
+                names = made.list_collections()  # which asks a server whether it has the database
                 if "://" not in where:  # no other process has the file open
-                    for name in filter(lambda name: name.startswith(PASSING), made.list_collections()):
+                    for name in filter(lambda name: name.startswith(PASSING), names):
                         made.drop_collection(name)
                 _clients[where, token] = made
         return _clients[where, token]
@@ -87,25 +108,36 @@ def _told() -> Iterator[None]:
     except SearchDemoError:
         raise
     except Exception as error:
+        if getattr(error, "code", None) == NO_COLLECTION:
+            raise NoCollection(f"Milvus at {shown()} does not have it ({error}).") from error
         _clients.pop((place(), os.environ.get(TOKEN, "")), None)
-        words = _heard.said or str(getattr(error, "message", "") or error)
-        said = " ".join(words.split())[:200].rstrip(".") or type(error).__name__
-        fix = (
-            f"see that it runs and that {TOKEN} is right"
-            if "://" in place()
-            else "end the other process that has it open, or name a place that is free or that Milvus Lite made"
-        )
+        said = " ".join((_heard.said or _reason(error)).split())[:200].rstrip(".") or type(error).__name__
+        fix = next((fix for words, fix in FIXES if re.search(words, said, re.IGNORECASE)), "")
+        did = "refused" if fix else "did not answer"
+        if not fix:
+            fix = SERVES if "://" in place() else IS_FREE
         raise NotHere(
-            f"Milvus at {place()} did not answer ({said}): {fix}, then try again; the index 'hnsw' needs no server."
+            f"Milvus at {shown()} {did} ({said}): {fix}, then try again; the index 'hnsw' needs no server."
         ) from error
 
 
+def _reason(error: Exception) -> str:
+    """What the server or gRPC said, which pymilvus puts other words upon."""
+    chain: list[BaseException] = []  # pymilvus ties it to a ring
+    while (link := chain[-1].__cause__ or chain[-1].__context__ if chain else error) and link not in chain:
+        chain.append(link)
+    details = next((link.details() for link in chain if isinstance(link, grpc.RpcError)), "")
+    return str(details or getattr(error, "message", "") or error)
+
+
 def asked(what: Callable[[MilvusClient], T]) -> T:
-    """The answer of Milvus. Raises NotHere. A connection that was lost since the last call is made again, once."""
+    """The answer of Milvus. Raises NotHere, NoCollection. A connection that was lost meanwhile is made again, once."""
     known = (place(), os.environ.get(TOKEN, "")) in _clients
     try:
         with _told():
             return what(client())
+    except NoCollection:
+        raise
     except NotHere:
         if not known:
             raise

@@ -19,10 +19,10 @@ from typing import Any
 import numpy as np
 from pymilvus import MilvusClient
 
-from searchdemo.errors import BadArtifact, BadQuery, NotHere
+from searchdemo.errors import BadArtifact, BadQuery
 from searchdemo.indexes.base import Index, IndexSpec, uncounted
 from searchdemo.indexes.described import Described
-from searchdemo.indexes.milvus_client import ANSWER_S, LOAD_S, PASSING, asked, place
+from searchdemo.indexes.milvus_client import ANSWER_S, LOAD_S, PASSING, NoCollection, asked, place, shown
 from searchdemo.indexes.milvus_rows import bare_row, row, schema
 from searchdemo.indexes.table import nlist
 from searchdemo.types import MISSING, Count
@@ -65,9 +65,10 @@ class MilvusIndex(Index):
         if described:
             name = re.sub("[^0-9A-Za-z]+", "_", f"searchdemo_{described.name}_{spec.name}")
         index = cls(spec, name, np.arange(len(vectors)), vectors.shape[1], described.state if described else "")
-        index.columns = frozenset(described.columns if described else ())
-        if described and index._there(described, vectors):
-            return index
+        if described:
+            index.columns, index._command = frozenset(described.columns), described.command
+            if index._there(described, vectors):
+                return index
         try:
             index._create()
             index._upsert(np.arange(len(vectors)), vectors, described, progress)
@@ -87,11 +88,7 @@ class MilvusIndex(Index):
     def from_file(cls, spec: IndexSpec, path: Path, vectors: int, dim: int) -> MilvusIndex:
         with path.open("rb") as file:
             stored = np.load(file, allow_pickle=False)
-            name, keys = str(stored["name"]), stored["keys"]
-        index = cls(spec, name, keys, dim)
-        if not asked(lambda milvus: milvus.has_collection(name, timeout=ANSWER_S)):
-            raise BadArtifact(f"Milvus at {place()} has no collection {name!r}; make it again with `{index._command}`.")
-        return index
+            return cls(spec, str(stored["name"]), stored["keys"], dim)
 
     def _write(self, path: Path) -> None:
         with path.open("wb") as file:
@@ -99,7 +96,20 @@ class MilvusIndex(Index):
 
     # What it belongs to
 
-    _command = "python -m searchdemo build --index milvus"
+    _command = "python -m searchdemo build"
+
+    def _again(self, why: str) -> BadArtifact:
+        return BadArtifact(
+            f"The collection {self.index!r} of Milvus at {shown()} {why}: make it again with "
+            f"`{self._command} --index {self.spec.name}`."
+        )
+
+    def _ask(self, what: Callable[[MilvusClient], Any]) -> Any:
+        """As `asked`, about its collection. Raises BadArtifact where somebody dropped that."""
+        try:
+            return asked(what)
+        except NoCollection as error:
+            raise self._again("is not there") from error
 
     def _there(self, described: Described, vectors: np.ndarray) -> bool:
         """Whether it is there already, as on a server that others use too. One that is to be replaced is dropped.
@@ -118,10 +128,8 @@ class MilvusIndex(Index):
         return True
 
     def _of_others(self, described: Described, whose: str) -> BadArtifact:
-        return BadArtifact(
-            f"The collection {self.index!r} of Milvus at {place()} belongs to {whose}, not to the vectors that are "
-            f"stored here ({described.digest[:12]}): make it again with `{described.command}`."
-        )
+        ours = f"not to the vectors that are stored here ({described.digest[:12]})"
+        return self._again(f"belongs to {whose}, {ours}")
 
     def follow(self, described: Described, vectors: Callable[[], np.ndarray]) -> None:
         """Checks that it holds these very vectors, and takes over what changed of their facts.
@@ -149,7 +157,7 @@ class MilvusIndex(Index):
                 rows = milvus.get(self.index, part, output_fields=["key", FACTS], timeout=ANSWER_S)
                 stored.update((row["key"], row[FACTS]) for row in rows)
 
-        asked(read)
+        self._ask(read)
         digests = described.digests()
         changed = np.array([stored.get(key) != fact for key, fact in zip(self.keys.tolist(), digests, strict=True)])
         if changed.any():
@@ -173,7 +181,7 @@ class MilvusIndex(Index):
         keys[new] = np.arange(len(new)) + int(self.keys.max(initial=-1)) + 1
         for start in range(0, len(gone), MOST_K):
             part = gone[start : start + MOST_K].tolist()
-            asked(lambda milvus, ids=part: milvus.delete(self.index, ids=ids, timeout=ANSWER_S))  # type: ignore[misc]
+            self._ask(lambda milvus, ids=part: milvus.delete(self.index, ids=ids, timeout=ANSWER_S))  # type: ignore[misc]
         self._hold(keys)
         self._upsert(new, vectors, None)
 
@@ -214,26 +222,26 @@ class MilvusIndex(Index):
 
         def search(milvus: MilvusClient) -> Any:
             level = "Eventually" if self._checked else "Strong"  # which waits until the server has seen all changes
-            if not self._checked:
-                milvus.load_collection(self.index, timeout=LOAD_S)
-            found = milvus.search(
-                self.index,
-                list(queries),
-                filter=words,
-                limit=k,
-                output_fields=[],
-                search_params={"metric_type": "IP", "params": params},
-                timeout=ANSWER_S,
-                consistency_level=level,
-            )
+            try:
+                if not self._checked:
+                    self._look(milvus)
+                found = milvus.search(
+                    self.index,
+                    list(queries),
+                    filter=words,
+                    limit=k,
+                    output_fields=[],
+                    search_params={"metric_type": "IP", "params": params},
+                    timeout=ANSWER_S,
+                    consistency_level=level,
+                )
+            except Exception:
+                self._checked = False  # it may have been loaded by nobody since, or by somebody else
+                raise
             self._checked = True
             return found
 
-        try:
-            answers = asked(search)
-        except NotHere:
-            self._checked = False  # when it is back, it has to load the collection again
-            raise
+        answers = self._ask(search)
         positions, scores = (
             np.full((len(queries), k), MISSING, np.int64),
             np.full((len(queries), k), -np.inf, np.float32),
@@ -249,6 +257,13 @@ class MilvusIndex(Index):
         return positions, scores
 
     # The collection in Milvus
+
+    def _look(self, milvus: MilvusClient) -> None:
+        """Loads it. Raises BadArtifact where others took rows away, or a build of it was killed."""
+        milvus.load_collection(self.index, timeout=LOAD_S)
+        said = milvus.query(self.index, "", output_fields=["count(*)"], timeout=ANSWER_S, consistency_level="Strong")
+        if (there := int(said[0]["count(*)"])) != self.count:
+            raise self._again(f"has {there:,} rows for {self.count:,} vectors")
 
     def drop(self) -> None:
         """The collection goes away in Milvus."""
@@ -278,7 +293,7 @@ class MilvusIndex(Index):
                 rows = [bare_row(int(self.keys[n]), vectors[n]) for n in part]
             else:
                 rows = [row(int(self.keys[n]), vectors[n], digests[n], described, n) for n in part]
-            asked(lambda milvus, rows=rows: milvus.upsert(self.index, rows, timeout=LOAD_S))  # type: ignore[misc]
+            self._ask(lambda milvus, rows=rows: milvus.upsert(self.index, rows, timeout=LOAD_S))  # type: ignore[misc]
 
     def _build(self) -> None:
         kind, made = kind_of(self.spec), dict(self.spec.build_params)
@@ -296,18 +311,18 @@ class MilvusIndex(Index):
             milvus.create_index(self.index, asked_for, timeout=LOAD_S)
             milvus.load_collection(self.index, timeout=LOAD_S)
 
-        asked(build)
+        self._ask(build)
 
     def _load(self) -> None:
-        asked(lambda milvus: milvus.load_collection(self.index, timeout=LOAD_S))
+        self._ask(lambda milvus: milvus.load_collection(self.index, timeout=LOAD_S))
 
     def _properties(self) -> dict[str, str]:
-        found = asked(lambda milvus: milvus.describe_collection(self.index, timeout=ANSWER_S))
+        found = self._ask(lambda milvus: milvus.describe_collection(self.index, timeout=ANSWER_S))
         return dict(found.get("properties") or {})
 
     def _set(self, properties: dict[str, str]) -> None:
         if properties:
-            asked(lambda milvus: milvus.alter_collection_properties(self.index, properties, timeout=ANSWER_S))
+            self._ask(lambda milvus: milvus.alter_collection_properties(self.index, properties, timeout=ANSWER_S))
 
     @property
     def size_bytes(self) -> int:
