@@ -236,6 +236,9 @@ def test_a_ticket_that_comes_again_has_its_block_again():
     [
         ("ray://127.0.0.1:10001", "join the cluster with `ray start"),
         ("nonsense", "There is no Ray cluster at 'nonsense'"),
+        ("127.0.0.1:9", r"There is no Ray cluster at '127.0.0.1:9' \(.*refused\): start one"),
+        ("127.0.0.1:99999", "There is no Ray cluster at '127.0.0.1:99999'"),
+        ("localhost:port", "There is no Ray cluster at 'localhost:port'"),
     ],
 )
 def test_a_cluster_that_is_not_there(address, said, monkeypatch):

@@ -16,6 +16,7 @@ import json
 import logging
 import os
 import re
+import socket
 import threading
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -40,6 +41,7 @@ from searchdemo.threads import thread_limit
 CORES = 4  # of a worker without a GPU, where its machine has as many
 BLOCK_BYTES = 32 * 2**20  # of files that make a block; fewer pictures, where they are photographs
 STORE_BYTES = 400 * 2**20  # of Ray's shared memory, in a cluster that is started here; what is more goes to the disk
+REACH_S = 5.0  # Ray itself looks for a cluster that is not there for minutes
 SPARE = 2  # blocks that are ready besides those of the workers
 COLUMNS = ("ticket", "block", "vectors", "problems", "error")  # of what a worker returns, one line for each ticket
 
@@ -292,9 +294,12 @@ def start(address: str) -> None:
             f"{address!r} is a server of Ray's client, through which Ray Data does not run: join the cluster with "
             "`ray start --address=HOST:PORT --num-cpus=0`, and take --ray auto."
         )
+    host, _, port = address.rpartition(":")
     try:
+        if host:
+            socket.create_connection((host.strip("[]"), int(port)), REACH_S).close()
         ray.init(**options)
-    except (ConnectionError, ValueError, RuntimeError, OSError) as error:
+    except (ConnectionError, ValueError, RuntimeError, OSError, OverflowError) as error:
         said = str(error).strip().splitlines()[0]
         raise BadQuery(
             f"There is no Ray cluster at {address!r} ({said}): start one with `ray start --head`, or take --ray local."
