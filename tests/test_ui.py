@@ -40,6 +40,13 @@ def encoded(kind: str, size: tuple[int, int] = (40, 20), **options) -> bytes:
     return buffer.getvalue()
 
 
+def test_events_without_progress_leave_nothing_that_later_events_copy():
+    """gradio tells every component on which progress was ever shown of every event, and copies all that it holds."""
+    events = build_demo(page_server.library(), "scenes").get_config_file()["dependencies"]
+    quiet = [each["show_progress_on"] for each in events if each["show_progress"] == "hidden"]
+    assert len(quiet) > 50 and not any(each != [] for each in quiet)
+
+
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF"])
 def test_stored_pictures_go_to_the_browser_as_they_are(kind):
     content = encoded(kind)

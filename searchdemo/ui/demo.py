@@ -100,6 +100,8 @@ def build_demo(library: Library, gallery: str | None = None) -> Demo:
         for script in ("menus.js", "typed.js"):
             demo.load(None, None, None, js=render(script))
     for event in demo.fns.values():
+        if event.show_progress == "hidden":  # else gradio copies all that its outputs hold at every later event
+            event.show_progress_on = []
         if event.api_name not in api.NAMES:
             event.api_visibility = "private"
     threading.Thread(target=start.warm_up, args=(page, first), daemon=True).start()
