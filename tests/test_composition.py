@@ -181,3 +181,8 @@ def test_what_is_wrong_in_a_link_is_told_and_the_rest_is_taken(page, asked, text
     *_, after, box = linked_query(page, *HERE, asked, said)
     assert (after, box) == (text, part)
     assert sentence in " ".join(said) and bool(said) == bool(sentence)
+
+
+def test_a_row_of_a_link_that_the_gallery_does_not_have_is_refused(page):
+    with pytest.raises(ValueError, match="row = '2000' is none of the 2,000 that scenes has"):
+        linked_query(page, *HERE, {"row": "2000"}, [])

@@ -111,6 +111,7 @@ def test_a_link_opens_the_view_and_the_view_has_this_link(visit, page_url, view)
 BAD = {
     "k": ("0", "k = '0' is out of bounds, 12 is used"),
     "nprobe": ("5000", "nprobe = '5000' is out of bounds, 16 is used"),
+    "encoder": ("nobody", "encoder = 'nobody' is not offered"),
     "index": ("faiss:Flat", "index = 'faiss:Flat' is not offered"),
     "where": ("label ==", "The filter cannot be used, at character 9"),
     "picture": ("9" * 5000, "is none of the"),
@@ -139,3 +140,17 @@ def test_each_bad_value_of_a_link_is_told_and_the_usual_one_used(visit, page_url
     expect(page.get_by_role("tab", selected=True)).to_have_text("Image search")
     page.locator("#surprise").click()
     expect(page.locator("#image-results .tile:not(.missed)")).to_have_count(12)
+
+
+def test_good_values_beside_bad_ones_are_used(visit, page_url):
+    page = visit.open(f"{page_url}/?row=12&tab=Classify&votes=7&nprobe=9999&encoder=nobody&k=x&card=nothing")
+    expect(page.locator("#classify-neighbours .tile")).to_have_count(7)
+    expect(page.locator("#query")).to_contain_text("picture 12 of scenes")
+    notice = page.locator("#link-notice")
+    for said in (
+        "nprobe = '9999' is out of bounds, 16 is used",
+        "encoder = 'nobody' is not offered",
+        "k = 'x' is out",
+        "card = 'nothing' is not on this machine",
+    ):
+        expect(notice).to_contain_text(said)

@@ -7,6 +7,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
+from searchdemo.bench.suite import frames
 from searchdemo.collection.maps import STEPS
 from searchdemo.indexes.base import NPROBE
 from searchdemo.ui.page import INDEX
@@ -237,9 +238,21 @@ def test_two_fingers_zoom(tab):
     expect(tab.locator(".map-card")).to_be_hidden()
 
 
-def test_what_has_no_map_says_why(browser_page):
-    tab = opened(browser_page)
-    tab.get_by_label("Encoder").click()
-    tab.get_by_role("option", name="clip-rn50", exact=True).click()
+def test_the_benchmark_moves_the_map_and_counts_its_frames(tab):
+    surprise(tab)
+    rows = frames.motions(tab, 0.1)
+    assert [(row["motion"], row["where"]) for row in rows] == [
+        (motion, where) for where in ("the whole map", "8 times closer") for motion in ("pan", "zoom")
+    ]
+    for row in rows:
+        assert row["drawn"] >= 2 and row["frame_p50_ms"] > 0
+        assert row["frames_per_second"] > 0
+    expect(tab.locator("#query")).to_contain_text("held-out picture")  # a drag is no click
+
+
+def test_what_has_no_map_says_why(tab):
+    choose(tab, "Encoder", "clip-rn50")
     expect(tab.locator(".map-note")).to_contain_text("'clip-rn50' is not built for this gallery")
     expect(board(tab)).to_have_attribute("data-points", "0")
+    choose(tab, "Encoder", "bundled")
+    expect(board(tab)).to_have_attribute("data-points", "2000")

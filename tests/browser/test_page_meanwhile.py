@@ -81,7 +81,7 @@ LET_GO = """async () => {
 }"""
 
 
-def test_words_that_are_typed_while_their_tab_opens_stay_and_a_link_brings_the_view_back(browser_page, visit, page_url):
+def test_words_that_are_typed_while_their_tab_opens_stay_and_a_link_brings_the_view_back(browser_page, visit):
     """gradio sets the fields of a tab once more, a frame after they are there."""
     page = browser_page
     results(page, "image")
@@ -101,23 +101,6 @@ def test_words_that_are_typed_while_their_tab_opens_stay_and_a_link_brings_the_v
     assert again.get_by_label("Words").input_value() == "blue & white"
     expect(again.locator("#k input[type=range]")).to_have_value("5")
     expect(again.get_by_role("tab", selected=True)).to_have_text("Text search")
-
-    query = "&".join(("row=12", "tab=Classify", "votes=7", "nprobe=9999", "encoder=nobody", "k=x", "card=nothing"))
-    third = again
-    third.goto(f"{page_url}/?{query}")
-    expect(third.locator("#classify-neighbours .tile")).to_have_count(7)
-    expect(third.locator("#query")).to_contain_text("picture 12 of scenes")
-    notice = third.locator("#link-notice")
-    for wrong in (
-        "nprobe = '9999' is out of bounds, 16 is used",
-        "encoder = 'nobody' is not offered",
-        "k = 'x' is out",
-        "card = 'nothing' is not on this machine",
-    ):
-        expect(notice).to_contain_text(wrong)
-    for bad, said in (("row=2000", "row = '2000' is none of the 2,000"), ("tab=Nothing", "There is no tab 'Nothing'")):
-        third.goto(f"{page_url}/?{bad}")
-        expect(third.locator("#link-notice")).to_contain_text(said)
 
 
 def test_an_example_text_is_what_it_says_also_after_another_gallery_was_chosen(as_opened, library):
