@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
@@ -39,15 +38,17 @@ def serious(page: Page, options: dict, after_ms: int = 0) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize(("theme", "rules"), [("light", {}), ("dark", COLOURS)], ids=["light", "dark"])
-def test_axe_finds_nothing_serious_on_any_tab(visit, page_url, theme, rules):
-    page = visit.open(f"{page_url}/?__theme={theme}", size=(1280, 1400))
+def test_axe_finds_nothing_serious_on_any_tab(visit, page_url):
+    page = visit.open(f"{page_url}/?__theme=light", size=(1280, 1400))
     page.locator("#image-results .tile").first.wait_for()
-    wrong = violations(page, rules)
-    for tab in TABS[1:]:
+    page.add_style_tag(content="* { transition: none !important }")  # a colour on its way from one theme to the other
+    wrong = []
+    for tab in TABS:
         open_tab(page, tab.TITLE)
         page.wait_for_timeout(300)
-        wrong += [f"{tab.TITLE}: {fault}" for fault in violations(page, rules)]
+        for dark, rules in ((False, {}), (True, COLOURS)):
+            page.evaluate("dark => document.body.classList.toggle('dark', dark)", dark)  # as __theme does
+            wrong += [f"{tab.TITLE}, {'dark' if dark else 'light'}: {fault}" for fault in violations(page, rules)]
     assert wrong == []
 
 
