@@ -153,7 +153,7 @@ def test_a_hit_has_its_picture_or_else_its_blur(gappy):
     assert {hit.picture is None for hit in hits} == {True, False}
     for hit in hits:
         assert (hit.picture is None) == (hit.row < 150) == (hit.blur is not None)
-    shown = [tile.picture for tile in result_tiles(result)]
+    shown = [tile.picture for tile in result_tiles(result, "colours")]
     assert all(isinstance(picture, Blur) == (hit.row < 150) for picture, hit in zip(shown, hits, strict=True))
 
 

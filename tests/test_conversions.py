@@ -31,11 +31,11 @@ def sent(monkeypatch) -> Counter[str]:
 
 
 def clicked() -> list:
-    """What the page shows after a click on the second example."""
+    """What the page shows after a click on a held-out picture."""
     visitor = Visitor(urlsplit(page_server.page_url()).port)
     sidebar = ["scenes", "bundled", "ivf", 12]
     try:
-        return visitor.press("image-examples", "select", {"number": 1}, "scenes", "bundled", "", *sidebar)
+        return visitor.press("image-examples", "select", {"gallery": "scenes", "picture": 1}, "", *sidebar)
     finally:
         visitor.close()
 

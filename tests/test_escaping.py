@@ -78,7 +78,7 @@ def test_an_error_with_markup_stays_a_message(evil):
 def test_names_of_classes_and_files_with_markup_stay_names(evil, world):
     world.change(class_names=(evil,) * 3, label_names=(evil, f"{evil}1", f"{evil}2"))
     result = world.built().open("colours", "mean-colour").search(Query(text="red"), "flat", k=5)
-    tiles = result_tiles(result)
+    tiles = result_tiles(result, evil)
     seen = Tags(render("tiles.html", tiles=tiles, heading=evil, enlarges=True))
     assert "img" in seen.tags and evil in seen.text
     assert not {"script", "b"} & {*seen.tags} and seen.handlers == [] and seen.tags.count("svg") == 0
@@ -100,7 +100,7 @@ def test_what_came_with_vectors_of_somebody_else_stays_text(evil, store, tmp_pat
     (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     take_in(store, "theirs", tmp_path / "v.npy", tmp_path / "rows.jsonl")
     result = Library(store).open("vectors:theirs", "bundled").search(Query(row=0), "flat", k=5)
-    seen = Tags(render("tiles.html", tiles=result_tiles(result), heading=evil, enlarges=True))
+    seen = Tags(render("tiles.html", tiles=result_tiles(result, evil), heading=evil, enlarges=True))
     assert evil in seen.text and not {"script", "b"} & {*seen.tags}
     assert seen.handlers == [] and seen.tags.count("svg") == 0
 

@@ -34,10 +34,13 @@ def test_what_is_shown_of_each_kind(collection):
     assert offered["Doubtful labels (0)"] == LABELS
     now = shown(found, "within exact")
     assert [(tile.caption, tile.mark) for tile in now.tiles] == [("1 · reddish", "better"), ("1 · bluish", "")]
-    assert now.origins == (("gallery", 0), ("gallery", 1)) and "1 pile, 1 under several labels" in now.said
+    name = collection.gallery.name
+    assert [tile.of for tile in now.tiles] == [{"gallery": name, "row": row} for row in (0, 1)]
+    assert "1 pile, 1 under several labels" in now.said
     assert "4 x 4 PNG" in now.tiles[0].explained
     leak = shown(found, "leak exact")
-    assert leak.origins == (("queries", 0), ("gallery", 2)) and leak.tiles[0].caption == "1 · query, greenish"
+    assert [tile.of for tile in leak.tiles] == [{"gallery": name, "picture": 0}, {"gallery": name, "row": 2}]
+    assert leak.tiles[0].caption == "1 · query, greenish"
     assert shown(found, "within near").tiles == [] and shown(found, LABELS).said.startswith("None")
     assert "3 pictures and 1 held-out queries" in summary(found) and "1 spare copy could go" in summary(found)
 

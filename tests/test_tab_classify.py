@@ -40,7 +40,7 @@ def test_the_verdict_says_right_or_wrong_where_the_truth_is_known(truth, mark, o
 def test_no_neighbour_at_all_is_said():
     nothing = Classification((), SearchResult((), Timing(0, 0, 0, 0)), (), ())
     assert "no neighbour found" in verdict_html(nothing, "", [])
-    assert shared_tiles(nothing) == []
+    assert shared_tiles(nothing, "scenes") == []
 
 
 def test_a_threshold_is_drawn_and_what_lies_beyond_it_is_said():
@@ -79,7 +79,7 @@ def test_names_that_are_left_out_are_said_under_the_others():
 
 
 def test_each_neighbour_has_its_exact_share():
-    tiles = [(tile.picture, tile.caption, tile.score) for tile in shared_tiles(FOUND)]
+    tiles = [(tile.picture, tile.caption, tile.score) for tile in shared_tiles(FOUND, "scenes")]
     assert tiles == [(b"jpeg", "tench", "45.68 %"), (None, "cat & dog", "30.00 %"), (None, "tench", "24.32 %")]
 
 

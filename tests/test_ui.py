@@ -152,16 +152,17 @@ def test_the_sidebar_takes_only_what_it_offers(page):
 
 
 def test_the_wait_for_an_index_that_is_built_once_is_said_where_there_is_one(page, monkeypatch):
-    collection, line, other = page.open(page.choice("scenes", "bundled", "flat", 5)), gr.HTML(), gr.HTML()
-    assert list(page.ready(collection, "flat", line, [other, line])) == []
+    chosen, line, other = page.choice("scenes", "bundled", "flat", 5), gr.HTML(), gr.HTML()
+    collection = page.open(chosen)
+    assert list(page.ready(collection, chosen, line, [other, line])) == []
     monkeypatch.setattr(Collection, "has_index", lambda self, name: False)
-    (untouched, sentence), after = page.ready(collection, "flat", line, [other, line])
+    (untouched, sentence), after = page.ready(collection, chosen, line, [other, line])
     assert untouched == gr.skip() and "Building the index flat once" in sentence
     assert after == [gr.skip(), ""]  # nothing stays where the search then fails
 
 
 def test_a_visitor_who_leaves_ends_the_build(page, monkeypatch):
-    collection, line, told = page.open(page.choice("scenes", "bundled", "flat", 5)), gr.HTML(), threading.Event()
+    chosen, line, told = page.choice("scenes", "bundled", "hnsw", 5), gr.HTML(), threading.Event()
     raised = threading.Event()
 
     def build(self, name, progress):
@@ -178,7 +179,7 @@ def test_a_visitor_who_leaves_ends_the_build(page, monkeypatch):
     monkeypatch.setattr(Collection, "has_index", lambda self, name: False)
     monkeypatch.setattr(Collection, "index", build)
     monkeypatch.setattr("searchdemo.ui.waiting.TICK_S", 0.01)
-    signs = page.ready(collection, "hnsw", line, [line])
+    signs = page.ready(page.open(chosen), chosen, line, [line])
     assert "Building the index hnsw once" in next(signs)[0]
     next(signs)
     assert told.wait(60)
@@ -188,14 +189,14 @@ def test_a_visitor_who_leaves_ends_the_build(page, monkeypatch):
 
 
 def test_an_index_that_cannot_be_built_leaves_no_wait_behind_and_is_logged(page, monkeypatch, caplog):
-    collection, line = page.open(page.choice("scenes", "bundled", "flat", 5)), gr.HTML()
+    chosen, line = page.choice("scenes", "bundled", "annoy", 5), gr.HTML()
 
     def fail(self, name, progress):
         raise NotInstalled(f"{name} is not installed.")
 
     monkeypatch.setattr(Collection, "has_index", lambda self, name: False)
     monkeypatch.setattr(Collection, "index", fail)
-    steps = page.ready(collection, "annoy", line, [line])
+    steps = page.ready(page.open(chosen), chosen, line, [line])
     assert "Building the index annoy" in next(steps)[0]
     assert next(steps) == [""]
     with pytest.raises(NotInstalled):
@@ -259,7 +260,7 @@ def test_each_term_is_put_in_the_template(page):
     query = query_of(Origin(WORDS), None, "red - 0.5: boat", "a photo of a {}.", chosen, page.open(chosen))
     assert [(str(term), term.weight) for term in query.terms] == [("red", 1), ("boat", -0.5)]
     assert query.prompt == "a photo of a {}."
-    tile = result_tiles(chosen.search(page.open(chosen), query))[0]
+    tile = result_tiles(chosen.search(page.open(chosen), query), "scenes")[0]
     away = r"\(taken away: the picture is (like it, which lowers|unlike it, which raises) the score\)"
     assert re.match(rf"The score is [+-]\d\.\d+ by 1: red, [+-]\d\.\d+ by -0\.5: boat {away}\. Cosine", tile.explained)
     assert [share.term for share in tile.shares] == ["red", "less: boat"]

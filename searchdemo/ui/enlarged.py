@@ -10,6 +10,7 @@ from typing import Any
 
 import gradio as gr
 
+from searchdemo.collection.box import box_of
 from searchdemo.collection.progress import clock
 from searchdemo.errors import BadPicture, BadQuery, SearchDemoError
 from searchdemo.galleries.base import Gallery
@@ -19,7 +20,7 @@ from searchdemo.ui.components.thumbnails import picture_url, shown_url
 from searchdemo.ui.components.tiles import Tiles, by_terms, file_name, part_read
 from searchdemo.ui.mine import played
 from searchdemo.ui.page import Page, whole
-from searchdemo.ui.serving.arguments import event_value, nth, shown
+from searchdemo.ui.serving.arguments import event_value, shown
 from searchdemo.ui.serving.limits import WHY
 from searchdemo.ui.serving.turns import SEARCH, TURNS
 
@@ -38,25 +39,20 @@ class Enlarged:
         asked = self._dialog.why(sentence_errors(self._why), page.query.inputs, drawn, **options)
         asked.then(None, drawn, None, js=render("why.js"))
 
-    def of(self, tiles: Tiles, rows: gr.State) -> None:
-        """rows: (gallery, row, the part that matched, "x,y,width,height" or "" for the whole) of each tile."""
-
-        def show(event: gr.EventData, rows: tuple) -> str:
-            gallery, row, part = nth(rows, event_value(event, "number"), "picture")
-            self._page.names(gallery, "bundled")  # another session's pictures are refused
+    def of(self, tiles: Tiles) -> None:
+        def show(event: gr.EventData) -> str:
+            gallery, row = self._picture(event)
+            part = str(box_of(str(event_value(event, "box", ""))) or "")
             return enlarged_html(self._page.library.gallery(gallery), row, self._page.is_own(gallery), part)
 
-        options = {"show_progress": "hidden", "queue": False, "trigger_mode": "always_last"}
-        shown = tiles.enlarge(sentence_errors(show), rows, self._dialog, **options)
+        options = {"show_progress": "hidden", "queue": False, "trigger_mode": "multiple"}
+        shown = tiles.enlarge(sentence_errors(show), None, self._dialog, **options)
         shown.success(None, js="() => document.querySelector('#enlarged dialog')?.showModal()")
 
     def _why(self, event: gr.EventData, *values: Any) -> dict:
         """What the dialog is told. Within it are refusals, too: a message of the page would lie behind it."""
         page = self._page
-        gallery, _ = page.names(event_value(event, "gallery"), "bundled")
-        row = whole("row", event_value(event, "row"))
-        if not 0 <= row < len(page.library.gallery(gallery).pictures):
-            raise BadQuery(f"There is no row {shown(row)} in {gallery}.")
+        gallery, row = self._picture(event)
         of = {"gallery": gallery, "row": row}
         try:
             query, collection, chosen = page.query.opened(*values)
@@ -68,6 +64,14 @@ class Enlarged:
             return of | {"said": str(error)}
         by = f" {by_terms(found.terms, found.shares)}" if found.terms else ""
         return of | {"said": f"{found}{by}", "drops": found.drops.tolist(), "most": found.most, "box": found.box}
+
+    def _picture(self, event: gr.EventData) -> tuple[str, int]:
+        """(gallery, row) that the event names. Raises UnknownName, BadQuery; another session's pictures are refused."""
+        gallery, _ = self._page.names(event_value(event, "gallery"), "bundled")
+        row = whole("row", event_value(event, "row"))
+        if not 0 <= row < len(self._page.library.gallery(gallery).pictures):
+            raise BadQuery(f"There is no row {shown(row)} in {gallery}.")
+        return gallery, row
 
 
 def enlarged_html(gallery: Gallery, row: int, own: bool, part: str = "") -> str:

@@ -8,8 +8,8 @@ from searchdemo.cache import Cache
 from searchdemo.collection.collection import Collection
 from searchdemo.collection.examples import instructive
 from searchdemo.errors import BadQuery, NoPictures, SearchDemoError
-from searchdemo.ui.components.tiles import Tile
-from searchdemo.ui.origin import Origin
+from searchdemo.ui.components.tiles import Tile, stored
+from searchdemo.ui.origin import HELD_OUT, Origin
 from searchdemo.ui.page import INDEX, K, Page
 
 COUNT = 6
@@ -48,7 +48,13 @@ def example(page: Page, gallery: str, encoder: str, place: int) -> tuple:
 def tiles(page: Page, gallery: str, encoder: str) -> list[Tile]:
     """One per example, in their order."""
     opened = [example(page, gallery, encoder, place) for place in range(len(chosen(page, gallery, encoder)))]
-    return [Tile(picture, name, term=term(page, origin, encoder)) for (picture, name), origin, *_ in opened]
+    return [
+        Tile(picture, name, term=term(page, origin, encoder), of=of(origin)) for (picture, name), origin, *_ in opened
+    ]
+
+
+def of(origin: Origin) -> dict[str, object]:
+    return stored(origin.gallery, origin.number, origin.kind == HELD_OUT)
 
 
 def term(page: Page, origin: Origin, encoder: str) -> str:

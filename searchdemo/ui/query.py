@@ -29,7 +29,6 @@ from searchdemo.ui.components.thumbnails import row_tile
 from searchdemo.ui.components.tiles import Tiles
 from searchdemo.ui.origin import FALLBACK, HELD_OUT, PICTURE, ROW, WORDS, Origin, another, names_picture, query_of
 from searchdemo.ui.page import Choice, IndexMissing, Page, building_html, whole
-from searchdemo.ui.serving.arguments import nth
 from searchdemo.ui.serving.limits import BUILD
 from searchdemo.ui.serving.turns import SEARCH, TURNS
 from searchdemo.ui.strip import THE_PICTURE, beside_own, kept_to, strip_html, without_picture
@@ -132,39 +131,28 @@ class CurrentQuery:
         )
         done.success(None, js=self.refresh)
 
-    def picked(self, clicked: gr.HTML, handler: Callable, inputs: Sequence[gr.components.Component], tab: str) -> None:
-        """At a click in `clicked`, which is in the tab `tab`, handler gives the new values of `shown`, and the tab is
-        filled by the same answer: one way there and back.
-
-        handler: takes a dict of what was clicked, then the values of inputs
+    def picked(self, clicked: gr.HTML, tab: str) -> None:
+        """At a click in `clicked`, which is in the tab `tab`, the picture that it tells of (see `stored`) becomes the
+        query, and the tab is filled by the same answer: one way there and back.
         """
-        fill, count = self._fills[tab], len(inputs)
+        fill = self._fills[tab]
 
-        def both(request: gr.Request, what: dict, *values: Any) -> list:
-            shown = handler(what, *values[:count])
+        def both(request: gr.Request, told: dict, template: str, *others: Any) -> list:
+            shown = self.stored(told)
             (picture, _), origin, _, text, box = shown
-            template, *others = values[count:]
             read = None if origin.kind == ROW else opened_picture(picture)
             return [*shown, *fill.ask(request, read, text, template, origin, box, *others)]
 
-        read = [self._clicked, *inputs, self.template, *self.page.inputs, *fill.inputs]
+        read = [self._clicked, self.template, *self.page.inputs, *fill.inputs]
         into = [*self.shown, *fill.outputs]
         self._flown(
             clicked.select, sentence_errors(self.asked.by(both)), read, into, clicked.elem_id, clicked=True, **QUIET
         )
 
-    def picks(self, tiles: Tiles, rows: gr.State, tab: str) -> None:
-        """A click on a tile searches with its picture, one on its corner enlarges it.
-
-        rows: (gallery, row, part that matched) of each
-        """
-
-        def pick(clicked: dict, rows: tuple) -> tuple:
-            gallery, row, _ = nth(rows, clicked.get("number"), "picture")
-            return self.row(self.page.library.gallery(gallery), row)
-
-        self.picked(tiles, pick, [rows], tab)
-        self.page.enlarged.of(tiles, rows)
+    def picks(self, tiles: Tiles, tab: str) -> None:
+        """A click on a tile searches with its picture, one on its corner enlarges it."""
+        self.picked(tiles, tab)
+        self.page.enlarged.of(tiles)
 
     def _flown(
         self,
@@ -294,10 +282,23 @@ class CurrentQuery:
 
     # Where a query comes from; each gives the values of `shown`
 
+    def stored(self, told: dict) -> tuple:
+        """A picture of a gallery that this visitor is offered, as components/tiles.py tells it. Raises UnknownName,
+        BadQuery."""
+        opened = self.page.library.gallery(self.page.names(told.get("gallery"), FALLBACK)[0])
+        if "picture" in told:
+            return self.held_out(opened, whole("picture", told["picture"]))
+        return self.row(opened, whole("row", told.get("row")))
+
     def held_out(self, opened: Gallery, number: int) -> tuple:
-        """The held-out picture `number` of the gallery, or its row of that number where nothing is held out."""
+        """The held-out picture `number` of the gallery, or its row of that number where nothing is held out. Raises
+        BadQuery where there is no such picture."""
         if not len(opened.queries):
             return self.row(opened, number)
+        if not 0 <= number < len(opened.queries):
+            raise BadQuery(
+                f"No held-out picture has the number {number:,}: choose from 0 to {len(opened.queries) - 1:,}."
+            )
         truth = opened.truth(number)
         return self._alone(Origin(HELD_OUT, opened.name, number, truth), (opened.queries.encoded(number), truth))
 

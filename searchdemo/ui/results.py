@@ -10,7 +10,7 @@ from searchdemo.collection.query import Query
 from searchdemo.indexes.table import INDEXES
 from searchdemo.ui.components.answer import Answer, answer_html
 from searchdemo.ui.components.lesson import lesson_html
-from searchdemo.ui.components.tiles import Tiles, named, result_tiles, shown_hits
+from searchdemo.ui.components.tiles import Tiles, named, result_tiles
 from searchdemo.ui.page import Choice, Page
 
 
@@ -21,11 +21,10 @@ class Results:
         """lesson: gets the drawing of what a score is."""
         line = Answer(elem_id=f"{prefix}-answer", min_height=96)
         tiles = Tiles("Nearest pictures: click one to search with it", elem_id=f"{prefix}-results", enlarges=True)
-        rows = gr.State(())  # (gallery, row, part that matched) of each tile
-        shown = [line, tiles, rows, *([lesson] if lesson else [])]
+        shown = [line, tiles, *([lesson] if lesson else [])]
         self._page, self._with_lesson = page, lesson is not None
         page.query.follow(tab, self._show, shown, line)
-        page.query.picks(tiles, rows, tab)
+        page.query.picks(tiles, tab)
         page.on_remedy(line, page.query.refresh)
 
     def _show(self, query: Query, collection: Collection, chosen: Choice, truth: str) -> tuple:
@@ -38,13 +37,12 @@ class Results:
         if result.matching is not None:
             searched = f"{result.matching:,} pictures that meet the filter (of {len(collection):,})"
         said = answer_html(result, searched, what, chosen.index, INDEXES[chosen.index].exact, truth)
-        rows = tuple((chosen.gallery, hit.row, hit.box) for hit in shown_hits(result))
-        tiles = result_tiles(result, self._page.is_own(chosen.gallery))
+        tiles = result_tiles(result, chosen.gallery, self._page.is_own(chosen.gallery))
         if not self._with_lesson:
-            return said, tiles, rows
+            return said, tiles
         drawn = ""
         if result.hits:
             best = result.hits[0]
             nearest = collection.vectors.nearest(result.vector, np.array([best.position]))[0]
             drawn = lesson_html(result.vector, nearest, f"the nearest: {named(best)}")
-        return said, tiles, rows, drawn
+        return said, tiles, drawn

@@ -18,7 +18,7 @@ from searchdemo.measure import cards as run_card
 from searchdemo.ui.components import plots
 from searchdemo.ui.components.answer import Answer
 from searchdemo.ui.components.templates import element, render
-from searchdemo.ui.components.tiles import Tile, Tiles, explained, folder_of, named
+from searchdemo.ui.components.tiles import Tile, Tiles, explained, folder_of, named, stored
 from searchdemo.ui.page import Choice, Page
 
 TITLE = "Classify"
@@ -54,7 +54,6 @@ def add(page: Page) -> None:
                 elem_id="classify-degrees",
             )
     neighbours = Tiles("Neighbours, each with its share of the vote", elem_id="classify-neighbours", enlarges=True)
-    rows = gr.State(())
 
     def show(query: Query, collection: Collection, chosen: Choice, truth: str, *settings: Any) -> tuple:
         k, temperature, most = checked(*settings)
@@ -71,14 +70,13 @@ def add(page: Page) -> None:
         notes = [found.neighbors.notice, found.notice, training_note(collection.encoder_spec, chosen.gallery)]
         if collection.stand_in:
             notes.append("The weights were made for a test: the answer means nothing.")
-        shown = tuple((chosen.gallery, hit.row, hit.box) for hit in found.neighbors.hits)
-        tiles = shared_tiles(found, page.is_own(chosen.gallery))
-        return verdict_html(found, truth, notes), bars_html(found, truth), tiles, shown
+        tiles = shared_tiles(found, chosen.gallery, page.is_own(chosen.gallery))
+        return verdict_html(found, truth, notes), bars_html(found, truth), tiles
 
     vote.change(lambda vote: gr.update(interactive=vote != PLAIN), vote, temperature, show_progress="hidden")
-    settings, outputs = [k, vote, temperature, degrees], [verdict, bars, neighbours, rows]
+    settings, outputs = [k, vote, temperature, degrees], [verdict, bars, neighbours]
     page.query.follow("classify", show, outputs, verdict, settings, [part.input for part in settings])
-    page.query.picks(neighbours, rows, "classify")
+    page.query.picks(neighbours, "classify")
     page.linked |= {"votes": k, "vote": vote, "temperature": temperature, "max_degrees": degrees}
 
 
@@ -139,7 +137,7 @@ def _share(guess: Guess, truth: str) -> plots.Share:
     return plots.Share(guess.class_name, guess.share, names_right(guess.class_name, truth))
 
 
-def shared_tiles(found: Classification, own: bool = False) -> list[Tile]:
+def shared_tiles(found: Classification, gallery: str, own: bool = False) -> list[Tile]:
     """The neighbours, nearest first, each with its share of the vote in percent and its class."""
     return [
         Tile(
@@ -149,6 +147,7 @@ def shared_tiles(found: Classification, own: bool = False) -> list[Tile]:
             explained(hit.score),
             folder=folder_of(hit, own),
             term=str(Term(ROW, hit.row)),
+            of=stored(gallery, hit.row, box=hit.box),
         )
         for hit, share in zip(found.neighbors.hits, found.shares, strict=True)
     ]

@@ -6,8 +6,8 @@ import gradio as gr
 
 from searchdemo.ui.components.templates import render
 from searchdemo.ui.components.tiles import Tiles
-from searchdemo.ui.examples import example, tiles
-from searchdemo.ui.page import LAST, Page, whole
+from searchdemo.ui.examples import tiles
+from searchdemo.ui.page import LAST, Page
 from searchdemo.ui.results import Results
 
 TITLE = "Image search"
@@ -28,10 +28,6 @@ def add(page: Page) -> None:
     def fill(gallery: str, encoder: str) -> list:
         return tiles(page, gallery, encoder)
 
-    def pick(clicked: dict, gallery: str, encoder: str) -> tuple:
-        return example(page, gallery, encoder, whole("example", clicked.get("number")))
-
-    subject = [page.gallery, page.encoder]
     events = [page.demo.load, page.gallery.change, page.encoder.change]
-    gr.on(events, fill, subject, shown, **LAST, queue=False)
-    query.picked(shown, pick, subject, "image-search")
+    gr.on(events, fill, [page.gallery, page.encoder], shown, **LAST, queue=False)
+    query.picked(shown, "image-search")

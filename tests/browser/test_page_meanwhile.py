@@ -8,7 +8,9 @@ import pytest
 from playwright.sync_api import expect
 
 from searchdemo.collection.collection import Collection
-from tests.browser.tools import choose, open_tab, results, search_words, set_slider
+from searchdemo.collection.query import Query
+from searchdemo.ui.examples import numbers
+from tests.browser.tools import LateAnswers, choose, open_tab, results, search_words, set_slider
 
 
 @pytest.fixture
@@ -51,6 +53,23 @@ def test_what_comes_during_a_search_is_searched_next(as_opened, library, held_up
     page.wait_for_timeout(500)
     go_on.set()
     expect(page.locator("#text-results .tile:not(.missed)")).to_have_count(4)
+
+
+def test_a_tile_is_what_it_shows_while_the_answer_that_replaces_it_is_on_its_way(as_opened, library):
+    page, scenes, first = as_opened, library.open("scenes", "bundled"), numbers(library.open("scenes", "bundled"))[0]
+    asked = Query(picture=library.gallery("scenes").queries.encoded(first))
+    before = [hit.row for hit in scenes.search(asked, "ivf", 12).hits]
+    after = [hit.row for hit in scenes.search(Query(row=before[1]), "ivf", 12).hits]
+    assert before[5] != after[5]
+    found = page.locator("#image-results .tile:not(.missed)")
+    with LateAnswers(page, f'"row":{before[1]}') as late:
+        found.nth(1).click()
+        late.wait()
+        found.nth(5).click()
+        found.nth(5).locator("xpath=..").get_by_role("button", name="Enlarge").click(force=True)
+        expect(page.locator("#enlarged .why button")).to_have_attribute("data-row", str(before[5]))
+        page.keyboard.press("Escape")
+    expect(page.locator("#query")).to_contain_text(f"picture {before[5]:,} of scenes")
 
 
 def test_while_an_index_is_built_the_open_tab_says_so_and_it_can_be_cancelled(as_opened, monkeypatch):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from searchdemo.collection.library import Library
 from searchdemo.collection.query import Query
@@ -66,6 +66,37 @@ def results(page: Page, tab: str, mark: str = "") -> list[str]:
         "tiles => tiles.map(tile => ['.caption', '.score'].map(part => tile.querySelector(part).textContent).join(' '))"
     )
     return [" ".join(one.split()) for one in said]
+
+
+class LateAnswers:
+    """Within it, answers to requests that contain a text stay on their way; all arrive at its end, in their order."""
+
+    def __init__(self, page: Page, text: str):
+        self._page, self._text, self._held, self._over = page, text, [], False
+
+    def __enter__(self) -> LateAnswers:
+        self._page.route("**/gradio_api/**", self._take)
+        return self
+
+    def _take(self, route: Route) -> None:
+        if not self._over and self._text in (route.request.post_data or ""):
+            self._held.append((route, route.fetch()))
+        else:
+            route.fallback()
+
+    def wait(self, count: int = 1) -> None:
+        """Until so many are on their way."""
+        for _ in range(2_000):
+            if len(self._held) >= count:
+                return
+            self._page.wait_for_timeout(10)
+        raise AssertionError(f"No request has {self._text!r}.")
+
+    def __exit__(self, *_: object) -> None:
+        self._over = True
+        for route, answer in self._held:
+            route.fulfill(response=answer)
+        self._page.unroute("**/gradio_api/**", self._take)
 
 
 def copied_link(page: Page) -> str:

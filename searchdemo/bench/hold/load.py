@@ -70,10 +70,8 @@ class Asker:
     def click(self) -> object:
         """As the page does at a click on a result: the picture becomes the query, and the tab is filled."""
         sidebar = [self.gallery, self.encoder, "ivf", 12]
-        number = self.random.randrange(6)
-        return self.visitor.press(
-            "image-examples", "select", {"number": number}, self.gallery, self.encoder, "", *sidebar
-        )
+        told = {"gallery": self.gallery, "picture": self.random.randrange(6)}
+        return self.visitor.press("image-examples", "select", told, "", *sidebar)
 
     def race(self) -> object:
         indexes = ["flat", "ivf"]

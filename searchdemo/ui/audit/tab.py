@@ -7,7 +7,6 @@ from typing import Any
 
 import gradio as gr
 
-from searchdemo.audit.side import QUERIES
 from searchdemo.errors import SearchDemoError
 from searchdemo.ui.audit.auditing import Auditing, Run
 from searchdemo.ui.audit.view import TITLES, choices, shown, summary
@@ -15,7 +14,6 @@ from searchdemo.ui.components.answer import Answer
 from searchdemo.ui.components.messages import hint, refusal_html, sentence_errors
 from searchdemo.ui.components.tiles import Tiles
 from searchdemo.ui.page import Page
-from searchdemo.ui.serving.arguments import nth
 from searchdemo.ui.serving.limits import WATCH
 from searchdemo.ui.serving.permits import check_audit, check_end, who
 
@@ -37,8 +35,7 @@ def add(page: Page) -> None:
     what = gr.Radio([], label="Findings", elem_id="audit-what", visible="hidden")
     said = gr.HTML(elem_id="audit-said", padding=False)
     tiles = Tiles("Click a picture to search with it", elem_id="audit-tiles")
-    origins = gr.State(())
-    outputs = [line, what, said, tiles, origins]
+    outputs = [line, what, said, tiles]
 
     def show(*values: Any) -> list:
         """What was found in the gallery and by the encoder of the sidebar, without a query too."""
@@ -47,14 +44,15 @@ def add(page: Page) -> None:
         try:
             found = AUDITING.found(page.open(page.choice(*given[len(page.query.fields) :])))
         except SearchDemoError as error:
-            return [refusal_html(str(error)), hidden, "", None, ()]
+            return [refusal_html(str(error)), hidden, "", None]
         if found is None:
-            return [hint(NOT_YET), hidden, "", None, ()]
+            return [hint(NOT_YET), hidden, "", None]
         offered = choices(found)
         kind = chosen_kind if chosen_kind in [value for _, value in offered] else next(iter(TITLES))
         now = shown(found, kind)
-        radio = gr.update(choices=offered, value=kind, visible=True)
-        return [hint(summary(found)), radio, hint(now.said), now.tiles, now.origins]
+        other = {} if kind == chosen_kind else {"value": kind}  # a later choice stays
+        radio = gr.update(choices=offered, visible=True, **other)
+        return [hint(summary(found)), radio, hint(now.said), now.tiles]
 
     def run(*sidebar: Any) -> Iterator[tuple]:
         """Values of status and cancel."""
@@ -85,14 +83,9 @@ def add(page: Page) -> None:
         if run := AUDITING.running():
             yield from watched(run)
 
-    def pick(clicked: dict, origins: tuple, gallery: str) -> tuple:
-        part, row = nth(origins, clicked.get("number"), "picture")
-        opened = page.library.gallery(page.names(gallery, "bundled")[0])
-        return page.query.held_out(opened, row) if part == QUERIES else page.query.row(opened, row)
-
     quiet = {"show_progress": "hidden"}
     page.query.fill("audit", show, [what], outputs, line, [what.input])
-    page.query.picked(tiles, pick, [origins, page.gallery], "audit")
+    page.query.picked(tiles, "audit")
     done = go.click(run, page.inputs, [status, cancel], concurrency_id=WATCH, **quiet)
     done.success(None, js=page.query.refresh)
     page.demo.load(watch, None, [status, cancel], concurrency_id=WATCH, **quiet).success(None, js=page.query.refresh)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from searchdemo.audit.audit import VOTERS, Audit
 from searchdemo.audit.judge import EXACT, NEAR, SCENE
 from searchdemo.audit.piles import LEAK, WITHIN, Member, Pile
-from searchdemo.audit.side import GALLERY
-from searchdemo.ui.components.tiles import Tile
+from searchdemo.audit.side import GALLERY, QUERIES
+from searchdemo.ui.components.tiles import Tile, stored
 
 SHOWN = 40  # piles, or pictures of doubtful label
 LABELS = "labels"
@@ -31,7 +31,6 @@ SAID = {
 @dataclass(frozen=True)
 class Shown:
     tiles: list[Tile]
-    origins: tuple[tuple[str, int], ...]  # (part, row) of each tile
     said: str
 
 
@@ -52,11 +51,11 @@ def shown(found: Audit, what: str) -> Shown:
     members = [(number, pile, member) for number, pile in enumerate(piles[:SHOWN], 1) for member in pile.members]
     tiles = [tile(number, pile, member) for number, pile, member in members]
     if not piles:
-        return Shown([], (), f"None. {SAID[kind]}")
+        return Shown([], f"None. {SAID[kind]}")
     differ = sum(pile.labels_differ for pile in piles)
     said = f"{SAID[kind]} {counted(len(piles), 'pile')}" + f", {differ:,} under several labels" * bool(differ)
     said += f"; the first {SHOWN} are shown" * (len(piles) > SHOWN)
-    return Shown(tiles, tuple((member.part, member.row) for *_, member in members), f"{said}.")
+    return Shown(tiles, f"{said}.")
 
 
 def tile(number: int, pile: Pile, member: Member) -> Tile:
@@ -69,22 +68,28 @@ def tile(number: int, pile: Pile, member: Member) -> Tile:
     said += ["the better copy: more pixels, a lossless format, more bytes, or the earlier date"] * better
     said += [f"agrees by {member.score:.2f} with the first of the pile"] * bool(score)
     explained = ". ".join(filter(None, said)) + "."
-    return Tile(member.picture, f"{number} · {part}{name}", score, explained, "better" if better else "")
+    mark = "better" if better else ""
+    return Tile(member.picture, f"{number} · {part}{name}", score, explained, mark, of=of(member))
+
+
+def of(member: Member) -> dict[str, object]:
+    return stored(member.side.gallery.name, member.row, member.part == QUERIES)
 
 
 def doubtful(found: Audit) -> Shown:
     doubts = found.doubts[:SHOWN]
     if not doubts:
-        return Shown([], (), f"None: each labelled picture has one of its label among its {VOTERS} nearest.")
+        return Shown([], f"None: each labelled picture has one of its label among its {VOTERS} nearest.")
     tiles = []
     for doubt in doubts:
         own, other = doubt.member.class_name, doubt.class_name
         said = f"{doubt.member.name} is labelled {own}; {doubt.votes} of its {VOTERS} nearest are {other}."
         name = f"{doubt.member.file}: {own}" if doubt.member.file else own
-        tiles.append(Tile(doubt.member.picture, f"{name}; nearest: {other}", f"{doubt.votes} of {VOTERS}", said))
+        votes = f"{doubt.votes} of {VOTERS}"
+        tiles.append(Tile(doubt.member.picture, f"{name}; nearest: {other}", votes, said, of=of(doubt.member)))
     said = f"{counted(len(found.doubts), 'picture')} whose {VOTERS} nearest all have another label"
     said += f"; the first {SHOWN} are shown, those first whose neighbours agree most" * (len(found.doubts) > SHOWN)
-    return Shown(tiles, tuple((doubt.member.part, doubt.member.row) for doubt in doubts), f"{said}.")
+    return Shown(tiles, f"{said}.")
 
 
 def summary(found: Audit) -> str:

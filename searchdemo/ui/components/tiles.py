@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,6 +35,7 @@ class Tile:
     shares: tuple[Share, ...] = ()  # of the score, by each term
     term: str = ""  # as which it can be added to the query: "#12"
     dimmed: bool = False  # probably nothing shows what was asked for
+    of: Mapping[str, object] | None = None  # see `stored`
 
     @property
     def address(self) -> str:
@@ -47,8 +48,8 @@ class Tile:
 
 
 class Tiles(gr.HTML):
-    """A grid of tiles; `select` tells a handler `event.number`, that of the tile which was clicked, from 0, and
-    `enlarge` that of the tile whose corner was, where `enlarges`.
+    """A grid of tiles. `select` tells what the tile that was clicked is `of`, and `enlarge`, where `enlarges`, what the
+    tile is of whose corner was: by its place in the grid it would be another picture once the next answer is there.
 
     One answer holds all pictures as `data:` URLs: no request per picture, and no file is exposed. It is not a
     gr.Gallery, whose tiles can be neither marked nor explained.
@@ -63,13 +64,21 @@ class Tiles(gr.HTML):
         return render("tiles.html", tiles=value or (), heading=self.heading, enlarges=self.enlarges)
 
 
+def stored(gallery: str, number: int, held_out: bool = False, box: str = "") -> dict[str, object]:
+    """A picture of a gallery, as a script tells it: its row, or its number among the held-out ones.
+
+    box: the part that matched, "x,y,width,height"; "": the whole
+    """
+    return {"gallery": gallery, "picture" if held_out else "row": number} | ({"box": box} if box else {})
+
+
 def shown_hits(result: SearchResult) -> list[Hit]:
     """The hits, best first, and in their places those that the index missed."""
     missed = result.comparison.hits if result.comparison else ()
     return sorted((*result.hits, *missed), key=lambda hit: -hit.score)
 
 
-def result_tiles(result: SearchResult, own: bool = False) -> list[Tile]:
+def result_tiles(result: SearchResult, gallery: str, own: bool = False) -> list[Tile]:
     """own: whether the visitor may see in which folders the files lie."""
     cells = result.comparison.cells if result.comparison else {}
     missed = {hit.row for hit in result.comparison.hits} if result.comparison else set()
@@ -88,9 +97,8 @@ def result_tiles(result: SearchResult, own: bool = False) -> list[Tile]:
             said = f"The index did not return this picture. {why}{said}"
         mark = "missed" if hit.row in missed else ""
         picture, shares, term = hit.picture or hit.blur, shares_of(result.terms, hit), str(Term(ROW, hit.row))
-        tiles.append(
-            Tile(picture, caption, f"{hit.score:.3f}", said, mark, folder_of(hit, own), shares, term, unlikely)
-        )
+        score, folder, of = f"{hit.score:.3f}", folder_of(hit, own), stored(gallery, hit.row, box=hit.box)
+        tiles.append(Tile(picture, caption, score, said, mark, folder, shares, term, unlikely, of))
     return tiles
 
 

@@ -107,12 +107,8 @@ def add(page: Page) -> None:
         except SearchDemoError as error:
             yield refusal_html(str(error))
 
-    def selected(clicked: dict) -> tuple:
-        opened = page.library.gallery(chosen_by(clicked.get("gallery")).gallery)
-        return page.query.row(opened, whole("row", clicked.get("row")))
-
     page.query.fill("map", show, [page.map_view], [canvas, line], line)
-    page.query.picked(canvas, selected, [], "map")
+    page.query.picked(canvas, "map")
     line.draw(draw, [page.gallery, page.encoder], line, trigger_mode="once", concurrency_id=BUILD, **QUIET)
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable
+from typing import Any
 
 import gradio as gr
 from gradio.components.api_component import Api
@@ -22,7 +22,6 @@ MOST_LISTED = 1_000
 FILE = "gradio.FileData"
 MOST_SAID = 60  # characters of a value in a sentence
 
-T = TypeVar("T")
 Block = Any  # gradio's components have no common type with `choices`, `minimum` ...
 
 
@@ -54,7 +53,7 @@ def names_of(function: Any) -> list[str]:
 def check_one(name: str, block: Block, value: object) -> None:
     if isinstance(block, gr.JSON):
         if not isinstance(value, dict):
-            raise BadQuery(f'{name} = {shown(value)} is no object, such as {{"number": 0}}.')
+            raise BadQuery(f'{name} = {shown(value)} is no object, such as {{"row": 0}}.')
         return
     if isinstance(block, (gr.Image, gr.File, gr.UploadButton)):
         check_files(name, value, several=getattr(block, "file_count", "single") != "single")
@@ -148,16 +147,11 @@ def shown(value: object) -> str:
     return said if len(said) <= MOST_SAID else f"{said[:MOST_SAID]}…"
 
 
-def nth(shown_now: Sequence[T], number: object, what: str) -> T:
-    """What a visitor clicked of what the page shows now. what: "picture". Raises BadQuery."""
-    if not isinstance(number, int) or isinstance(number, bool) or not 0 <= number < len(shown_now):
-        raise BadQuery(f"There is no {what} {shown(number)} among the {len(shown_now):,} that are shown.")
-    return shown_now[number]
-
-
-def event_value(event: gr.EventData, name: str) -> Any:
-    """What the browser says of an event. Raises BadQuery where it does not."""
+def event_value(event: gr.EventData, name: str, usual: Any = None) -> Any:
+    """What the browser says of an event. Raises BadQuery where it does not, and nothing is usual."""
     facts = event._data if isinstance(event._data, dict) else {}
+    if name not in facts and usual is not None:
+        return usual
     if name not in facts:
         raise BadQuery(f"The event says nothing of {name!r}: it comes from the page's own script.")
     return facts[name]

@@ -1,9 +1,8 @@
-element.addEventListener('click', (event) => {
-  const tile = event.target.closest('[data-number]');
-  const corner = event.target.closest('[data-enlarge]'), term = event.target.closest('[data-add]');
-  if (corner) trigger('enlarge', {number: Number(corner.dataset.enlarge)});
+element.addEventListener('click', ({target}) => {
+  const term = target.closest('[data-add]'), of = target.closest('[data-of]')?.dataset.of;
   if (term) document.getElementById('query').dispatchEvent(new CustomEvent('add-term', {detail: term.dataset.add}));
-  if (!tile) return;
-  element.closest('.block').dataset.clicked = JSON.stringify({number: Number(tile.dataset.number)}); // see takeoff.js
+  if (target.closest('[data-do=enlarge]')) trigger('enlarge', JSON.parse(of));
+  if (!target.closest('.tile')) return;
+  element.closest('.block').dataset.clicked = of; // see takeoff.js
   trigger('select');
 });
