@@ -68,6 +68,11 @@ class Choice:
     params: dict[str, int] = field(default_factory=dict)  # search parameters that the index has
     where: str = ""  # the filter; "": all pictures
 
+    @property
+    def searched(self) -> tuple[str, str, str]:
+        """What has to be built before it can be searched."""
+        return self.gallery, self.encoder, self.index
+
     def search(
         self,
         collection: Collection,
@@ -134,7 +139,8 @@ class Page:
         self.built = gr.Textbox("0", visible="hidden")  # how many builds of the gallery have ended
         names_change = [self.built.change, *(name.change for name in names)]
         self.changes = [*names_change, *(number.input for number in numbers), self.where.submit]
-        self._endings: dict[str | None, threading.Event] = {}  # session -> ends the build that its visitor waits for
+        # (session, line that tells of it) -> what is searched once it is built (see Choice.searched), and what ends it
+        self._endings: dict[tuple[str | None, int], tuple[tuple[str, ...], threading.Event]] = {}
         self._meanwhile: set[str | None] = set()  # sessions that asked for more during their build
         self.warm = False  # whether the libraries that encoders run in are loaded
         self.gallery.change(self._fit_encoder, [self.gallery, self.encoder], self.encoder, **LAST, queue=False)
@@ -195,7 +201,7 @@ class Page:
     def ready(
         self,
         collection: Collection,
-        index: str,
+        chosen: Choice,
         line: gr.HTML,
         outputs: Sequence[gr.components.Component],
         session: str | None = None,
@@ -206,9 +212,15 @@ class Page:
         library takes its vectors in parts; of others the visitor does not wait for the end.
         Raises what Collection.index does, Cancelled.
         """
-        if not collection.has_index(index):
+        if not collection.has_index(index := chosen.index):
             yield from self.working(
-                lambda progress: collection.index(index, progress), index, f"the index {index}", line, outputs, session
+                lambda progress: collection.index(index, progress),
+                index,
+                f"the index {index}",
+                line,
+                outputs,
+                session,
+                chosen.searched,
             )
 
     def working(
@@ -219,14 +231,16 @@ class Page:
         line: gr.HTML,
         outputs: Sequence[gr.components.Component],
         session: str | None = None,
+        searched: tuple[str, ...] = (),
     ) -> Iterator[list]:
         """Values of the outputs while something is made that the visitor may end, see `ready`.
 
-        make: is told of progress, whose errors end it; name, what: "flat", "the index flat", as sentences call it.
+        make: is told of progress, whose errors end it; name, what: "flat", "the index flat", as sentences call it;
+        searched: what waits for it, (): nothing does.
         Raises what `make` does, Cancelled.
         """
         so_far, ended = [0, 0], threading.Event()
-        self._endings[session] = ended
+        self._endings[session, line._id] = searched, ended
         self._meanwhile.discard(session)
 
         def go_on() -> None:
@@ -253,7 +267,7 @@ class Page:
             raise
         finally:
             ended.set()  # the visitor cancelled it, or left
-            self._endings.pop(session, None)
+            self._endings.pop((session, line._id), None)
         yield saying("")  # the search may still fail
 
     def check_ready(self, collection: Collection, index: str) -> None:
@@ -261,21 +275,33 @@ class Page:
         if not collection.has_index(index):
             raise IndexMissing(index)
 
-    def waits(self, session: str | None) -> bool:
-        """Whether the visitor waits for a build, which is asked for an answer at the end."""
-        waiting = session in self._endings
-        if waiting:
+    def waits(self, session: str | None, *sidebar: object) -> bool:
+        """Whether the visitor waits for the build of an index, whose end asks for an answer. It ends now where the
+        sidebar, whose values these are, has something else by now."""
+        try:
+            searched: tuple[str, ...] = self.choice(*sidebar).searched
+        except SearchDemoError:  # the answer says it
+            searched = ()
+        under_way = [entry for (whose, _), entry in self._endings.copy().items() if whose == session and entry[0]]
+        for awaited, ended in under_way:
+            if awaited != searched:
+                ended.set()
+        if under_way:
             self._meanwhile.add(session)
-        return waiting
+        return bool(under_way)
 
     def asked_meanwhile(self, session: str | None) -> bool:
         """Whether the visitor asked for something else during the build that has just ended."""
         return session in self._meanwhile
 
-    def cancel(self, request: gr.Request) -> None:
-        """End the build of an index that this visitor waits for."""
-        if ending := self._endings.get(request.session_hash):
-            ending.set()
+    def canceller(self, line: gr.HTML) -> Callable[[gr.Request], None]:
+        """A handler that ends the build of which this line tells the visitor."""
+
+        def cancel(request: gr.Request) -> None:
+            if entry := self._endings.get((request.session_hash, line._id)):
+                entry[1].set()
+
+        return cancel
 
     @property
     def inputs(self) -> list[gr.components.Component]:

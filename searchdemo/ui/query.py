@@ -224,7 +224,7 @@ class CurrentQuery:
             return [html if output is line else gr.skip() for output in outputs]
 
         def ask(request: gr.Request, *values: Any) -> Sequence:
-            if page.waits(request.session_hash):  # for a build, whose end asks again
+            if page.waits(request.session_hash, *values[len(self.fields) : count]):  # for a build, whose end asks again
                 return [gr.skip()] * len(outputs)
             try:
                 with TURNS.turn(SEARCH):
@@ -235,7 +235,7 @@ class CurrentQuery:
         def build(request: gr.Request, *values: Any) -> Iterator[Sequence]:
             try:
                 _, collection, chosen = self.opened(*values[:count])
-                yield from page.ready(collection, chosen.index, line, outputs, request.session_hash)
+                yield from page.ready(collection, chosen, line, outputs, request.session_hash)
                 yield saying(render("built.html"))
             except SearchDemoError as error:
                 again = isinstance(error, Cancelled) and page.asked_meanwhile(request.session_hash)
@@ -250,7 +250,7 @@ class CurrentQuery:
             self._flown(event, ask, read, [*outputs], tab, **progress)
         line.build(build, read, outputs, trigger_mode="once", concurrency_id=BUILD, **QUIET)
         line.built(None, js=self.refresh)
-        line.stop(page.cancel, queue=False, **QUIET)
+        line.stop(page.canceller(line), queue=False, **QUIET)
 
     @property
     def fields(self) -> list[gr.components.Component]:

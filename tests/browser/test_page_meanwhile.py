@@ -10,6 +10,7 @@ from playwright.sync_api import expect
 from searchdemo.collection.collection import Collection
 from searchdemo.collection.query import Query
 from searchdemo.ui.examples import numbers
+from searchdemo.ui.page import INDEX
 from tests.browser.tools import LateAnswers, choose, open_tab, results, search_words, set_slider
 
 
@@ -75,7 +76,7 @@ def test_a_tile_is_what_it_shows_while_the_answer_that_replaces_it_is_on_its_way
 def test_while_an_index_is_built_the_open_tab_says_so_and_it_can_be_cancelled(as_opened, monkeypatch):
     page, built, build = as_opened, threading.Event(), Collection.index
     results(page, "image")
-    monkeypatch.setattr(Collection, "has_index", lambda self, name: built.is_set())
+    monkeypatch.setattr(Collection, "has_index", lambda self, name: name == INDEX or built.is_set())
     monkeypatch.setattr(Collection, "index", lambda self, name, *told: built.wait(200) and build(self, name))
     choose(page, "Index", "flat")
     line = page.locator("#image-answer")
@@ -83,6 +84,10 @@ def test_while_an_index_is_built_the_open_tab_says_so_and_it_can_be_cancelled(as
     line.get_by_role("button", name="Cancel").click()
     expect(line).to_contain_text("The build of flat was cancelled")
     set_slider(page, "k", 11)
+    expect(line).to_contain_text("Building the index flat once")
+    choose(page, "Index", INDEX)  # which is there: nobody waits for the other any more
+    expect(line).to_contain_text("ivf found the 11 nearest")
+    choose(page, "Index", "flat")
     expect(line).to_contain_text("Building the index flat once")
     built.set()
     expect(line).to_contain_text("Exact: the query was compared with every vector")
