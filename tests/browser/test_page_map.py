@@ -174,6 +174,28 @@ def test_the_walk_of_a_graph_is_replayed(tab):
     tab.locator(".map-legend li[data-mark=walk]").wait_for()
 
 
+CAUGHT = """() => {
+  window.steps = [];
+  window.intervals = [setInterval, clearInterval];
+  window.setInterval = (run) => steps.push(run);
+  window.clearInterval = (number) => { steps[number - 1] = null; };
+}"""
+
+
+def test_a_replay_ends_when_another_index_is_chosen(tab):
+    choose(tab, "Index", "hnsw")
+    replay, effort = tab.get_by_role("button", name="Replay"), tab.locator(".map-effort")
+    expect(replay).to_be_visible()
+    tab.evaluate(CAUGHT)
+    replay.click()
+    expect(effort.locator("input")).to_have_value("0")
+    choose(tab, "Index", INDEX)
+    expect(effort.locator("label span")).to_have_text("nprobe")
+    tab.evaluate("() => steps.forEach((run) => run?.())")  # what is left of it
+    assert fact(tab, "nprobe") == str(NPROBE.default)
+    tab.evaluate("() => { [window.setInterval, window.clearInterval] = intervals; }")
+
+
 def test_wheel_and_drag_move_the_map(tab):
     surprise(tab)
     box = tab.locator(".map-stage").bounding_box()

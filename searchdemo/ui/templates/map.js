@@ -13,7 +13,7 @@ let value = {}, coming = {}, points = null, index = null, places = [], cells = n
 let colours = {}, kindColours = null, greys = null;
 let width = 0, height = 0, ratio = 1, density = 1, image = null, view = { x: SIDE / 2, y: SIDE / 2, scale: 0.01 }, smallest = 0.01;
 let goal = { ...view }; // where the map will be when it has come to rest: what follows starts from there
-let hovered = -1, effort = 0, hand = 0, telling = 0, frames = 0, dirty = false, movedAt = 0, settle = 0;
+let hovered = -1, effort = 0, hand = 0, telling = 0, playing = 0, frames = 0, dirty = false, movedAt = 0, settle = 0;
 
 const say = facts => Object.entries(facts).forEach(([name, fact]) => { root.dataset[name] = fact; });
 const grouped = number => number.toLocaleString("en");
@@ -93,6 +93,7 @@ async function fetchCells(key) {
 }
 
 function showQuery() {
+  clearInterval(playing); // of the walk before
   const asked = query(), steps = asked?.walk ? asked.walk.descent.length + asked.walk.expanded.length - 2 : 0;
   if (asked?.visits) {
     const now = hand || +(sidebar()?.value ?? asked.nprobe); // not the answer's own, which may be older
@@ -134,6 +135,7 @@ function light() {
   if (lit && asked.visits) find(".map-effort output").textContent = `${grouped(nprobe())} of ${grouped(asked.visits.length)} cells: ${grouped(+root.dataset.visited)} of ${grouped(points.count)} vectors are compared, and ${count("found")} of the ${count("found") + count("missed")} nearest found`;
   const there = { query: asked, found: count("found"), missed: count("missed"), instead: count("instead"), visited: lit && asked.visits, walk: asked?.walk };
   for (const item of root.querySelectorAll(".map-legend li")) item.hidden = !there[item.dataset.mark];
+  if (hovered >= 0) tellOf(hovered);
   draw();
 }
 
@@ -265,20 +267,26 @@ function hover(slot, pinned = false) {
   card.classList.toggle("pinned", pinned);
   say({ hover: slot < 0 ? "" : points.order[slot], class: slot < 0 ? "" : points.names[points.kinds[slot]] ?? "" });
   if (slot >= 0) {
-    const position = points.order[slot], row = rowOf(position), kind = points.names[points.kinds[slot]];
+    const row = rowOf(points.order[slot]), kind = points.names[points.kinds[slot]];
     const [x, y] = place(view, width, height, [points.xs[slot], points.ys[slot]]);
-    const mark = marks().find(one => one.position === position), facts = row < 0 ? [] : [`row ${grouped(row)}`];
-    if (mark) facts.push(`${mark.kind === "missed" ? "missed" : "found"}, cosine ${mark.score.toFixed(3)}`);
-    if (cells && query()?.visits) facts.push(`its cell is visited at nprobe ${grouped(query().visits[cells.of[slot]])}`);
     card.querySelector("b").textContent = row < 0 ? "a picture that is no more" : kind ?? `row ${grouped(row)}`;
     card.querySelector("i").textContent = "";
-    card.querySelector("span").textContent = facts.join(" · ");
     card.classList.toggle("below", y < height / 2);
     card.style.left = `${Math.min(Math.max(x, 104), width - 104)}px`;
     card.style.top = `${y}px`;
+    tellOf(slot);
     showPicture(row);
   }
   drawMarks();
+}
+
+// Its row, and what the query has to do with it: again at each answer, and while the slider moves.
+function tellOf(slot) {
+  const position = points.order[slot], row = rowOf(position);
+  const mark = marks().find(one => one.position === position), facts = row < 0 ? [] : [`row ${grouped(row)}`];
+  if (mark) facts.push(`${mark.kind === "missed" ? "missed" : "found"}, cosine ${mark.score.toFixed(3)}`);
+  if (cells && query()?.visits) facts.push(`its cell is visited at nprobe ${grouped(query().visits[cells.of[slot]])}`);
+  card.querySelector("span").textContent = facts.join(" · ");
 }
 
 function showPicture(row) {
@@ -324,7 +332,6 @@ function tell(value) {
 
 // Controls
 
-let playing = 0;
 function replay() {
   clearInterval(playing);
   [effort, range.value] = [0, 0];
