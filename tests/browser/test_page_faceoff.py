@@ -12,7 +12,7 @@ from searchdemo.collection.library import Library
 from searchdemo.collection.store import Key, Store
 from searchdemo.encoders.table import is_here
 from searchdemo.measure.faceoff import kept
-from tests.browser.tools import copied_link, open_tab, search_words
+from tests.browser.tools import LateAnswers, copied_link, open_tab, search_words, set_slider
 
 TWO = ("bundled", "clip-rn50")
 
@@ -56,13 +56,16 @@ def test_columns_marks_and_a_link(visit, served):
     expect(figures.first).to_contain_text("100 % (34 to 100) 2/2")
     expect(figures.first).to_contain_text("17 % (5 to 45) 2/12")
     expect(page.locator("#faceoff-columns [aria-pressed=true]")).to_have_count(6)  # two pictures in three columns
-    page.locator("#faceoff-all").click()
-    expect(page.locator("#faceoff-accuracy table")).to_be_visible()
-    page.locator("#k input[type=number]").fill("9")
-    page.locator("#k input[type=number]").press("Tab")
-    expect(page.locator("#faceoff-accuracy table")).to_have_count(0)  # it was of another k
-    page.locator("#k input[type=number]").fill("12")
-    page.locator("#k input[type=number]").press("Tab")
+    accuracy = page.locator("#faceoff-accuracy table")
+    with LateAnswers(page, '"data":["scenes",[],12]') as late:
+        page.locator("#faceoff-all").click()
+        late.wait()
+        set_slider(page, "k", 9)
+    set_slider(page, "k", 12)
+    expect(accuracy).to_be_visible()
+    set_slider(page, "k", 9)
+    expect(accuracy).to_have_count(0)  # it is of another k
+    set_slider(page, "k", 12)
     search_words(page, "red")
     open_tab(page, "Face-off")
     expect(page.locator("#faceoff-columns [aria-pressed=true]")).to_have_count(0)

@@ -19,7 +19,7 @@ from searchdemo.collection.progress import Progress
 from searchdemo.encoders.table import ENCODERS
 from searchdemo.measure import cards as run_card
 from searchdemo.ui.demo import TABS
-from tests.browser.tools import open_tab
+from tests.browser.tools import LateAnswers, open_tab
 
 
 @pytest.fixture
@@ -52,6 +52,18 @@ def middle_of(page: Page, name: str) -> tuple[float, float]:
 
 def winner(page: Page):
     return page.locator("#tradeoffs-winner b").first
+
+
+def test_of_two_dots_the_last_one_is_shown_while_the_answer_about_the_first_is_on_its_way(tab):
+    places = [middle_of(tab, f"IVF64,SQfp16 (nprobe {nprobe})") for nprobe in (1, 8)]
+    first = tab.locator("#tradeoffs-plot .dot[aria-label^='IVF64,SQfp16 (nprobe 1)']").get_attribute("id")
+    with LateAnswers(tab, f'"data":["{first.removeprefix("dot-")}"') as late:
+        tab.mouse.click(*places[0])
+        late.wait()
+        tab.mouse.click(*places[1])
+        tab.wait_for_timeout(300)  # for the click to be told; too short a wait finds less, never too much
+    expect(winner(tab)).to_have_text("IVF64,SQfp16 (nprobe 8)")
+    expect(tab.locator("#tradeoffs-winner")).to_contain_text("chosen in the plot")
 
 
 def test_the_shipped_card_is_drawn_where_its_figures_say_and_a_dot_that_is_chosen_is_tried_in_the_sidebar(tab):

@@ -61,6 +61,7 @@ def add(page: Page) -> None:
     columns = gr.HTML(elem_id="faceoff-columns", js_on_load=render("faceoff.js"))
     figures, classes = gr.HTML(elem_id="faceoff-figures"), gr.HTML(elem_id="faceoff-classes")
     accuracy = gr.HTML(elem_id="faceoff-accuracy")
+    asked = gr.JSON(visible="hidden")  # the figures of all held-out ones, and of what was chosen when they were asked
     marked = gr.JSON(visible="hidden")  # what is marked, as the script reads it when it is sent
     on_show, sheets = gr.State(None), gr.State(None)
     outputs = [line, columns, figures, classes, on_show]
@@ -122,18 +123,18 @@ def add(page: Page) -> None:
     def forget_all(gallery: str, before: Sheets | None) -> Sheets:
         return Kept(page, page.names(gallery, "bundled")[0], before).forget()
 
-    def measured(gallery: str, wanted: Sequence[str] | None, k: int) -> str:
+    def measured(gallery: str, wanted: Sequence[str] | None, k: int) -> dict:
         opened, _ = page.names(gallery, "bundled")
         taking_part = sides(page.library, opened, wanted or ())
         check_accuracy(page, taking_part)
         with TURNS.turn(SCAN):
-            return accuracy_html(opened, accuracies(taking_part, min(whole("k", k), MOST_K), fetch=False))
+            found = accuracies(taking_part, min(whole("k", k), MOST_K), fetch=False)
+        return {"of": [gallery, wanted, k], "html": accuracy_html(opened, found)}
 
-    ask_all.click(
-        sentence_errors(measured), [page.gallery, names, page.k], accuracy, concurrency_id=FACEOFF, api_name=False
-    )
-    for changed in (page.gallery.change, names.change, page.k.change):  # the figures are of what was chosen before
-        changed(None, None, accuracy, js="() => ''")
+    of = [page.gallery, names, page.k]
+    told = ask_all.click(sentence_errors(measured), of, asked, concurrency_id=FACEOFF, show_progress_on=accuracy)
+    for event in (told.success, page.gallery.change, names.change, page.k.change):
+        event(None, [asked, *of], accuracy, js=render("still.js"))
     page.query.fill("face-off", show, [names, sheets], outputs, line, [names.input])
     quiet: dict[str, Any] = {"show_progress": "hidden", "queue": False}
     marking = {"fn": sentence_errors(mark), "inputs": [marked, on_show, sheets], "outputs": [figures, sheets]}

@@ -64,8 +64,9 @@ function show(dot, here) {
 function choose(dot) {
   for (const one of element.querySelectorAll('.dot[aria-selected=true]')) one.setAttribute('aria-selected', 'false');
   dot.setAttribute('aria-selected', 'true');
+  element.closest('.block').dataset.dot = dot.id.slice('dot-'.length);
   clearTimeout(telling);  // of quick clicks, the last counts
-  telling = setTimeout(() => trigger('select', {dot: dot.id.slice('dot-'.length)}), 120);
+  telling = setTimeout(() => trigger('select'), 120);
 }
 
 element.addEventListener('pointermove', (event) => {

@@ -1,7 +1,7 @@
 (found) => {
   const element = document.querySelector('#enlarged');
   const [button, said] = [element.querySelector('.why button'), element.querySelector('.why span')];
-  if (!button) return; // another picture is enlarged by now
+  if (!button?.disabled) return; // another picture is enlarged by now, or this one for another query
   const answered = found && found.gallery === button.dataset.gallery && found.row === Number(button.dataset.row);
   button.disabled = false;
   said.textContent = answered ? found.said : 'No answer came: ask again in a moment.';

@@ -36,6 +36,7 @@ NO_CARD = (
     "press “Measure”, which says after its first step how long it takes."
 )
 MEASURING = Measuring()
+POINTED = "(_, ...values) => [document.getElementById('tradeoffs-plot').dataset.dot, ...values]"
 
 
 def add(page: Page) -> None:
@@ -78,6 +79,7 @@ def add(page: Page) -> None:
     found.add(page)
     distances.add(page)
     dot = gr.State("")  # the id of the dot that the visitor chose; "": the recommended setting is shown
+    pointed = gr.Textbox(visible="hidden")  # the dot that was clicked, as the script reads it when it is sent
     linked_card = gr.Textbox(visible="hidden")  # the card that the visitor, or a link, chose
     page.linked |= {"least_recall": recall, "most_ms": ms, "most_mb": mb, "against": against, "card": linked_card}
     page.linked_checks |= {
@@ -105,9 +107,8 @@ def add(page: Page) -> None:
         plotted = plot_html(shown if asked.others else shown.without_peers(), setting.row)
         return warning_html(warned), plotted, source_html(card), others_of(shown.peers), *updates(setting), ""
 
-    def pick(event: gr.EventData, *values: Any) -> tuple:
+    def pick(dot: str, *values: Any) -> tuple:
         """Values of `told` and the dot, of the dot that was chosen."""
-        dot = str(event_value(event, "dot"))
         return *tell(dot, *values), dot
 
     def tell(dot: str, *values: Any) -> tuple:
@@ -205,7 +206,8 @@ def add(page: Page) -> None:
     gr.on([component.change for component in (cards, others, against, recall, ms, mb)], **drawing)
     gr.on([page.demo.load, page.gallery.change, page.encoder.change], **following).success(**drawing)
     cards.input(lambda key: key, cards, linked_card, **quiet)
-    plot.select(sentence_errors(pick), asked, [*told, dot], **quiet)
+    picking = {"fn": sentence_errors(pick), "inputs": [pointed, *asked], "outputs": [*told, dot]}
+    plot.select(**picking, js=POINTED, trigger_mode="always_last", **quiet)
     code_for.input(sentence_errors(tell), [dot, *asked], told, **quiet)
     sidebar = [page.index, *page.params.values()]
     tried = attempt.click(sentence_errors(try_it), [dot, *asked], sidebar, **quiet)
