@@ -2,7 +2,7 @@
   // When a tab is opened for the first time, gradio gives its fields their first values once more, one or more frames after
   // they are there: on a busy machine that takes away what was typed meanwhile. What a visitor put into a field in place of
   // its first value comes back, before the next key or click is heard.
-  const FIELDS = '#tabs :is(textarea, input[type=text], input[type=number], input[type=range]):not([role])';
+  const FIELDS = '#tabs :is(textarea, input[type=text], input[type=number], input[type=range]):not([role], .map *)'; // the map sets its own slider
   const FRAMES = 120; // after the latest input, in which a field is looked at
   const first = new WeakMap(); // field -> its value before the visitor's first input
   const typed = new Map(); // field -> what the visitor put there, and the frames that are left
