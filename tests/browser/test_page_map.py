@@ -9,9 +9,11 @@ from playwright.sync_api import Page, expect
 
 from searchdemo.bench.suite import frames
 from searchdemo.collection.maps import STEPS
+from searchdemo.collection.query import Query
 from searchdemo.indexes.base import NPROBE
+from searchdemo.ui.examples import numbers
 from searchdemo.ui.page import INDEX
-from tests.browser.tools import choose, set_slider
+from tests.browser.tools import choose, open_tab, set_slider
 
 NUMBER = re.compile(r"held-out picture ([\d,]+)")
 
@@ -194,6 +196,30 @@ def test_a_replay_ends_when_another_index_is_chosen(tab):
     tab.evaluate("() => steps.forEach((run) => run?.())")  # what is left of it
     assert fact(tab, "nprobe") == str(NPROBE.default)
     tab.evaluate("() => { [window.setInterval, window.clearInterval] = intervals; }")
+
+
+def test_what_is_pointed_at_says_whether_it_was_found_while_nprobe_moves(tab, collection):
+    number = numbers(collection)[0]
+    open_tab(tab, "Image search")
+    tab.locator("#image-examples .tile").first.click()
+    expect(tab.locator("#query")).to_contain_text(f"held-out picture {number:,} of scenes")
+    set_slider(tab, "k", 60)
+    set_slider(tab, "nprobe", 1)
+    asked = Query(picture=collection.gallery.queries.encoded(number))
+    missed = collection.search(asked, INDEX, 60, compare=True, nprobe=1).comparison.hits
+    opened(tab)
+    expect(board(tab)).to_have_attribute("data-missed", str(len(missed)))
+    for hit in missed:
+        tab.mouse.move(2, 2)
+        expect(board(tab)).not_to_have_attribute("data-hover", re.compile(r"\d"))
+        point_at(tab, collection, hit.position)
+        if fact(tab, "hover") == str(hit.position):  # no other point lies there
+            break
+    card = tab.locator(".map-card")
+    expect(card).to_contain_text("missed, cosine")
+    tab.locator(".map-effort input").press("End")
+    expect(card).to_contain_text("found, cosine")
+    set_slider(tab, "k", 12)
 
 
 def test_wheel_and_drag_move_the_map(tab):
