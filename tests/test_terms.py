@@ -5,14 +5,16 @@ from __future__ import annotations
 import itertools
 import re
 from io import BytesIO
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from searchdemo.collection.box import Box, box_of
+from searchdemo.collection.embedded import embed
 from searchdemo.collection.query import Query
-from searchdemo.collection.terms import parse, written
+from searchdemo.collection.terms import ROW, TEXT, Term, parse, written
 from searchdemo.errors import BadQuery
 from tests.conftest import png, unit
 
@@ -99,6 +101,12 @@ def test_what_stays_plain_text(text):
 def test_errors_name_the_place(text, place, reason):
     with pytest.raises(BadQuery, match=re.escape(f"at character {place}: {reason}")):
         parse(text)
+
+
+def test_what_nobody_can_write_is_a_blank_or_a_mark():
+    assert parse("dog\0cat\x07 + \ud800bed") == (Term(TEXT, "dog cat"), Term(TEXT, "\ufffdbed", 1.0, 12))
+    with pytest.raises(BadQuery, match="text is empty"):
+        parse("\0\x07")
 
 
 @pytest.mark.parametrize("text", ["", "  ", "x" * 1001, 7])
@@ -234,6 +242,45 @@ def test_a_box_of_a_picture(world):
 def test_what_cannot_be_searched_with(world, query, reason):
     with pytest.raises(BadQuery, match=reason):
         search(world, query)
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        *(
+            ("red -blue", '"-blue" is plain text; with a blank, "- blue"'),
+            ("lime + \u2212red", '"\u2212red" is plain text'),
+        ),
+        *(('"red -blue"', ""), ("red-blue", ""), ("red -5", ""), ("red - lime", "")),
+    ],
+)
+def test_a_sign_right_before_a_word_is_told(text, word):
+    reader = SimpleNamespace(
+        name="any",
+        encode_texts=lambda texts: np.eye(2, dtype=np.float32)[[len(texts[0]) % 2]],
+        text_notice=lambda text: "",
+    )
+    notice = embed(Query(text=text), lambda: reader).notice
+    assert notice.startswith(word) if word else not notice
+
+
+@pytest.mark.parametrize("number", [True, 1.5, "3", float("nan")])
+def test_a_row_is_a_whole_number(number):
+    for name in ("row", "held_out"):
+        with pytest.raises(BadQuery, match=f"{name} = .* is not a whole number"):
+            Query(**{name: number})
+    assert Query(row=np.int64(3)).terms == (Term(ROW, 3),)
+
+
+def test_a_prompt_has_a_place_for_the_words():
+    for prompt in ("a photo", ""):
+        with pytest.raises(BadQuery, match=r"has no \{\} for the words"):
+            Query(text="red", prompt=prompt)
+
+
+def test_a_filter_that_only_the_query_meets(world):
+    assert search(world, Query(row=3), where="row = 3").notice == "no other picture meets the filter"
+    assert search(world, Query(row=3), where="row < 0").notice == "no picture meets the filter"
 
 
 def test_a_box_needs_a_picture():

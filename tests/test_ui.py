@@ -29,7 +29,7 @@ from searchdemo.ui.components.thumbnails import picture_data
 from searchdemo.ui.components.tiles import by_terms, result_tiles
 from searchdemo.ui.demo import build_demo
 from searchdemo.ui.link import linked_value
-from searchdemo.ui.origin import HELD_OUT, PICTURE, ROW, WORDS, Origin, another, checked_template, given_words, query_of
+from searchdemo.ui.origin import HELD_OUT, PICTURE, ROW, WORDS, Origin, another, given_words, query_of
 from searchdemo.ui.page import Page, about
 from tests.loopback_hub import nobody
 
@@ -247,10 +247,7 @@ def test_another_library_answers_through_the_page(page, index):
     assert [hit.row for hit in found.hits] == [hit.row for hit in exact.hits]
 
 
-def test_templates():
-    assert checked_template("a photo of a {}.") == "a photo of a {}."
-    with pytest.raises(BadQuery, match=r"no \{\}"):
-        checked_template("a photo")
+def test_an_empty_text():
     with pytest.raises(BadQuery, match="empty"):
         given_words("  ")
 

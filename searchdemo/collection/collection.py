@@ -262,7 +262,8 @@ class Collection:
         started = time.perf_counter()
         hits = self.hits(embedded, found[:, found[0] != MISSING], pictures)
         fetch_ms = (time.perf_counter() - started) * 1000
-        told = filter_notice(searched, wanted, few) if meeting is not None else "" if wanted else ALONE
+        count = None if meeting is None else int(np.count_nonzero(meeting))
+        told = ("" if wanted else ALONE) if count is None else filter_notice(searched, wanted, few, count)
         short = shortfall(len(hits), wanted, searched)
         likely = presence(self, embedded, only)
         if (held := withheld(likely, least)) and likely:
@@ -272,7 +273,6 @@ class Collection:
         comparison = None
         if compare and hits and not searched.spec.exact and not few:
             comparison = self._comparison(embedded, searched, wanted, found[0], only, pictures, params)
-        count = None if meeting is None else int(np.count_nonzero(meeting))
         terms = tuple((str(term), term.weight) for term in embedded.terms) if query.composed else ()
         alone = by_themselves(self, embedded, only)
         return SearchResult(hits, timing, notice, embedded.vector[0], comparison, count, terms, likely, alone)

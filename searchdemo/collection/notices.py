@@ -7,10 +7,13 @@ from searchdemo.indexes.base import Index
 ALONE = "there is no other picture here than the one that is asked about"
 
 
-def filter_notice(index: Index, wanted: int, few: bool) -> str:
-    """What to tell a person of a search with a filter. few: whether all that meet it were compared."""
+def filter_notice(index: Index, wanted: int, few: bool, meeting: int) -> str:
+    """What to tell a person of a search with a filter. few: whether all that meet it were compared.
+
+    meeting: pictures that meet it, those that the query is made of among them
+    """
     if not wanted:
-        return "no picture meets the filter"
+        return f"no {'other ' * bool(meeting)}picture meets the filter"
     name = index.spec.name
     if few:
         return f"so few pictures meet the filter that all of them were compared, without {name}"

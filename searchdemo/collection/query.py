@@ -18,7 +18,8 @@ MAX_K = 1000
 
 @dataclass(frozen=True)
 class Query:
-    """One picture at most, and a text in the syntax of terms.py. Raises BadQuery for neither, and for two pictures.
+    """One picture at most, and a text in the syntax of terms.py. Raises BadQuery for neither, for two pictures, for a
+    row that is no whole number, and for a prompt without {}.
 
     Beside a picture the text says what is added and taken away: Query(row=12, text="- people"). The picture itself is
     its first term, unless the text says where `#picture` stands.
@@ -36,6 +37,15 @@ class Query:
         if pictures > 1 or (not pictures and self.text is None):
             raise BadQuery(
                 "Give a picture, a row or a held-out query to search with, a text, or one of them and a text."
+            )
+        for name in ("row", "held_out"):
+            if (value := getattr(self, name)) is not None and (
+                isinstance(value, bool) or not isinstance(value, Integral)
+            ):
+                raise BadQuery(f"{name} = {value!r} is not a whole number: give the number of a picture.")
+        if "{}" not in self.prompt:
+            raise BadQuery(
+                f"The template {self.prompt!r} has no {{}} for the words to go to: write one, or '{{}}' alone."
             )
         if self.box and not pictures:
             raise BadQuery("A box is a part of a picture, and there is none: give a picture beside it.")

@@ -11,8 +11,9 @@ What stands between straight or curly double quotes is plain text. So is everyth
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 from searchdemo.errors import BadQuery
@@ -26,7 +27,9 @@ EXAMPLE = "a beach + sunset - people"
 _MINUS = "-\u2212\uff0d"  # hyphen, minus sign, full-width form; dashes are punctuation
 _SIGNS = f"+\uff0b{_MINUS}"
 _OPERATOR = re.compile(rf"(?:^|(?<=\s))[{re.escape(_SIGNS)}](?=\s|$)")
+_GLUED = re.compile(rf"(?:^|(?<=\s))([{re.escape(_MINUS)}])([^\W\d_]\S*)")
 _WEIGHT = re.compile(r"([+\-\u2212]?(?:\d+(?:\.\d*)?|\.\d+)):(?=\s|$)\s*", re.ASCII)
+_UNWRITTEN = {"Cc": " ", "Cs": "\ufffd"}  # control signs, and halves of a sign, which JSON cannot carry
 _YEAR = re.compile(r"\d{4}", re.ASCII)
 _QUOTED = re.compile(rf'["“”„]([^"“”„]*)["“”](?=\s*$|\s+[{re.escape(_SIGNS)}](?:\s|$))')
 _REFERENCE = re.compile(
@@ -50,6 +53,7 @@ class Term:
     value: str | int = ""  # the words, or the number; "" of a PICTURE
     weight: float = 1.0
     place: int = 1  # from 1: the character of the text that it begins with
+    quoted: bool = field(default=False, compare=False)
 
     def __str__(self) -> str:
         """As it is written, without its weight."""
@@ -62,6 +66,7 @@ def parse(text: object) -> tuple[Term, ...]:
     """The terms of a text, one at least. Raises BadTerms, and BadQuery for an empty or overlong text."""
     if not isinstance(text, str):
         raise BadQuery(f"text = {text!r} is not a text.")
+    text = "".join(_UNWRITTEN.get(unicodedata.category(sign), sign) for sign in text)
     if not text.strip():
         raise BadQuery("The text is empty: type a few words, such as 'a red boat'.")
     if (length := len(" ".join(text.split()))) > MAX_TEXT:
@@ -105,12 +110,19 @@ def _term(text: str, place: int, sign: str, before: list[Term]) -> tuple[Term, i
     signed = weight * (-1 if sign and sign in _MINUS else 1) + 0.0  # no -0
     reference = None if quoted else _REFERENCE.fullmatch(value)
     if reference is None:
-        return Term(TEXT, value, signed, place + 1), end
+        return Term(TEXT, value, signed, place + 1, bool(quoted)), end
     kind = next(name for name in (PICTURE, HELD_OUT, ROW) if reference[name])
     digits = reference[3] if kind == HELD_OUT else reference[ROW]
     if digits and len(digits) > 12:
         raise BadTerms(start + 1, f"there is no picture {value}; write a smaller number.")
     return Term(kind, int(digits) if digits else "", signed, place + 1), end
+
+
+def glued(term: Term) -> str:
+    """What to tell of a plain text with a minus right before a word, which does not take it away; "" for others."""
+    if term.kind != TEXT or term.quoted or not (found := _GLUED.search(str(term.value))):
+        return ""
+    return f'"{found[0]}" is plain text; with a blank, "{found[1]} {found[2]}", it is taken away'
 
 
 def _sign(text: str, place: int) -> tuple[str, int]:

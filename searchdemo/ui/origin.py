@@ -79,7 +79,7 @@ def query_of(
     if any(term.kind == TEXT and term.weight for term in terms):
         if not find(chosen.encoder).text:
             raise NoQuery(f"{chosen.encoder} reads no words: choose an encoder that does, such as {FALLBACK}.")
-        query = replace(query, prompt=checked_template(template))
+        query = replace(query, prompt=template or "")
     return query
 
 
@@ -102,13 +102,6 @@ def given_words(words: str | None) -> str:
     if not words or not words.strip():
         raise NoQuery("The text is empty: type a few words, such as 'a red boat'.")
     return words
-
-
-def checked_template(template: str | None) -> str:
-    """The sentence that each term is put in. Raises BadQuery for one without a place for it."""
-    if not template or "{}" not in template:
-        raise BadQuery(f"The template {template!r} has no {{}} for the words to go to: write one, or '{{}}' alone.")
-    return template
 
 
 def names_picture(text: str) -> bool:
