@@ -213,6 +213,16 @@ def test_shards_together_find_what_the_whole_finds(name, params, threaded, clust
     assert whole.recipe == parts[0].recipe == INDEXES[name].recipe(500, 32)
 
 
+def test_shards_of_graphs_with_equal_vectors_answer_with_positions(clustered):
+    """Equal vectors share a node, so that the nodes after them are not their positions."""
+    vectors, queries = clustered[0].copy(), clustered[1]
+    vectors[[3, 9, 700]] = vectors[[1, 8, 600]]
+    whole = merged(shards(INDEXES["hnsw"], vectors, 3), False)
+    found = whole.search(queries, K, ef_search=300)
+    assert whole.count == 1500 and recall_at_k(found.positions, exact_rows(queries, vectors, K)) >= 0.98
+    assert np.allclose(found.scores, np.einsum("qkd,qd->qk", vectors[found.positions], queries), atol=1e-3)
+
+
 # What a search visits
 
 

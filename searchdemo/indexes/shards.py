@@ -9,6 +9,7 @@ import numpy as np
 
 from searchdemo.indexes.base import IndexSpec
 from searchdemo.indexes.faiss_index import FaissIndex
+from searchdemo.indexes.nodes import Nodes
 
 
 def shards(spec: IndexSpec, vectors: np.ndarray, number: int) -> list[Any]:
@@ -25,4 +26,10 @@ def merged(parts: list[Any], threaded: bool) -> FaissIndex:
     whole = faiss.IndexShards(first.dim, threaded, True)  # True: positions go on from shard to shard
     for part in parts:
         whole.add_shard(part.owner)
-    return FaissIndex(first.spec, whole, sum(part.size_bytes for part in parts), first.recipe)
+    index = FaissIndex(first.spec, whole, sum(part.size_bytes for part in parts), first.recipe)
+    if any(part.nodes is not None for part in parts):  # FAISS goes on from node to node, not from position to position
+        nodes = [part.nodes or Nodes(np.arange(part.count), part.count) for part in parts]
+        starts = np.cumsum([0, *(each.count for each in nodes)])
+        of = np.concatenate([each.of + start for each, start in zip(nodes, starts[:-1], strict=True)])
+        index.stand_for(Nodes(of, int(starts[-1])))
+    return index
