@@ -23,7 +23,7 @@ from searchdemo.bench import plots
 from searchdemo.bench.milvus_server import MilvusServer
 from searchdemo.bench.points import Search, in_turns, quality, ratio, search_of
 from searchdemo.bench.suite import scale
-from searchdemo.bench.tables import Column, Table, columns, number, table_of, vectors_of
+from searchdemo.bench.tables import Column, Table, columns, fixed, number, table_of, vectors_of
 from searchdemo.bench.workload import Bench, Workload
 from searchdemo.errors import BadQuery, NotHere, SearchDemoError
 from searchdemo.extras import pip_command, require
@@ -247,7 +247,7 @@ def tables(cards: Sequence[RunCard]) -> list[Table]:
         Column("library", "library"),
         *columns("index"),
         *columns("vectors recall_10 words_recall_10? p50_ms p95_ms"),
-        Column("repeats", "queries timed", number()),
+        Column("repeats", "queries timed", fixed(0)),
         Column("of_faiss", "× the time of FAISS", number()),
         *columns("build_s"),
         Column("resident_bytes", "MB of the server", columns("resident_bytes")[0].form),
