@@ -8,14 +8,16 @@ import numpy as np
 import pytest
 
 from searchdemo.bench import linear_head
-from searchdemo.bench.suite import knn
+from searchdemo.bench.points import Votes, quality, search_of
+from searchdemo.bench.suite import knn, reduce
 from searchdemo.bench.table import measure
 from searchdemo.bench.workload import Bench, Workload, stored
-from searchdemo.collection.asked import without_themselves
+from searchdemo.collection.asked import hopeless, without_themselves
 from searchdemo.collection.store import Key
 from searchdemo.encoders.table import ENCODERS
 from searchdemo.errors import BadQuery
 from searchdemo.indexes.bf16_index import ExactBfloat16
+from searchdemo.indexes.table import INDEXES
 from searchdemo.types import Neighbors
 from tests.conftest import ColourPictures, colour_pictures, unit
 
@@ -94,6 +96,29 @@ def test_one_of_several_labels_is_right(world):
     assert accuracy(card.parts["accuracy"], split="valid", k=20, vote="weighted")["top1"] == 100
     assert card.parts["head"][0]["valid_top1"] == 100 and any("several labels" in note for note in card.notes)
     assert "one of several labels is right" in knn.tables([card])[0].title
+
+
+def test_a_sweep_and_a_reduction_count_one_of_several_labels_as_right_too():
+    """The first label of each query is wrong and the second one is right."""
+    work = separable()
+    truth = np.stack([(work.truth + 1) % 4, work.truth], axis=1)
+    work = replace(work, truth=truth[:, 0], all_truth=truth)
+    search = search_of(INDEXES["flat"].build(work.vectors))
+    assert Votes(work).of(search)["knn_top1"] == 100 and quality(search, work, 5)["precision_5"] == 1
+    found = INDEXES["flat"].build(work.vectors).search(work.queries, 20)
+    assert reduce.quality(found, work)["knn_top1"] == 100
+
+
+def test_queries_whose_class_has_no_picture_are_said(world):
+    """Of four classes the gallery holds one picture of the last, and none of the fifth."""
+    truth, labels = np.array([[0, -1], [3, -1], [4, -1], [4, 0]]), np.array([[0], [0], [1], [1], [3]])
+    assert hopeless(truth, labels, False) == "for 1 of 4 queries no picture has their class, so they are wrong"
+    assert hopeless(labels, labels, True) == "for 1 of 5 queries no other picture has their class, so they are wrong"
+    assert hopeless(labels[:4], labels, True) == ""
+    work = separable()
+    keep = np.append(np.arange(90), 90)  # 30 of the first three classes, one of the last
+    card = measure("knn", bench(world, replace(work, vectors=work.vectors[keep], labels=work.labels[keep])))
+    assert "train: for 1 of 91 queries no other picture has their class, so they are wrong" in card.notes
 
 
 def test_a_built_gallery_keeps_all_labels_of_its_pictures(world):

@@ -19,7 +19,7 @@ from searchdemo.errors import NoPictures, NotBuilt
 from searchdemo.indexes.table import find
 from searchdemo.measure.cards import RunCard
 from searchdemo.types import MISSING, Neighbors
-from tests.conftest import colour_gallery, exact_rows
+from tests.conftest import colour_gallery, colour_pictures, exact_rows
 
 SIZES = [20_000, 100_000, 1_000_000]
 
@@ -165,6 +165,20 @@ def test_a_fifth_all_and_all_augmentations(bench, world, monkeypatch):
     card = RunCard("scale", "colours", "mean-colour", figures.parts, figures.subject, figures.settings)
     assert scale.tables([card])[0].title.endswith("each picture under 10 augmentations")
     assert brute["sizes"] == [60, 300, 3000] and brute["size_bytes_exponent"] == pytest.approx(1)
+
+
+def test_pictures_that_ask_are_left_out_under_every_augmentation(bench, world):
+    """Nothing is held out, so some of the gallery's own pictures ask."""
+    world.change(queries=colour_pictures(0, seed=1))
+    world.built()
+    run = bench()
+    originals = run.workload()
+    largest = scale.workloads(run)[-1]
+    kept = len(originals.vectors)
+    assert originals.subject["left_out"] == 300 - kept > 0
+    assert len(largest.vectors) == len(largest.labels) == len(AUGMENTATIONS) * kept
+    assert np.array_equal(largest.vectors[:kept], originals.vectors)
+    assert (largest.vectors @ originals.queries.T).max(axis=0).max() < 1
 
 
 def test_quick_embeds_nothing(bench, world, monkeypatch):

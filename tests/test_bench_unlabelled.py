@@ -9,10 +9,11 @@ import pytest
 
 from searchdemo.bench import tradeoff_drawn
 from searchdemo.bench.points import Votes, quality, search_of
-from searchdemo.bench.suite import classnames, knn, latency, metric, reduce, tradeoff
+from searchdemo.bench.suite import calibration, classnames, filters, knn, latency, metric, reduce, tradeoff
 from searchdemo.bench.sweep import Grid
 from searchdemo.bench.workload import Bench, Workload, synthetic
 from searchdemo.cli.bench import chosen
+from searchdemo.collection.library import Library
 from searchdemo.collection.store import Key
 from searchdemo.errors import BadQuery, NotHere
 from searchdemo.indexes.table import INDEXES
@@ -93,3 +94,35 @@ def test_pictures_without_a_label_do_not_count_against_accuracy():
     assert Votes(half).of(search) == Votes(known).of(search)
     assert quality(search, half, 5)["precision_5"] == quality(search, known, 5)["precision_5"]
     assert half.of_labelled().subject["without_label"] == 20
+
+
+def test_vectors_without_a_label_train_no_head_and_do_not_ask():
+    whole = synthetic(400, 40, 16)
+    labels, names = whole.labels % 4, whole.label_names[:4]
+    half = replace(whole, labels=np.where(np.arange(400) < 100, -1, labels), truth=whole.truth % 4, label_names=names)
+    run = bench(half)
+    run.library = Library(device="cpu")
+    figures = knn.run(run)
+    assert figures.parts["times"][0]["train_queries"] == 300 == figures.parts["times"][-1]["train_queries"]
+    assert any(note.startswith("100 of the 400 vectors have no label") for note in figures.notes)
+    assert len(knn.train_queries(half)) == 300 and (half.labels[knn.train_queries(half)] >= 0).all()
+
+
+def test_a_filter_of_pictures_without_labels_is_measured_at_random_alone(work, monkeypatch):
+    monkeypatch.setattr(filters, "REPEATS", 2)
+    monkeypatch.setattr(filters, "ROUNDS", 1)
+    points = filters.run(replace(bench(work), quick=False)).parts["points"]
+    ways = [(row["method"], row["index"], row["pictures"]) for row in points]
+    assert {row["allowed"] for row in points} == {"at random"} and len(ways) == len(set(ways))
+    assert {row["pictures"] for row in points} == {1, 4, 11, 36}  # 0.1 % and 1 % are the same picture
+
+
+def test_only_a_class_that_is_there_can_be_removed():
+    """Its pictures go by any of their labels. A class of all pictures, or of none, would say nothing."""
+    labels = np.array([[0, 1], [1, -1], [0, -1], [2, 0], [-1, -1]])
+    assert calibration.can_be_removed(np.array([0, 1, 3, -1]), labels).tolist() == [True, True, False, False]
+    assert not calibration.can_be_removed(np.array([0]), labels[:1]).any()
+    vectors = np.eye(5, dtype=np.float32)
+    _, without = calibration.present_and_removed(vectors[[1]], np.array([1]), vectors, labels, ["top 1"])
+    _, others = calibration.present_and_removed(vectors[[0]], np.array([1]), vectors, labels, ["top 1"])
+    assert without["top 1"] == others["top 1"] == 0  # both rows of the class 1 are gone

@@ -183,6 +183,7 @@ def test_without_held_out_queries_each_picture_asks_and_does_not_find_itself(all
     assert found.leave_one_out and found.queries == 40
     assert [a.top1 for a in found.accuracies if a.k == 1] == pytest.approx([by_hand] * 2)
     assert "leave-one-out: no queries are held out, so each picture asked" in found.notice
+    assert "k = 200: there are only 39 neighbours, and all of them vote" in found.notice
 
 
 def test_a_part_of_a_large_gallery_asks_and_that_is_said(all_in):

@@ -32,8 +32,7 @@ def found_by_class(
         found = without_themselves(found, own)
     theirs = labels[found.positions]
     right = rightly(ranked_classes(vote_weights(found.scores, TEMPERATURE), theirs, classes), truth)
-    pairs = itertools.product(range(theirs.shape[2]), range(truth.shape[1]))
-    same = np.logical_or.reduce([(theirs[:, :, i] == truth[:, j, None]) & (truth[:, j, None] >= 0) for i, j in pairs])
+    same = same_class(theirs, truth)
     figures = {
         "top1": 100 * float(right[:, 0].mean()),
         "top5": 100 * float(right.any(axis=1).mean()),
@@ -41,3 +40,9 @@ def found_by_class(
         "found_10": float(same[:, :10].any(axis=1).mean()),
     }
     return figures, right[:, 0]
+
+
+def same_class(labels: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Whether each neighbour has a class of its query's: labels (q, k, L), truth (q, M) -> (q, k). -1 is no class."""
+    pairs = itertools.product(range(labels.shape[2]), range(truth.shape[1]))
+    return np.logical_or.reduce([(labels[:, :, i] == truth[:, j, None]) & (truth[:, j, None] >= 0) for i, j in pairs])

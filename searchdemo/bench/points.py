@@ -16,8 +16,9 @@ from typing import TypeVar
 
 import numpy as np
 
+from searchdemo.bench.by_class import same_class
 from searchdemo.bench.workload import Workload
-from searchdemo.collection.knn import TEMPERATURE, ranked_classes, vote_weights
+from searchdemo.collection.knn import TEMPERATURE, ranked_classes, rightly, vote_weights
 from searchdemo.collection.scores import rescored
 from searchdemo.indexes.base import Index
 from searchdemo.indexes.vectors import ArrayVectors
@@ -73,7 +74,7 @@ def queries_per_second(search: Search, queries: np.ndarray, k: int = 10, threads
 def quality(search: Search, workload: Workload, *ks: int) -> dict[str, float]:
     """For each k: recall_<k> against the exact answer, and precision_<k> by class, where there are labels.
 
-    precision@k is the share of the returned rows that have the query's class. MISSING counts as wrong. Where the
+    precision@k is the share of the returned rows that have a class of the query's. MISSING counts as wrong. Where the
     workload has words, words_recall_<k> is the recall of them as queries.
     """
     figures = {}
@@ -82,12 +83,17 @@ def quality(search: Search, workload: Workload, *ks: int) -> dict[str, float]:
         figures[f"recall_{k}"] = recall_at_k(rows, workload.exact(k)[:, : rows.shape[1]])
         if workload.labelled:
             known = workload.truth >= 0
-            labels = np.where(rows == MISSING, -1, workload.labels[rows])[known]
-            figures[f"precision_{k}"] = float((labels == workload.truth[known, None]).mean())
+            same = same_class(labels_of(workload, rows[known]), workload.every_label()[1][known])
+            figures[f"precision_{k}"] = float(same.mean())
         if workload.words is not None:
             by_words = search(workload.words, min(k, len(workload.vectors)))
             figures[f"words_recall_{k}"] = recall_at_k(by_words, workload.exact_words(k)[:, : by_words.shape[1]])
     return figures
+
+
+def labels_of(workload: Workload, rows: np.ndarray) -> np.ndarray:
+    """All labels of rows (q, k): (q, k, L), -1 for none and where a row is MISSING."""
+    return np.where(rows[:, :, None] == MISSING, -1, workload.every_label()[0][rows])
 
 
 class Votes:
@@ -114,12 +120,12 @@ class Votes:
         }
 
     def _right(self, found: np.ndarray) -> np.ndarray:
-        """(q, k) positions -> (q,) whether the vote names the query's class."""
+        """(q, k) positions -> (q,) whether the vote names a class of the query's."""
         work = self.workload
         best = rescored(work.queries, ArrayVectors(work.vectors), found)
-        labels = np.where(best.positions == MISSING, -1, work.labels[best.positions])
+        labels = labels_of(work, best.positions)
         guesses = ranked_classes(vote_weights(best.scores, TEMPERATURE), labels, len(work.label_names))
-        return guesses[:, 0] == work.truth
+        return rightly(guesses[:, :1], work.every_label()[1])[:, 0]
 
 
 @dataclass(frozen=True)

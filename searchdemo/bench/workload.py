@@ -41,6 +41,7 @@ class Workload:
     # Where pictures have several labels: all of the vectors, (n, L), and of the queries, (q, L), with -1 for none
     all_labels: np.ndarray | None = None
     all_truth: np.ndarray | None = None
+    kept: np.ndarray | None = None  # (n,) positions of the vectors in the collection; None: all of it in its order
     words: np.ndarray | None = None  # (w, dim) unit rows of the names of classes, a second set of queries
     word_classes: np.ndarray | None = None  # (w,) int64: the class that each of them names
     _exact: np.ndarray | None = field(default=None, init=False, repr=False)
@@ -123,13 +124,14 @@ class Workload:
             queries=self.queries[asked],
             truth=self.truth[asked],
             all_labels=taken(self.all_labels, rows),
+            kept=taken(self.kept, rows),
             all_truth=taken(self.all_truth, asked),
             subject=self.subject | {"vectors": len(rows), "queries": len(asked)},
         )
 
 
-def taken(labels: np.ndarray | None, rows: np.ndarray) -> np.ndarray | None:
-    return None if labels is None else labels[rows]
+def taken(each: np.ndarray | None, rows: np.ndarray) -> np.ndarray | None:
+    return None if each is None else each[rows]
 
 
 def stored(collection: Collection) -> Workload:
@@ -162,6 +164,7 @@ def stored(collection: Collection) -> Workload:
         subject["left_out"] = len(queries)
         vectors, labels = vectors[kept], labels[kept]
     work = Workload(vectors, labels, queries, truth, gallery.label_names, gallery.class_names, subject)
+    work.kept = None if asking.own is None else kept
     every = all_labels(collection)[kept]
     if max(every.shape[1], asking.labels.shape[1]) > 1:
         subject["several_labels"] = True

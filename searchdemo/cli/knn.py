@@ -79,7 +79,7 @@ def run(arguments: argparse.Namespace) -> Answer:
     ]
     if manifest.embed_seconds:  # vectors that were taken in have none
         lines[-1] += (
-            f" Embedding took {manifest.embed_seconds:.1f} s when the vectors were made "
+            f" Embedding {manifest.embedded:,} pictures took {manifest.embed_seconds:.1f} s when the vectors were made "
             f"({manifest.built.get('at', 'at a time not recorded')}, {manifest.precision})."
         )
     if found.notice:

@@ -76,7 +76,22 @@ def labelled(collection: Collection) -> Asked:
     told = [found.notice] * bool(found.notice)
     told += [SEVERAL] if found.labels.shape[1] > 1 or collection.gallery.pictures.several_labels else []
     told += [f"{which} left out because they have no label: {unknown:,}"] if unknown else []
-    return replace(found.take(np.flatnonzero(known)), notice="; ".join(told))
+    found = found.take(np.flatnonzero(known))
+    told += [hopeless(found.labels, all_labels(collection), found.own is not None)]
+    return replace(found, notice="; ".join(filter(None, told)))
+
+
+def hopeless(truth: np.ndarray, labels: np.ndarray, inside: bool) -> str:
+    """How many queries (q, L) no neighbour can name rightly, because no vector (n, M) is of a class of theirs; or "".
+
+    inside: the queries are among the vectors, and each has to find another one.
+    """
+    there = np.bincount(labels[labels >= 0], minlength=int(truth.max(initial=-1)) + 1)
+    alone = int((~((truth >= 0) & (there[truth] > inside)).any(axis=1)).sum())
+    other = "other " * inside
+    return (
+        f"for {alone:,} of {len(truth):,} queries no {other}picture has their class, so they are wrong" if alone else ""
+    )
 
 
 def without_themselves(found: Neighbors, own: np.ndarray) -> Neighbors:

@@ -374,7 +374,8 @@ class Collection:
         short = int((positions == MISSING).any(axis=1).sum())
         said = f"{short:,} of {len(asked):,} queries found fewer than {positions.shape[1]}{remedy(searched)}"
         cut = knn.cut(positions != MISSING, np.isfinite(cosines), max_degrees)
-        told = "; ".join(filter(None, (asked.notice, said if short else "", cut)))
+        few = knn.beyond(ks, positions.shape[1])
+        told = "; ".join(filter(None, (asked.notice, few, said if short else "", cut)))
         return knn.Evaluation(len(asked), tuple(accuracies), seconds, told, asked.own is not None)
 
     def why(self, query: Query, row: int) -> Why:

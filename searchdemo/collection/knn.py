@@ -51,6 +51,12 @@ def cut(found: np.ndarray, voting: np.ndarray, max_degrees: float) -> str:
     )
 
 
+def beyond(ks: tuple[int, ...], neighbours: int) -> str:
+    """Which k ask for more neighbours than there are; "" where none does."""
+    more = ", ".join(str(k) for k in ks if k > neighbours)
+    return f"k = {more}: there are only {neighbours:,} neighbours, and all of them vote" if more else ""
+
+
 def vote_weights(cosines: np.ndarray, temperature: float | None) -> np.ndarray:
     """Each neighbour's share of its query's vote: (q, k) cosines -> (q, k), rows sum to 1.
 

@@ -136,6 +136,11 @@ class Manifest:
         return self.vectors // self.each
 
     @property
+    def embedded(self) -> int:
+        """Pictures and queries that `embed_seconds` were spent on: all but those whose vectors were stored already."""
+        return self.pictures + self.queries - self.built.get("reused", 0)
+
+    @property
     def unreadable(self) -> dict[str, str]:
         """ "row 4" or "query 4" -> why the build left its picture out. Of files, the gallery's report says it."""
         of_each = self.built.get("unreadable", {})

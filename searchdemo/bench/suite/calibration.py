@@ -40,7 +40,8 @@ def run(bench: Bench) -> Figures:
     work = bench.workload(quick_queries=10_000)
     encoder = bench.encoder()
     words = known_words(encoder)
-    sets = {"the gallery": (work.vectors, work.labels), "held-out pictures": (work.queries, work.truth)}
+    every, truth = work.every_label()
+    sets = {"the gallery": (work.vectors, every), "held-out pictures": (work.queries, truth)}
     statistics, curves, reliability, floors = [], [], [], []
     for done, (name, (vectors, labels)) in enumerate(sets.items()):
         bench.tell(name, done, len(sets) + 1)
@@ -48,14 +49,18 @@ def run(bench: Bench) -> Figures:
         if (asked := work.words) is None or work.word_classes is None:
             raise BadQuery("These vectors have no names of classes to ask with: choose a gallery that has classes.")
         measured = [*STATISTICS, *([f"mean of {curve.nearest}"] if curve else [])]
-        with_them, without = present_and_removed(asked, work.word_classes, vectors, labels, measured)
+        some = can_be_removed(work.word_classes, labels)
+        if not some.any():
+            continue
+        asked, of_class = asked[some], work.word_classes[some]
+        with_them, without = present_and_removed(asked, of_class, vectors, labels, measured)
         for statistic in dict.fromkeys(measured):
             area = auroc(with_them[statistic], without[statistic])
             statistics.append({"asked": "class names", "among": name, "statistic": statistic, "auroc": area})
         if curve is None:
             continue
         own = f"mean of {curve.nearest}"
-        names = [work.class_names[label] for label in work.word_classes]
+        names = [work.class_names[label] for label in of_class]
         doubts = misread(curve, encoder, names, asked)
         judged, points = judged_by(curve, with_them[own], without[own], doubts)
         facts = {"among": name, "pictures": len(vectors), "statistic": own} | judged
@@ -66,9 +71,12 @@ def run(bench: Bench) -> Figures:
             Requirement(f"calibration error of class names, {name}", judged["ece"], 0.05),
         ]
     bench.tell("pictures", len(sets), len(sets) + 1)
-    rows = balanced_rows(work.truth, QUICK_PICTURES if bench.quick else PICTURES, bench.seed)
-    kinds = present_and_removed(work.queries[rows], work.truth[rows], work.vectors, work.labels, STATISTICS)
-    for statistic in STATISTICS:
+    able = np.flatnonzero(can_be_removed(work.truth, every))
+    rows = able[balanced_rows(work.truth[able], QUICK_PICTURES if bench.quick else PICTURES, bench.seed)]
+    kinds = present_and_removed(work.queries[rows], work.truth[rows], work.vectors, every, STATISTICS)
+    if not len(statistics):
+        raise BadQuery("No class here can be removed so that others are left: choose a gallery of two classes or more.")
+    for statistic in STATISTICS if len(rows) else ():
         area = auroc(kinds[0][statistic], kinds[1][statistic])
         statistics.append({"asked": "pictures", "among": "the gallery", "statistic": statistic, "auroc": area})
     parts = {"statistics": statistics, "curves": curves, "reliability": reliability}
@@ -76,14 +84,26 @@ def run(bench: Bench) -> Figures:
     return Figures(work.subject, parts, settings, requirements=floors)
 
 
+def can_be_removed(own: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """(a,) whether some of the vectors are of the class own (a,), and some are not.
+
+    labels (n, L): all of each vector, -1 fills up.
+    """
+    counts = {label: int((labels == label).any(axis=1).sum()) for label in set(own.tolist()) if label >= 0}
+    return np.array([0 < counts.get(label, 0) < len(labels) for label in own.tolist()], bool)
+
+
 def present_and_removed(
     asked: np.ndarray, own: np.ndarray, vectors: np.ndarray, labels: np.ndarray, names: Sequence[str]
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """Statistics (a,) of queries (a, dim) over all vectors, and over those that are not of their class own (a,)."""
+    """Statistics (a,) of queries (a, dim) over all vectors, and over those that are not of their class own (a,).
+
+    labels (n, L): all of each vector, -1 fills up.
+    """
     found: tuple[dict[str, list[float]], dict[str, list[float]]] = ({n: [] for n in names}, {n: [] for n in names})
     for query, label in zip(asked, own, strict=True):
         cosines = vectors @ query
-        for kind, some in zip(found, (cosines, cosines[labels != label]), strict=True):
+        for kind, some in zip(found, (cosines, cosines[(labels != label).all(axis=1)]), strict=True):
             best = -np.partition(-some, min(calibration.MOST_NEAREST, len(some) - 1))[: calibration.MOST_NEAREST]
             best = -np.sort(-best)
             for name in kind:

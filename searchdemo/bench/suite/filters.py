@@ -44,37 +44,39 @@ def run(bench: Bench) -> Figures:
         bench.tell(f"building {name}", done, len(SEARCHED))
         indexes.append(INDEXES[name].build(work.vectors))
     kinds = {"at random": at_random} if bench.quick else {"at random": at_random, "whole classes": whole_classes}
-    shares = QUICK_SHARES if bench.quick else SHARES
-    plan = [(kind, share) for kind in kinds for share in shares]
+    if not work.labelled:
+        kinds.pop("whole classes", None)
+    n = len(work.vectors)
+    sizes = dict.fromkeys(max(1, round(share * n)) for share in (QUICK_SHARES if bench.quick else SHARES))
+    plan = [(kind, size) for kind in kinds for size in sizes]  # of few pictures, small shares are the same picture
     points: list[dict] = []
-    for done, (kind, share) in enumerate(plan):
-        bench.tell(f"{100 * share:g} % of the pictures, {kind}", done, len(plan))
-        only = kinds[kind](work, share, bench.seed)
-        facts = {"allowed": kind, "allowed_percent": 100 * float(only.mean()), "pictures": int(only.sum())}
+    for done, (kind, size) in enumerate(plan):
+        bench.tell(f"{size:,} of {n:,} pictures, {kind}", done, len(plan))
+        only = kinds[kind](work, size, bench.seed)
+        facts = {"allowed": kind, "allowed_percent": 100 * size / n, "pictures": size}
         points += [facts | row for row in contested(exact, indexes, work, only, 1 if bench.quick else ROUNDS)]
     settings: dict[str, object] = {"k": K, "rounds": 1 if bench.quick else ROUNDS, "timed_threads": 1}
     settings |= {"defaults": {index.spec.name: {p.name: p.default for p in index.spec.params} for index in indexes}}
     return Figures(work.subject, {"points": points}, settings)
 
 
-def at_random(work: Workload, share: float, seed: int) -> np.ndarray:
-    """(n,) bool: that share of the pictures, one at least; they lie anywhere."""
-    n = len(work.vectors)
-    return _first(np.random.default_rng(seed).permutation(n), n, share)
+def at_random(work: Workload, size: int, seed: int) -> np.ndarray:
+    """(n,) bool: so many pictures; they lie anywhere."""
+    return _first(np.random.default_rng(seed).permutation(len(work.vectors)), size)
 
 
-def whole_classes(work: Workload, share: float, seed: int) -> np.ndarray:
+def whole_classes(work: Workload, size: int, seed: int) -> np.ndarray:
     """(n,) bool: as `at_random`, but one class after the other, so that they lie together, and mostly far from a query.
 
-    The last class is taken in part.
+    The last class is taken in part; pictures without a label come last.
     """
     turn = np.random.default_rng(seed).permutation(len(work.label_names))
-    return _first(np.argsort(turn[work.labels], kind="stable"), len(work.vectors), share)
+    return _first(np.argsort(np.append(turn, len(turn))[work.labels], kind="stable"), size)
 
 
-def _first(order: np.ndarray, n: int, share: float) -> np.ndarray:
-    only = np.zeros(n, dtype=bool)
-    only[order[: max(1, round(share * n))]] = True
+def _first(order: np.ndarray, size: int) -> np.ndarray:
+    only = np.zeros(len(order), dtype=bool)
+    only[order[:size]] = True
     return only
 
 

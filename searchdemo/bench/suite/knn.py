@@ -16,7 +16,7 @@ from searchdemo.bench.published import beside_ours
 from searchdemo.bench.resident import resident_bytes
 from searchdemo.bench.tables import Column, Form, Table, columns, encoder_of, fixed, number, table_of
 from searchdemo.bench.workload import Bench, Workload
-from searchdemo.collection.asked import without_themselves
+from searchdemo.collection.asked import hopeless, without_themselves
 from searchdemo.collection.build import balanced_rows
 from searchdemo.collection.classify import training_note
 from searchdemo.collection.knn import SEVERAL, TEMPERATURE, Accuracy, evaluate
@@ -39,14 +39,19 @@ AT_ONCE = 2_000  # queries between two reports
 def run(bench: Bench) -> Figures:
     """Raises BadQuery for too few pictures, NotBuilt, NotHere."""
     work = bench.workload().of_labelled()
-    linear_head.check_enough(len(work.vectors), len(work.label_names))  # before minutes of searching
+    known = np.flatnonzero(work.labels >= 0)
+    linear_head.check_enough(len(known), len(work.label_names))  # before minutes of searching
     ks = tuple(k for k in KS if k < len(work.vectors))
     notes = [note] if (note := training_note(bench.encoder_spec, bench.key.gallery)) else []
     asking = train_queries(work, bench.seed)
-    if len(asking) < len(work.vectors):
-        notes.append(
-            f"leave-one-out asks with {len(asking):,} of the {len(work.vectors):,} rows, balanced over classes"
-        )
+    if len(asking) < len(known):
+        notes.append(f"leave-one-out asks with {len(asking):,} of the {len(known):,} rows, balanced over classes")
+    if len(known) < len(work.vectors):
+        without = f"{len(work.vectors) - len(known):,} of the {len(work.vectors):,} vectors have no label"
+        notes.append(f"{without}: they have no vote, do not ask, and train no head")
+    labels, truth = work.every_label()
+    alone = {"valid": hopeless(truth, labels, False), "train": hopeless(labels[asking], labels, True)}
+    notes += [f"{split}: {said}" for split, said in alone.items() if said]
     if work.all_labels is not None:
         notes.append(f"{SEVERAL}; the head is trained on the first label of each")
     embedded = _embedding(bench, work)
@@ -93,9 +98,11 @@ def _row(split: str, temperature: float, found: Accuracy) -> dict:
 
 
 def train_queries(work: Workload, seed: int = 0) -> np.ndarray:
-    """The positions of the gallery that are queries too: all where that is affordable, else a balanced part."""
+    """The positions of the gallery that are queries too: all with a label where that is affordable, else a balanced
+    part of them."""
     n, dim = work.vectors.shape
-    return balanced_rows(work.labels, None if n * n * dim <= MAX_PRODUCTS else MAX_QUERIES, seed)
+    known = np.flatnonzero(work.labels >= 0)
+    return known[balanced_rows(work.labels[known], None if n * n * dim <= MAX_PRODUCTS else MAX_QUERIES, seed)]
 
 
 def _search_both(
@@ -146,8 +153,9 @@ def _head(bench: Bench, work: Workload, asking: np.ndarray) -> tuple[dict, dict,
 
     Its "build" is choosing the parameters and training.
     """
+    known, classes = work.labels >= 0, len(work.label_names)
     fitted = linear_head.fit(
-        work.vectors, work.labels, len(work.label_names), bench.seed, bench.report, bench.library.device
+        work.vectors[known], work.labels[known], classes, bench.seed, bench.report, bench.library.device
     )
     labels, truth = work.every_label()
     started = time.perf_counter()
@@ -168,12 +176,11 @@ def _head(bench: Bench, work: Workload, asking: np.ndarray) -> tuple[dict, dict,
 
 
 def _embedding(bench: Bench, work: Workload) -> dict:
-    """The time of embedding the gallery and its queries, as measured back then; {} for synthetic vectors."""
+    """The time of embedding, as measured back then, and of how many pictures and queries; {} for synthetic vectors."""
     if work.subject.get("synthetic"):
         return {}
-    manifest = bench.collection().artifact.manifest
-    pictures = manifest.vectors + manifest.queries
-    return {"embed_s": manifest.embed_seconds, "embed_pictures": pictures, "embed_precision": manifest.precision}
+    made = bench.collection().artifact.manifest
+    return {"embed_s": made.embed_seconds, "embed_pictures": made.embedded, "embed_precision": made.precision}
 
 
 def _threads() -> int:

@@ -76,6 +76,7 @@ def run(bench: Bench) -> Figures:
     settings = {"k": K, "temperature": TEMPERATURE, "margin": MARGIN, "keep": KEEP, "steps": steps, "seeds": SEEDS}
     trained_on = {"trained_on_gallery": bench.trained_on_gallery}
     notes = ["the encoder itself saw all of these classes with their labels"] * bench.trained_on_gallery
+    notes += ["of several labels, the first is the class of a picture"] * (work.all_labels is not None)
     parts = {"metric": rows, "histograms": histograms, "view": view}
     return Figures(work.subject, parts, settings | trained_on, notes=notes)
 

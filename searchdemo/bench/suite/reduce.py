@@ -135,8 +135,9 @@ def quality(found: Neighbors, work: Workload) -> dict[str, float]:
     if not work.labelled:
         return recall
     known = work.truth >= 0
-    labels = work.labels[found.positions[known]]
-    result = evaluate(found.scores[known], labels, work.truth[known], len(work.label_names), (k,))[0]
+    labels, truth = work.every_label()
+    near_labels = labels[found.positions[known]]
+    result = evaluate(found.scores[known], near_labels, truth[known], len(work.label_names), (k,))[0]
     return {"knn_top1": result.top1, "knn_top5": result.top5} | recall
 
 

@@ -99,10 +99,14 @@ def _embedded(bench: Bench) -> bool:
 
 
 def _all_augmentations(originals: Workload, augmented: Augmented) -> Workload:
-    vectors = augmented.vectors()
-    labels = np.tile(originals.labels, len(AUGMENTATIONS))
+    """Of pictures that ask because nothing is held out, the augmentations are left out as they are themselves."""
+    vectors, times = augmented.vectors(), len(AUGMENTATIONS)
+    if originals.kept is not None:
+        vectors = vectors.reshape(times, -1, originals.dim)[:, originals.kept].reshape(-1, originals.dim)
+    every = None if originals.all_labels is None else np.tile(originals.all_labels, (times, 1))
     subject = originals.subject | {"vectors": len(vectors)}
-    return replace(originals, vectors=vectors, labels=labels, all_labels=None, all_truth=None, subject=subject)
+    labels = np.tile(originals.labels, times)
+    return replace(originals, vectors=vectors, labels=labels, all_labels=every, kept=None, subject=subject)
 
 
 def _measured(entry: IndexSpec, work: Workload, repeats: int) -> dict:
