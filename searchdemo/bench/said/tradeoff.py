@@ -154,7 +154,7 @@ def thousand(card: RunCard) -> str:
 
 def shards(card: RunCard) -> str:
     rows, said = part(card, "shards"), []
-    for name in ("ivf", "hnsw"):
+    for name in dict.fromkeys(row["index"] for row in rows if row["index"] != "flat"):
         whole, four = (one(rows, index=name, shards=number, threads=1, threaded=False)["p50_ms"] for number in (1, 4))
         said.append(f"{times(four / whole)} as long in `{name}`")
     return f"In four shards on one machine a query takes {listed(said)}, on one thread: each pays the fixed part again."
