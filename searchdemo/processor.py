@@ -7,20 +7,12 @@ import os
 from pathlib import Path
 
 
+@functools.cache
 def multiplies_bfloat16() -> bool:
     """Whether the processor has bfloat16 instructions: without them torch emulates, slower than float32."""
-    return not _features().isdisjoint({"avx512_bf16", "amx_bf16", "bf16"})  # the last is ARM's name for it
-
-
-def multiplies_int8() -> bool:
-    """Whether it multiplies integers of 8 bits and adds them up in 32: without that, sums of two may overflow."""
-    return not _features().isdisjoint({"avx512_vnni", "avx_vnni", "amx_int8"})
-
-
-@functools.cache
-def _features() -> frozenset[str]:
     cpuinfo = Path("/proc/cpuinfo")
-    return frozenset(cpuinfo.read_text().split()) if cpuinfo.is_file() else frozenset()
+    words = set(cpuinfo.read_text().split()) if cpuinfo.is_file() else set()
+    return not words.isdisjoint({"avx512_bf16", "amx_bf16", "bf16"})  # the last is ARM's name for it
 
 
 def cores() -> int:

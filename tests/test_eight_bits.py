@@ -9,6 +9,7 @@ from openvino import opset13 as ops
 
 from searchdemo.encoders import table
 from searchdemo.encoders.eight_bits import Signal, weights_in_8_bits
+from searchdemo.errors import BadQuery
 
 SPREAD = np.array([0.0, 1.0]), np.array([1.0, 0.25])  # mean and variance of two channels: -4 to 4, and -1 to 3
 
@@ -54,8 +55,6 @@ def test_every_convolution_computes_in_integers():
     assert len(said) == 49 and {*said} <= {"u8", "i8"}
 
 
-def test_own_weights_run_in_floats_unless_asked(monkeypatch):
-    monkeypatch.setattr("searchdemo.encoders.runtime.table.multiplies_int8", lambda: True)
-    ours = table.load("bundled", device="cpu", runtime="openvino", precision="auto")
-    theirs = table.load("bundled", weights=table.weights_path("bundled"), device="cpu", runtime="openvino")
-    assert ours.how.precision == "int8" and theirs.how.precision != "int8"
+def test_own_weights_run_in_floats_alone():
+    with pytest.raises(BadQuery, match="has no int8 for this encoder and these weights"):
+        table.load("bundled", weights=table.weights_path("bundled"), device="cpu", runtime="openvino", precision="int8")

@@ -34,7 +34,9 @@ GRID = Tiles()
 
 def shaped(result: SearchResult) -> str:
     """What a tab sends: the tiles as `data:` URLs, and the lines above them."""
-    return GRID.postprocess(result_tiles(result)) + answer_html(result, "30 pictures", "picture", "ivf", False)
+    return GRID.postprocess(result_tiles(result, "tiny-imagenet")) + answer_html(
+        result, "30 pictures", "picture", "ivf", False
+    )
 
 
 def result_of(**shown) -> SearchResult:

@@ -40,7 +40,7 @@ def p50_ms(**picture):
 
     def shape():
         line = answer_html(result, "100,000 pictures", "picture", "ivf", False)
-        return orjson.dumps([line, grid.postprocess(result_tiles(result))]).decode()
+        return orjson.dumps([line, grid.postprocess(result_tiles(result, "tiny-imagenet"))]).decode()
 
     return latency(shape, repeats).p50_ms
 
@@ -91,7 +91,7 @@ for turn in range(int(repeats) + warm_up):  # another picture at each turn: noth
         line = answer_html(result, f"{len(collection):,} pictures", "picture", INDEX, False)
         nearest = collection.vectors.take(np.array([result.hits[0].position]))[0]
         lesson = lesson_html(result.vector, nearest, "the nearest")
-        orjson.dumps([line, grid.postprocess(result_tiles(result)), lesson]).decode()
+        orjson.dumps([line, grid.postprocess(result_tiles(result, gallery)), lesson]).decode()
         shaped, timing = (time.perf_counter() - searched) * 1000, result.timing
         outside = (searched - started) * 1000 - sum(dataclasses.astuple(timing))
         own = {

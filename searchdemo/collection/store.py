@@ -91,8 +91,9 @@ class Key:
     def rebuild_command(self) -> str:
         """Makes the vectors again, where `build_command` only adds what is missing."""
         if self.gallery.startswith("vectors:"):
-            name = self.gallery.removeprefix("vectors:")
-            return f"python -m searchdemo import --name {name} --vectors FILE --replace"
+            return (
+                f"python -m searchdemo import --name {self.gallery.removeprefix('vectors:')} --vectors FILE --replace"
+            )
         return f"{self.build_command} --rebuild"
 
     @property
@@ -182,10 +183,8 @@ class Artifact:
 
     def check_gallery(self, fingerprint: str) -> None:
         if self.manifest.gallery_fingerprint != fingerprint:
-            raise BadArtifact(
-                f"The vectors in {self.folder} were made from other pictures than {self.key.gallery!r} holds now; "
-                f"mend it with `{self.key.rebuild_command}`."
-            )
+            said = f"were made from other pictures than {self.key.gallery!r} holds now; mend it with"
+            raise BadArtifact(f"The vectors in {self.folder} {said} `{self.key.rebuild_command}`.")
 
     def check_weights(self, weights_sha256: str) -> None:
         if self.manifest.weights_sha256 != weights_sha256:
@@ -245,10 +244,8 @@ class Store:
             except (FileNotFoundError, NotADirectoryError):
                 continue
             except scratch.DAMAGE as error:
-                raise BadArtifact(
-                    f"{path} is not a manifest that this version reads ({error}); "
-                    f"build it again with `{key.rebuild_command}`."
-                ) from error
+                said = f"is not a manifest that this version reads ({error}); build it again with"
+                raise BadArtifact(f"{path} {said} `{key.rebuild_command}`.") from error
         return None
 
     def _settled(self, key: Key, look: Callable[[], T]) -> T:

@@ -43,7 +43,7 @@ class Measuring:
 @pytest.fixture
 def few(monkeypatch, hasty):
     """Only latency is measured (table1 is of it), of two indexes and one runtime. Afterwards all are back, in order."""
-    monkeypatch.setattr(extraction, "contestants", lambda chosen: [chosen])
+    monkeypatch.setattr(extraction, "ways_of", lambda bench, encoder: [encoder.how])
     monkeypatch.setattr(extraction, "starting", lambda bench, how: {"start_s": 1.0, "resident_bytes": 1})
     kept = {"brute", "flat", "latency", "table1"}
     whole = [(entries, dict(entries)) for entries in (INDEXES, table.BENCHMARKS)]

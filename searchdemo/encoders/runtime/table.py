@@ -18,7 +18,6 @@ from searchdemo.encoders.device import pick_device
 from searchdemo.encoders.runtime.base import Network, Pass
 from searchdemo.errors import BadQuery, UnknownName
 from searchdemo.extras import imported, is_installed
-from searchdemo.processor import multiplies_int8
 from searchdemo.table import Table
 
 
@@ -60,7 +59,8 @@ def choose(
     """How to run here: on the fastest device, in the fastest runtime and precision, where nothing else is asked for.
 
     runtime: a name in RUNTIMES or "auto"; None reads SEARCHDEMO_RUNTIME
-    precision: "auto" | "int8" | "bfloat16" | "float32"; None reads SEARCHDEMO_PRECISION
+    precision: "auto" | "int8" | "bfloat16" | "float32"; None reads SEARCHDEMO_PRECISION; "auto" is never int8, where a
+        row depends a little on whether its picture was alone or in a batch: a cosine of 0.9999
     eight_bits: whether it is for a network that runs in integers of 8 bits
 
     Raises UnknownName, NotInstalled, BadQuery for a runtime that does not run on the device or in the precision.
@@ -77,8 +77,7 @@ def choose(
         raise UnknownName("precision", wanted, PRECISIONS)
     has = [name for name in spec.precisions if name != "int8" or eight_bits]
     if wanted == "auto":
-        fastest = "int8" if "int8" in has and multiplies_int8() else spec.imported().fastest(device)
-        return How(device, spec.name, fastest)
+        return How(device, spec.name, spec.imported().fastest(device))
     if wanted not in has:
         here = "" if wanted not in spec.precisions else " for this encoder and these weights"
         raise BadQuery(f"The runtime {spec.name!r} has no {wanted}{here}: choose {' or '.join(has)}.")
