@@ -91,9 +91,8 @@ class Key:
     def rebuild_command(self) -> str:
         """Makes the vectors again, where `build_command` only adds what is missing."""
         if self.gallery.startswith("vectors:"):
-            return (
-                f"python -m searchdemo import --name {self.gallery.removeprefix('vectors:')} --vectors FILE --replace"
-            )
+            name = self.gallery.removeprefix("vectors:")
+            return f"python -m searchdemo import --name {name} --vectors FILE --replace"
         return f"{self.build_command} --rebuild"
 
     @property
@@ -167,8 +166,8 @@ class Artifact:
         except (FileNotFoundError, NotADirectoryError) as error:
             raise BadArtifact(f"{path} is missing; build it again with `{self.key.rebuild_command}`.") from error
         except OSError as error:
-            again = f"mend it with `{self.key.rebuild_command}`."
-            raise BadArtifact(f"{path} cannot be read ({error.strerror}); {again}") from error
+            said = f"cannot be read ({error.strerror}); mend it with `{self.key.rebuild_command}`."
+            raise BadArtifact(f"{path} {said}") from error
         if digest != self.manifest.files.get(name):
             raise BadArtifact(f"{path} does not match its checksum; mend it with `{self.key.rebuild_command}`.")
         return path
@@ -295,9 +294,7 @@ class Store:
         lock = make_folder((self.own / key.folder).parent) / f"{key.folder.name}{BUILDING}.lock"
         return exclusive(lock, f"{key.encoder!r} is being built for {key.gallery!r}")
 
-    def publish(
-        self, key: Key, work: Path, manifest: Manifest, last: Callable[[Artifact], object] = lambda artifact: None
-    ) -> Artifact:
+    def publish(self, key: Key, work: Path, manifest: Manifest, last: Callable[[Artifact], object] = id) -> Artifact:
         """Write the manifest into the prepared folder, then put the folder in the place of the old one.
 
         last: adds further files to the artifact in the prepared folder, so that all of it is there at once.
