@@ -87,7 +87,7 @@ def test_each_of_24_results_is_shaped_once(work, shown, kind, wanted):
     assert work == NOTHING | wanted
     if "picture" in shown:
         assert sent.count(base64.b64encode(shown["picture"]).decode()) == SHOWN  # the very bytes, and few more
-        assert len(sent) < SHOWN * (4 / 3 * len(shown["picture"]) + 850)
+        assert len(sent) < SHOWN * (4 / 3 * len(shown["picture"]) + 800)
     assert sent.count('class="tile missed"') == 1 and "cell visited as number 20" in sent
 
 

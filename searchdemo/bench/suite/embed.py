@@ -46,7 +46,7 @@ RECIPE_TIMES = 6  # the plan assumes that the recipe takes this many times as lo
 OTHERS = 256  # pictures of the other runtimes
 READY = 4  # batches that the bare pass uses over and over: more would only fill the memory
 LIGHT = ("bundled", "efficientnet-lite0")  # networks that take less than a millisecond per picture
-MIN_COSINE = 0.98  # between the rows that the pipeline and the recipe make of a picture
+MIN_COSINE = 0.99  # between the rows that the pipeline and the recipe make of a picture
 
 
 class Given(Pictures):

@@ -17,6 +17,7 @@ _ENVIRONMENT = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
+_ENVIRONMENT.policies["json.dumps_kwargs"] = {"sort_keys": True, "separators": (",", ":")}  # of each tile: no blanks
 _ENVIRONMENT.filters |= {
     "percent": units.percent,
     "milliseconds": units.milliseconds,
