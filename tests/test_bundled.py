@@ -30,6 +30,7 @@ from searchdemo.encoders.weights import read_weights
 from searchdemo.errors import BadArtifact, NoWeights
 from searchdemo.galleries.scenes import open_scenes
 from searchdemo.indexes.vectors import StoredVectors
+from searchdemo.processor import multiplies_int8
 from training.export import pack
 from training.network import ImageTower
 
@@ -228,11 +229,12 @@ def test_a_text_with_a_known_word_gives_a_unit_row(encoder):
 def test_all_precisions_agree_on_scenes():
     gallery = open_scenes()
     pictures = [Image.open(io.BytesIO(gallery.pictures.encoded(row))).convert("RGB") for row in range(0, 2000, 40)]
+    known = ("float32", "bfloat16", "int8") if multiplies_int8() else ("float32", "bfloat16")
     exact, *others = (
         load("bundled", device="cpu", runtime="openvino", precision=precision).encode_images(pictures)
-        for precision in ("float32", "bfloat16", "int8")
+        for precision in known
     )
-    for rows, least in zip(others, (0.995, 0.99), strict=True):
+    for rows, least in zip(others, (0.995, 0.99), strict=False):
         cosines = (rows * exact).sum(axis=1)
         # Drawings are the worst pictures for its edge filters. How their sums are rounded depends on the processor.
         assert cosines.mean() >= 0.999 and cosines.min() >= least

@@ -10,6 +10,7 @@ from openvino import opset13 as ops
 from searchdemo.encoders import table
 from searchdemo.encoders.eight_bits import Signal, weights_in_8_bits
 from searchdemo.errors import BadQuery
+from searchdemo.processor import multiplies_int8
 
 SPREAD = np.array([0.0, 1.0]), np.array([1.0, 0.25])  # mean and variance of two channels: -4 to 4, and -1 to 3
 
@@ -47,6 +48,10 @@ def test_each_channel_of_weights_has_a_range_of_its_own():
     assert computed(node, given, np.ones(1, np.float32))[1] == pytest.approx(weight[1], abs=1e-6)
 
 
+integers = pytest.mark.skipif(not multiplies_int8(), reason="this processor has no sums of 8-bit products")
+
+
+@integers
 def test_every_convolution_computes_in_integers():
     encoder = table.load("bundled", device="cpu", runtime="openvino", precision="int8")
     single = encoder.passed(encoder.images)._single(1)._compiled.get_runtime_model()
@@ -55,6 +60,16 @@ def test_every_convolution_computes_in_integers():
     assert len(said) == 49 and {*said} <= {"u8", "i8"}
 
 
+@integers
+@pytest.mark.parametrize("precision", ["int8", "bfloat16", "float32"])
+def test_a_row_has_the_same_bits_whether_its_picture_was_alone_or_not(precision):
+    encoder = table.load("bundled", device="cpu", runtime="openvino", precision=precision)
+    pixels = np.random.default_rng(0).integers(0, 256, (21, 128, 128, 3), np.uint8)
+    alone = np.concatenate([encoder.encode_pixels(pixels[row : row + 1]) for row in range(len(pixels))])
+    for count in (2, 7, 8, 9, 16, 21):
+        assert np.array_equal(encoder.encode_pixels(pixels[:count]), alone[:count])
+
+
 def test_own_weights_run_in_floats_alone():
-    with pytest.raises(BadQuery, match="has no int8 for this encoder and these weights"):
+    with pytest.raises(BadQuery, match="has no int8 for this encoder, these weights and this processor"):
         table.load("bundled", weights=table.weights_path("bundled"), device="cpu", runtime="openvino", precision="int8")

@@ -138,7 +138,7 @@ def test_a_measurement_has_as_many_threads_as_it_asks_for(cache, monkeypatch):
     run(pixels(1)), run(pixels(40))
     with threads.thread_limit(1):
         run(pixels(40)), run(pixels(1))
-    assert compiled == [(1, 1, 1), (-1, 2, 2), (-1, 1, 1)]  # a small picture takes one core in any case
+    assert compiled == [(1, 1, 1), (8, 2, 2), (8, 1, 1)]  # a small picture takes one core in any case
     assert threads.limit() is None
 
 
@@ -233,13 +233,23 @@ def test_a_gpu_is_torchs(monkeypatch):
         choose(runtime="openvino")
 
 
-def test_integers_are_for_networks_that_run_in_them():
-    assert choose("cpu", "openvino", "auto", eight_bits=True).precision != "int8"
-    assert choose("cpu", "openvino", "int8", eight_bits=True) == How("cpu", "openvino", "int8")  # asked for
-    with pytest.raises(BadQuery, match="has no int8 for this encoder and these weights: choose bfloat16 or float32"):
+def test_integers_are_for_networks_that_run_in_them(monkeypatch):
+    monkeypatch.setattr(table, "multiplies_int8", lambda: True)
+    assert choose("cpu", "openvino", "auto", eight_bits=True) == How("cpu", "openvino", "int8")
+    assert choose("cpu", "openvino", "float32", eight_bits=True).precision == "float32"  # asked for
+    assert choose("cpu", "openvino", "auto").precision != "int8"
+    refused = "has no int8 for this encoder, these weights and this processor: choose bfloat16 or float32"
+    with pytest.raises(BadQuery, match=refused):
         choose("cpu", "openvino", "int8")
     with pytest.raises(BadQuery, match="'torch' has no int8: choose"):
         choose("cpu", "torch", "int8", eight_bits=True)
+
+
+def test_a_processor_whose_sums_overflow_takes_no_integers(monkeypatch):
+    monkeypatch.setattr(table, "multiplies_int8", lambda: False)
+    assert choose("cpu", "openvino", "auto", eight_bits=True).precision != "int8"
+    with pytest.raises(BadQuery, match="and this processor: choose bfloat16 or float32"):
+        choose("cpu", "openvino", "int8", eight_bits=True)
 
 
 def test_automatic_is_what_the_processor_has(monkeypatch):

@@ -58,7 +58,7 @@ def contestants(chosen: How, eight_bits: bool = False) -> list[How]:
         if (spec.cpu_only and chosen.device != "cpu") or not is_installed(spec.name):
             continue
         fast = spec.imported().fastest(chosen.device)
-        integers = ["int8"] if eight_bits and "int8" in spec.precisions else []
+        integers = ["int8"] if "int8" in spec.precisions_for(eight_bits) else []
         found += [How(chosen.device, spec.name, precision) for precision in (*integers, fast, "float32")]
     return [*dict.fromkeys(found)]
 

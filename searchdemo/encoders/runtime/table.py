@@ -18,6 +18,7 @@ from searchdemo.encoders.device import pick_device
 from searchdemo.encoders.runtime.base import Network, Pass
 from searchdemo.errors import BadQuery, UnknownName
 from searchdemo.extras import imported, is_installed
+from searchdemo.processor import multiplies_int8
 from searchdemo.table import Table
 
 
@@ -28,6 +29,10 @@ class RuntimeSpec:
     precisions: tuple[str, ...]
     install: str  # the command that brings it
     cpu_only: bool = True
+
+    def precisions_for(self, eight_bits: bool) -> list[str]:
+        """Those that a network has on this processor. eight_bits: whether it runs in integers of 8 bits"""
+        return [name for name in self.precisions if name != "int8" or (eight_bits and multiplies_int8())]
 
     def imported(self) -> ModuleType:
         """Raises NotInstalled."""
@@ -59,8 +64,8 @@ def choose(
     """How to run here: on the fastest device, in the fastest runtime and precision, where nothing else is asked for.
 
     runtime: a name in RUNTIMES or "auto"; None reads SEARCHDEMO_RUNTIME
-    precision: "auto" | "int8" | "bfloat16" | "float32"; None reads SEARCHDEMO_PRECISION; "auto" is never int8, where a
-        row depends a little on whether its picture was alone or in a batch: a cosine of 0.9999
+    precision: "auto" | "int8" | "bfloat16" | "float32"; None reads SEARCHDEMO_PRECISION; "auto" is the first of those
+        that are fast here
     eight_bits: whether it is for a network that runs in integers of 8 bits
 
     Raises UnknownName, NotInstalled, BadQuery for a runtime that does not run on the device or in the precision.
@@ -75,11 +80,11 @@ def choose(
     wanted = precision or os.environ.get("SEARCHDEMO_PRECISION") or "auto"
     if wanted not in PRECISIONS:
         raise UnknownName("precision", wanted, PRECISIONS)
-    has = [name for name in spec.precisions if name != "int8" or eight_bits]
+    has = spec.precisions_for(eight_bits)
     if wanted == "auto":
-        return How(device, spec.name, spec.imported().fastest(device))
+        return How(device, spec.name, "int8" if "int8" in has else spec.imported().fastest(device))
     if wanted not in has:
-        here = "" if wanted not in spec.precisions else " for this encoder and these weights"
+        here = "" if wanted not in spec.precisions else " for this encoder, these weights and this processor"
         raise BadQuery(f"The runtime {spec.name!r} has no {wanted}{here}: choose {' or '.join(has)}.")
     return How(device, spec.name, wanted)
 
