@@ -30,7 +30,7 @@ def test_who_takes_part(monkeypatch):
         ("openvino", "bfloat16"),
         ("openvino", "float32"),
     ]
-    lite = extraction.contestants(How("cpu", "openvino", "bfloat16"), eight_bits=True)
+    lite = extraction.contestants(How("cpu", "openvino", "bfloat16"), eight_bits="usual")
     assert [how.precision for how in lite if how.runtime == "openvino"] == ["bfloat16", "int8", "float32"]
     gpu = extraction.contestants(How("cuda:0", "torch", "bfloat16"))
     assert {how.runtime for how in gpu} == {"torch"} and {how.device for how in gpu} == {"cuda:0"}

@@ -235,21 +235,23 @@ def test_a_gpu_is_torchs(monkeypatch):
 
 def test_integers_are_for_networks_that_run_in_them(monkeypatch):
     monkeypatch.setattr(table, "multiplies_int8", lambda: True)
-    assert choose("cpu", "openvino", "auto", eight_bits=True) == How("cpu", "openvino", "int8")
-    assert choose("cpu", "openvino", "float32", eight_bits=True).precision == "float32"  # asked for
+    assert choose("cpu", "openvino", "auto", eight_bits="usual") == How("cpu", "openvino", "int8")
+    assert choose("cpu", "openvino", "float32", eight_bits="usual").precision == "float32"  # asked for
+    assert choose("cpu", "openvino", "auto", eight_bits="asked").precision != "int8"
+    assert choose("cpu", "openvino", "int8", eight_bits="asked") == How("cpu", "openvino", "int8")
     assert choose("cpu", "openvino", "auto").precision != "int8"
     refused = "has no int8 for this encoder, these weights and this processor: choose bfloat16 or float32"
     with pytest.raises(BadQuery, match=refused):
         choose("cpu", "openvino", "int8")
     with pytest.raises(BadQuery, match="'torch' has no int8: choose"):
-        choose("cpu", "torch", "int8", eight_bits=True)
+        choose("cpu", "torch", "int8", eight_bits="usual")
 
 
 def test_a_processor_whose_sums_overflow_takes_no_integers(monkeypatch):
     monkeypatch.setattr(table, "multiplies_int8", lambda: False)
-    assert choose("cpu", "openvino", "auto", eight_bits=True).precision != "int8"
+    assert choose("cpu", "openvino", "auto", eight_bits="usual").precision != "int8"
     with pytest.raises(BadQuery, match="and this processor: choose bfloat16 or float32"):
-        choose("cpu", "openvino", "int8", eight_bits=True)
+        choose("cpu", "openvino", "int8", eight_bits="usual")
 
 
 def test_automatic_is_what_the_processor_has(monkeypatch):

@@ -48,10 +48,10 @@ print(json.dumps({"start_s": time.perf_counter() - started, "resident_bytes": re
 """
 
 
-def contestants(chosen: How, eight_bits: bool = False) -> list[How]:
+def contestants(chosen: How, eight_bits: str = "") -> list[How]:
     """The chosen way first, then every other of this device: each installed runtime, in each precision that is fast.
 
-    eight_bits: whether the encoder and its weights run in integers of 8 bits
+    eight_bits: of the encoder and its weights, see EncoderSpec
     """
     found = [chosen]
     for spec in RUNTIMES.values():
@@ -65,8 +65,8 @@ def contestants(chosen: How, eight_bits: bool = False) -> list[How]:
 
 def ways_of(bench: Bench, encoder: Encoder) -> list[How]:
     """How the bench's encoder can run here, first as it does."""
-    own = bench.library.weights.get(bench.key.encoder)
-    return contestants(encoder.how, encoder_table.find(bench.key.encoder).eight_bits and own is None)
+    name = bench.key.encoder
+    return contestants(encoder.how, encoder_table.in_eight_bits(name, bench.library.weights.get(name)))
 
 
 def loaded(bench: Bench, how: How) -> Encoder:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 from PIL import Image
@@ -49,7 +49,9 @@ class EncoderSpec:
     prompt: str = "{}"  # the sentence for a visitor's own words
     temperature: float = 0.07  # of the softmax over class names
     trained_on: str = ""  # the gallery whose pictures and labels it was trained with
-    eight_bits: bool = False  # its weights also run in integers of 8 bits, see eight_bits.py
+    # Whether its weights run in integers of 8 bits, see eight_bits.py: "usual" where the processor can, "asked" where
+    # a person asks for it, because its rows lose more; "" not at all.
+    eight_bits: Literal["", "usual", "asked"] = ""
     languages: tuple[str, ...] = ("en",)  # that its text tower reads, ISO 639-1; see languages.py
     extra: str = "encoders"  # the extra in pyproject.toml that brings the libraries it needs
 

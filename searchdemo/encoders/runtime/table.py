@@ -30,8 +30,8 @@ class RuntimeSpec:
     install: str  # the command that brings it
     cpu_only: bool = True
 
-    def precisions_for(self, eight_bits: bool) -> list[str]:
-        """Those that a network has on this processor. eight_bits: whether it runs in integers of 8 bits"""
+    def precisions_for(self, eight_bits: str) -> list[str]:
+        """Those that a network has on this processor. eight_bits: see EncoderSpec"""
         return [name for name in self.precisions if name != "int8" or (eight_bits and multiplies_int8())]
 
     def imported(self) -> ModuleType:
@@ -59,14 +59,13 @@ PRECISIONS = ("auto", "int8", "bfloat16", "float32")
 
 
 def choose(
-    device: str | None = None, runtime: str | None = None, precision: str | None = None, *, eight_bits: bool = False
+    device: str | None = None, runtime: str | None = None, precision: str | None = None, *, eight_bits: str = ""
 ) -> How:
     """How to run here: on the fastest device, in the fastest runtime and precision, where nothing else is asked for.
 
     runtime: a name in RUNTIMES or "auto"; None reads SEARCHDEMO_RUNTIME
-    precision: "auto" | "int8" | "bfloat16" | "float32"; None reads SEARCHDEMO_PRECISION; "auto" is the first of those
-        that are fast here
-    eight_bits: whether it is for a network that runs in integers of 8 bits
+    precision: "auto" | "int8" | "bfloat16" | "float32"; None reads SEARCHDEMO_PRECISION; "auto" is what is fast here
+    eight_bits: of the network, see EncoderSpec
 
     Raises UnknownName, NotInstalled, BadQuery for a runtime that does not run on the device or in the precision.
     """
@@ -82,7 +81,9 @@ def choose(
         raise UnknownName("precision", wanted, PRECISIONS)
     has = spec.precisions_for(eight_bits)
     if wanted == "auto":
-        return How(device, spec.name, "int8" if "int8" in has else spec.imported().fastest(device))
+        return How(
+            device, spec.name, "int8" if eight_bits == "usual" and "int8" in has else spec.imported().fastest(device)
+        )
     if wanted not in has:
         here = "" if wanted not in spec.precisions else " for this encoder, these weights and this processor"
         raise BadQuery(f"The runtime {spec.name!r} has no {wanted}{here}: choose {' or '.join(has)}.")
