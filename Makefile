@@ -9,6 +9,9 @@ LOCK := requirements-locked.txt
 LOCKED_FOR := Linux x86_64 glibc CPython 3.11
 KIND := -c 'import platform as p; print(p.system(), p.machine(), p.libc_ver()[0], p.python_implementation(), p.python_version()[:4])'
 
+# Tests start hundreds of processes, each of which would compile the package anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help run test lint lock clean
 
