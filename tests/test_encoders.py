@@ -316,7 +316,7 @@ def own_weights(tmp_path, change, name="mobilenetv3-large"):
 
 def test_own_weights_with_a_head_are_loaded_without_it(tmp_path, mobilenet):
     path = own_weights(tmp_path, lambda tensors: tensors.update({"classifier.weight": torch.ones(7, 1280)}))
-    mine = table.load("mobilenetv3-large", weights=path, device="cpu", precision="float32")
+    mine = table.load("mobilenetv3-large", weights=path, device="cpu", precision="float32", runtime="torch")
     pictures = noise(2)
     np.testing.assert_allclose(mine.encode_images(pictures), mobilenet.encode_images(pictures), atol=1e-5)
     assert (mobilenet.stand_in, mine.stand_in) == (True, False)
@@ -325,7 +325,7 @@ def test_own_weights_with_a_head_are_loaded_without_it(tmp_path, mobilenet):
 
 def test_own_weights_change_the_answer(tmp_path, mobilenet):
     path = own_weights(tmp_path, lambda tensors: tensors["conv_stem.weight"].neg_())
-    mine = table.load("mobilenetv3-large", weights=path, device="cpu", precision="float32")
+    mine = table.load("mobilenetv3-large", weights=path, device="cpu", precision="float32", runtime="torch")
     assert (mine.encode_images(noise(1)) @ mobilenet.encode_images(noise(1)).T).item() < 0.9999
 
 
@@ -335,7 +335,7 @@ def test_weights_of_dinov2_at_518_px_are_resampled_to_224(tmp_path):
         tensors["pos_embed"] = torch.linspace(-1, 1, 1 + 37 * 37).view(1, -1, 1).repeat(1, 1, 384)
 
     path = own_weights(tmp_path, as_on_the_hub, "dinov2-vits14")
-    encoder = table.load("dinov2-vits14", weights=path, device="cpu", precision="float32")
+    encoder = table.load("dinov2-vits14", weights=path, device="cpu", precision="float32", runtime="torch")
     embedding = encoder.images.module().pos_embed
     assert embedding.shape == (1, 1 + 16 * 16, 384)
     assert embedding[0, 0, 0] == pytest.approx(-1, abs=0.1)
