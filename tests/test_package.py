@@ -359,5 +359,6 @@ def test_the_page_answers(installation):
         found = demo.predict("a red boat", "scenes", "bundled", "ivf", 5, api_name="/search_by_text")
         assert all("boat" in hit["class_name"] for hit in found["hits"])
         assert "Traceback" not in said.read_text()
+        assert not [file for file in installation.files() if file.suffix == ".pyi"]  # gradio would write them
     finally:
         stop(page)

@@ -3,7 +3,37 @@
 from __future__ import annotations
 
 import gc
+import sys
+from importlib.machinery import ModuleSpec
+from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+
+class NoStubs:
+    """Whenever it is imported, gradio writes type stubs of all components for editors: half of the time that takes.
+
+    It would write them beside our components, too. This finds the module that does, and takes that function away.
+    """
+
+    def find_spec(self, name: str, *_: Any) -> ModuleSpec | None:
+        if name != "gradio.component_meta":
+            return None
+        sys.meta_path.remove(self)
+        found = find_spec(name)
+        if found and found.loader:
+            run = found.loader.exec_module
+
+            def run_without(module: ModuleType) -> None:
+                run(module)
+                vars(module)["create_or_modify_pyi"] = lambda *_: None
+
+            found.loader.exec_module = run_without  # type: ignore[method-assign]
+        return found
+
+
+sys.meta_path.insert(0, NoStubs())
 
 
 def launch(
