@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from searchdemo.collection import maps
+from searchdemo.collection import calibration, maps
 from searchdemo.collection.drift import ANEW, Fitness, fitness
 from searchdemo.collection.progress import Progress, Report
 from searchdemo.collection.store import DIGESTS, VECTORS, Artifact, Extra, Key, Store, digests, index_file, write_card
@@ -171,10 +171,10 @@ class Change:
 
 
 def extras(store: Store, artifact: Artifact) -> Iterator[Extra]:
-    """Verified files over these very vectors: indexes that this version would build in the same way, and the map."""
+    """Verified files over these very vectors: indexes that this version would build in the same way, map and curve."""
     for card_path in sorted(artifact.folder.glob("*.json")):
         extra = store.extra(artifact, card_path.stem)
-        if extra is None or ("index" not in extra.card and extra.path.name != maps.FILE):
+        if extra is None or ("index" not in extra.card and extra.path.name not in (maps.FILE, calibration.FILE)):
             continue
         if "index" in extra.card:
             spec = find(extra.card["index"])

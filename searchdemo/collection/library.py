@@ -248,15 +248,13 @@ class Library:
         log.info("built %s: %d vectors in %.1f s", key.folder, artifact.manifest.vectors, seconds)
         return artifact
 
-    def calibrate(self, artifact: Artifact, vectors: np.ndarray | None = None) -> Curve | None:
+    def calibrate(self, artifact: Artifact, vectors: np.ndarray) -> Curve | None:
         """Makes the curve that says how probably the gallery shows what a text says, and keeps it by the vectors.
 
-        vectors: (n, dim), where they are in memory already.
+        vectors: (n, dim), all of them.
         """
         encoder = self.encoder(artifact.key.encoder)
         try:
-            if vectors is None:
-                vectors = self._shelf.snapshot(artifact).vectors.flat.all()
             if (curve := self._shelf.calibrated(encoder, vectors, artifact.manifest.each)) is not None:
                 started = time.perf_counter()
                 calibration.save(curve, path := self.store.extra_path(artifact, calibration.FILE))
@@ -291,7 +289,6 @@ class Library:
         artifact = None if self.holds(key.gallery) else retrain(self.store, key, report)
         if artifact is not None:
             log.info("trained again: %s", "; ".join(sentences(artifact)))
-            self.calibrate(artifact)
         return artifact
 
     def catch_up(self, key: Key, report: Report = lambda progress: None) -> Artifact | None:
