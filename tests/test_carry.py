@@ -143,8 +143,11 @@ def test_trained_again_the_stored_vectors_stay_what_they_are(mine, trained, monk
     library = mine.world.library()
     library.build(mine.key)
     before, likely = mine.open().vectors.all(), mine.search("red").presence
-    monkeypatch.setattr(calibration, "calibrate", lambda *given: pytest.fail("the vectors are the same, but for rounding"))
-    again = library.retrain(mine.key)
+    with monkeypatch.context() as patched:
+        patched.setattr(
+            calibration, "calibrate", lambda *given: pytest.fail("the vectors are the same, but for rounding")
+        )
+        again = library.retrain(mine.key)
     assert mine.search("red").presence.probability == pytest.approx(likely.probability, abs=1e-3)
     assert sorted(trained) == sorted(INDEXES)
     assert np.abs(mine.open().vectors.all() - before).max() < 2**-10
