@@ -131,7 +131,8 @@ class Presence:
     """How probably a gallery shows what a text says."""
 
     probability: float  # by the curve of the gallery and the encoder
-    error: float  # of the curve: share of known words that it put on the wrong side of 0.5
+    error: float  # of the curve: share of known words that it put on the wrong side of 0.5, both kinds weighing alike
+    words: int  # so many, whose pictures are known to be here or not to be
 
     @property
     def unlikely(self) -> bool:
@@ -139,13 +140,18 @@ class Presence:
 
     def __str__(self) -> str:
         said = "probably nothing here shows this" if self.unlikely else "pictures here probably show this"
-        return f"{said} ({self.percent}; wrong for {100 * self.error:.0f} % of known words)"
+        wrong = f"{percent(self.error)} of" if self.error else "none of"
+        return f"{said} ({self.percent}; wrong for {wrong} {self.words:,} known words)"
 
     @property
     def percent(self) -> str:
-        if not 0.01 <= self.probability <= 0.99:
-            return "under 1 %" if self.probability < 0.01 else "over 99 %"
-        return f"{100 * self.probability:.0f} %"
+        return percent(self.probability)
+
+
+def percent(share: float) -> str:
+    if not 0.01 <= share <= 0.99:
+        return "under 1 %" if share < 0.01 else "over 99 %"
+    return f"{100 * share:.0f} %"
 
 
 @dataclass(frozen=True)

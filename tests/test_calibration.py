@@ -149,6 +149,7 @@ def test_the_probability_by_hand(calibrated, world):
     assert found["presence"] == {
         "probability": pytest.approx(1 / (1 + math.exp(36 - 40 * mean)), abs=2e-3),  # half floats are stored
         "error": 0.05,
+        "words": 18,
     }
     again = answer(world.library(), Query(text="red"))
     assert again["presence"] == found["presence"]
@@ -174,7 +175,7 @@ def test_each_text_that_a_sum_adds_has_the_probability_that_it_has_alone(calibra
     alone = {text: answer(calibrated, Query(text=text), where="label = 'n0'")["presence"] for text in ("red", "blue")}
     found = answer(calibrated, Query(text="2: red + 0.5: blue - lime + #1"), where="label = 'n0'")
     assert found["by_themselves"] == [
-        {"term": term, "probability": pytest.approx(likely["probability"], abs=1e-4), "error": 0.05}
+        {"term": term, "probability": pytest.approx(likely["probability"], abs=1e-4), "error": 0.05, "words": 18}
         for term, likely in alone.items()
     ]
     collection = calibrated.open(*WHERE)
@@ -235,9 +236,13 @@ def test_a_gallery_in_memory_is_calibrated_too(calibrated, world):
 
 
 def test_what_a_person_reads():
-    assert str(Presence(0.081, 0.063)) == "probably nothing here shows this (8 %; wrong for 6 % of known words)"
-    assert str(Presence(0.9991, 0.0)).startswith("pictures here probably show this (over 99 %")
-    assert "(under 1 %" in str(Presence(0.0001, 0.0))
+    said = "probably nothing here shows this (8 %; wrong for 6 % of 1,204 known words)"
+    assert str(Presence(0.081, 0.063, 1204)) == said
+    assert (
+        str(Presence(0.9991, 0.0, 90))
+        == "pictures here probably show this (over 99 %; wrong for none of 90 known words)"
+    )
+    assert str(Presence(0.0001, 0.0042, 300)).endswith("(under 1 %; wrong for under 1 % of 300 known words)")
 
 
 def test_the_benchmark(world, monkeypatch):

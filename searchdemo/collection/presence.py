@@ -57,7 +57,8 @@ def _of(collection: Collection, text: str, vector: np.ndarray, only: np.ndarray 
     found = exact_once(collection, vector, min(curve.nearest, left), only).positions
     scores = rescored(vector, collection.vectors, found[None]).scores
     doubt = float(misread(curve, reader(collection.encoder()), [tidy(text)], vector)[0])
-    return Presence(round(curve.probability(float(scores.mean(dtype=np.float64)), doubt), 4), curve.error)
+    probability = round(curve.probability(float(scores.mean(dtype=np.float64)), doubt), 4)
+    return Presence(probability, curve.error, curve.shown + curve.absent)
 
 
 def check_probability(value: object) -> float:
