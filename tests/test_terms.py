@@ -14,7 +14,7 @@ from PIL import Image
 from searchdemo.collection.box import Box, box_of
 from searchdemo.collection.embedded import embed
 from searchdemo.collection.query import Query
-from searchdemo.collection.terms import ROW, TEXT, Term, parse, written
+from searchdemo.collection.terms import ROW, TEXT, Term, hint, parse, written
 from searchdemo.errors import BadQuery
 from tests.conftest import png, unit
 
@@ -38,6 +38,12 @@ def read(text: str) -> list[tuple[float, str]]:
         ("#12 - #held-out-3 + 0: #4", [(1, "#12"), (-1, "#held-out-3"), (0, "#4")]),
         ('"rock - paper" + 2: “a + b”', [(1, '"rock - paper"'), (2, '"a + b"')]),
         ('"#12"', [(1, '"#12"')]),
+        ("«rock - paper» + 2: ‚a + b‘", [(1, '"rock - paper"'), (2, '"a + b"')]),
+        ("»a - b« - ‹c + d›", [(1, '"a - b"'), (-1, '"c + d"')]),
+        ("‘it’s - now’ + 'it's - then'", [(1, '"it’s - now"'), (1, '"it\'s - then"')]),
+        ("'90s cars - the drivers'", [(1, "'90s cars"), (-1, "the drivers'")]),
+        ('«say "a - b"»', [(1, '«say "a - b"»')]),
+        ('"«dog»"', [(1, '"«dog»"')]),
         ("rock - paper", [(1, "rock"), (-1, "paper")]),
         ("0.00001: dog - .30000000000000004: cat", [(0.00001, "dog"), (-0.30000000000000004, "cat")]),
     ],
@@ -245,23 +251,41 @@ def test_what_cannot_be_searched_with(world, query, reason):
 
 
 @pytest.mark.parametrize(
-    ("text", "word"),
+    ("text", "said"),
     [
-        *(
-            ("red -blue", '"-blue" is plain text; with a blank, "- blue"'),
-            ("lime + \u2212red", '"\u2212red" is plain text'),
-        ),
-        *(('"red -blue"', ""), ("red-blue", ""), ("red -5", ""), ("red - lime", "")),
+        ("red -blue", '"-blue" is plain text; what is taken away stands after a minus with blanks: "- blue"'),
+        ("lime + \u2212red", '"\u2212red" is plain text; *"\u2212 red"'),
+        ("no car", '"no car" is plain text; *"a street - car"'),
+        ("a beach AND NOT cars", '"AND NOT cars" is plain text; *"a street - cars"'),
+        ("a street without cars + dog", '"without cars" is plain text; *"a street - cars"'),
+        ("a beach – people", '"– people" is plain text; *"a street - people"'),
+        ("dog AND cat", '"AND cat" is plain text; *"a beach + cat"'),
+        ("2,5: dog", '"2,5: dog" is plain text; a weight is written "2.5: dog"'),
+        ("cat + 2:dog", '"2:dog" is plain text; a weight is written "2: dog"'),
+        ("2：dog", '"2：dog" is plain text; a weight is written "2: dog"'),
+        ("2 : dog", '"2 : dog" is plain text; a weight is written "2: dog"'),
+        ("(red dog:1.3)", '"(red dog:1.3)" is plain text; a weight is written "1.3: red dog"'),
+        ("dog::2", '"dog::2" is plain text; a weight is written "2: dog"'),
+        ("dog^1,5", '"dog^1,5" is plain text; a weight is written "1.5: dog"'),
+        *((f"{text}", "") for text in ('"red -blue"', "«no car»", "red-blue", "red -5", "red - lime", "nothing")),
+        *((f"{text}", "") for text in ("a t-shirt", "time: 12:30", "x-ray", "state-of-the-art", "ratio 3:2", "16:9")),
+        *((f"{text}", "") for text in ("scene 5", "size:12", "2.5: dog", "salt and pepper", "2001: a space odyssey")),
     ],
 )
-def test_a_sign_right_before_a_word_is_told(text, word):
+def test_what_is_plain_text_and_may_be_meant_otherwise_is_told(text, said):
     reader = SimpleNamespace(
         name="any",
         encode_texts=lambda texts: np.eye(2, dtype=np.float32)[[len(texts[0]) % 2]],
         text_notice=lambda text: "",
     )
     notice = embed(Query(text=text), lambda: reader).notice
-    assert notice.startswith(word) if word else not notice
+    begins, _, ends = said.partition("*")
+    assert notice.startswith(begins) and notice.endswith(ends) if said else not notice
+
+
+def test_a_hint_repeats_a_part_of_a_long_text():
+    (term,) = parse("without " + "cars and " * 100)
+    assert len(hint(term)) < 250
 
 
 @pytest.mark.parametrize("number", [True, 1.5, "3", float("nan")])

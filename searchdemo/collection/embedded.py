@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 from searchdemo.collection.query import Query
-from searchdemo.collection.terms import PICTURE, TEXT, Term, glued
+from searchdemo.collection.terms import PICTURE, TEXT, Term, hint
 from searchdemo.decoding import OWN_BYTES
 from searchdemo.encoders.base import Encoder
 from searchdemo.encoders.languages import foreign
@@ -65,7 +65,7 @@ def embed(
         if term.kind == TEXT:
             text = query.prompt.replace("{}", tidy(str(term.value)))
             rows.append(reader.encode_texts([text])[0])
-            notices[glued(term)] = None
+            notices[hint(term)] = None
             notices[foreign(reader.name, str(term.value))] = None
             notices[reader.text_notice(text)] = None
             encode_ms += (time.perf_counter() - started) * 1000

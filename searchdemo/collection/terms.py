@@ -4,13 +4,15 @@
     2: dog + 0.5: "rock - paper"      a number, a colon and a blank before a term are its weight; else it is 1
     #12 - #held-out-3 + #picture      a picture of the gallery, a held-out one, and the one given beside the text
 
-What stands between straight or curly double quotes is plain text. So is everything else: `t-shirt`, `C++`,
-`16:9 view`, `2001: a space odyssey` (a whole number of four digits is a year, and no weight).
+What stands between quotes, as any language has them, is plain text. So is everything else: `t-shirt`, `C++`,
+`16:9 view`, `2001: a space odyssey` (a whole number of four digits is a year, and no weight). What looks like another
+program's syntax is plain text too, and `hint` says how it is written here.
 """
 
 from __future__ import annotations
 
 import re
+import textwrap
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -20,6 +22,7 @@ from searchdemo.errors import BadQuery
 
 MAX_TEXT = 1000  # characters; every text tower here stops reading long before
 MAX_TERMS = 16
+MAX_SHOWN = 60  # characters of a term that a hint repeats
 MAX_WEIGHT = 10.0  # only ratios count, and beyond this one term drowns the others
 TEXT, ROW, HELD_OUT, PICTURE = "text", "row", "held_out", "picture"
 EXAMPLE = "a beach + sunset - people"
@@ -27,11 +30,37 @@ EXAMPLE = "a beach + sunset - people"
 _MINUS = "-\u2212\uff0d"  # hyphen, minus sign, full-width form; dashes are punctuation
 _SIGNS = f"+\uff0b{_MINUS}"
 _OPERATOR = re.compile(rf"(?:^|(?<=\s))[{re.escape(_SIGNS)}](?=\s|$)")
-_GLUED = re.compile(rf"(?:^|(?<=\s))([{re.escape(_MINUS)}])([^\W\d_]\S*)")
 _WEIGHT = re.compile(r"([+\-\u2212]?(?:\d+(?:\.\d*)?|\.\d+)):(?=\s|$)\s*", re.ASCII)
 _UNWRITTEN = {"Cc": " ", "Cs": "\ufffd"}  # control signs, and halves of a sign, which JSON cannot carry
 _YEAR = re.compile(r"\d{4}", re.ASCII)
-_QUOTED = re.compile(rf'["“”„]([^"“”„]*)["“”](?=\s*$|\s+[{re.escape(_SIGNS)}](?:\s|$))')
+_APOSTROPHE = r"(?<=\w)['’](?=\w)"
+_PAIRS = (  # what opens, what closes, and what may stand between; a straight single quote opens no '90s
+    ('["“”„]', '["“”]', '[^"“”„]'),
+    ("[«»]", "[«»]", "[^«»]"),
+    ("[‹›]", "[‹›]", "[^‹›]"),
+    ("[‚‘]", "[‘’]", f"(?:{_APOSTROPHE}|[^‚‘’])"),
+    (r"'(?=[^\W\d_])", "'", f"(?:{_APOSTROPHE}|[^'])"),
+)
+_QUOTED = re.compile(
+    f"(?:{'|'.join(f'{opens}({between}*){closes}' for opens, closes, between in _PAIRS)})"
+    rf"(?=\s*$|\s+[{re.escape(_SIGNS)}](?:\s|$))"
+)
+_MORE = r"(?P<it>[^\W\d_].*)"
+_NUMBER = r"(?P<number>\d{1,2}(?:[.,]\d+)?)"
+_AWAY, _WEIGHED = 'what is taken away stands after a minus with blanks: "{it}"', 'a weight is written "{number}: {it}"'
+_HINTS = (  # what is plain text and may be meant otherwise -> how that is written
+    (rf"(?:^|(?<=\s))(?P<is>(?P<sign>[{re.escape(_MINUS)}])(?P<it>[^\W\d_]\S*))", "{sign} {it}", _AWAY),
+    (rf"(?:^|(?<=\s))(?P<is>(?:(?i:no|not|without|except|excluding)|AND NOT) {_MORE})", "a street - {it}", _AWAY),
+    (rf"(?<=\s)(?P<is>[–—] {_MORE})", "a street - {it}", _AWAY),
+    (
+        rf"(?<=\S )(?P<is>(?:AND|OR|&&|\|\|) {_MORE})",
+        "a beach + {it}",
+        'terms are joined by a plus with blanks: "{it}"',
+    ),
+    (rf"^(?P<is>{_NUMBER} ?[:：*×] ?{_MORE})", "{it}", _WEIGHED),
+    (rf"^(?P<is>\((?P<it>[^():]+): ?{_NUMBER}\))", "{it}", _WEIGHED),
+    (rf"^(?P<is>(?P<it>[^():^*]+)(?:::|\^| ?\* ?){_NUMBER})$", "{it}", _WEIGHED),
+)
 _REFERENCE = re.compile(
     r"#(?:(?P<picture>picture)|(?P<held_out>held-out-(\d+))|(?P<row>\d+))", re.ASCII | re.IGNORECASE
 )
@@ -58,7 +87,7 @@ class Term:
     def __str__(self) -> str:
         """As it is written, without its weight."""
         if self.kind == TEXT:
-            return f'"{self.value}"' if _reads_otherwise(str(self.value)) else str(self.value)
+            return _in_quotes(str(self.value)) if _reads_otherwise(str(self.value)) else str(self.value)
         return {ROW: f"#{self.value}", HELD_OUT: f"#held-out-{self.value}", PICTURE: "#picture"}[self.kind]
 
 
@@ -96,7 +125,7 @@ def _term(text: str, place: int, sign: str, before: list[Term]) -> tuple[Term, i
                 "the term in double quotes where it is plain text.",
             )
     if quoted := _QUOTED.match(text, start):
-        value, end = quoted[1], quoted.end()
+        value, end = quoted[quoted.lastindex or 1], quoted.end()
     else:
         following = _OPERATOR.search(text, start)
         end = following.start() if following else len(text)
@@ -118,11 +147,18 @@ def _term(text: str, place: int, sign: str, before: list[Term]) -> tuple[Term, i
     return Term(kind, int(digits) if digits else "", signed, place + 1), end
 
 
-def glued(term: Term) -> str:
-    """What to tell of a plain text with a minus right before a word, which does not take it away; "" for others."""
-    if term.kind != TEXT or term.quoted or not (found := _GLUED.search(str(term.value))):
+def hint(term: Term) -> str:
+    """What to tell of a plain text that may be meant as a minus, a plus or a weight; "" for others."""
+    if term.kind != TEXT or term.quoted:
         return ""
-    return f'"{found[0]}" is plain text; with a blank, "{found[1]} {found[2]}", it is taken away'
+    for pattern, it, how in _HINTS:
+        if found := re.search(pattern, str(term.value)):
+            said = {
+                name: textwrap.shorten(part, MAX_SHOWN, placeholder=" ...") for name, part in found.groupdict().items()
+            }
+            said["number"] = said.get("number", "").replace(",", ".")
+            return f'"{said["is"]}" is plain text; {how.format(**said | {"it": it.format(**said)})}'
+    return ""
 
 
 def _sign(text: str, place: int) -> tuple[str, int]:
@@ -136,16 +172,22 @@ def _blanks(text: str, place: int) -> int:
     return len(text) - len(text[place:].lstrip())
 
 
+def _in_quotes(words: str) -> str:
+    """In quotes that it has none of, where there are any."""
+    pair = next((pair for pair in ('""', "«»", "‹›") if not set(pair) & set(words)), '""')
+    return f"{pair[0]}{words}{pair[1]}"
+
+
 def _reads_otherwise(words: str) -> bool:
     """Whether this plain text would be read as something else without quotes."""
-    if _REFERENCE.fullmatch(words) or _OPERATOR.search(words):
+    if _REFERENCE.fullmatch(words) or _OPERATOR.search(words) or _QUOTED.match(words):
         return True
     weight = _WEIGHT.match(words)
     return bool(weight and not _YEAR.fullmatch(weight[1]))
 
 
 def written(terms: Iterable[Term]) -> str:
-    """The text that `parse` reads as these terms. A double quote within one is lost where the term has to be quoted."""
+    """The text that `parse` reads as these terms, but for one that has to be quoted and holds quotes of every kind."""
     text = ""
     for term in terms:
         minus, size = term.weight < 0, abs(term.weight)
