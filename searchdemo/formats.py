@@ -72,6 +72,8 @@ KINDS = (  # (place, first bytes there, kind) of files that are no pictures to u
     (0, b"(\xb5/\xfd", "archive or document"),
     (0, b"\x1f\x8b", "archive or document"),
 )
+LINK = "link to a place elsewhere"
+LINK_SUFFIXES = {".lnk", ".url", ".webloc", ".desktop", ".dropbox"}  # files of Windows, macOS, Linux that open another
 LFS_POINTER = b"version https://"  # its first 16 bytes
 HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
 
@@ -98,6 +100,10 @@ def suffixes() -> frozenset[str]:
     opened = readers()  # registers more suffixes
     known = {suffix for suffix, name in Image.registered_extensions().items() if name in opened}
     return frozenset(known | SUFFIXES_TOO)
+
+
+def is_named_like_a_picture(name: str) -> bool:
+    return PurePath(name).suffix.lower() in suffixes() | RAW_SUFFIXES
 
 
 def reader_version() -> str:
@@ -137,7 +143,7 @@ def kind_of(file: IO[bytes], name: str) -> str:
             return kind
     if b"<svg" in start:
         return "SVG drawing"
-    return suffix or "no suffix"
+    return LINK if suffix in LINK_SUFFIXES else suffix or "no suffix"
 
 
 def _is_heif(start: bytes) -> bool:

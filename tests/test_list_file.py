@@ -57,15 +57,19 @@ def test_a_list_as_powershell_writes_it(pictures):
 
 
 def test_what_is_not_there_is_counted_and_named(pictures):
-    gallery = listed(pictures / "l.txt", "a/1.png\nnowhere.png\na/1.png\nb\ntext.txt\n./a/1.png\nalso/gone.png\n")
+    (pictures / "a" / ".9.png.icloud").write_bytes(b"bplist00")
+    gallery = listed(
+        pictures / "l.txt", "a/1.png\nnowhere.png\na/1.png\nb\ntext.txt\n./a/1.png\nalso/gone.png\na/9.png\n"
+    )
     report = gallery.report
     gone = "there is no such file"
-    assert report.unreadable == {"nowhere.png": gone, "also/gone.png": gone, "b": "is no file that can be read"}
+    closed = {"b": "is no file that can be read", "a/9.png": "kept in the cloud, not on this machine"}
+    assert report.unreadable == {"nowhere.png": gone, "also/gone.png": gone} | closed
     assert report.left_out == {"line that names a picture again": 2} and report.taken == 1
     assert sum(map(len, report.skipped.values())) == 1  # text.txt is no picture
     said = " ".join(report.lines())
-    assert "3 files cannot be read" in said and "nowhere.png" in said and "2 line that names" in said
-    assert "nowhere.png" in gallery.missing
+    assert "4 files cannot be read" in said and "nowhere.png" in said and "2 line that names" in said
+    assert "also/gone.png" in gallery.missing
 
 
 def test_a_list_that_changes_and_the_folder_beside_it_keep_their_own_rows(pictures):

@@ -97,11 +97,15 @@ def test_names_that_lead_out_of_a_zip_are_named_and_not_taken(tmp_path, name):
 def test_what_a_zip_holds_besides_pictures_is_counted(tmp_path):
     inner = zipped(tmp_path, {"deep.png": RED}, "inner.zip").read_bytes()
     files = {"a.png": RED, "inner.zip": inner, "notes.txt": b"n", "broken.png": RED[:40], "__MACOSX/._a.png": b"x"}
-    report = open_uploaded("upload:x", [zipped(tmp_path, files | {".DS_Store": b"x"})]).report
+    report = open_uploaded("upload:x", [zipped(tmp_path, files | {".DS_Store": b"x", ".b.jpg.icloud": b"x"})]).report
     assert report.taken == 1
     assert report.skipped == {".txt": ("notes.txt",), "archive or document": ("inner.zip",)}
     assert list(report.unreadable) == ["broken.png"]
-    assert report.left_out == {"file in a folder __MACOSX": 1, "hidden file": 1}
+    assert report.left_out == {
+        "file in a folder __MACOSX": 1,
+        "hidden file": 1,
+        "file kept in the cloud, not on this machine": 1,
+    }
 
 
 def test_metadata_files_describe_the_pictures_of_their_own_zip(tmp_path):

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from searchdemo.files import printable
+from searchdemo.galleries.elsewhere import ELSEWHERE, stands_for
 from searchdemo.galleries.kept_folders import kept_by_program
 
 MAX_FILES = 20_000  # of which the content is looked at
@@ -89,6 +90,8 @@ def _content(archive: zipfile.ZipFile, info: zipfile.ZipInfo, most: int) -> byte
     folders = zip(parts[:-1], ["", *parts], strict=False)
     if kept := next(filter(None, (kept_by_program(name, parent) for name, parent in folders)), ""):
         return Unread(f"file in a {kept}", counted=True)
+    if stands_for(parts[-1]):
+        return Unread(f"file {ELSEWHERE}", counted=True)
     if parts[-1].startswith("."):
         return Unread("hidden file", counted=True)
     if info.flag_bits & ENCRYPTED:

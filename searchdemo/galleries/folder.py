@@ -10,7 +10,7 @@ new file once, and what it finds is remembered in the catalog, so that neither i
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,10 +58,11 @@ def opened(
     list_files: Callable[[Sequence[str]], Listing],
     describe: Callable[[Sequence[File]], Described],
     progress: Count | None,
-    closed: Mapping[str, str] | None = None,
 ) -> Gallery:
-    """list_files: excluded patterns -> files; describe: what is said of them beside their folders; closed: path -> why
-    it was named and cannot be opened. Raises NoPictures when none is a picture."""
+    """list_files: excluded patterns -> files; describe: what is said of them beside their folders.
+
+    Raises NoPictures when none is a picture.
+    """
     started = time.monotonic()
     catalog, root, place = Catalog(), source.root, source.place
     patterns = catalog.excluded(place)
@@ -69,7 +70,7 @@ def opened(
     folder, former = catalog.folder(place, listing.files)
     if patterns != catalog.excluded(place):  # of the folder that was moved here
         listing = list_files(catalog.excluded(place))
-    looked = Looked(root, listing, catalog.known(folder, listing.files), closed=dict(closed or {}))
+    looked = Looked(root, listing, catalog.known(folder, listing.files), closed=dict(listing.closed))
     catalog.remember(folder, looked.look(progress))
     looked.take_frames(lambda frames: catalog.known(folder, frames), progress)
     catalog.forget_others(folder, [*listing.files, *looked.listing.files])

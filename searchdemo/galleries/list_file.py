@@ -11,6 +11,7 @@ import codecs
 import hashlib
 import json
 import os
+import posixpath
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -21,6 +22,7 @@ from searchdemo.errors import NoPictures
 from searchdemo.files import folder_named
 from searchdemo.galleries.base import Gallery
 from searchdemo.galleries.described import Described
+from searchdemo.galleries.elsewhere import ELSEWHERE, is_elsewhere, placeholder
 from searchdemo.galleries.folder import Source, opened
 from searchdemo.galleries.walk import File, Listing
 from searchdemo.types import Count
@@ -40,8 +42,8 @@ def open_list(argument: str, progress: Count | None = None, **options: object) -
     files, closed = _files(path.parent, list(named.labels))
     source = Source("list", argument, path.parent, path.resolve(), reopen=lambda: open_list(argument))
     left_out = Counter({"line that names a picture again": named.again} if named.again else {})
-    listing = Listing(files, left_out=left_out)
-    return opened(source, lambda patterns: listing, lambda files: named.said(argument, files), progress, closed)
+    listing = Listing(files, left_out=left_out, closed=closed)
+    return opened(source, lambda patterns: listing, lambda files: named.said(argument, files), progress)
 
 
 @dataclass
@@ -89,10 +91,13 @@ def _files(root: Path, paths: list[str]) -> tuple[list[File], dict[str, str]]:
             found = (root / path).stat()
         except (OSError, ValueError) as error:  # ValueError: a zero byte
             gone = isinstance(error, FileNotFoundError)
-            closed[path] = NO_FILE if gone else getattr(error, "strerror", None) or NO_READING
+            here = gone and os.path.lexists(root / posixpath.dirname(path) / placeholder(posixpath.basename(path)))
+            closed[path] = ELSEWHERE if here else NO_FILE if gone else getattr(error, "strerror", None) or NO_READING
             continue
         if not (root / path).is_file():
             closed[path] = NO_READING
             continue
         files.append(File.of(path, found))
+        if is_elsewhere(found):
+            closed[path] = ELSEWHERE
     return files, closed

@@ -40,7 +40,9 @@ class Looked:
         """Looks at the first bytes of files that are not known. Returns what is to be remembered."""
         found, total = [], len(self.listing.files)
         for number, file in enumerate(self.listing.files, start=1):
-            if file.path not in self.known:
+            if file.path in self.known:  # what was read once is a picture, wherever it is kept since
+                self.closed.pop(file.path, None)
+            elif file.path not in self.closed:
                 try:
                     with open_regular(self.root / file.path, buffering=0) as opened:
                         kind = kind_of(opened, file.path)

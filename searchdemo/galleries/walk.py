@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from searchdemo.formats import is_named_like_a_picture
+from searchdemo.galleries.elsewhere import ELSEWHERE, is_elsewhere, stands_for
 from searchdemo.galleries.kept_folders import kept_by_program
 
 EXCLUDED = "excluded"
@@ -44,6 +46,7 @@ class Listing:
     files: list[File] = field(default_factory=list)  # sorted by path
     left_out: Counter[str] = field(default_factory=Counter)  # "folder @eaDir", "hidden file", "excluded" -> how many
     unread: dict[str, str] = field(default_factory=dict)  # folders and links that cannot be read -> the reason
+    closed: dict[str, str] = field(default_factory=dict)  # files that cannot be opened -> the reason
 
 
 def walk(root: Path, exclude: Sequence[str] = ()) -> Listing:
@@ -70,8 +73,7 @@ def walk(root: Path, exclude: Sequence[str] = ()) -> Listing:
             continue
         parent = posixpath.basename(inside) or root.resolve().name
         for entry in ordered:
-            path = f"{inside}/{entry.name}" if inside else entry.name
-            _look(entry, path, parent, listing, folders, links, exclude)
+            _look(entry, inside, parent, listing, folders, links, exclude)
     listing.files.sort(key=lambda file: file.path)
     return listing
 
@@ -82,32 +84,41 @@ def _signed(number: int) -> int:
 
 def _look(
     entry: os.DirEntry,
-    path: str,
+    inside: str,
     parent: str,
     listing: Listing,
     folders: deque[str],
     links: deque[str],
     exclude: Sequence[str],
 ) -> None:
+    elsewhere = stands_for(entry.name)
+    name = elsewhere or entry.name
+    path = posixpath.join(inside, name)
     try:
         found = entry.stat()
     except OSError as error:
         reason = error.strerror or type(error).__name__
         if entry.is_symlink():
             reason = "a link that leads back to itself" if error.errno == errno.ELOOP else "a link to nothing"
-        if not entry.name.startswith("."):
+        if not name.startswith("."):
             listing.unread[path] = reason
         return
     is_folder = stat.S_ISDIR(found.st_mode)
     if is_folder and (kept := kept_by_program(entry.name, parent)):
         listing.left_out[kept] += 1
-    elif entry.name.startswith("."):
+    elif name.startswith("."):
         listing.left_out["hidden file"] += 1
-    elif any(fnmatchcase(path, pattern) or fnmatchcase(entry.name, pattern) for pattern in exclude):
+    elif any(fnmatchcase(path, pattern) or fnmatchcase(name, pattern) for pattern in exclude):
         listing.left_out[f"{EXCLUDED} {'folder' if is_folder else 'file'}"] += 1
     elif is_folder:
         (links if entry.is_symlink() else folders).append(path)
+    elif elsewhere and is_named_like_a_picture(name):
+        listing.closed[path] = ELSEWHERE
+    elif elsewhere:
+        listing.left_out[f"file {ELSEWHERE}"] += 1
     elif stat.S_ISREG(found.st_mode):
         listing.files.append(File.of(path, found))
+        if is_elsewhere(found):
+            listing.closed[path] = ELSEWHERE
     else:
         listing.left_out["device or pipe"] += 1
