@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
+from searchdemo import __version__
 from searchdemo.errors import BadArtifact
 from searchdemo.files import unwritable
 
@@ -30,11 +31,25 @@ BESIDE = ("", "-wal", "-shm", "-journal")  # files of one SQLite database
 FULL = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN}
 FULL |= {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 
+UPDATE = "update searchdemo"
+
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 _told: set[tuple[Path, str]] = set()  # what was logged
 _whole: dict[Path, tuple[int, int, int]] = {}  # device, inode and size of databases that were checked
+
+
+class Newer(ValueError):
+    """A later version of searchdemo wrote it."""
+
+
+def check_format(found: object, *read: int) -> None:
+    """Raises Newer for a format beyond those that this version reads, ValueError for any other one."""
+    if found in read:
+        return
+    said = f"format {found}, and version {__version__} reads {' and '.join(map(str, read))}"
+    raise (Newer if isinstance(found, int) and found > max(read) else ValueError)(said)
 
 
 def read(path: Path, parse: Callable[[Path], T]) -> T | None:

@@ -207,6 +207,9 @@ def test_a_curve_belongs_to_its_vectors(calibrated, world):
     (path.with_name("bad.json")).write_text("{}")
     with pytest.raises(BadArtifact, match="no calibration that this version reads"):
         calibration.load(path.with_name("bad.json"))
+    path.with_name("bad.json").write_text(json.dumps(content | {"format": 3, "more": 1}))
+    with pytest.raises(BadArtifact, match=r"format 3, and version \S+ reads 1 and 2\); update searchdemo, or build"):
+        calibration.load(path.with_name("bad.json"))
     earlier = {name: value for name, value in content.items() if name != "steady"} | {"format": 1}
     path.with_name("bad.json").write_text(json.dumps(earlier))
     assert calibration.load(path.with_name("bad.json")) == replace(CURVE, format=1)

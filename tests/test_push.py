@@ -189,6 +189,13 @@ def test_what_a_repository_lacks_is_said(built, hub, theirs, monkeypatch):
     hub.commits["datasets/me/pictures"] = [("2" * 40, {"README.md": files_of(hub)["README.md"]})]
     with pytest.raises(BadArtifact, match=r"me/pictures of the hub holds nothing that `searchdemo push` wrote"):
         Library(theirs).gallery("hub:me/pictures")
+    said = json.loads(files_of(hub)["pack.json"].read_text())
+    later = files_of(hub)["pack.json"].with_name("later.json")
+    later.write_text(json.dumps({"format": 2, "what": "nobody knows yet", "files": said["files"]}))
+    hub.commits["datasets/me/later"] = [("3" * 40, files_of(hub) | {"pack.json": later})]
+    fix = r"\(format 2, and version \S+ reads 1\): update searchdemo, or name an earlier revision as hub:me/later@"
+    with pytest.raises(BadArtifact, match=rf"me/later of the hub was pushed by a later version of searchdemo {fix}"):
+        Library(theirs).gallery("hub:me/later")
     for status in (401, 403):
         hub.refuse = status
         with pytest.raises(NoPictures, match=rf"the answer was {status}; see that the name is right.*set HF_TOKEN"):

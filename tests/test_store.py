@@ -98,7 +98,7 @@ def search(world):
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"format": 2}, "format 2, wanted 1"),
+        ({"format": 2}, "format 2, and version .* update searchdemo"),
         ({"surprise": 1}, "surprise"),
         ({"metric": "l2"}, "metric 'l2', wanted 'ip'"),
         ({"transform": "full"}, "transform 'full', wanted 'own'"),

@@ -26,6 +26,7 @@ import numpy as np
 
 from searchdemo.errors import BadArtifact
 from searchdemo.files import write_json
+from searchdemo.scratch import DAMAGE, UPDATE, Newer, check_format
 
 FILE = "calibration.json"
 FORMAT = 2
@@ -213,11 +214,11 @@ def load(path: Path) -> Curve:
     """path: verified. Raises BadArtifact for a file that holds no curve of this version."""
     try:
         content = json.loads(path.read_text())
+        check_format(content["format"], *FORMATS)
         curve = Curve(**content | {"steady": tuple(content.get("steady", ()))})
-        if curve.format not in FORMATS:
-            raise ValueError(f"format {curve.format}, wanted {FORMAT}")
         if not np.isfinite([curve.slope, curve.intercept, *curve.steady]).all() or curve.nearest < 1:
             raise ValueError("its figures are no curve's")
-    except (OSError, ValueError, TypeError) as error:
-        raise BadArtifact(f"{path} is no calibration that this version reads ({error}); build it again.") from error
+    except DAMAGE as error:
+        fix = f"{UPDATE}, or build it again" if isinstance(error, Newer) else "build it again"
+        raise BadArtifact(f"{path} is no calibration that this version reads ({error}); {fix}.") from error
     return curve

@@ -243,7 +243,8 @@ class Store:
             except (FileNotFoundError, NotADirectoryError):
                 continue
             except scratch.DAMAGE as error:
-                said = f"is not a manifest that this version reads ({error}); build it again with"
+                newer = f"{scratch.UPDATE}, or " * isinstance(error, scratch.Newer)
+                said = f"is not a manifest that this version reads ({error}); {newer}build it again with"
                 raise BadArtifact(f"{path} {said} `{key.rebuild_command}`.") from error
         return None
 
@@ -356,8 +357,7 @@ class Store:
 def read_manifest(path: Path, key: Key | None = None) -> Manifest:
     """Raises ValueError, TypeError or AttributeError when it is not one, or not one of this key, where one is given."""
     content = json.loads(path.read_text(encoding="utf-8"))
-    if content.get("format") != FORMAT:
-        raise ValueError(f"format {content.get('format')}, wanted {FORMAT}")
+    scratch.check_format(content.get("format"), FORMAT)
     manifest = Manifest(**content)
     for each in fields(Manifest):
         if not isinstance(value := getattr(manifest, each.name), KINDS[str(each.type)]):

@@ -126,8 +126,9 @@ def _whole(root: Path) -> Path | None:
 def _said(path: Path) -> dict:
     """What a `pack.json` says. Raises what tells `scratch.read` that it is none."""
     said = json.loads(path.read_text())
-    if said["format"] != FORMAT or not re.fullmatch(r"[\w-]+", said["encoder"]):
-        raise ValueError(f"format {said['format']}, wanted {FORMAT}")
+    scratch.check_format(said["format"], FORMAT)
+    if not re.fullmatch(r"[\w-]+", said["encoder"]):
+        raise ValueError(f"{said['encoder']!r} is no encoder")
     for name, digest in said["files"].items():
         if not isinstance(digest, str):
             raise ValueError(f"no SHA-256 of {name}")
@@ -146,6 +147,11 @@ def _fetched(repo: str, revision: str, root: Path, progress: Count | None) -> Pa
     try:
         said = _said(folder / PACK)
         files, encoder = said["files"], said["encoder"]
+    except scratch.Newer as error:
+        raise BadArtifact(
+            f"{repo} of the hub was pushed by a later version of searchdemo ({error}): {scratch.UPDATE}, or name an "
+            f"earlier revision as hub:{repo}@REVISION."
+        ) from error
     except scratch.DAMAGE as error:
         raise BadArtifact(
             f"{repo} of the hub holds nothing that `searchdemo push` wrote ({error}): name another one."
