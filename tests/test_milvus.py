@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import subprocess
+import sys
 import threading
 import time
 
@@ -18,7 +20,7 @@ from searchdemo.collection.pushed import described
 from searchdemo.collection.query import Query
 from searchdemo.collection.store import Key, Store
 from searchdemo.collection.taken_in import take_in
-from searchdemo.errors import BadArtifact, BadQuery, NotHere
+from searchdemo.errors import BadArtifact, BadQuery, NotHere, SearchDemoError
 from searchdemo.galleries.base import Gallery
 from searchdemo.indexes.table import INDEXES
 from searchdemo.measure.cards import RunCard
@@ -114,6 +116,58 @@ def test_a_collection_that_nobody_holds_goes_away(clustered, on_lite):
     del index
     gc.collect()
     assert not client().has_collection(name)
+
+
+LOADING = """
+import numpy as np
+from searchdemo.indexes.table import INDEXES
+index = INDEXES["milvus-flat"].build(np.eye(16, dtype=np.float32))
+print(index.index, flush=True)
+input()
+"""
+
+
+def test_what_a_killed_process_left_on_a_server_is_dropped_and_nothing_that_one_holds(server, tmp_path, monkeypatch):
+    from searchdemo.indexes import milvus_client
+
+    monkeypatch.setenv("SEARCHDEMO_MILVUS", server.uri)
+    monkeypatch.setenv("SEARCHDEMO_HOME", str(tmp_path))
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    holders = [subprocess.Popen([sys.executable, "-c", LOADING], **pipes) for _ in range(2)]
+    try:
+        dead, alive = (holder.stdout.readline().strip() for holder in holders)
+        holders[0].kill()
+        holders[0].wait()
+        milvus_client.disconnected()
+        assert not milvus_client.client().has_collection(dead)
+        assert milvus_client.client().has_collection(alive)
+        assert [path.name.partition(".")[2] for path in (tmp_path / "milvus").iterdir()] == [alive]
+        holders[1].communicate("\n", timeout=60)  # it ends by itself, and drops what it has
+        assert not milvus_client.client().has_collection(alive) and not [*(tmp_path / "milvus").iterdir()]
+    finally:
+        for holder in holders:
+            holder.kill()
+            holder.wait()
+
+
+def test_what_is_being_loaded_is_not_taken_for_left_behind(captioned, world, on_lite, monkeypatch):
+    from searchdemo.indexes.milvus_index import MilvusIndex
+
+    collection, whole, tried = world.built().open("colours", "mean-colour"), MilvusIndex._build, []
+    vectors, told = collection.vectors.all(), described(collection)
+
+    def build(index) -> None:
+        with pytest.raises(SearchDemoError, match="is being loaded by another process: wait"):
+            INDEXES["milvus-flat"].build(vectors, described=lambda: told)
+        tried.append(index.index)
+        whole(index)
+
+    monkeypatch.setattr(MilvusIndex, "_build", build)
+    index = INDEXES["milvus-flat"].build(vectors, described=lambda: told)
+    assert tried == [index.index] and index.search(vectors[5:6], 1).positions[0, 0] == 5
+    again = INDEXES["milvus-flat"].build(vectors, described=lambda: told)  # it is there, and nobody loads it
+    assert again.index == index.index and len(tried) == 1
+    index.drop()
 
 
 # Filters

@@ -18,17 +18,18 @@ import grpc
 from pymilvus import MilvusClient
 
 from searchdemo.errors import BadQuery, NotHere, SearchDemoError
+from searchdemo.indexes.milvus_passing import PASSING, left_behind
 
 PLACE, TOKEN = "SEARCHDEMO_MILVUS", "SEARCHDEMO_MILVUS_TOKEN"
 ANSWER_S, LOAD_S = 20.0, 1800.0  # that a search, and a load or the making of an index, may take
-PASSING = "searchdemo_passing_"  # begins the names of collections that nobody can find again
 NO_COLLECTION = 100  # the code of pymilvus's error
 SERVES = "see that it runs"
-IS_FREE = "end the other process that has it open, or name a place that is free or that Milvus Lite made"
+IS_FREE = "name a place that is free or that Milvus Lite made"
 FIXES = (  # what it says when it refuses, and what helps then
     ("auth check|authorization", f'set {TOKEN} to the user and password that it knows, as "user:password"'),
     ("permission deny", f"have that granted to its user, or set {TOKEN} to another one"),
     ("database.*not found", f"end {PLACE} with a database that is there, as in http://localhost:19530/NAME"),
+    ("holds the lock", f"end that process, or set {PLACE} to another file or to a server, which answers many of them"),
     ("no space left", "make room where it keeps its data"),
 )
 
@@ -86,9 +87,10 @@ def client() -> MilvusClient:
                     Path(where).parent.mkdir(parents=True, exist_ok=True)
                 made = MilvusClient(where, token=token, timeout=ANSWER_S)
                 names = made.list_collections()  # which asks a server whether it has the database
-                if "://" not in where:  # no other process has the file open
-                    for name in filter(lambda name: name.startswith(PASSING), names):
-                        made.drop_collection(name)
+                alone = "://" not in where  # no other process has the file open
+                passing = (name for name in names if name.startswith(PASSING))
+                for name in passing if alone else left_behind(where, names):
+                    made.drop_collection(name)
                 _clients[where, token] = made
         return _clients[where, token]
 

@@ -22,7 +22,8 @@ from pymilvus import MilvusClient
 from searchdemo.errors import BadArtifact, BadQuery
 from searchdemo.indexes.base import Index, IndexSpec, uncounted
 from searchdemo.indexes.described import Described
-from searchdemo.indexes.milvus_client import ANSWER_S, LOAD_S, PASSING, NoCollection, asked, place, shown
+from searchdemo.indexes.milvus_client import ANSWER_S, LOAD_S, NoCollection, asked, place, shown
+from searchdemo.indexes.milvus_passing import PASSING, claimed
 from searchdemo.indexes.milvus_rows import bare_row, row, schema
 from searchdemo.indexes.table import nlist
 from searchdemo.types import MISSING, Count
@@ -65,23 +66,25 @@ class MilvusIndex(Index):
         if described:
             name = re.sub("[^0-9A-Za-z]+", "_", f"searchdemo_{described.name}_{spec.name}")
         index = cls(spec, name, np.arange(len(vectors)), vectors.shape[1], described.state if described else "")
-        if described:
-            index.columns, index._command = frozenset(described.columns), described.command
-            if index._there(described, vectors):
-                return index
-        try:
-            index._create()
-            index._upsert(np.arange(len(vectors)), vectors, described, progress)
-            index._build()
+        with contextlib.ExitStack() as claim:
+            claim.enter_context(claimed(place(), name))
             if described:
-                index._set({DIGEST: described.digest, STATE: described.state, KEYS: PLAIN})
-        except BaseException:
-            with contextlib.suppress(Exception):
-                index.drop()
-            raise
-        if described is None:  # nobody can find it again
-            index._passing = weakref.finalize(index, _dropped, name)
-            index._passing.atexit = "://" in place()  # Milvus Lite has ended by then
+                index.columns, index._command = frozenset(described.columns), described.command
+                if index._there(described, vectors):
+                    return index
+            try:
+                index._create()
+                index._upsert(np.arange(len(vectors)), vectors, described, progress)
+                index._build()
+                if described:
+                    index._set({DIGEST: described.digest, STATE: described.state, KEYS: PLAIN})
+            except BaseException:
+                with contextlib.suppress(Exception):
+                    index.drop()
+                raise
+            if described is None:  # nobody can find it again
+                index._passing = weakref.finalize(index, _dropped, name, claim.pop_all())
+                index._passing.atexit = "://" in place()  # Milvus Lite has ended by then
         return index
 
     @classmethod
@@ -267,9 +270,9 @@ class MilvusIndex(Index):
 
     def drop(self) -> None:
         """The collection goes away in Milvus."""
-        if self._passing:
-            self._passing.detach()
         asked(lambda milvus: milvus.drop_collection(self.index, timeout=ANSWER_S))
+        if self._passing and (passing := self._passing.detach()):
+            passing[2][1].close()
 
     @property
     def _bare(self) -> bool:
@@ -344,6 +347,7 @@ def listed(word: str, keys: Sequence[int] | np.ndarray) -> str:
     return f"key {word} [{', '.join(map(str, np.asarray(keys).tolist()))}]"
 
 
-def _dropped(name: str) -> None:
+def _dropped(name: str, claim: contextlib.ExitStack) -> None:
     with contextlib.suppress(Exception):
         asked(lambda milvus: milvus.drop_collection(name, timeout=ANSWER_S))
+        claim.close()
