@@ -97,7 +97,7 @@ def build_demo(library: Library, gallery: str | None = None) -> Demo:
         with link_box:
             link.add(page, tabs, [tab.TITLE for tab in TABS], notice)
         api.add(page)
-        for script in ("menus.js", "typed.js"):
+        for script in ("stream.js", "menus.js", "typed.js"):
             demo.load(None, None, None, js=render(script))
     for event in demo.fns.values():
         if event.show_progress == "hidden":  # else gradio copies all that its outputs hold at every later event

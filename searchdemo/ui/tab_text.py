@@ -45,7 +45,7 @@ def add(page: Page) -> None:
     clicked = examples.click(example, [examples, page.gallery], query.words, **QUIET)
     for event in (run.click, query.words.submit, query.template.submit, clicked.success):
         query.changed(event, query.edited, [query.words, *query.edited_in])
-    switched = switch.click(lambda: FALLBACK, None, page.encoder, **QUIET)
+    switched = switch.click(None, None, page.encoder, js=f"() => '{FALLBACK}'")
     switched.success(None, js=query.refresh)
     page.encoder.change(fit_encoder, page.encoder, [query.template, offer, refusal], **LAST)
     page.on_gallery(example_texts, examples)

@@ -11,7 +11,7 @@ from searchdemo.collection.collection import Collection
 from searchdemo.collection.query import Query
 from searchdemo.ui.examples import numbers
 from searchdemo.ui.page import INDEX
-from tests.browser.tools import LateAnswers, choose, open_tab, results, search_words, set_slider
+from tests.browser.tools import LateAnswers, choose, copied_link, open_tab, results, search_words, set_slider
 
 
 @pytest.fixture
@@ -129,6 +129,33 @@ def test_words_that_are_typed_while_their_tab_opens_stay_and_a_link_brings_the_v
     assert again.get_by_label("Words").input_value() == "blue & white"
     expect(again.locator("#k input[type=range]")).to_have_value("5")
     expect(again.get_by_role("tab", selected=True)).to_have_text("Text search")
+
+
+LATE_END = """() => {
+  const plain = window.fetch;
+  const late = {async transform(text, on) {
+    for (const one of text.split(/(?<=\\n\\n)/)) {
+      if (one.includes('"close_stream"')) await new Promise((go) => setTimeout(go, 2000));
+      on.enqueue(one);
+    }
+  }};
+  window.fetch = async (...asked) => {
+    const answer = await plain(...asked);
+    if (!String(asked[0].url ?? asked[0]).includes('/queue/data')) return answer;
+    const told = answer.body.pipeThrough(new TextDecoderStream()).pipeThrough(new TransformStream(late));
+    return new Response(told.pipeThrough(new TextEncoderStream()), answer);
+  };
+}"""
+
+
+def test_what_is_asked_for_as_the_stream_of_answers_ends_is_answered(browser_page):
+    """gradio ends it with the last event; the end comes late here, and a second event finds the stream still open."""
+    page = browser_page
+    results(page, "image")
+    page.evaluate(LATE_END)
+    for k in (5, 6, 7):
+        set_slider(page, "k", k)
+        assert f"k={k}" in copied_link(page)
 
 
 def test_an_example_text_is_what_it_says_also_after_another_gallery_was_chosen(as_opened, library):

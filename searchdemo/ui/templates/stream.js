@@ -1,0 +1,38 @@
+() => {
+  // gradio ends the stream of its answers with the last event that is pending. What is asked for while that end is on its
+  // way takes the ending stream to be its own, and is never answered. So the page is told that an event was taken only
+  // once the stream has told of this event, or is over: then gradio opens another.
+  const plain = window.fetch;
+  let stream = null; // the open one: what it has told of, and who waits for more
+  const tell = (one) => one.waiting.splice(0).forEach((go) => go());
+
+  async function opened(asked) {
+    const {signal} = asked[0], one = stream = {ids: new Set(), waiting: []};
+    signal.addEventListener('abort', () => { // gradio does so when it has read the end
+      if (stream === one) stream = null;
+      tell(one);
+    });
+    const answer = await plain(...asked), decoder = new TextDecoder();
+    let rest = '';
+    const read = new TransformStream({transform(bytes, on) {
+      on.enqueue(bytes);
+      rest += decoder.decode(bytes, {stream: true});
+      for (const [, id] of rest.matchAll(/"event_id":"(\w+)"/g)) one.ids.add(id);
+      rest = rest.slice(-80); // an id may come in two parts
+      tell(one);
+    }});
+    return new Response(answer.body.pipeThrough(read), answer);
+  }
+  async function joined(asked) {
+    const answer = await plain(...asked);
+    if (!answer.ok) return answer;
+    const {event_id: id} = await answer.clone().json();
+    while (stream && !stream.ids.has(id)) await new Promise((go) => stream.waiting.push(go));
+    return answer;
+  }
+  window.fetch = (...asked) => {
+    const {pathname} = new URL(asked[0].url ?? asked[0], location.href);
+    if (pathname.endsWith('/queue/data')) return opened(asked);
+    return pathname.endsWith('/queue/join') ? joined(asked) : plain(...asked);
+  };
+}
