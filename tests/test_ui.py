@@ -6,6 +6,7 @@ import io
 import re
 import threading
 import time
+import typing
 from urllib.parse import unquote
 
 import gradio as gr
@@ -45,6 +46,21 @@ def test_events_without_progress_leave_nothing_that_later_events_copy():
     events = build_demo(page_server.library(), "scenes").get_config_file()["dependencies"]
     quiet = [each["show_progress_on"] for each in events if each["show_progress"] == "hidden"]
     assert len(quiet) > 50 and not any(each != [] for each in quiet)
+
+
+def test_what_is_asked_during_an_answer_is_dropped_only_where_it_is_one_long_job():
+    """gradio's default drops it, and `always_last` repeats it with the data of the event before."""
+    events = [each for each in build_demo(page_server.library(), "scenes").fns.values() if each.fn and each.inputs]
+    dropped = {each.name for each in events if each.trigger_mode == "once" and each.api_visibility == "private"}
+    jobs = {"build", "draw", "_open", "_bring", "compare", "measure", "measured", "run", "fetch", "begin"}
+    assert dropped == jobs | {"add_own", "forget_all", "look"}  # a file, all sheets, the time: the second asks the same
+    with_data = [each for each in build_demo(page_server.library(), "scenes").fns.values() if of_its_own(each)]
+    assert {each.trigger_mode for each in with_data} == {"multiple"}
+
+
+def of_its_own(event) -> bool:
+    """Whether its handler takes what the browser tells of the event."""
+    return bool(event.fn) and gr.EventData in typing.get_type_hints(event.fn).values()
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF"])

@@ -20,8 +20,7 @@ from searchdemo.ui.components.templates import render
 from searchdemo.ui.examples import chosen, example
 from searchdemo.ui.mine.galleries import UPLOAD
 from searchdemo.ui.origin import HELD_OUT, PICTURE, ROW, Origin, names_picture
-from searchdemo.ui.page import Page, filter_text
-from searchdemo.ui.query import QUIET
+from searchdemo.ui.page import LAST, Page, filter_text
 from searchdemo.ui.serving.arguments import shown as shown_value
 
 VIEW = re.compile(
@@ -110,8 +109,8 @@ def add(page: Page, tabs: gr.Tabs, titles: Sequence[str], notice: gr.HTML) -> No
 
     inputs = [*carried.values(), query.text, query.template, query.origin, query.box, page.map_view, open_tab]
     # The first script adds what only the browser knows: where the map is, and the open tab.
-    written = button.click(write, inputs, box, js=render("open_tab.js"), **QUIET)
-    shown = written.success(lambda: gr.update(visible=True), None, box, **QUIET)
+    written = button.click(write, inputs, box, js=render("open_tab.js"), **LAST)
+    shown = written.success(lambda: gr.update(visible=True), None, box, **LAST)
     shown.success(None, box, box, js=render("copy_link.js"))
     outputs = [*carried.values(), query.template, *query.shown, page.map_view, tabs, notice]
     page.demo.load(read, None, outputs, show_progress="hidden", queue=False).success(None, js=query.refresh)

@@ -39,8 +39,10 @@ INDEX = "ivf"  # at the start
 K = 12  # results at the start: two full rows
 MOST_K = 200  # of the slider; the command line and the API take more
 
-# gradio would drop a change that comes while the answer to the one before is on its way, such as that of a link.
+# gradio would drop a change or a click that comes while the answer to the one before is on its way. LAST asks again,
+# with what its inputs are then. An event with data of its own would be repeated with those of the first: EACH is asked.
 LAST: dict[str, Any] = {"trigger_mode": "always_last", "show_progress": "hidden"}
+EACH: dict[str, Any] = {"trigger_mode": "multiple", "show_progress": "hidden"}
 
 log = logging.getLogger(__name__)
 
@@ -172,7 +174,7 @@ class Page:
         def fit(ticked: list[str], index: str) -> list[dict]:
             return search_params.updates([index, *ticked])
 
-        ticked.input(fit, [ticked, self.index], [*self.params.values()], show_progress="hidden", queue=False)
+        ticked.input(fit, [ticked, self.index], [*self.params.values()], **LAST, queue=False)
 
     def set_params(self, values: dict[str, int]) -> list:
         """Updates of all sliders of search parameters: these values, and the others as they are.
@@ -196,7 +198,7 @@ class Page:
             return self.set_params({name: whole(name, event_value(event, "value"))})
 
         sliders = [*self.params.values()]
-        line.apply(apply, None, sliders, show_progress="hidden", queue=False).success(None, js=refresh)
+        line.apply(apply, None, sliders, **EACH, queue=False).success(None, js=refresh)
 
     def ready(
         self,

@@ -15,7 +15,7 @@ from searchdemo.errors import BadQuery, SearchDemoError
 from searchdemo.galleries.base import Gallery
 from searchdemo.ui.components.messages import hint, sentence_errors
 from searchdemo.ui.components.templates import element, render
-from searchdemo.ui.page import LAST, Page
+from searchdemo.ui.page import EACH, LAST, Page
 from searchdemo.ui.rates import Rates
 from searchdemo.ui.serving.arguments import event_value
 from searchdemo.ui.serving.limits import FETCH
@@ -107,7 +107,7 @@ def add(page: Page) -> None:
     quiet = {"show_progress": "hidden", "queue": False}
     gr.on([page.demo.load, page.gallery.change, page.encoder.change], look, chosen, shown, **LAST, queue=False)
     gr.Timer(POLL_SECONDS).tick(look, chosen, shown, **quiet)
-    running.cancel(cancel, chosen, shown, **quiet)
+    running.cancel(cancel, chosen, shown, **EACH, queue=False)
     part.click(start(PART), chosen, shown, **quiet)
     whole.click(start(None), chosen, shown, **quiet)
     get_pictures.click(sentence_errors(fetch), chosen, shown, concurrency_id=FETCH, show_progress_on=missing)

@@ -8,7 +8,6 @@ from searchdemo.encoders.table import ENCODERS, find
 from searchdemo.ui.components.templates import render
 from searchdemo.ui.origin import FALLBACK
 from searchdemo.ui.page import LAST, Page
-from searchdemo.ui.query import QUIET
 from searchdemo.ui.results import Results
 
 TITLE = "Text search"
@@ -42,7 +41,7 @@ def add(page: Page) -> None:
         reads = find(encoder).text
         return find(encoder).prompt, gr.update(visible=reads), gr.update(visible=not reads)
 
-    clicked = examples.click(example, [examples, page.gallery], query.words, **QUIET)
+    clicked = examples.click(example, [examples, page.gallery], query.words, **LAST)
     for event in (run.click, query.words.submit, query.template.submit, clicked.success):
         query.changed(event, query.edited, [query.words, *query.edited_in])
     switched = switch.click(None, None, page.encoder, js=f"() => '{FALLBACK}'")

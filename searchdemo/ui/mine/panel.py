@@ -19,7 +19,7 @@ from searchdemo.ui.components.templates import render
 from searchdemo.ui.examples import chosen, example
 from searchdemo.ui.mine.files import OwnFiles
 from searchdemo.ui.mine.place import at_this_machine
-from searchdemo.ui.page import Page
+from searchdemo.ui.page import LAST, Page
 from searchdemo.ui.query import QUIET
 from searchdemo.ui.serving.limits import MINE
 from searchdemo.ui.waiting import waiting
@@ -60,7 +60,7 @@ class MinePanel:
         brought = self.files.upload(self._bring, [self.files, page.encoder], self.outputs, **options)
         brought.success(None, js=refresh)
         self.line.stop(self._cancel, queue=False, **QUIET)
-        self.step.input(self._step, self.step, [self.path, self.step], queue=False, **QUIET)
+        self.step.input(self._step, self.step, [self.path, self.step], queue=False, **LAST)
         page.demo.load(self._fit, None, [self.at_home, self.step, page.gallery], queue=False, **QUIET)
         page.demo.unload(self._left)
 

@@ -19,7 +19,7 @@ from searchdemo.ui.components.messages import hint, in_place
 from searchdemo.ui.components.query_picture import QueryPicture, readable
 from searchdemo.ui.components.templates import render
 from searchdemo.ui.components.thumbnails import Tile, query_tile, row_tile, shown_url
-from searchdemo.ui.page import Choice, Page, whole
+from searchdemo.ui.page import LAST, Choice, Page, whole
 
 MAX_PICTURES = 5
 UPLOAD_PX = 512  # the longer side of an uploaded picture; the session keeps it
@@ -90,16 +90,16 @@ def add(page: Page) -> None:
     def here(sidebar: Sequence[str]) -> Choice:
         return page.choice(*sidebar, "brute", 1)  # refuses names that are not offered
 
-    sidebar, shown, quiet = [page.gallery, page.encoder], [picked, grid], {"show_progress": "hidden"}
+    sidebar, shown = [page.gallery, page.encoder], [picked, grid]
     events = [page.demo.load, page.gallery.change, page.encoder.change]
-    gr.on(events, again, [picked, *sidebar], shown, trigger_mode="always_last", **quiet)
+    gr.on(events, again, [picked, *sidebar], shown, **LAST)
     answers = [*shown, said]
     asked = [picked, kind, number, *sidebar]
-    gr.on([take.click, number.submit], in_place(add_number, len(shown)), asked, answers, **quiet)
+    gr.on([take.click, number.submit], in_place(add_number, len(shown)), asked, answers, **LAST)
     brought, read = [upload, *shown], [picked, upload, *sidebar]
     upload.input(in_place(add_own, len(brought)), read, [*brought, said], show_progress_on=grid)
-    surprise.click(in_place(surprise_me, len(shown)), sidebar, answers, **quiet)
-    clear.click(lambda: ((), grid_html([], pairwise(np.empty((0, 1)))), ""), None, answers, **quiet)
+    surprise.click(in_place(surprise_me, len(shown)), sidebar, answers, **LAST)
+    clear.click(lambda: ((), grid_html([], pairwise(np.empty((0, 1)))), ""), None, answers, **LAST)
 
 
 def with_one_more(picked: tuple[Picked, ...], one: Picked) -> tuple[Picked, ...]:

@@ -17,7 +17,7 @@ from searchdemo.errors import BadQuery, SearchDemoError
 from searchdemo.ui.components.messages import hint, sentence_errors
 from searchdemo.ui.components.scatter import SCRIPT
 from searchdemo.ui.components.templates import render
-from searchdemo.ui.page import Page
+from searchdemo.ui.page import EACH, LAST, Page
 from searchdemo.ui.serving.arguments import event_value
 from searchdemo.ui.serving.limits import WATCH
 from searchdemo.ui.serving.permits import check_end, check_measurement, who
@@ -205,14 +205,14 @@ def add(page: Page) -> None:
     following |= {"trigger_mode": "always_last", **quiet}
     gr.on([component.change for component in (cards, others, against, recall, ms, mb)], **drawing)
     gr.on([page.demo.load, page.gallery.change, page.encoder.change], **following).success(**drawing)
-    cards.input(lambda key: key, cards, linked_card, **quiet)
+    cards.input(None, cards, linked_card, js="(key) => key")
     picking = {"fn": sentence_errors(pick), "inputs": [pointed, *asked], "outputs": [*told, dot]}
     plot.select(**picking, js=POINTED, trigger_mode="always_last", **quiet)
-    code_for.input(sentence_errors(tell), [dot, *asked], told, **quiet)
+    code_for.input(sentence_errors(tell), [dot, *asked], told, **LAST)
     sidebar = [page.index, *page.params.values()]
-    tried = attempt.click(sentence_errors(try_it), [dot, *asked], sidebar, **quiet)
+    tried = attempt.click(sentence_errors(try_it), [dot, *asked], sidebar, **LAST)
     tried.success(None, None, None, js=render("first_tab.js"))
-    encoders.select(sentence_errors(use), None, page.encoder, **quiet)
+    encoders.select(sentence_errors(use), None, page.encoder, **EACH)
     measured = go.click(measure, [plan, *subject], [status, cancel], concurrency_id=WATCH, **quiet)
     measured.success(**following).success(**drawing)  # measured again, a card has the same key, which is no change
     page.demo.load(watch, None, [status, cancel], concurrency_id=WATCH, **quiet)
