@@ -7,21 +7,24 @@
   const tell = (one) => one.waiting.splice(0).forEach((go) => go());
 
   async function opened(asked) {
-    const {signal} = asked[0], one = stream = {ids: new Set(), waiting: []};
-    signal.addEventListener('abort', () => { // gradio does so when it has read the end
+    const signal = asked[1]?.signal ?? asked[0].signal, one = stream = {ids: new Set(), waiting: []};
+    const over = () => {
       if (stream === one) stream = null;
       tell(one);
-    });
-    const answer = await plain(...asked), decoder = new TextDecoder();
+    };
+    signal?.addEventListener('abort', over); // gradio does so when it has read the end
+    const answer = await plain(...asked).catch((error) => { over(); throw error; }), decoder = new TextDecoder();
     let rest = '';
-    const read = new TransformStream({transform(bytes, on) {
+    const {readable, writable} = new TransformStream({transform(bytes, on) {
       on.enqueue(bytes);
       rest += decoder.decode(bytes, {stream: true});
       for (const [, id] of rest.matchAll(/"event_id":"(\w+)"/g)) one.ids.add(id);
       rest = rest.slice(-80); // an id may come in two parts
       tell(one);
     }});
-    return new Response(answer.body.pipeThrough(read), answer);
+    // A stream that breaks off is not aborted: after a while nobody waits for it any more.
+    answer.body.pipeTo(writable).catch(() => {}).finally(() => setTimeout(over, 10_000));
+    return new Response(readable, answer);
   }
   async function joined(asked) {
     const answer = await plain(...asked);
