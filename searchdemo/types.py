@@ -110,7 +110,7 @@ class Comparison:
 
     missed: Missed
     hits: tuple[Hit, ...]  # of the exact answer, those that were not returned
-    exact_ms: float
+    exact_ms: float  # of the fastest such search so far
 
     def to_json(self) -> dict:
         remedy = asdict(self.missed.remedy) if self.missed.remedy else None

@@ -9,6 +9,7 @@ from searchdemo.collection import exact
 from searchdemo.collection.collection import Collection
 from searchdemo.collection.exact import LEAST, certain, exact_once
 from searchdemo.collection.query import Query
+from tests.clock import Clock
 from tests.conftest import ColourPictures, MeanColour, colour_gallery, unit
 
 
@@ -66,7 +67,8 @@ def test_of_few_pictures_all_are_returned(collection):
 
 def test_a_query_is_searched_exactly_once_however_it_is_dragged(collection, monkeypatch):
     asked, search = [], exact.certain
-    exact_once(collection, collection.queries[2:3], 12)  # the first of all is searched twice, and told warm
+    for k, only in ((12, None), (LEAST + 1, None), (12, np.arange(1200) < 600)):
+        exact_once(collection, collection.queries[2:3], k, only)  # the first of a kind is searched more often
     monkeypatch.setattr(exact, "certain", lambda *given: asked.append(given[2]) or search(*given))
 
     def dragged(number: int, k: int, nprobe: int, where: str = "") -> float:
@@ -82,3 +84,27 @@ def test_a_query_is_searched_exactly_once_however_it_is_dragged(collection, monk
     dragged(1, 12, 1)
     dragged(1, 12, 1, "row < 600")  # among other pictures it is another question
     assert asked == [LEAST, 2 * LEAST, LEAST, LEAST]
+
+
+def test_the_time_that_is_told_is_that_of_the_fastest_search_of_its_kind(collection, monkeypatch):
+    clock, took = Clock(), []
+    monkeypatch.setattr(exact, "time", clock)
+    search = exact.certain
+
+    def lasting(*given):
+        clock.sleep(took.pop(0) / 1000)
+        return search(*given)
+
+    def told(number: int, k: int = 12) -> float:
+        return round(exact_once(collection, collection.queries[number : number + 1], k).ms, 6)
+
+    monkeypatch.setattr(exact, "certain", lasting)
+    took[:] = [3, 90, 25, 30]  # the first of all reads the file
+    assert told(0) == 25 and not took
+    took[:] = [40]
+    assert told(1) == 25 and not took
+    took[:] = [8]
+    assert told(2) == 8 and not took
+    assert told(0) == told(1) == 8  # what was kept from the busy time is told no more
+    took[:] = [20, 50, 60]
+    assert told(0, LEAST + 1) == 20 and told(1) == 8  # to look for more is another kind

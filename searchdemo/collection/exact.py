@@ -29,9 +29,12 @@ ERROR = 2.0**-9
 BYTES_ASKED, HALVES_ASKED = 3, 2
 
 
+TRIES = 3  # searches of a kind before its time is told for the first time
+
+
 class Exact(NamedTuple):
     positions: np.ndarray  # best first
-    ms: float  # of the search, when it was made
+    ms: float  # of the fastest search of its kind so far
     asked: int  # so many were searched for; there are fewer where the answer may hold fewer
 
 
@@ -39,30 +42,37 @@ def exact_once(collection: Collection, vector: np.ndarray, k: int, only: np.ndar
     """The k nearest to a query (1, dim), kept while k and search parameters are dragged, and tabs are opened.
 
     only: (n,) bool, the positions that may be found; None: all. Where there are not k, fewer are returned.
+
+    Whatever the query, the same vectors are looked at: searches for as many among the same pictures are of one kind,
+    and the fastest of them tells what it takes. One of a busy moment, such as the start of the page, does not.
     """
     among = b"" if only is None else np.packbits(only).tobytes()
-    key, kept = (collection.snapshot.identity, vector.tobytes(), among), collection.shelf.exact
-    found = kept.get(key, lambda: _timed(collection, vector, k, only))
-    if found.asked < k:
-        kept.put(key, found := _timed(collection, vector, k, only))
-    return found._replace(positions=found.positions[:k])
+    kept, identity = collection.shelf.exact, collection.snapshot.identity
+    key = (identity, vector.tobytes(), among)
 
-
-def _timed(collection: Collection, vector: np.ndarray, k: int, only: np.ndarray | None) -> Exact:
-    asked = LEAST
-    while asked < k:
-        asked *= 2
-
-    def search() -> Exact:
+    def search(asked: int) -> Exact:
         started = time.perf_counter()
         found = certain(collection, vector, asked, only)
         if found is None:
             found = collection.exact(vector, asked, only)
         return Exact(found, (time.perf_counter() - started) * 1000, asked)
 
-    # The first search over these vectors reads the file into memory, which is no part of a search: it is not told.
-    collection.shelf.exact.get((collection.snapshot.identity, "read"), search)
-    return search()
+    def first(asked: int) -> Exact:
+        # The first search over these vectors reads the file into memory, which is no part of a search: it is not told.
+        kept.get((identity, "read"), lambda: search(asked))
+        return search(asked)
+
+    asked = LEAST
+    while asked < k:
+        asked *= 2
+    found = kept.get(key, lambda: first(asked))
+    if found.asked < k:
+        kept.put(key, found := first(asked))
+    kind = (identity, "fastest", found.asked, among)
+    fastest = kept.get(kind, lambda: min((search(found.asked) for _ in range(1, TRIES)), key=lambda each: each.ms))
+    if found.ms < fastest.ms:
+        kept.put(kind, fastest := found)
+    return Exact(found.positions[:k], fastest.ms, found.asked)
 
 
 def certain(collection: Collection, vector: np.ndarray, k: int, only: np.ndarray | None) -> np.ndarray | None:
