@@ -1,4 +1,6 @@
 element.addEventListener('click', (event) => {
   const button = event.target.closest('button[data-encoder]');
-  if (button) trigger('select', {encoder: button.dataset.encoder});
+  if (!button) return;
+  element.closest('.block').dataset.encoder = button.dataset.encoder;
+  trigger('select');
 });
