@@ -108,4 +108,10 @@ def about(text: str | None) -> dict[str, Any]:
     description, heading, example = (text or "").partition("Example:")
     epilog = (heading + example).rstrip().replace("python -m searchdemo", program())
     formatter = argparse.RawDescriptionHelpFormatter
-    return {"description": description.strip(), "epilog": epilog, "formatter_class": formatter}
+    # An option is not guessed from its beginning: `--k` was taken for `--k-factor`.
+    return {
+        "description": description.strip(),
+        "epilog": epilog,
+        "formatter_class": formatter,
+        "allow_abbrev": False,
+    }

@@ -105,7 +105,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="for hold: only load (5 minutes), memory (6), arguments (1), mutations (3), flips (1) or "
         "kills (2); all of them take 18 minutes, and 2 with --quick",
     )
-    parser.add_argument("-k", type=whole_number, default=10, metavar="N", help="for latency: results (default 10)")
+    parser.add_argument(
+        "-k", "--k", type=whole_number, default=10, metavar="N", help="for latency: results (default 10)"
+    )
     add_search_params(parser)
     add_choice(parser)
 

@@ -25,7 +25,9 @@ from searchdemo.galleries.base import Gallery
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     shown = ",".join(map(str, KS))
-    parser.add_argument("-k", type=whole_numbers, default=KS, metavar="K,K...", help=f"neighbours (default {shown})")
+    parser.add_argument(
+        "-k", "--k", type=whole_numbers, default=KS, metavar="K,K...", help=f"neighbours (default {shown})"
+    )
     parser.add_argument("--temperature", type=float, default=TEMPERATURE, metavar="T", help="default %(default)s")
     parser.add_argument(
         "--max-degrees",

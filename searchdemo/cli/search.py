@@ -69,7 +69,7 @@ def query_of(arguments: argparse.Namespace, held_out: int | None = None) -> Quer
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     add_query(parser)
-    parser.add_argument("-k", type=int, default=10, help="how many pictures (default %(default)s)")
+    parser.add_argument("-k", "--k", type=int, default=10, help="how many pictures (default %(default)s)")
     add_index(parser)
     parser.add_argument(
         "--where",

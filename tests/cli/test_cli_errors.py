@@ -158,3 +158,12 @@ def test_verbose_has_one_line_per_thing_on_stderr_and_nothing_more_on_stdout(tmp
     lines = [re.sub(r"^[\d-]+ [\d:,]+ ", "", line) for line in done.stderr.splitlines()]
     said = r"searchdemo\.collection\.shelf: built the index lsh over scenes/bundled in \d+\.\d s"
     assert len(lines) == len(options) and all(re.fullmatch(said, line) for line in lines)
+
+
+def test_an_option_is_not_guessed_from_its_beginning(capsys):
+    from searchdemo.cli import make_parser
+
+    assert make_parser().parse_args(["search", "--text", "dog", "--k", "3"]).k == 3  # not --k-factor
+    with pytest.raises(SystemExit):
+        make_parser().parse_args(["search", "--tex", "dog"])
+    assert "unrecognized arguments: --tex" in capsys.readouterr().err
