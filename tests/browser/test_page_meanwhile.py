@@ -11,6 +11,7 @@ from playwright.sync_api import expect
 from searchdemo.collection.collection import Collection
 from searchdemo.collection.query import Query
 from searchdemo.encoders.table import find
+from searchdemo.ui.components.templates import render
 from searchdemo.ui.examples import numbers
 from searchdemo.ui.page import INDEX
 from tests.browser.tools import (
@@ -249,3 +250,36 @@ def test_a_weight_that_is_dragged_while_a_term_is_on_its_way_stays_as_the_term_d
         weights.first.fill("2")
     expect(terms).to_have_count(1)
     expect(weights.first).to_have_value("1")
+
+
+TWO_STREAMS = """async (script) => {
+  const streams = [], joins = [];
+  const plain = window.fetch;
+  window.fetch = (url, options) => new Promise((answer, fail) => {
+    if (url.endsWith('/queue/join')) return joins.push((id) => answer(new Response(JSON.stringify({event_id: id}))));
+    options.signal.addEventListener('abort', () => fail(new Error('aborted')));
+    const body = new ReadableStream({start: (on) => streams.push(on)});
+    answer(new Response(body));
+  });
+  eval(script)();
+  const open = async () => {
+    const end = new AbortController(), {body} = await fetch('http://a/queue/data', {signal: end.signal});
+    (async () => { for await (const _ of body); })();
+    return end;
+  };
+  const asked = fetch('http://a/queue/join', {});
+  const first = await open();
+  streams[0].enqueue(new TextEncoder().encode('data: {"msg":"process_completed","event_id":"e1"}\\n\\n'));
+  await new Promise((go) => setTimeout(go, 50));
+  first.abort();
+  await open();
+  joins[0]('e1');  // what was told of before its answer came, while another stream is open by now
+  const won = await Promise.race([asked.then(() => 'answered'), new Promise((go) => setTimeout(go, 5000, 'waits'))]);
+  window.fetch = plain;
+  return won;
+}"""
+
+
+def test_what_an_earlier_stream_told_of_is_not_waited_for(window):
+    window.goto("about:blank")
+    assert window.evaluate(TWO_STREAMS, f"({render('stream.js')})") == "answered"

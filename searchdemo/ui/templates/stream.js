@@ -3,11 +3,12 @@
   // way takes the ending stream to be its own, and is never answered. So the page is told that an event was taken only
   // once the stream has told of this event, or is over: then gradio opens another.
   const plain = window.fetch;
-  let stream = null; // the open one: what it has told of, and who waits for more
+  const told = new Set(); // events of which a stream has told: gradio keeps what comes before the answer to a join
+  let stream = null; // the open one: who waits for more of it
   const tell = (one) => one.waiting.splice(0).forEach((go) => go());
 
   async function opened(asked) {
-    const signal = asked[1]?.signal ?? asked[0].signal, one = stream = {ids: new Set(), waiting: []};
+    const signal = asked[1]?.signal ?? asked[0].signal, one = stream = {waiting: []};
     const over = () => {
       if (stream === one) stream = null;
       tell(one);
@@ -18,7 +19,7 @@
     const {readable, writable} = new TransformStream({transform(bytes, on) {
       on.enqueue(bytes);
       rest += decoder.decode(bytes, {stream: true});
-      for (const [, id] of rest.matchAll(/"event_id":"(\w+)"/g)) one.ids.add(id);
+      for (const [, id] of rest.matchAll(/"event_id":"(\w+)"/g)) told.add(id);
       rest = rest.slice(-80); // an id may come in two parts
       tell(one);
     }});
@@ -30,7 +31,7 @@
     const answer = await plain(...asked);
     if (!answer.ok) return answer;
     const {event_id: id} = await answer.clone().json();
-    while (stream && !stream.ids.has(id)) await new Promise((go) => stream.waiting.push(go));
+    while (stream && !told.has(id)) await new Promise((go) => stream.waiting.push(go));
     return answer;
   }
   window.fetch = (...asked) => {
