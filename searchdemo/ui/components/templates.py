@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -31,12 +30,6 @@ def element(tag: str, text: str, **attributes: str) -> str:
     """One HTML element with this text, escaped, as are the values of its attributes (`class_` is `class`)."""
     named = Markup("").join(Markup(' {}="{}"').format(name.rstrip("_"), value) for name, value in attributes.items())
     return str(Markup("<{0}{1}>{2}</{0}>").format(tag, named, text))
-
-
-def marked(name: str, html: str) -> tuple[str, str]:
-    """(mark, HTML): what `render` made, within an element whose data-`name` is the mark, another for other content."""
-    mark = str(zlib.crc32(html.encode()))
-    return mark, str(Markup('<div data-{}="{}">{}</div>').format(name, mark, Markup(html)))
 
 
 def render(template: str, **values: object) -> str:

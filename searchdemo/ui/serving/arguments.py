@@ -15,7 +15,6 @@ import gradio as gr
 from gradio.components.api_component import Api
 
 from searchdemo.errors import BadQuery
-from searchdemo.ui.components.search_params import ParamSlider
 
 MOST = 2**53  # beyond it a float misses whole numbers, and so does JavaScript
 MOST_TEXT = 20_000  # characters of any text; handlers know what their own may have
@@ -102,7 +101,7 @@ def is_whole(block: Block) -> bool:
 
 def bounds(block: Block) -> tuple[float, float]:
     low = getattr(block, "minimum", None)
-    high = block.most() if isinstance(block, ParamSlider) else getattr(block, "maximum", None)
+    high = block.most() if hasattr(block, "most") else getattr(block, "maximum", None)
     return -math.inf if low is None else low, math.inf if high is None else high
 
 

@@ -15,8 +15,6 @@ from gradio.components import Component
 from gradio.components.base import _Keywords
 from gradio.utils import is_prop_update
 
-from searchdemo.ui.components.search_params import ParamSlider
-
 Part = tuple[Any, list[int], bool]  # an endpoint of these inputs or outputs alone, their places, and whether at once
 
 
@@ -40,10 +38,10 @@ def outputs_apart(function: Any, values: Sequence[object]) -> Iterator[Part]:
 
 
 def at_once(block: Block, method: str) -> bool:
-    """Whether the conversion is gradio's own or does nothing, and of no file, picture or table."""
+    """Whether the conversion is gradio's own, and of no file, picture or table."""
     if not isinstance(block, Component) or block.stateful or block.data_model is not None:
         return False
-    return isinstance(block, ParamSlider) or getattr(block, method).__module__.startswith("gradio.")
+    return getattr(block, method).__module__.startswith("gradio.")
 
 
 def apart(function: Any, blocks: str, convert: str, quick: Sequence[bool]) -> Iterator[Part]:

@@ -7,16 +7,18 @@ shows what other benchmarks found, and distances.py the meaning of distance on a
 from __future__ import annotations
 
 import itertools
+import zlib
 from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
 import gradio as gr
+from markupsafe import Markup
 
 from searchdemo.errors import SearchDemoError
 from searchdemo.ui.components.messages import hint, sentence_errors
 from searchdemo.ui.components.scatter import SCRIPT
-from searchdemo.ui.components.templates import marked, render
+from searchdemo.ui.components.templates import element, render
 from searchdemo.ui.page import LAST, Page
 from searchdemo.ui.serving.limits import WATCH
 from searchdemo.ui.serving.permits import check_end, check_measurement, who
@@ -106,8 +108,9 @@ def add(page: Page) -> None:
         card = tradeoff_cards.chosen(asked.key, held)
         shown, warned = asked.drawn(card), tradeoff_cards.warning(card, pair, tradeoff_cards.listed(held=held))
         best = recommended(card, asked, pair)
-        mark, html = marked("plot", plot_html(shown if asked.others else shown.without_peers(), best.row))
-        plot = gr.skip() if mark == plotted else html
+        html = plot_html(shown if asked.others else shown.without_peers(), best.row)
+        mark = str(zlib.crc32(html.encode()))
+        plot = gr.skip() if mark == plotted else element("div", Markup(html), **{"data-plot": mark})
         setting = chosen(card, str(pointed.get("dot")), str(pointed.get("setting")), asked, pair) or best
         return warning_html(warned), plot, source_html(card), others_of(shown.peers), *updates(setting)
 
