@@ -25,7 +25,6 @@ from searchdemo.ui.tradeoffs.view import (
     accuracy_cost,
     cost_of,
     exact_of,
-    name_of,
     plot_html,
     source_html,
     winner_html,
@@ -205,14 +204,12 @@ def test_a_dot_has_its_parameters_and_figures():
     ]
 
 
-def test_a_dot_is_looked_up_by_its_name_and_of_equal_names_by_its_id():
-    twice = [*ROWS, dict(GRAPH)]
-    shown = Drawn(twice, [PEER], cost_of(TIME), Bounds())
-    assert shown.row("point-3", NAMES[3]) is GRAPH and shown.row("peer-0", name_of(PEER)) is PEER
-    assert shown.row("point-5", NAMES[3]) is twice[5]
-    assert shown.row("point-0", NAMES[3]) is GRAPH  # it was clicked in another plot
-    for wrong in ("", "Flat (nprobe 3)", "undefined"):
-        assert shown.row("point-3", wrong) is None
+def test_a_dot_is_looked_up_by_its_id():
+    shown = Drawn(ROWS, [PEER], cost_of(TIME), Bounds())
+    assert shown.row("point-3") is GRAPH and shown.row("peer-0") is PEER
+    for wrong in ("", "point", "point-5", "point--1", "peer-1", "other-0", "point-" + "9" * 30):
+        with pytest.raises(BadQuery, match="choose a dot again"):
+            shown.row(wrong)
 
 
 # The setting that is shown
@@ -245,19 +242,20 @@ def test_bounds_that_nothing_meets_or_that_are_none_show_a_sentence_and_no_setti
 
 
 def test_a_dot_that_is_chosen_is_shown_with_what_speaks_against_it():
-    shown = chosen(tradeoff_card(), "point-1", NAMES[1], asked(), PAIR)
+    shown = chosen(tradeoff_card(), "point-1", asked(), PAIR)
     assert shown.row is FAST and "nprobe=1" in shown.code
     said = text(shown.said)
     assert "IVF64,SQfp16 (nprobe 1), chosen in the plot; outside the bounds (recall&gt;=0.95)" in said
     assert "kNN top-1 50.0 %" in said and "80.0 × the time" in said
-    assert "outside" not in chosen(tradeoff_card(), "point-3", NAMES[3], asked(), PAIR).said
-    assert chosen(tradeoff_card(), "point-1", "another setting", asked(), PAIR) is None
+    assert "outside" not in chosen(tradeoff_card(), "point-3", asked(), PAIR).said
+    with pytest.raises(BadQuery, match="choose a dot again"):
+        chosen(tradeoff_card(), "point-99", asked(), PAIR)
 
 
 def test_a_dot_of_another_library_has_no_code(roots):
     points = [PEER | {"params": {"ef": 64}, "build": "M 32"}]
     run_card.save(tradeoff_card(benchmark="peers", parts={"points": points}), roots[1])
-    shown = chosen(tradeoff_card(), "peer-0", name_of(PEER), asked(others=True), PAIR)
+    shown = chosen(tradeoff_card(), "peer-0", asked(others=True), PAIR)
     assert shown.code == "" and "hnswlib M 32, ef 64" in shown.said
 
 

@@ -18,6 +18,7 @@ from searchdemo.collection.store import Key
 from searchdemo.encoders.table import ENCODERS
 from searchdemo.encoders.table import find as find_encoder
 from searchdemo.errors import BadQuery, Cancelled, SearchDemoError, UnknownName
+from searchdemo.indexes.base import SEARCH_PARAMS, checked_params
 from searchdemo.indexes.table import INDEXES
 from searchdemo.metadata.columns import COLUMNS
 from searchdemo.metadata.grammar import parse
@@ -27,6 +28,7 @@ from searchdemo.ui.components import search_params
 from searchdemo.ui.components.templates import render
 from searchdemo.ui.mine.galleries import UPLOAD, OwnGalleries
 from searchdemo.ui.mine.place import at_this_machine, session, visitor
+from searchdemo.ui.serving.arguments import event_value
 from searchdemo.ui.waiting import waiting
 
 if TYPE_CHECKING:
@@ -174,14 +176,29 @@ class Page:
 
         ticked.input(fit, [ticked, self.index], [*self.params.values()], **LAST, queue=False)
 
-    def sets_sidebar(self, event: Callable, source: str) -> gr.events.Dependency:
-        """At the event, the index and the search parameters become what an element tells in its `data-sidebar`, such
-        as {"index": "ivf", "nprobe": 24}; the others stay.
+    def set_params(self, values: dict[str, int]) -> list:
+        """Updates of all sliders of search parameters: these values, and the others as they are.
 
-        source: a CSS selector of the element
+        Raises UnknownName, BadQuery.
         """
-        names = {"index": self.index} | self.params
-        return event(None, None, [*names.values()], js=render("set_sidebar.js", source=source, names=[*names]))
+        checked_params("the page", SEARCH_PARAMS, values)
+        return [
+            gr.update(value=values[name], maximum=max(slider.maximum, values[name])) if name in values else gr.skip()
+            for name, slider in self.params.items()
+        ]
+
+    def on_remedy(self, line: gr.HTML, refresh: str) -> None:
+        """A remedy in a line that is clicked sets a search parameter of the sidebar.
+
+        refresh: a script to run then
+        """
+
+        def apply(event: gr.EventData) -> list:
+            name = str(event_value(event, "param"))
+            return self.set_params({name: whole(name, event_value(event, "value"))})
+
+        sliders = [*self.params.values()]
+        line.apply(apply, None, sliders, **EACH, queue=False).success(None, js=refresh)
 
     def ready(
         self,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import threading
 
 import pytest
@@ -14,17 +13,7 @@ from searchdemo.encoders.table import find
 from searchdemo.ui.components.templates import render
 from searchdemo.ui.examples import numbers
 from searchdemo.ui.page import INDEX
-from tests.browser.tools import (
-    LateAnswers,
-    choose,
-    copied_link,
-    expect_tiles,
-    found,
-    open_tab,
-    results,
-    search_words,
-    set_slider,
-)
+from tests.browser.tools import LateAnswers, choose, copied_link, open_tab, results, search_words, set_slider
 
 
 @pytest.fixture
@@ -179,36 +168,6 @@ def test_an_example_text_is_what_it_says_also_after_another_gallery_was_chosen(a
         for text in library.gallery(gallery).example_texts[:2]:
             page.locator("#text-examples").get_by_text(text, exact=True).click()
             expect(page.get_by_label("Words")).to_have_value(text)
-
-
-def test_a_slider_that_a_remedy_sets_stays_where_a_hand_moves_it_then(as_opened):
-    page, slider = as_opened, as_opened.locator("#nprobe input[type=range]")
-    set_slider(page, "nprobe", 1)
-    remedy = page.locator("#image-answer .remedy")
-    value = re.search(r"nprobe (\d+) finds", remedy.inner_text())[1]
-    with LateAnswers(page, "") as late:
-        remedy.click()
-        expect(slider).to_have_value(value)
-        late.wait()
-        set_slider(page, "nprobe", 2)
-    expect(page.locator("#image-answer .remedy")).to_have_count(1)
-    set_slider(page, "k", 11)
-    expect(page.locator("#image-results .tile:not(.missed)")).to_have_count(11)
-    expect(slider).to_have_value("2")
-
-
-def test_a_slider_becomes_longer_for_what_is_beyond_its_end(as_opened):
-    page = as_opened
-    results(page, "image")
-    page.locator("#image-answer").evaluate(
-        """block => block.querySelector('.answer').insertAdjacentHTML(
-          'beforeend', `<button class="remedy" id="far" data-sidebar='{"nprobe": 2000}'>nprobe 2000</button>`)"""
-    )
-    page.locator("#far").click()
-    expect(page.locator("#nprobe input[type=number]")).to_have_value("2000")
-    expect(page.locator("#far")).to_have_count(0)  # it was searched with that
-    expect(page.locator("#image-answer .loss b")).to_have_text("Nothing missed")
-    set_slider(page, "nprobe", 1)
 
 
 def test_a_weight_that_is_dragged_while_a_term_is_on_its_way_stays_as_the_term_does(as_opened, library):

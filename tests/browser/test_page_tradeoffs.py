@@ -8,8 +8,8 @@ import threading
 import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
-from tradeoff_card import ROWS, tradeoff_card
 from tradeoff_card import row as measured_row
+from tradeoff_card import tradeoff_card
 
 from searchdemo import assets
 from searchdemo.bench import table
@@ -19,7 +19,7 @@ from searchdemo.collection.progress import Progress
 from searchdemo.encoders.table import ENCODERS
 from searchdemo.measure import cards as run_card
 from searchdemo.ui.demo import TABS
-from tests.browser.tools import LateAnswers, choose, open_tab, set_slider
+from tests.browser.tools import LateAnswers, open_tab
 
 
 @pytest.fixture
@@ -57,58 +57,13 @@ def winner(page: Page):
 def test_of_two_dots_the_last_one_is_shown_while_the_answer_about_the_first_is_on_its_way(tab):
     places = [middle_of(tab, f"IVF64,SQfp16 (nprobe {nprobe})") for nprobe in (1, 8)]
     first = tab.locator("#tradeoffs-plot .dot[aria-label^='IVF64,SQfp16 (nprobe 1)']").get_attribute("id")
-    with LateAnswers(tab, f'"dot":"{first.removeprefix("dot-")}"') as late:
+    with LateAnswers(tab, f'"data":["{first.removeprefix("dot-")}"') as late:
         tab.mouse.click(*places[0])
         late.wait()
         tab.mouse.click(*places[1])
         tab.wait_for_timeout(300)  # for the click to be told; too short a wait finds less, never too much
     expect(winner(tab)).to_have_text("IVF64,SQfp16 (nprobe 8)")
     expect(tab.locator("#tradeoffs-winner")).to_contain_text("chosen in the plot")
-
-
-def selected(page: Page):
-    return page.locator("#tradeoffs-plot .dot[aria-selected=true]")
-
-
-def test_a_dot_that_is_clicked_while_other_bounds_are_on_their_way_is_shown_within_them(tab):
-    expect(winner(tab)).to_have_text("IVF64,SQfp16 (nprobe 8)")
-    place = middle_of(tab, "IVF64,SQfp16 (nprobe 1)")
-    with LateAnswers(tab, "0.98") as late:
-        tab.locator("#tradeoffs-recall input[type=number]").fill("0.98")
-        tab.locator("#tradeoffs-recall input[type=number]").press("Enter")
-        late.wait()
-        tab.mouse.click(*place)
-        tab.wait_for_timeout(300)  # for the click to be told; too short a wait finds less, never too much
-    expect(tab.locator("#tradeoffs-winner")).to_contain_text("chosen in the plot; outside the bounds (recall>=0.98)")
-    expect(winner(tab)).to_have_text("IVF64,SQfp16 (nprobe 1)")
-    expect(selected(tab)).to_have_attribute("aria-label", re.compile(r"nprobe 1\)"))
-    expect(tab.locator("#tradeoffs-plot .dot.faded")).to_have_count(3)
-
-
-def test_a_dot_that_is_clicked_while_another_gallery_is_on_its_way_is_shown_as_measured_there(roots, visit, page_url):
-    slower = [row | {"p50_ms": 3 * row["p50_ms"]} for row in ROWS]
-    run_card.save(tradeoff_card("scenes", parts={"points": slower}), roots[1])
-    run_card.save(tradeoff_card(), roots[1])
-    page = visit.open(page_url)
-    open_tab(page, "Trade-offs")
-    expect(page.locator("#tradeoffs-winner")).to_contain_text("in 1.20 ms")
-    place = middle_of(page, "IVF64,SQfp16 (nprobe 1)")
-    with LateAnswers(page, '"tiny-imagenet"') as late:
-        choose(page, "Gallery", "tiny-imagenet")
-        late.wait()
-        page.mouse.click(*place)
-        page.wait_for_timeout(300)  # for the click to be told; too short a wait finds less, never too much
-    expect(page.locator("#tradeoffs-card input")).to_have_value(re.compile("tiny-imagenet × bundled"))
-    expect(page.locator("#tradeoffs-winner")).to_contain_text("p50 0.100 ms")
-    expect(winner(page)).to_have_text("IVF64,SQfp16 (nprobe 1)")
-    expect(selected(page)).to_have_attribute("aria-label", re.compile(r"nprobe 1\): .*p50 0.100 ms"))
-    with LateAnswers(page, "") as late:  # what the browser knows needs no answer
-        page.locator("#tradeoffs-try").click()
-        expect(page.locator("#nprobe input[type=range]")).to_have_value("1")
-        set_slider(page, "nprobe", 5)
-        late.wait()
-    expect(page.get_by_role("tab", name="Image search")).to_have_attribute("aria-selected", "true")
-    expect(page.locator("#nprobe input[type=range]")).to_have_value("5")
 
 
 def test_the_shipped_card_is_drawn_where_its_figures_say_and_a_dot_that_is_chosen_is_tried_in_the_sidebar(tab):

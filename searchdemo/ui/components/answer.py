@@ -12,8 +12,8 @@ from searchdemo.ui.components.templates import render
 
 
 class Answer(gr.HTML):
-    """HTML with buttons: `apply` is a click on a remedy, which Page.sets_sidebar takes, `stop` ends a build, and `draw`
-    asks for a map. What it says may ask for more by itself: `build` for an index that is missing, `built` for an
+    """HTML with buttons: `apply` tells a handler `event.param` and `event.value` of a remedy, `stop` ends a build, and
+    `draw` asks for a map. What it says may ask for more by itself: `build` for an index that is missing, `built` for an
     answer after that.
     """
 

@@ -10,27 +10,13 @@ from searchdemo.indexes.base import SEARCH_PARAMS
 from searchdemo.indexes.table import INDEXES
 
 
-class ParamSlider(gr.Slider):
-    """Its end is a matter of the browser, which makes it longer for a higher value: here all are taken that the
-    parameter, whose name is its elem_id, may have. What comes over the wire is checked by serving/arguments.py."""
-
-    is_template = True  # it uses the browser code of gr.Slider
-
-    def most(self) -> int:
-        (most,) = (param.maximum for param in SEARCH_PARAMS if param.name == self.elem_id)
-        return most
-
-    def preprocess(self, payload: float) -> float:
-        return payload
-
-
-def param_sliders(indexes: Collection[str]) -> list[ParamSlider]:
+def param_sliders(indexes: Collection[str]) -> list[gr.Slider]:
     """One per entry of SEARCH_PARAMS, in that order. indexes: those that are chosen at the start.
 
     elem_ids: the names of the parameters
     """
     return [
-        ParamSlider(
+        gr.Slider(
             param.minimum,
             param.usual,
             param.default,

@@ -100,8 +100,7 @@ def is_whole(block: Block) -> bool:
 
 
 def bounds(block: Block) -> tuple[float, float]:
-    low = getattr(block, "minimum", None)
-    high = block.most() if hasattr(block, "most") else getattr(block, "maximum", None)
+    low, high = getattr(block, "minimum", None), getattr(block, "maximum", None)
     return -math.inf if low is None else low, math.inf if high is None else high
 
 

@@ -1,11 +1,8 @@
 {% include "bars.js" %}
 
 element.addEventListener('click', (event) => {
-  const remedy = event.target.closest('.remedy');
-  if (remedy) {
-    element.closest('.block').dataset.sidebar = remedy.dataset.sidebar; // see set_sidebar.js
-    trigger('apply');
-  }
+  const remedy = event.target.closest('[data-param]');
+  if (remedy) trigger('apply', {param: remedy.dataset.param, value: Number(remedy.dataset.value)});
   if (event.target.closest('[data-cancel]')) trigger('stop');
   if (event.target.closest('[data-draw]')) trigger('draw');
 });

@@ -1,6 +1,4 @@
 element.addEventListener('click', (event) => {
   const button = event.target.closest('button[data-encoder]');
-  if (!button) return;
-  element.closest('.block').dataset.encoder = button.dataset.encoder;
-  trigger('select');
+  if (button) trigger('select', {encoder: button.dataset.encoder});
 });

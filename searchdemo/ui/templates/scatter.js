@@ -8,8 +8,6 @@ const area = () => element.querySelector('.scatter .area');
 const dots = () => [...element.querySelectorAll('.scatter .dot')];
 const place = (dot) => [parseFloat(dot.style.left), parseFloat(dot.style.bottom)];  // in percent
 
-const idOf = (dot) => dot.id.slice('dot-'.length), nameOf = (dot) => dot.getAttribute('aria-label').split(': ')[0];
-
 // Dots within FAR of a point of the window, the nearest first: [{dot, far}, ...]
 function near(x, y) {
   const box = area().getBoundingClientRect();
@@ -47,13 +45,13 @@ function show(dot, here) {
   if (!dot) return area().removeAttribute('aria-activedescendant');
   dot.classList.add('active');
   area().setAttribute('aria-activedescendant', dot.id);
-  const label = dot.getAttribute('aria-label');
-  line('b', nameOf(dot), tip);
-  label.slice(nameOf(dot).length + 2).split('; ').forEach((fact) => line('span', fact, tip));
+  const label = dot.getAttribute('aria-label'), end = label.indexOf(': ');
+  line('b', label.slice(0, end), tip);
+  label.slice(end + 2).split('; ').forEach((fact) => line('span', fact, tip));
   const others = here.filter((one) => one !== dot);
   if (others.length) {
     line('i', `${here.length} settings lie here. Click or tap again for the next:`, tip);
-    others.slice(0, LISTED).forEach((one) => line('small', nameOf(one), tip));
+    others.slice(0, LISTED).forEach((one) => line('small', one.getAttribute('aria-label').split(': ')[0], tip));
     if (others.length > LISTED) line('small', `and ${others.length - LISTED} more`, tip);
   }
   const [x, y] = place(dot);  // further right, it moves to the left, and so stays in the plot
@@ -63,21 +61,10 @@ function show(dot, here) {
   tip.style.top = y < 55 ? 'auto' : `calc(${100 - y}% + 14px)`;
 }
 
-function select(dot) {
+function choose(dot) {
   for (const one of element.querySelectorAll('.dot[aria-selected=true]')) one.setAttribute('aria-selected', 'false');
   dot.setAttribute('aria-selected', 'true');
-}
-
-// Where the plot is drawn anew, the setting that was clicked is still the one that is shown, if it is there.
-watch('value', () => {
-  const {dot, setting} = element.closest('.block').dataset, same = dots().filter((one) => nameOf(one) === setting);
-  if (same.length) select(same.find((one) => idOf(one) === dot) ?? same[0]);
-});
-
-function choose(dot) {
-  select(dot);
-  const {dataset} = element.closest('.block');
-  [dataset.dot, dataset.setting] = [idOf(dot), nameOf(dot)];
+  element.closest('.block').dataset.dot = dot.id.slice('dot-'.length);
   clearTimeout(telling);  // of quick clicks, the last counts
   telling = setTimeout(() => trigger('select'), 120);
 }

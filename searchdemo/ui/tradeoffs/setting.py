@@ -64,11 +64,11 @@ def recommended(card: RunCard, asked: Asked, pair: Pair) -> Setting:
     return _setting(card, row, winner_html(row, exact_of(drawn.rows), drawn.cost.best), asked, pair)
 
 
-def chosen(card: RunCard, dot: str, name: str, asked: Asked, pair: Pair) -> Setting | None:
-    """The one of a dot that had this name when it was clicked; None where the card does not have it."""
+def chosen(card: RunCard, dot: str, asked: Asked, pair: Pair) -> Setting:
+    """The one of a dot. Raises BadQuery when there is no such dot."""
     drawn = asked.drawn(card)
-    row = drawn.row(dot, name)
-    return _setting(card, row, chosen_html(row, drawn), asked, pair) if row else None
+    row = drawn.row(dot)
+    return _setting(card, row, chosen_html(row, drawn), asked, pair)
 
 
 def _setting(card: RunCard, row: dict, said: str, asked: Asked, pair: Pair) -> Setting:

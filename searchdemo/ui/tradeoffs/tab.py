@@ -6,20 +6,19 @@ shows what other benchmarks found, and distances.py the meaning of distance on a
 
 from __future__ import annotations
 
-import itertools
-import zlib
 from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
 import gradio as gr
-from markupsafe import Markup
 
-from searchdemo.errors import SearchDemoError
+from searchdemo.encoders.table import find
+from searchdemo.errors import BadQuery, SearchDemoError
 from searchdemo.ui.components.messages import hint, sentence_errors
 from searchdemo.ui.components.scatter import SCRIPT
-from searchdemo.ui.components.templates import element, render
-from searchdemo.ui.page import LAST, Page
+from searchdemo.ui.components.templates import render
+from searchdemo.ui.page import EACH, LAST, Page
+from searchdemo.ui.serving.arguments import event_value
 from searchdemo.ui.serving.limits import WATCH
 from searchdemo.ui.serving.permits import check_end, check_measurement, who
 from searchdemo.ui.tradeoffs import cards as tradeoff_cards
@@ -37,7 +36,7 @@ NO_CARD = (
     "press “Measure”, which says after its first step how long it takes."
 )
 MEASURING = Measuring()
-READINGS = itertools.count(1)
+POINTED = "(_, ...values) => [document.getElementById('tradeoffs-plot').dataset.dot, ...values]"
 
 
 def add(page: Page) -> None:
@@ -79,8 +78,8 @@ def add(page: Page) -> None:
     code = gr.HTML(elem_id="tradeoffs-code", padding=False)
     found.add(page)
     distances.add(page)
-    pointed = gr.JSON(visible="hidden")  # the dot that was clicked, as the script reads it when it is sent
-    measured_anew, read_anew = gr.State(0), gr.State(0)  # other numbers when cards were measured, and were read
+    dot = gr.State("")  # the id of the dot that the visitor chose; "": the recommended setting is shown
+    pointed = gr.Textbox(visible="hidden")  # the dot that was clicked, as the script reads it when it is sent
     linked_card = gr.Textbox(visible="hidden")  # the card that the visitor, or a link, chose
     page.linked |= {"least_recall": recall, "most_ms": ms, "most_mb": mb, "against": against, "card": linked_card}
     page.linked_checks |= {
@@ -95,24 +94,32 @@ def add(page: Page) -> None:
 
     # The plot, and the setting that is shown
 
-    def draw(pointed: dict, plotted: str, *values: Any) -> tuple:
-        """Values of `drawn`: of the dot that was clicked, else of the recommended setting.
-
-        plotted: the mark of the plot that the browser has
-        """
+    def draw(*values: Any) -> tuple:
+        """Values of `drawn`. Another card, or other bounds, go back to the recommended setting."""
         asked = Asked(*values)
         pair = pair_of(asked.gallery, asked.encoder)
         if not asked.key:
-            return warning_html(tradeoff_cards.damaged()), hint(NO_CARD), "", others_of([]), *updates(Setting(""))
+            return warning_html(tradeoff_cards.damaged()), hint(NO_CARD), "", others_of([]), *updates(Setting("")), ""
         held = tradeoff_cards.held_with(page.library, asked.gallery)
         card = tradeoff_cards.chosen(asked.key, held)
         shown, warned = asked.drawn(card), tradeoff_cards.warning(card, pair, tradeoff_cards.listed(held=held))
-        best = recommended(card, asked, pair)
-        html = plot_html(shown if asked.others else shown.without_peers(), best.row)
-        mark = str(zlib.crc32(html.encode()))
-        plot = gr.skip() if mark == plotted else element("div", Markup(html), **{"data-plot": mark})
-        setting = chosen(card, str(pointed.get("dot")), str(pointed.get("setting")), asked, pair) or best
-        return warning_html(warned), plot, source_html(card), others_of(shown.peers), *updates(setting)
+        setting = recommended(card, asked, pair)
+        plotted = plot_html(shown if asked.others else shown.without_peers(), setting.row)
+        return warning_html(warned), plotted, source_html(card), others_of(shown.peers), *updates(setting), ""
+
+    def pick(dot: str, *values: Any) -> tuple:
+        """Values of `told` and the dot, of the dot that was chosen."""
+        return *tell(dot, *values), dot
+
+    def tell(dot: str, *values: Any) -> tuple:
+        """Values of `told`."""
+        return updates(shown_setting(dot, Asked(*values)))
+
+    def shown_setting(dot: str, asked: Asked) -> Setting:
+        """Of the dot that the visitor chose, else the recommended one. Raises UnknownName, BadQuery."""
+        pair = pair_of(asked.gallery, asked.encoder)
+        card = tradeoff_cards.chosen(asked.key, tradeoff_cards.held_with(page.library, asked.gallery))
+        return chosen(card, dot, asked, pair) if dot else recommended(card, asked, pair)
 
     def updates(setting: Setting) -> tuple:
         """Values of `told`."""
@@ -122,15 +129,22 @@ def add(page: Page) -> None:
         return (
             setting.said,
             gr.update(visible=True, interactive=bool(setting.trial.index)),
-            render("tried.html", trial=setting.trial),
+            hint(setting.trial.note),
             gr.update(visible=True) if setting.code else hidden,
             gr.update(value=code_html(setting.code, setting.code_label), visible=True) if setting.code else hidden,
         )
 
+    def try_it(dot: str, *values: Any) -> list:
+        """Values of the sidebar's index and parameters."""
+        tried = shown_setting(dot, Asked(*values)).trial
+        if not tried.index:
+            raise BadQuery(tried.note)
+        return [tried.index, *page.set_params(tried.params)]
+
     # Cards, encoders, measuring
 
     def follow(gallery: str, encoder: str, linked: str = "") -> tuple:
-        """Values of cards, encoders and read_anew."""
+        """Values of cards and encoders."""
         pair, there = (
             pair_of(gallery, encoder),
             tradeoff_cards.listed(held=tradeoff_cards.held_with(page.library, gallery)),
@@ -142,7 +156,11 @@ def add(page: Page) -> None:
         keys = {name: page.key(gallery, name) for name in page.encoder_names(gallery)}
         pictures = len(page.library.gallery(gallery).pictures)
         table = side_by_side.lines(page.library, keys)
-        return offered, side_by_side.encoders_html(gallery, pictures, encoder, table), next(READINGS)
+        return offered, side_by_side.encoders_html(gallery, pictures, encoder, table)
+
+    def use(event: gr.EventData) -> str:
+        """The value of the sidebar's encoder."""
+        return find(event_value(event, "encoder")).name
 
     def measure(plan: str, gallery: str, encoder: str) -> Iterator[tuple]:
         """Values of status and cancel."""
@@ -180,23 +198,23 @@ def add(page: Page) -> None:
     subject = [page.gallery, page.encoder]
     asked = [cards, *subject, others, code_for, against, recall, ms, mb]
     told = [winner, attempt, attempted, code_for, code]
-    drawn = [warning, plot, source, others, *told]
-    bounds = (others, against, recall, ms, mb)
-    by_hand = [component.input for component in (cards, *bounds)]  # an answer changes them, too
-    gr.on(by_hand, None, js=render("unpointed.js"))
-    # All of it by one event, of which the last one asked is the last one answered. gradio tells of some fields by hand
-    # first, of others of the change.
-    changes = [component.change for component in (cards, *bounds)]
-    events = [*changes, *by_hand, plot.select, code_for.input, read_anew.change]
-    gr.on(events, sentence_errors(draw), [pointed, plot, *asked], drawn, js=render("pointed.js"), **LAST)
-    events = [page.demo.load, page.gallery.change, page.encoder.change, measured_anew.change]
-    gr.on(events, sentence_errors(follow), [*subject, linked_card], [cards, encoders, read_anew], **LAST)
+    drawn = [warning, plot, source, others, *told, dot]
+    drawing = {"fn": sentence_errors(draw), "inputs": asked, "outputs": drawn, "trigger_mode": "always_last", **quiet}
+    # always_last: a link changes the gallery while the first answer is on its way; gradio's default would drop that
+    following = {"fn": sentence_errors(follow), "inputs": [*subject, linked_card], "outputs": [cards, encoders]}
+    following |= {"trigger_mode": "always_last", **quiet}
+    gr.on([component.change for component in (cards, others, against, recall, ms, mb)], **drawing)
+    gr.on([page.demo.load, page.gallery.change, page.encoder.change], **following).success(**drawing)
     cards.input(None, cards, linked_card, js="(key) => key")
-    tried = page.sets_sidebar(attempt.click, "#tradeoffs-try-note [data-sidebar]")
+    picking = {"fn": sentence_errors(pick), "inputs": [pointed, *asked], "outputs": [*told, dot]}
+    plot.select(**picking, js=POINTED, trigger_mode="always_last", **quiet)
+    code_for.input(sentence_errors(tell), [dot, *asked], told, **LAST)
+    sidebar = [page.index, *page.params.values()]
+    tried = attempt.click(sentence_errors(try_it), [dot, *asked], sidebar, **LAST)
     tried.success(None, None, None, js=render("first_tab.js"))
-    encoders.select(None, None, page.encoder, js="() => document.getElementById('tradeoffs-encoders').dataset.encoder")
+    encoders.select(sentence_errors(use), None, page.encoder, **EACH)
     measured = go.click(measure, [plan, *subject], [status, cancel], concurrency_id=WATCH, **quiet)
-    measured.success(lambda: next(READINGS), None, measured_anew, **LAST)
+    measured.success(**following).success(**drawing)  # measured again, a card has the same key, which is no change
     page.demo.load(watch, None, [status, cancel], concurrency_id=WATCH, **quiet)
     # Without an output: it could arrive after the last word of the run, and take its place.
     cancel.click(sentence_errors(stop), None, None, queue=False, **quiet)

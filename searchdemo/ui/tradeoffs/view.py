@@ -58,12 +58,13 @@ class Drawn:
     def without_peers(self) -> Drawn:
         return replace(self, peers=())
 
-    def row(self, dot: str, name: str) -> dict | None:
-        """The point of a dot that had this name when it was clicked, maybe in an earlier plot; None: it is not here."""
-        points = [(f"{POINT}-{number}", row) for number, row in enumerate(self.rows)]
-        points += [(f"{PEER}-{number}", row) for number, row in enumerate(self.peers)]
-        same = {id_: row for id_, row in points if name_of(row) == name}
-        return same.get(dot) or next(iter(same.values()), None)
+    def row(self, dot: str) -> dict:
+        """The point of a dot. Raises BadQuery when there is no such dot."""
+        kind, _, number = dot.partition("-")
+        there = {POINT: self.rows, PEER: self.peers}.get(kind, ())
+        if not number.isdecimal() or len(number) > 9 or int(number) >= len(there):
+            raise BadQuery(f"There is no setting {dot!r} in this measurement: choose a dot again.")
+        return there[int(number)]
 
 
 def exact_of(rows: Sequence[dict]) -> dict | None:
