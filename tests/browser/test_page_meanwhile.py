@@ -13,7 +13,17 @@ from searchdemo.encoders.table import find
 from searchdemo.ui.components.templates import render
 from searchdemo.ui.examples import numbers
 from searchdemo.ui.page import INDEX
-from tests.browser.tools import LateAnswers, choose, copied_link, open_tab, results, search_words, set_slider
+from tests.browser.tools import (
+    LateAnswers,
+    choose,
+    copied_link,
+    expect_tiles,
+    found,
+    open_tab,
+    results,
+    search_words,
+    set_slider,
+)
 
 
 @pytest.fixture
