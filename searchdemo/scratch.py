@@ -44,6 +44,11 @@ class Newer(ValueError):
     """A later version of searchdemo wrote it."""
 
 
+def remedy(error: Exception, usual: str) -> str:
+    """What helps where this error tells that something cannot be read: "build it again", say, is the usual."""
+    return f"{UPDATE}, or {usual}" if isinstance(error, Newer) else usual
+
+
 def check_format(found: object, *read: int) -> None:
     """Raises Newer for a format beyond those that this version reads, ValueError for any other one."""
     if found in read:

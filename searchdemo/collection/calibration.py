@@ -26,7 +26,7 @@ import numpy as np
 
 from searchdemo.errors import BadArtifact
 from searchdemo.files import write_json
-from searchdemo.scratch import DAMAGE, UPDATE, Newer, check_format
+from searchdemo.scratch import DAMAGE, check_format, remedy
 
 FILE = "calibration.json"
 FORMAT = 2
@@ -219,6 +219,6 @@ def load(path: Path) -> Curve:
         if not np.isfinite([curve.slope, curve.intercept, *curve.steady]).all() or curve.nearest < 1:
             raise ValueError("its figures are no curve's")
     except DAMAGE as error:
-        fix = f"{UPDATE}, or build it again" if isinstance(error, Newer) else "build it again"
+        fix = remedy(error, "build it again")
         raise BadArtifact(f"{path} is no calibration that this version reads ({error}); {fix}.") from error
     return curve

@@ -27,8 +27,6 @@ ERROR = 2.0**-9
 # Times k are scored exactly. With 3, bytes were certain of 494 of 500 answers to tiny-ImageNet for k = 16, and of all
 # for 32; with 2, of 84 and 97 %. Half floats, which tell more apart, need fewer.
 BYTES_ASKED, HALVES_ASKED = 3, 2
-
-
 TRIES = 3  # searches of a kind before its time is told for the first time
 
 

@@ -243,9 +243,8 @@ class Store:
             except (FileNotFoundError, NotADirectoryError):
                 continue
             except scratch.DAMAGE as error:
-                newer = f"{scratch.UPDATE}, or " * isinstance(error, scratch.Newer)
-                said = f"is not a manifest that this version reads ({error}); {newer}build it again with"
-                raise BadArtifact(f"{path} {said} `{key.rebuild_command}`.") from error
+                fix = scratch.remedy(error, f"build it again with `{key.rebuild_command}`")
+                raise BadArtifact(f"{path} is not a manifest that this version reads ({error}); {fix}.") from error
         return None
 
     def _settled(self, key: Key, look: Callable[[], T]) -> T:

@@ -13,6 +13,7 @@ import json
 import os
 import posixpath
 import re
+import stat
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from searchdemo.errors import NoPictures
 from searchdemo.files import folder_named
 from searchdemo.galleries.base import Gallery
 from searchdemo.galleries.described import Described
-from searchdemo.galleries.elsewhere import ELSEWHERE, is_elsewhere, placeholder
+from searchdemo.galleries.elsewhere import ELSEWHERE, placeholder
 from searchdemo.galleries.folder import Source, opened
 from searchdemo.galleries.walk import File, Listing
 from searchdemo.types import Count
@@ -39,10 +40,8 @@ def open_list(argument: str, progress: Count | None = None, **options: object) -
     if path.stat().st_size > MAX_BYTES:
         raise NoPictures(f"{argument!r} is larger than {MAX_BYTES // 2**20} MiB: split the list.")
     named = Named.read(path.read_bytes())
-    files, closed = _files(path.parent, list(named.labels))
+    listing = _listed(path.parent, named)
     source = Source("list", argument, path.parent, path.resolve(), reopen=lambda: open_list(argument))
-    left_out = Counter({"line that names a picture again": named.again} if named.again else {})
-    listing = Listing(files, left_out=left_out, closed=closed)
     return opened(source, lambda patterns: listing, lambda files: named.said(argument, files), progress)
 
 
@@ -83,21 +82,21 @@ class Named:
         return Described(labels=labels, digest=self.digest, files={argument: told})
 
 
-def _files(root: Path, paths: list[str]) -> tuple[list[File], dict[str, str]]:
-    """The files that are there, sorted by path, and path -> why it is none."""
-    files, closed = [], {}
-    for path in sorted(paths):
+def _listed(root: Path, named: Named) -> Listing:
+    """The files that are there, and why each other one is none."""
+    listing = Listing(left_out=Counter({"line that names a picture again": named.again} if named.again else {}))
+    for path in sorted(named.labels):
         try:
             found = (root / path).stat()
         except (OSError, ValueError) as error:  # ValueError: a zero byte
             gone = isinstance(error, FileNotFoundError)
             here = gone and os.path.lexists(root / posixpath.dirname(path) / placeholder(posixpath.basename(path)))
-            closed[path] = ELSEWHERE if here else NO_FILE if gone else getattr(error, "strerror", None) or NO_READING
+            listing.closed[path] = (
+                ELSEWHERE if here else NO_FILE if gone else getattr(error, "strerror", None) or NO_READING
+            )
             continue
-        if not (root / path).is_file():
-            closed[path] = NO_READING
-            continue
-        files.append(File.of(path, found))
-        if is_elsewhere(found):
-            closed[path] = ELSEWHERE
-    return files, closed
+        if stat.S_ISREG(found.st_mode):
+            listing.take(path, found)
+        else:
+            listing.closed[path] = NO_READING
+    return listing

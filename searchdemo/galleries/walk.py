@@ -48,6 +48,12 @@ class Listing:
     unread: dict[str, str] = field(default_factory=dict)  # folders and links that cannot be read -> the reason
     closed: dict[str, str] = field(default_factory=dict)  # files that cannot be opened -> the reason
 
+    def take(self, path: str, found: os.stat_result) -> None:
+        """A file, which is not opened where the system would have to fetch it first."""
+        self.files.append(File.of(path, found))
+        if is_elsewhere(found):
+            self.closed[path] = ELSEWHERE
+
 
 def walk(root: Path, exclude: Sequence[str] = ()) -> Listing:
     """All files below root, except hidden ones, those in folders that programs keep, and those that a pattern excludes.
@@ -117,8 +123,6 @@ def _look(
     elif elsewhere:
         listing.left_out[f"file {ELSEWHERE}"] += 1
     elif stat.S_ISREG(found.st_mode):
-        listing.files.append(File.of(path, found))
-        if is_elsewhere(found):
-            listing.closed[path] = ELSEWHERE
+        listing.take(path, found)
     else:
         listing.left_out["device or pipe"] += 1

@@ -55,9 +55,8 @@ class OpenVinoPass:
     def __call__(self, inputs: np.ndarray) -> np.ndarray:
         limit = threads.limit()
         whole = len(inputs) // PIECE * PIECE
-        rows = [self._single(limit)(one) for one in pieces(inputs[whole:], 1)]
-        if whole:
-            rows.insert(0, self._pieces(limit or cores()).side_by_side(list(pieces(inputs[:whole], PIECE))))
+        rows = [self._pieces(limit or cores()).side_by_side(list(pieces(inputs[:whole], PIECE)))] if whole else []
+        rows += [self._single(limit)(one) for one in pieces(inputs[whole:], 1)]
         return np.concatenate(rows)
 
     def _single(self, limit: int | None) -> _Compiled:
