@@ -17,7 +17,7 @@ from searchdemo.galleries.base import names_right
 from searchdemo.measure import cards as run_card
 from searchdemo.ui.components import plots
 from searchdemo.ui.components.answer import Answer
-from searchdemo.ui.components.templates import element, render
+from searchdemo.ui.components.templates import paragraph, render
 from searchdemo.ui.components.tiles import Tile, Tiles, explained, folder_of, named, stored
 from searchdemo.ui.page import Choice, Page
 
@@ -117,7 +117,7 @@ def bars_html(found: Classification, truth: str) -> str:
         by_names = [_share(guess, truth) for guess in found.by_class_names]
         shown += plots.share_bars("By class names", by_names, " ".join(filter(None, (how, found.names_notice))))
     else:
-        shown += element("p", found.names_notice)
+        shown += paragraph(found.names_notice)
     return shown + angles_html(found, truth)
 
 

@@ -36,6 +36,25 @@ def test_the_sidebar_covers_nothing(phone):
     phone.set_viewport_size({"width": WIDTH, "height": 2400})
 
 
+def test_the_buttons_of_a_tile_leave_the_picture_free_where_nothing_hovers(phone):
+    devtools = phone.context.new_cdp_session(phone)
+    devtools.send("Emulation.setTouchEmulationEnabled", {"enabled": True})
+    assert phone.evaluate("matchMedia('(hover: none)').matches")
+    open_tab(phone, tab_image.TITLE)
+    item = phone.locator("#image-results li").first
+    whole, frame = item.bounding_box(), item.locator(".frame").bounding_box()
+    boxes = [corner.bounding_box() for corner in item.locator(".corner").all()]
+    devtools.send("Emulation.setTouchEmulationEnabled", {"enabled": False})
+    devtools.detach()
+    assert len(boxes) == 3 and all(box["y"] >= frame["y"] + frame["height"] and box["width"] >= 24 for box in boxes)
+    edges = [
+        whole["x"],
+        *(edge for box in boxes for edge in (box["x"], box["x"] + box["width"])),
+        whole["x"] + whole["width"],
+    ]
+    assert edges == sorted(edges)  # side by side, and within the tile
+
+
 def test_the_verdict_comes_before_the_settings(phone):
     open_tab(phone, "Classify")
     phone.locator("#classify-neighbours .tile").first.wait_for()

@@ -11,17 +11,17 @@ from html import escape
 import gradio as gr
 
 from searchdemo.errors import SearchDemoError
-from searchdemo.ui.components.templates import element
+from searchdemo.ui.components.templates import paragraph
 
 
 def hint(sentence: str) -> str:
     """Small grey text, as HTML."""
-    return element("p", sentence, class_="hint")
+    return paragraph(sentence, class_="hint")
 
 
 def refusal_html(sentence: str) -> str:
     """Why there is no answer, in the place of the answer."""
-    return element("p", sentence, class_="refusal", role="status")
+    return paragraph(sentence, class_="refusal", role="status")
 
 
 @contextlib.contextmanager

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from searchdemo.ui.components import units
+
+
+def sentence(text: str) -> Markup:
+    """A sentence of the program as HTML: a command in `backticks` is code, as it is in the documents."""
+    return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(escape(text))))
+
 
 _ENVIRONMENT = Environment(
     loader=FileSystemLoader(Path(__file__).parents[1] / "templates", encoding="utf-8"),
@@ -18,7 +25,9 @@ _ENVIRONMENT = Environment(
     lstrip_blocks=True,
 )
 _ENVIRONMENT.policies["json.dumps_kwargs"] = {"sort_keys": True, "separators": (",", ":")}  # of each tile: no blanks
+
 _ENVIRONMENT.filters |= {
+    "sentence": sentence,
     "percent": units.percent,
     "milliseconds": units.milliseconds,
     "byte_size": units.byte_size,
@@ -27,9 +36,17 @@ _ENVIRONMENT.filters |= {
 
 
 def element(tag: str, text: str, **attributes: str) -> str:
-    """One HTML element with this text, escaped, as are the values of its attributes (`class_` is `class`)."""
+    """One HTML element with this text, which is escaped unless it is Markup, as are its attributes' values.
+
+    attributes: `class_` is `class`
+    """
     named = Markup("").join(Markup(' {}="{}"').format(name.rstrip("_"), value) for name, value in attributes.items())
     return str(Markup("<{0}{1}>{2}</{0}>").format(tag, named, text))
+
+
+def paragraph(said: str, **attributes: str) -> str:
+    """A sentence of the program in a paragraph of its own, as HTML."""
+    return element("p", sentence(said), **attributes)
 
 
 def render(template: str, **values: object) -> str:

@@ -15,14 +15,14 @@ from searchdemo.measure.metrics import Latency
 from searchdemo.measure.race import Race, Row
 from searchdemo.types import MISSING, Blur
 from searchdemo.ui.components.plots import Time, time_bars
-from searchdemo.ui.components.templates import element, render
+from searchdemo.ui.components.templates import paragraph, render
 from searchdemo.ui.components.thumbnails import row_tile, shown_url
 
 
 def status_html(doing: str, failures: Sequence[str] = ()) -> str:
     """What the race does now, "" at its end, below the sentences of indexes that were left out."""
     sentences = [*failures, f"{doing} …" if doing else ""]
-    return "".join(element("p", sentence) for sentence in sentences if sentence)
+    return "".join(paragraph(sentence) for sentence in sentences if sentence)
 
 
 def table_html(rows: Sequence[Row], race: Race, recall_of: str) -> str:

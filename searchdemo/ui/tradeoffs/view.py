@@ -13,7 +13,7 @@ from searchdemo.measure.recommend import CRITERIA, Bounds, choose, excesses, set
 from searchdemo.ui.components.messages import hint
 from searchdemo.ui.components.plots import COLOURS
 from searchdemo.ui.components.scatter import Dot, scatter
-from searchdemo.ui.components.templates import element, render
+from searchdemo.ui.components.templates import paragraph, render
 from searchdemo.ui.components.units import byte_size, milliseconds
 
 TIME, MEMORY = "milliseconds", "megabytes"
@@ -150,7 +150,7 @@ def code_html(code: str, label: str) -> str:
 
 
 def warning_html(sentence: str) -> str:
-    return element("p", sentence, class_="panel warning", role="status") if sentence else ""
+    return paragraph(sentence, class_="panel warning", role="status") if sentence else ""
 
 
 def source_html(card: RunCard) -> str:
