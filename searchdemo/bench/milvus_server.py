@@ -5,10 +5,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
+import subprocess
 from pathlib import Path
 
 from searchdemo.bench.child import resident_bytes_in
+from searchdemo.errors import NotHere
 from searchdemo.extras import require
 
 # A killed server's parts stay registered for so many seconds, and the one that is started next waits for that.
@@ -19,7 +22,7 @@ class MilvusServer:
     """It runs from the start, some 20 s later. It can be killed, and started again with what it had in its folder."""
 
     def __init__(self, folder: Path):
-        """Raises NotInstalled."""
+        """Raises NotInstalled, NotHere where it does not start."""
         require("milvus", "A server of Milvus on this machine", "pip install milvus==2.3.5")
         self._folder, self._port = folder, 0
         self.start()
@@ -33,7 +36,13 @@ class MilvusServer:
         self._server.config.set("common.session.ttl", SESSION_S)
         if self._port:
             self._server.config.update(proxy_port=self._port)
-        self._server.start()
+        try:
+            self._server.start()
+        except (OSError, RuntimeError) as error:  # a timeout is the first
+            self.end()
+            raise NotHere(
+                f"The server of Milvus did not start ({error}): `milvus-server --data DIR` says more."
+            ) from error
         self._port = self._server.listen_port
 
     @property
@@ -49,6 +58,7 @@ class MilvusServer:
         self._server.server_proc.wait()
 
     def end(self) -> None:
-        self._server.stop()
+        with contextlib.suppress(subprocess.TimeoutExpired):  # one with gigabytes is not gone in its 3 s
+            self._server.stop()
         if self._server.server_proc is not None and self._server.server_proc.poll() is None:
             self.kill()

@@ -94,8 +94,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--full",
         action="store_true",
         help="for index: HNSW's M to 2048, which takes gigabytes; for scale: also inverted files on disk over up to 10 "
-        "million synthetic vectors, which takes 6 GB of disk; for milvus: also the largest vectors of scale, "
-        "without what would take longer than half an hour",
+        "million synthetic vectors, which takes 6 GB of disk; for milvus: also the largest vectors of scale",
+    )
+    parser.add_argument(
+        "--minutes", type=whole_number, metavar="N", help="for milvus: leave out what would take longer (default 30)"
     )
     parser.add_argument(
         "--part",
@@ -165,7 +167,7 @@ def run(arguments: argparse.Namespace) -> Answer:
                 report=progress,
                 asked=asked,
                 options={"prompts": tuple(arguments.prompt), "full": arguments.full, "against": arguments.against}
-                | {"parts": tuple(arguments.part)},
+                | {"parts": tuple(arguments.part), "minutes": arguments.minutes},
             )
             for name, wanted in plan[encoder].items():
                 with failures.kept(f"{name} of {encoder} was skipped", wanted):
@@ -250,6 +252,8 @@ def check_together(arguments: argparse.Namespace, names: list[str]) -> None:
         raise BadQuery("--against has an effect on checkpoints alone: name it, or leave --against out.")
     if arguments.part and "hold" not in names:
         raise BadQuery("--part has an effect on hold alone: name it, or leave --part out.")
+    if arguments.minutes and "milvus" not in names:
+        raise BadQuery("--minutes has an effect on milvus alone: name it, or leave --minutes out.")
     if arguments.full and not {"index", "scale", "milvus"} & {*names}:
         raise BadQuery("--full has an effect on index, scale and milvus alone: name one of them, or leave --full out.")
     beside = [*arguments.benchmarks, *["--all"] * arguments.all, *["--recommend"] * (arguments.recommend is not None)]

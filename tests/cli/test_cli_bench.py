@@ -198,6 +198,7 @@ def test_words_that_make_no_sense(complaint, built):
     said = complaint("bench", "latencies", *built)
     assert "'latencies'" in said and "Did you mean 'latency'?" in said
     assert "--part has an effect on hold alone" in complaint("bench", "latency", *built, "--part", "load")
+    assert "--minutes has an effect on milvus alone" in complaint("bench", "latency", *built, "--minutes", "60")
     assert "Name a benchmark, or --all: latency" in complaint("bench", *built)
     assert "'resnet19'" in complaint("bench", "latency", "--encoders", "resnet19", *built)
     assert "is not built" in complaint("bench", "latency", *built[-2:], "--gallery", "scenes", "--encoder", "resnet18")

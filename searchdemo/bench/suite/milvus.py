@@ -2,20 +2,24 @@
 
 The contestants of a kind take turns; a query is one call from this process, FAISS on one thread and Milvus as it comes.
 The server is the one that SEARCHDEMO_MILVUS names, else the one of the Python package `milvus`, started on loopback.
-`--full` adds the million vectors of `scale`; --index names some kinds, such as `milvus-ivf-flat`. A contestant that
-would not be done WITHIN_S, by its time over fewer vectors, is left out, and a note says so. What is done is kept.
+`--full` adds the million vectors of `scale`; --index names some kinds, such as `milvus-ivf-flat`, and their card does
+not replace that of all kinds. A contestant that would not be done within --minutes, by its time over fewer vectors, is
+left out, and one that fails drops out: a note says why, and the others go on. What is done is kept.
 """
 
 from __future__ import annotations
 
 import contextlib
 import itertools
+import math
 import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -25,8 +29,8 @@ from searchdemo.bench.points import Search, in_turns, quality, ratio, search_of
 from searchdemo.bench.suite import scale
 from searchdemo.bench.tables import Column, Table, columns, fixed, number, table_of, vectors_of
 from searchdemo.bench.workload import Bench, Workload
-from searchdemo.errors import BadQuery, NotHere, SearchDemoError
-from searchdemo.extras import pip_command, require
+from searchdemo.errors import BadQuery, SearchDemoError
+from searchdemo.extras import imported, pip_command, require
 from searchdemo.indexes.base import Index
 from searchdemo.indexes.table import find, nlist
 from searchdemo.measure.cards import Figures, RunCard
@@ -39,9 +43,11 @@ AT_ONCE = 50  # of them in one call: a request has to be answered in time
 ROUNDS, EACH = 5, 60  # each contestant is asked so many times in each round
 ROUND_S = 8.0  # ... or fewer times, where they would take longer than this
 LEAST = 5
-WITHIN_S = 1800.0  # that a run with --full may take: what would take longer is not begun
+MINUTES = 30  # that a run with --full may take: what would take longer is not begun
 FAISS, LITE, SERVER = "FAISS", "Milvus Lite", "Milvus server"
 LIKE = {"milvus-flat": "flat", "milvus-ivf-flat": "ivf", "milvus": "hnsw", "milvus-ivf-sq8": "faiss:IVF{nlist},SQ8"}
+
+T = TypeVar("T")
 
 
 @contextlib.contextmanager
@@ -98,15 +104,15 @@ class Contestant:
     def leave(self) -> None:
         """Its collection goes away; what cannot is left to its server."""
         if self.place:
-            with at(self.place, self.token), contextlib.suppress(NotHere):
+            with at(self.place, self.token), contextlib.suppress(Exception):
                 self.index.drop()  # type: ignore[attr-defined]  # of a MilvusIndex
 
 
 class Budget:
-    """Seconds that are left of WITHIN_S, and what each contestant took, which grows with the number of vectors."""
+    """Seconds that are left of a run, and what each contestant took, which grows with the number of vectors."""
 
-    def __init__(self) -> None:
-        self._ends = time.perf_counter() + WITHIN_S
+    def __init__(self, minutes: int) -> None:
+        self._minutes, self._ends = minutes, time.perf_counter() + 60 * minutes
         self._took: dict[tuple[str, str], tuple[int, float]] = {}
 
     @contextlib.contextmanager
@@ -124,15 +130,23 @@ class Budget:
             return ""
         return (
             f"left out: over {fewer:,} it took {seconds:.0f} s, so here about {wanted:.0f} s, and of the "
-            f"{WITHIN_S:.0f} s of a run {max(0.0, left):.0f} s are left; --index {kind} measures it alone"
+            f"{self._minutes} minutes of a run {max(0.0, left):.0f} s are left; --minutes gives it more"
         )
 
 
-def run(bench: Bench) -> Figures:
-    """A contestant that fails becomes a note with its error.
+def tried(what: str, done: Callable[[], T], notes: list[str]) -> T | None:
+    """What it returns. None where it fails: that becomes a note, whatever a library raises, and costs nobody else."""
+    try:
+        return done()
+    except SearchDemoError as error:
+        notes.append(f"{what}: {error}")
+    except Exception as error:
+        notes.append(f"{what}: {type(error).__name__}: {error}")
+    return None
 
-    Raises NotInstalled without pymilvus, BadQuery for --index with no kind of Milvus, NotBuilt, NotHere.
-    """
+
+def run(bench: Bench) -> Figures:
+    """Raises NotInstalled without pymilvus, BadQuery for --index with no kind of Milvus, NotBuilt, NotHere."""
     require("pymilvus", "The benchmark `milvus`", pip_command("milvus"))
     kinds = [name for name in LIKE if not bench.indexes or name in bench.indexes]
     if not kinds:
@@ -141,10 +155,12 @@ def run(bench: Bench) -> Figures:
     works = [work.part(queries=QUERIES, seed=bench.seed) for work in works]
     rows: list[dict] = []
     notes: list[str] = []
-    budget = Budget()
+    minutes = bench.options.get("minutes") or MINUTES
+    budget = Budget(minutes)
 
     def figures(*unfinished: str) -> Figures:
-        settings: dict = {"k": K, "timed_threads": 1, "rounds": ROUNDS, "round_s": ROUND_S, "within_s": WITHIN_S}
+        settings: dict = {"k": K, "timed_threads": 1, "rounds": ROUNDS, "round_s": ROUND_S, "minutes": minutes}
+        settings |= {"asked": ", ".join(kinds)} if len(kinds) < len(LIKE) else {}
         settings["libraries"] = installed(["faiss-cpu", "pymilvus", "milvus-lite", "milvus"])
         largest = max((row["vectors"] for row in rows), default=0)
         work = next((work for work in works if len(work.vectors) == largest), works[-1])
@@ -165,20 +181,13 @@ def places(notes: list[str]) -> Iterator[tuple[dict[str, tuple[str, str]], Milvu
 
     own, server = os.environ.get(PLACE, ""), None
     there = {FAISS: ("", "")}
-    with tempfile.TemporaryDirectory(prefix="milvus.") as folder:
-        try:
-            require("milvus_lite", LITE, pip_command("milvus"))
+    with tempfile.TemporaryDirectory(prefix="milvus.", ignore_cleanup_errors=True) as folder:
+        if tried(LITE, lambda: imported("milvus_lite", LITE, pip_command("milvus")), notes):
             there[LITE] = (str(Path(folder) / "lite.db"), "")
-        except NotHere as error:
-            notes.append(f"{LITE}: {error}")
-        try:
-            if "://" in own:
-                there[SERVER] = (own, os.environ.get(TOKEN, ""))
-            else:
-                server = MilvusServer(Path(folder) / "server")
-                there[SERVER] = (server.uri, "")
-        except SearchDemoError as error:
-            notes.append(f"{SERVER}: {error}")
+        if "://" in own:
+            there[SERVER] = (own, os.environ.get(TOKEN, ""))
+        elif server := tried(SERVER, lambda: MilvusServer(Path(folder) / "server"), notes):
+            there[SERVER] = (server.uri, "")
         try:
             yield there, server
         finally:
@@ -201,45 +210,53 @@ def compared(
 ) -> list[dict]:
     """One row for each contestant of a kind: built one after the other, searched in turns, and gone after that."""
     size = len(work.vectors)
-    racing: list[Contestant] = []
-    rows: list[dict] = []
+    racing: dict[str, Contestant] = {}
+    rows: dict[str, dict] = {}  # of those that did not drop out
+
+    def built(library: str, name: str) -> dict:
+        place, token = there[library]
+        with budget.spent(kind, library, size):
+            with at(place, token):
+                racing[library] = racer = Contestant(library, place, token, find(name).build(work.vectors))
+            figures = quality(racer.search, work, K) | {"build_s": racer.index.load_ms / 1000}
+        return {"library": library, "index": name, "kind": kind, "vectors": size} | figures
+
+    def asked(library: str, round_of: Callable[[], float]) -> float:
+        median = tried(whose(library), round_of, notes) if library in rows else None
+        if median is None:
+            rows.pop(library, None)
+        return math.nan if median is None else median
+
+    def named(library: str) -> str:
+        return LIKE[kind].format(nlist=nlist(size)) if library == FAISS else kind
+
+    def whose(library: str) -> str:
+        return f"{named(library)} by {library} over {size:,} vectors"
+
     try:
-        for library, (place, token) in there.items():
-            name = LIKE[kind].format(nlist=nlist(size)) if library == FAISS else kind
+        for library in there:
             if refused := budget.refused(kind, library, size):
-                notes.append(f"{name} by {library} over {size:,} vectors: {refused}")
+                notes.append(f"{whose(library)}: {refused}")
                 continue
-            bench.tell(f"{name} by {library} over {size:,} vectors: building")
-            racer: Contestant | None = None
-            try:
-                with budget.spent(kind, library, size):
-                    with at(place, token):
-                        racer = Contestant(library, place, token, find(name).build(work.vectors))
-                    figures = quality(racer.search, work, K) | {"build_s": racer.index.load_ms / 1000}
-            except SearchDemoError as error:
-                notes.append(f"{name} by {library} over {size:,} vectors: {error}")
-                if racer:
-                    racer.leave()
-                continue
-            racing.append(racer)
-            rows.append({"library": library, "index": name, "kind": kind, "vectors": size} | figures)
-        asked = {racer.library: racer.round(work.queries, 10 if bench.quick else EACH) for racer in racing}
+            bench.tell(f"{whose(library)}: building")
+            if row := tried(whose(library), partial(built, library, named(library)), notes):
+                rows[library] = row
         bench.tell(f"{kind} over {size:,} vectors: taking turns")
-        medians = in_turns(asked, 2 if bench.quick else ROUNDS)
-        for row, racer in zip(rows, racing, strict=True):
-            row |= {f"p{percent}_ms": float(np.percentile(racer.times, percent)) for percent in (50, 95)}
-            row |= {"repeats": len(racer.times)}
-            if FAISS in medians:
-                row["of_faiss"] = ratio(medians[racer.library], medians[FAISS])
-            if server and racer.library == SERVER:
+        rounds = {library: racing[library].round(work.queries, 10 if bench.quick else EACH) for library in rows}
+        turns = {library: partial(asked, library, round_of) for library, round_of in rounds.items()}
+        medians = in_turns(turns, 2 if bench.quick else ROUNDS)
+        for library, row in rows.items():
+            times = racing[library].times
+            row |= {f"p{percent}_ms": float(np.percentile(times, percent)) for percent in (50, 95)}
+            row |= {"repeats": len(times)}
+            if FAISS in rows:
+                row["of_faiss"] = ratio(medians[library], medians[FAISS])
+            if server and library == SERVER:
                 row |= {"resident_bytes": server.resident_bytes(), "idle_bytes": server.idle_bytes}
-    except SearchDemoError as error:
-        notes.append(f"{kind} over {size:,} vectors: {error}")
-        rows = []
     finally:
-        for racer in racing:
+        for racer in racing.values():
             racer.leave()
-    return rows
+    return [*rows.values()]
 
 
 def tables(cards: Sequence[RunCard]) -> list[Table]:
