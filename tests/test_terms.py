@@ -111,8 +111,14 @@ def test_errors_name_the_place(text, place, reason):
 
 def test_what_nobody_can_write_is_a_blank_or_a_mark():
     assert parse("dog\0cat\x07 + \ud800bed") == (Term(TEXT, "dog cat"), Term(TEXT, "\ufffdbed", 1.0, 12))
-    with pytest.raises(BadQuery, match="text is empty"):
-        parse("\0\x07")
+    for nothing in ("\0\x07", "\u200b \ufeff"):
+        with pytest.raises(BadQuery, match="text is empty"):
+            parse(nothing)
+
+
+def test_what_nobody_sees_changes_nothing():
+    assert parse("\ufeff2: straw\xadberry +\u200b cat \u200e- \u202e“dog”") == parse("2: strawberry + cat - “dog”")
+    assert parse("\u0645\u06cc\u200c\u0631\u0648\u062f")[0].value == "\u0645\u06cc\u200c\u0631\u0648\u062f"  # a joiner
 
 
 @pytest.mark.parametrize("text", ["", "  ", "x" * 1001, 7])
@@ -164,6 +170,15 @@ def test_a_weight_of_0_is_as_good_as_absent(world):
     assert answer("red + 0: #picture", row=7) == answer("red")
     assert answer("red + red") | {"hits": 0} != answer("red") | {"hits": 0}
     assert [hit["row"] for hit in answer("red + red")["hits"]] == [hit["row"] for hit in answer("red")["hits"]]
+
+
+def test_only_the_ratio_of_weights_counts(world):
+    collection = world.ready().open(*WHERE)
+    rows = {
+        collection.embed(Query(text=f"{weight}: red - {weight}: blue")).vector.tobytes()
+        for weight in ("1", "3", "0.1", f"0.{'0' * 200}1", f"0.{'0' * 320}1")
+    }
+    assert len(rows) == 1
 
 
 def test_a_picture_and_words(world):
@@ -263,6 +278,11 @@ def test_what_cannot_be_searched_with(world, query, reason):
         ("2,5: dog", '"2,5: dog" is plain text; a weight is written "2.5: dog"'),
         ("cat + 2:dog", '"2:dog" is plain text; a weight is written "2: dog"'),
         ("2：dog", '"2：dog" is plain text; a weight is written "2: dog"'),
+        ("２: dog", '"２: dog" is plain text; a weight is written "2: dog"'),
+        ("1: 2: dog", '"2: dog" is plain text; what stands before it is its weight, and a term has one'),
+        ("a beach +sunset", '"beach +sunset" is plain text; *"beach + sunset"'),
+        ("beach+sunset at sea", '"beach+sunset at sea" is plain text; *"beach + sunset at sea"'),
+        *((text, "") for text in ("C++", "C++ code", "A+ grade", "R&B +x", "a+b", "+1 dog")),
         ("2 : dog", '"2 : dog" is plain text; a weight is written "2: dog"'),
         ("(red dog:1.3)", '"(red dog:1.3)" is plain text; a weight is written "1.3: red dog"'),
         ("dog::2", '"dog::2" is plain text; a weight is written "2: dog"'),

@@ -96,9 +96,9 @@ def summed(rows: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarra
     if len(rows) == 1:  # as the encoder gave it
         row = rows * np.float32(math.copysign(1, weights[0]))
         return row, row.astype(np.float64)
-    weighted = rows.astype(np.float64) * weights[:, None]
+    weighted = rows.astype(np.float64) * (weights / np.abs(weights).max())[:, None]  # only ratios count
     total = np.array([math.fsum(column) for column in weighted.T.tolist()])
     length = math.sqrt(math.fsum(value * value for value in total.tolist()))
-    if length < NOTHING * float(np.abs(weights).max()):
+    if length < NOTHING:
         raise BadQuery("The terms cancel each other, so there is no direction left: change a weight, or leave one out.")
     return (total / length).astype(np.float32)[None], weighted / length

@@ -18,6 +18,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from searchdemo.encoders.written import visible
 from searchdemo.errors import BadQuery
 
 MAX_TEXT = 1000  # characters; every text tower here stops reading long before
@@ -48,14 +49,17 @@ _QUOTED = re.compile(
 _MORE = r"(?P<it>[^\W\d_].*)"
 _NUMBER = r"(?P<number>\d{1,2}(?:[.,]\d+)?)"
 _AWAY, _WEIGHED = 'what is taken away stands after a minus with blanks: "{it}"', 'a weight is written "{number}: {it}"'
+_ADDED = 'terms are joined by a plus with blanks: "{it}"'
 _HINTS = (  # what is plain text and may be meant otherwise -> how that is written
     (rf"(?:^|(?<=\s))(?P<is>(?P<sign>[{re.escape(_MINUS)}])(?P<it>[^\W\d_]\S*))", "{sign} {it}", _AWAY),
     (rf"(?:^|(?<=\s))(?P<is>(?:(?i:no|not|without|except|excluding)|AND NOT) {_MORE})", "a street - {it}", _AWAY),
     (rf"(?<=\s)(?P<is>[–—] {_MORE})", "a street - {it}", _AWAY),
+    (rf"(?<=\S )(?P<is>(?:AND|OR|&&|\|\|) {_MORE})", "a beach + {it}", _ADDED),
+    (r"(?P<is>(?P<first>[^\W\d_]{2,}) ?[+\uff0b] ?(?P<it>[^\W\d_]{2,}.*))", "{first} + {it}", _ADDED),
     (
-        rf"(?<=\S )(?P<is>(?:AND|OR|&&|\|\|) {_MORE})",
-        "a beach + {it}",
-        'terms are joined by a plus with blanks: "{it}"',
+        rf"^(?P<is>[0-9]{{1,2}}(?:\.[0-9]+)?: {_MORE})",
+        "{it}",
+        "what stands before it is its weight, and a term has one",
     ),
     (rf"^(?P<is>{_NUMBER} ?[:：*×] ?{_MORE})", "{it}", _WEIGHED),
     (rf"^(?P<is>\((?P<it>[^():]+): ?{_NUMBER}\))", "{it}", _WEIGHED),
@@ -95,7 +99,7 @@ def parse(text: object) -> tuple[Term, ...]:
     """The terms of a text, one at least. Raises BadTerms, and BadQuery for an empty or overlong text."""
     if not isinstance(text, str):
         raise BadQuery(f"text = {text!r} is not a text.")
-    text = "".join(_UNWRITTEN.get(unicodedata.category(sign), sign) for sign in text)
+    text = "".join(_UNWRITTEN.get(unicodedata.category(sign), sign) for sign in visible(text))
     if not text.strip():
         raise BadQuery("The text is empty: type a few words, such as 'a red boat'.")
     if (length := len(" ".join(text.split()))) > MAX_TEXT:
@@ -156,7 +160,8 @@ def hint(term: Term) -> str:
             said = {
                 name: textwrap.shorten(part, MAX_SHOWN, placeholder=" ...") for name, part in found.groupdict().items()
             }
-            said["number"] = said.get("number", "").replace(",", ".")
+            if figure := said.get("number"):
+                said["number"] = f"{float(figure.replace(',', '.')):g}"  # in the digits that a weight has
             return f'"{said["is"]}" is plain text; {how.format(**said | {"it": it.format(**said)})}'
     return ""
 

@@ -16,8 +16,12 @@ _TO_SAME, _TO_LETTERS = str.maketrans(_SAME), str.maketrans(_LETTERS)
 def tidy(text: str) -> str:
     """For every text tower: one apostrophe and one hyphen, ligatures and full-width forms as usual letters, and neither
     soft hyphens nor zero-width signs."""
-    usual = unicodedata.normalize("NFKC", text.translate(_TO_SAME)).translate(_TO_SAME)
-    return "".join(c for c in usual if unicodedata.category(c) != "Cf" or c in _JOINERS)
+    return visible(unicodedata.normalize("NFKC", text.translate(_TO_SAME)).translate(_TO_SAME))
+
+
+def visible(text: str) -> str:
+    """Without soft hyphens, zero-width signs and marks of direction, which come along when a text is copied."""
+    return "".join(c for c in text if unicodedata.category(c) != "Cf" or c in _JOINERS)
 
 
 def plain(text: str) -> str:
