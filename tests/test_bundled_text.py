@@ -41,6 +41,8 @@ def tower(tmp_path_factory) -> TextTower:
         ("café-tür", ["cafe", "-", "tur"]),
         ("potter's wheel", ["potter", "'", "s", "wheel"]),
         ("🎈 猫", ["🎈", "猫"]),
+        ("नाव, काली รถสีแดง", ["नाव", ",", "काली", "รถสีแดง"]),
+        ("\u2764\ufe0fdog", ["\u2764\ufe0f", "dog"]),
         ("potter\u2019s wheel", ["potter", "'", "s", "wheel"]),
         ("dog\u02bcs \uff07 \u2032 \u00b4", ["dog", "'", "s", "'", "'", "'"]),
         ("t\u2011shirt t\u2010shirt", ["t", "-", "shirt", "t", "-", "shirt"]),

@@ -39,8 +39,24 @@ class Reading:
 
 
 def split_words(text: str) -> list[str]:
-    """Lower-case words and single signs, without accents: "Café-Tür!" -> ["cafe", "-", "tur", "!"]."""
-    return re.findall(r"\w+|[^\w\s]", plain(text))
+    """Lower-case words and single signs, without accents: "Café-Tür!" -> ["cafe", "-", "tur", "!"].
+
+    In Hindi or Thai signs of vowels stand within a word, which Python's \\w does not tell.
+    """
+    words: list[str] = []
+    end = 0
+    for part in re.finditer(r"\w+|[^\w\s]", plain(text)):
+        goes_on = words and (_is_mark(part[0]) or (_is_mark(words[-1][-1]) and words[-1][0].isalpha()))
+        if goes_on and part.start() == end:
+            words[-1] += part[0]
+        else:
+            words.append(part[0])
+        end = part.end()
+    return words
+
+
+def _is_mark(part: str) -> bool:
+    return unicodedata.category(part[0])[0] == "M"
 
 
 class WordPieces:
