@@ -91,7 +91,7 @@ def test_what_is_misread_does_not_flatten_the_curve():
 def test_a_text_less_steady_than_shown_words_is_believed_less():
     curve = replace(CURVE, steady=tuple(np.linspace(0.8, 1, 21)))
     steady, middling, shaky = (curve.misread(cosine) for cosine in (1.01, 0.9, 0.5))
-    assert steady < 0.01 and middling == pytest.approx(1 / (1 + math.exp(5.0 - 2.6))) and 0.5 < shaky < 0.6
+    assert steady < 0.01 and middling == pytest.approx(1 / (1 + math.exp(5.5 - 3.25))) and 0.7 < shaky < 0.8
     for cosine in (0.95, 0.85):  # the curve's odds are e^2 and e^-2
         odds = (1 - shaky) * math.exp(40 * cosine - 36) + shaky
         assert curve.probability(cosine, shaky) == pytest.approx(odds / (1 + odds))
@@ -99,6 +99,12 @@ def test_a_text_less_steady_than_shown_words_is_believed_less():
     assert curve.probability(-20, shaky) == pytest.approx(shaky / (1 + shaky)) and curve.probability(-20) < 1e-9
     assert curve.probability(20, 1.0) == curve.probability(-20, 1.0) == calibration.PRIOR
     assert CURVE.misread(0.5) == 0  # of an earlier version, which did not know
+
+
+def test_equal_rows_are_equally_steady_whatever_their_last_bits_are():
+    shown = np.array([0.9, 1.0, 1.0])
+    same = calibration.misread_by(np.array([1.0, 1 - 1.2e-7, 1 + 1.2e-7]), shown)
+    assert len({*same.tolist()}) == 1 and same[0] < calibration.misread_by(np.array([0.99]), shown)[0]
 
 
 def test_nearly_the_same_as_a_shown_word_is_no_word_that_is_absent():

@@ -11,10 +11,11 @@ import pytest
 from searchdemo import assets
 from searchdemo.collection.calibration import Curve
 from searchdemo.encoders.bundled_text import unit
+from searchdemo.errors import BadQuery
 from searchdemo.galleries.drawing.scene import THINGS, sample
-from training import evaluate, scene_data
+from training import asked, evaluate, scene_data
 from training.model_card import render
-from training.queries import QUERIES, Query, read_queries
+from training.queries import MORE_QUERIES, QUERIES, Query, read_queries
 
 
 def test_knn_counts_the_weighted_vote():
@@ -37,10 +38,12 @@ def test_precision_is_the_share_of_right_classes_among_the_nearest():
 
 
 def test_queries_are_a_hundred_or_more_in_each_half_and_kind_evenly():
-    assert len({query.text for query in QUERIES}) == len(QUERIES) >= 100
-    for kind in ("other names", "kinds", "descriptions"):
-        halves = [query.half for query in QUERIES if query.kind == kind]
-        assert abs(halves.count("tune") - halves.count("report")) <= 1
+    assert len({query.text.casefold() for query in QUERIES + MORE_QUERIES}) == len(QUERIES) + len(MORE_QUERIES)
+    for queries in (QUERIES, MORE_QUERIES):
+        assert len(queries) >= 200
+        for kind in ("other names", "kinds", "descriptions"):
+            halves = [query.half for query in queries if query.kind == kind]
+            assert abs(halves.count("tune") - halves.count("report")) <= 1
 
 
 @pytest.mark.parametrize(
@@ -86,3 +89,18 @@ def test_a_curve_tells_queries_with_their_pictures_from_the_same_without():
     found = evaluate.told_apart(row, query, gallery, np.repeat([0, 1, 2], 5), ["a", "b", "c"], curve)
     assert found["auroc"] == 1 and found["wrong_percent"] == 0  # 0.8 with them, 0 without
     assert found["ece"] == pytest.approx((1 / (1 + np.exp(3)) + 1 / (1 + np.exp(5))) / 2)
+
+
+def test_free_texts_that_are_read_ask_every_set():
+    class Reader:
+        def encode_texts(self, texts):
+            if "no word" in texts:
+                raise BadQuery("unknown")
+            return np.array([[0.8, 0.6, 0.0]] * len(texts), np.float32)
+
+    gallery, labels = np.repeat(np.eye(3, dtype=np.float32), 5, axis=0), np.repeat([0, 1, 2], 5)
+    curve = Curve(5, slope=10.0, intercept=-5.0, error=0.0, shown=9, absent=9)
+    asking = [Query(text, "kinds", answers, "tune") for text, answers in (("a", ("a",)), ("no word", ("b",)))]
+    found = asked.figures({"all": (gallery, labels, curve)}, Reader(), asking, ["a", "b", "c"])
+    assert found["all"]["texts"] == 1 and found["all"]["auroc"] == 1
+    assert found["all"]["ece"] == pytest.approx((1 / (1 + np.exp(3)) + 1 / (1 + np.exp(-1))) / 2)  # 0.8, then 0.6

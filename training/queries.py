@@ -3,6 +3,8 @@
 queries.tsv has one query per line: its kind (another name of a thing, a kind of thing, a description in plain words),
 its text, and the classes by the first WordNet name of each. Of each kind every second query is for tuning, the others
 are for reporting.
+
+more_queries.tsv has more of them, in the same form, for what is mostly chance where few ask: see asked.py.
 """
 
 from __future__ import annotations
@@ -36,3 +38,4 @@ def read_queries(path: Path) -> tuple[Query, ...]:
 
 
 QUERIES = read_queries(Path(__file__).with_suffix(".tsv"))
+MORE_QUERIES = read_queries(Path(__file__).with_name("more_queries.tsv"))
