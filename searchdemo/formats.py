@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import re
 import struct
-from collections.abc import Iterator
-from functools import cache
+from collections.abc import Callable, Iterator
+from functools import cache, partial
 from io import BytesIO
 from pathlib import PurePath
 from typing import IO
@@ -34,10 +35,25 @@ FORMATS = (
     "QOI",
     "PPM",
     "DIB",
+    "ICNS",
+    "PCX",
+    "SGI",
     "TGA",
     "JXL",
 )
-WEAK = {"BMP", "PPM", "ICO", "DIB", "TGA"}  # two to four first bytes, or none: texts may begin with them as well
+WEAK = {
+    "BMP",
+    "PPM",
+    "ICO",
+    "DIB",
+    "PCX",
+    "SGI",
+    "TGA",
+}  # two to four first bytes, or none: texts may begin with them as well
+ICONS = ("ICO", "ICNS")  # each holds pictures of other formats
+ICON_PIXELS = 2048 * 2048  # of one of them, at most: icons have up to 1024 x 1024
+# Where a PNG, and a JPEG 2000 of either kind, says its width and height
+SIZE_WITHIN = re.compile(rb"(?:IHDR|ihdr|\xff\x4f\xff\x51.{4})(.{4})(.{4})", re.DOTALL)
 HEIF_PLUGINS = ("pi_heif", "pillow_heif")  # of one author; the first only decodes, so its wheels hold no GPL code
 JXL_PLUGIN = "pylibjxl"  # BSD, and tells the size before it decodes; pillow-jxl-plugin is GPL and decodes on opening
 HEIF_SUFFIXES = {".heic", ".heif", ".hif"}  # pictures, even where no plug-in opens them: they are named as unreadable
@@ -91,7 +107,8 @@ def readers() -> dict[str, tuple]:
             break
     with contextlib.suppress(ImportError):
         importlib.import_module(JXL_PLUGIN).register_pillow()
-    return {name: Image.OPEN[name] for name in FORMATS if name in Image.OPEN}
+    opened = {name: Image.OPEN[name] for name in FORMATS if name in Image.OPEN}
+    return opened | {name: (partial(_icon, opened[name][0]), opened[name][1]) for name in ICONS if name in opened}
 
 
 @cache
@@ -144,6 +161,21 @@ def kind_of(file: IO[bytes], name: str) -> str:
     if b"<svg" in start:
         return "SVG drawing"
     return LINK if suffix in LINK_SUFFIXES else suffix or "no suffix"
+
+
+def _icon(factory: Callable[..., Image.Image], file: IO[bytes], name: str) -> Image.Image:
+    """Pillow decodes a picture in an icon whatever its size, and one of an ICO as soon as it is opened."""
+    data = file.read()
+    sizes = [struct.unpack(">II", width + height) for width, height in SIZE_WITHIN.findall(data)]
+    if data.startswith(b"\0\0"):  # an ICO, which holds BMPs without their first header, twice as high as they are
+        (count,) = struct.unpack_from("<H", data, 4)
+        places = [struct.unpack_from("<I", data, 6 + 16 * number + 12)[0] for number in range(count)]
+        heads = [data[place + 4 : place + 12] for place in places if data[place : place + 4] != b"\x89PNG"]
+        sizes += [tuple(map(abs, struct.unpack("<ii", head))) for head in heads if len(head) == 8]
+    if any(width * height > 2 * ICON_PIXELS for width, height in sizes):
+        raise OSError("an icon holds a picture that is too large")
+    file.seek(0)
+    return factory(file, name)
 
 
 def _is_heif(start: bytes) -> bool:

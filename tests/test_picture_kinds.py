@@ -55,6 +55,9 @@ KINDS = {
     "JPEG2000": {},
     "PPM": {},
     "MPO": {"save_all": True},
+    "ICNS": {},
+    "PCX": {},
+    "SGI": {},
 }
 
 
@@ -102,6 +105,45 @@ def test_a_file_named_like_a_picture_is_to_be_opened_so_that_damage_is_told(name
 def test_of_several_pages_or_frames_the_first_counts(format):
     red, blue = Image.new("RGB", (32, 32), "red"), Image.new("RGB", (32, 32), "blue")
     assert near(open_picture(encoded(red, format, save_all=True, append_images=[blue])).getpixel((8, 8)), (255, 0, 0))
+
+
+def icon(*pictures: bytes) -> bytes:
+    """An ICO of pictures that each are said to have 64 x 64 pixels."""
+    entries, place = b"", 6 + 16 * len(pictures)
+    for picture in pictures:
+        entries += struct.pack("<BBBBHHII", 64, 64, 0, 0, 1, 32, len(picture), place)
+        place += len(picture)
+    return struct.pack("<HHH", 0, 1, len(pictures)) + entries + b"".join(pictures)
+
+
+def icns(picture: bytes) -> bytes:
+    block = b"ic07" + struct.pack(">I", 8 + len(picture)) + picture  # 128 x 128 pixels
+    return b"icns" + struct.pack(">I", 8 + len(block)) + block
+
+
+BITMAP = struct.pack("<IiiHHIIiiII", 40, 12_000, 24_000, 1, 24, 0, 0, 0, 0, 0, 0)  # of an ICO: twice as high
+JPEG_2000 = b"\xff\x4f\xff\x51\0\x29\0\0" + struct.pack(">II", 12_000, 12_000) + bytes(30)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [icon(png_header(12_000, 12_000)), icon(BITMAP), icns(png_header(12_000, 12_000)), icns(JPEG_2000)],
+    ids=["PNG in an ICO", "bitmap in an ICO", "PNG in an ICNS", "JPEG 2000 in an ICNS"],
+)
+def test_a_picture_in_an_icon_is_not_decoded_where_it_is_larger_than_icons_are(data, recwarn, monkeypatch):
+    """Pillow decodes that of an ICO as soon as it is opened, before its size can be looked at."""
+    for name in ("ICO", "ICNS"):
+        monkeypatch.setattr(f"PIL.{name.title()}ImagePlugin.{name.title()}ImageFile.load", lambda image: pytest.fail())
+    with pytest.raises(BadPicture, match="is not a picture that can be read"):
+        open_picture(data)
+    assert not recwarn.list
+
+
+@pytest.mark.filterwarnings("ignore:Image was not the expected size")
+def test_icons_of_the_largest_usual_size_are_read():
+    large = noise(32, 32).resize((1024, 1024), Image.Resampling.NEAREST)
+    assert open_picture(icon(encoded(large, "PNG"), encoded(noise(64, 64), "PNG"))).size in ((1024, 1024), (64, 64))
+    assert open_picture(encoded(large, "ICNS")).size == (1024, 1024)
 
 
 # Depth

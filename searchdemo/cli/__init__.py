@@ -14,6 +14,7 @@ import json
 import logging
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -67,13 +68,15 @@ def run(words: Sequence[str]) -> int:
 
 
 def settle() -> None:
-    """Names of files are written whatever the terminal can show, and who has no home, as in some containers, has one.
+    """Names of files are written whatever the terminal can show, raw warnings about pictures are not, and who has no
+    home, as in some containers, has one.
 
     Many libraries look for `~` and for the user's name, and end where the system knows neither.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    warnings.filterwarnings("ignore", module=r"PIL\.")  # of what it reads all the same; the report tells what it cannot
     try:
         Path.home()
     except RuntimeError:

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import warnings
 from pathlib import Path
 
 import pytest
@@ -18,10 +19,13 @@ from searchdemo import cli, temporary
 from searchdemo.bench.child import answers, free_port
 from searchdemo.errors import BadQuery
 from searchdemo.files import own_folder
+from searchdemo.pictures import open_picture
 from searchdemo.ui import surroundings
 from searchdemo.ui.start import hub_within_reach
 from searchdemo.ui.surroundings import address, check_port, prepare
 from tests.cli_tools import ROOT
+from tests.test_picture_kinds import icon
+from tests.test_pictures import encoded, noise
 
 
 def test_a_proxy_is_not_asked_for_this_machine():
@@ -172,6 +176,14 @@ def test_names_that_the_terminal_cannot_show_are_escaped(monkeypatch):
     cli.settle()
     print("gr\u00f6\u00dfe/\udcff.png", flush=True)
     assert written.getvalue() == b"gr\\xf6\\xdfe/\\udcff.png\n"
+
+
+def test_raw_warnings_about_pictures_are_not_shown(recwarn):
+    odd = icon(encoded(noise(32, 32), "PNG"))  # said to be of 64 x 64 pixels
+    cli.settle()
+    assert open_picture(odd).size == (32, 32) and not recwarn.list
+    warnings.warn("of another", stacklevel=1)
+    assert len(recwarn.list) == 1
 
 
 def test_without_a_home_and_a_name(monkeypatch, tmp_path):
