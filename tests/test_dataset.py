@@ -123,6 +123,54 @@ def test_labels_in_words_are_numbered_by_the_alphabet(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("column", "names", "labels"),
+    [
+        (pa.array([1.0, None, 3.0]), ("1", "3"), [0, -1, 1]),
+        (pa.array([1.0, float("nan"), 16_777_217.0]), ("1", "16777217"), [0, -1, 1]),
+        (pa.array([True, False, None]), ("false", "true"), [1, 0, -1]),
+        (pa.array(["a", "b", None]).dictionary_encode(), ("a", "b"), [0, 1, -1]),
+        (pa.array(["a", "b", None], pa.string_view()), ("a", "b"), [0, 1, -1]),
+        (pa.array([["b", None], [], None], pa.list_(pa.large_string())), ("b",), [0, -1, -1]),
+        (pa.array(["\x1b[31mred", "\u202eabc", None]), (r"\x1b[31mred", r"\xe2\x80\xaeabc"), [0, 1, -1]),
+        (pa.nulls(3), (), [-1, -1, -1]),
+    ],
+    ids=[
+        "numbers with a gap",
+        "no number",
+        "yes or no",
+        "categories",
+        "views",
+        "lists",
+        "not for a terminal",
+        "nothing",
+    ],
+)
+def test_labels_of_every_plain_type(tmp_path, column, names, labels):
+    """As pandas, polars and others write them; the name of a column counts in either case."""
+    pictures = pa.array([{"bytes": data, "path": None, "width": 4} for data in (RED, GREEN, BLUE)])
+    (tmp_path / "set").mkdir()
+    pq.write_table(pa.table({"Image": pictures, "Label": column}), tmp_path / "set" / "train.parquet")
+    gallery = open_gallery(f"hf:{tmp_path / 'set'}")
+    assert gallery.label_names == names and gallery.pictures.labels.tolist() == labels
+    assert gallery.pictures.encoded(2) == BLUE
+
+
+def test_other_columns_that_may_hold_labels_are_told(tmp_path):
+    features = {"picture": Image(), "caption": Value("string"), "target": Value("int64")}
+    columns = rows([RED, GREEN], caption=["a", "b"], target=[1, 2])
+    folder = parquet(tmp_path / "unknown", Features(features), train=columns)
+    gallery = open_gallery(f"hf:{folder}")
+    assert gallery.label_names == () and gallery.captions == ("a", "b")
+    assert gallery.report.lines() == ["No column is known to hold labels; ?label=NAME takes one ('target')."]
+    chosen = open_gallery(f"hf:{folder}?label=target")
+    assert chosen.label_names == ("1", "2") and not chosen.report.lines()
+    features |= {"coarse": ClassLabel(names=["x"]), "fine": ClassLabel(names=["y"])}
+    folder = parquet(tmp_path / "several", Features(features), train=columns | {"coarse": [0, 0], "fine": [0, 0]})
+    told = "Labels are those of the column 'coarse'; ?label=NAME takes another ('fine')."
+    assert open_gallery(f"hf:{folder}").report.lines() == [told]
+
+
+@pytest.mark.parametrize(
     ("asked", "error", "said"),
     [
         ("?label=colour", BadQuery, "no column 'colour' for label; it has picture, label, text"),
@@ -145,6 +193,13 @@ def test_what_is_no_data_set_is_refused(tmp_path):
     ):
         with pytest.raises(NoPictures, match=said):
             open_dataset(argument)
+
+
+def test_a_damaged_file_is_told_with_its_cause(tmp_path):
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "train.parquet").write_bytes(b"PAR1, and no more")
+    with pytest.raises(NoPictures, match="cannot be read as a data set: Parquet"):
+        open_dataset(str(tmp_path / "set"))
 
 
 def test_a_saved_data_set_is_read(tmp_path):

@@ -80,6 +80,23 @@ def test_jsonl(folder):
     )
 
 
+def test_what_pandas_takes_for_nothing_in_a_csv_is_no_label_and_no_caption(folder):
+    lines = ["file_name,text,label", "a.png,NULL,nan", "b.png,None,<NA>", "sub/c.png,n/a,NaN"]
+    (folder / "metadata.csv").write_text("\n".join(lines))
+    assert facts(read(folder)) == dict.fromkeys(COLOURS, ("", ()))
+    (folder / "nan").write_bytes(png((90, 90, 9)))
+    (folder / "metadata.csv").write_text("file_name,text,label\nnan,none,nana")
+    assert facts(read(folder))["nan"] == ("none", ("nana",))
+
+
+def test_labels_that_are_numbers_stay_apart(folder):
+    lines = [{"file_name": "a.png", "label": 1234567.0}, {"file_name": "b.png", "label": 1234568.0}]
+    (folder / "metadata.jsonl").write_text(
+        "\n".join(map(json.dumps, [*lines, {"file_name": "sub/c.png", "label": 0.5}]))
+    )
+    assert [labels for _, labels in facts(read(folder)).values()] == [("1234567",), ("1234568",), ("0.5",)]
+
+
 def test_the_nearest_file_has_the_last_word_and_other_pictures_keep_the_class_of_their_folder(folder):
     (folder / "metadata.csv").write_text("file_name,label\na.png,dog\nsub/c.png,dog\n")
     (folder / "sub" / "d.png").write_bytes(png((90, 90, 9)))

@@ -104,9 +104,8 @@ class DatasetCopy(Copy):
         try:
             splits = _load_splits(self._folder, datasets)
         except Exception as error:  # `datasets` passes on whatever pyarrow, fsspec and the file system raise
-            reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
             raise NoPictures(
-                f"'{self.where}' cannot be read as a data set: {reason}; give --data another copy."
+                f"'{self.where}' cannot be read as a data set: {reason(error)}; give --data another copy."
             ) from error
         for split in splits:
             if type(split.features.get("image")).__name__ != "Image":
@@ -143,11 +142,17 @@ def loaded(folder: Path, datasets: ModuleType, config: str | None = None) -> Any
         return datasets.load_dataset(str(folder), config, cache_dir=str(cache))
 
 
+def reason(error: Exception) -> str:
+    """Why `datasets` could not read: often it only says that it could not, and the cause says more."""
+    said = " ".join(str(error.__cause__ or error).split()) or type(error).__name__
+    return said[:300].rstrip(".")
+
+
 def picture_bytes(image: dict | bytes | None, folder: Path) -> bytes | None:
     """Of a row of a data set in `folder`; None where it is empty or its file is gone."""
     if isinstance(image, bytes):
         return image
-    if image and image["bytes"] is None and image["path"]:
+    if image and image["bytes"] is None and image.get("path"):
         return _read_file(folder / image["path"])  # a data set of paths; an absolute one stays as it is
     return image["bytes"] if image else None
 

@@ -25,7 +25,7 @@ from searchdemo.extras import imported, pip_command
 from searchdemo.files import write_json
 from searchdemo.galleries.base import Gallery
 from searchdemo.galleries.class_labels import readable
-from searchdemo.galleries.copies import loaded
+from searchdemo.galleries.copies import loaded, reason
 from searchdemo.galleries.dataset_columns import Columns, Split, Wanted, parse
 from searchdemo.galleries.dataset_pictures import DatasetPictures
 from searchdemo.galleries.hub_files import listing
@@ -111,8 +111,7 @@ class Local(Source):
             else:
                 found = loaded(folder, datasets, wanted.config or None)
         except Exception as error:  # `datasets` passes on whatever pyarrow, fsspec and the file system raise
-            reason = " ".join(str(error).split()) or type(error).__name__
-            raise NoPictures(f"{wanted.name!r} cannot be read as a data set: {reason[:300].rstrip('.')}.") from error
+            raise NoPictures(f"{wanted.name!r} cannot be read as a data set: {reason(error)}.") from error
         self._splits = dict(found) if hasattr(found, "keys") else {str(found.split or "train"): found}
         self.names = [*self._splits]
 

@@ -10,9 +10,14 @@ from typing import Any, Protocol
 from urllib.parse import parse_qsl
 
 from searchdemo.errors import BadQuery, NoPictures
+from searchdemo.files import printable
+from searchdemo.galleries.class_labels import in_words
+from searchdemo.galleries.report import named
 
-LABELS, CAPTIONS = ("label", "labels", "fine_label", "class", "category"), ("caption", "text", "description", "prompt")
+LABELS = ("label", "labels", "fine_label", "class", "category")  # in either case, as the next two
+CAPTIONS = ("caption", "captions", "text", "description", "prompt")
 IMAGES = ("image", "img", "picture", "photo")
+TEXTS = ("string", "large_string", "string_view")
 OPTIONS = ("image", "label", "caption", "config")
 SPLIT = re.compile(r"([^\[\]]*)(?:\[(-?\d+%?)?:(-?\d+%?)?\])?")  # "train", "train[:10%]", "train[1000:2000]"
 
@@ -90,27 +95,45 @@ class Columns:
         self._features, self._of = dict(_flat(split.features)), wanted.name
         pictures = [name for name, feature in split.features.items() if is_picture(feature)]
         pictures = pictures or [name for name, feature in split.features.items() if _is_binary(feature)]
-        usual = sorted(pictures, key=lambda name: name not in IMAGES)  # "image" before "mask"
+        usual = sorted(pictures, key=lambda name: name.lower() not in IMAGES)  # "image" before "mask"
         self.image = self._known("image", wanted.image) or (usual or [""])[0]
         if not self.image or not (is_picture(found := self._features[self.image]) or _is_binary(found)):
             raise NoPictures(f"{self._of!r} has no column of pictures (its columns: {', '.join(self._features)}).")
         self.others = [] if wanted.image else [name for name in pictures if name != self.image]
         classes = [name for name, feature in self._features.items() if _classes(feature) is not None]
-        named = [name for name in LABELS if name in self._features and _plain(self._features[name]) is not None]
-        self.label = self._known("label", wanted.label) or (classes + named + [""])[0]
-        texts = [name for name in CAPTIONS if name in self._features and _plain(self._features[name]) == "string"]
-        self.caption = (
-            self._known("caption", wanted.caption) or ([name for name in texts if name != self.label] + [""])[0]
-        )
+        plain = [name for name in self._features if self._is_plain(name)]
+        known = classes + [name for name in _called(LABELS, plain) if name not in classes]
+        self.label = self._known("label", wanted.label) or [*known, ""][0]
+        texts = [name for name in _called(CAPTIONS, plain) if name != self.label and self._is_text(name)]
+        self.caption = self._known("caption", wanted.caption) or [*texts, ""][0]
+        self._other_labels = [] if wanted.label else [name for name in known or plain if name not in self._taken()]
         self._names = self._named(split)
-        self.names = tuple(map(str, self._names))
+        self.names = tuple(printable(in_words(name)) for name in self._names)
 
     def choice(self) -> str:
-        """What is to be told where several columns may hold the pictures."""
-        if not self.others:
-            return ""
-        more = ", ".join(map(repr, self.others))
-        return f"Pictures are those of the column {self.image!r}; ?image=NAME takes another ({more})"
+        """What is to be told where several columns may hold the pictures, or the labels."""
+        said = []
+        if self.others:
+            others = named(map(repr, self.others))
+            said.append(f"Pictures are those of the column {self.image!r}; ?image=NAME takes another ({others})")
+        if self._other_labels:
+            others = named(map(repr, self._other_labels))
+            if self.label:
+                said.append(f"Labels are those of the column {self.label!r}; ?label=NAME takes another ({others})")
+            else:
+                said.append(f"No column is known to hold labels; ?label=NAME takes one ({others})")
+        return ". ".join(said)
+
+    def _taken(self) -> tuple[str, ...]:
+        return self.image, self.label, self.caption
+
+    def _is_plain(self, name: str) -> bool:
+        """Whether a column, or a field of one that holds no picture, has words or numbers."""
+        whole = _inner(self._features.get(name.partition(".")[0]))
+        return _plain(self._features[name]) is not None and not is_picture(whole)
+
+    def _is_text(self, name: str) -> bool:
+        return _plain(self._features[name]) in TEXTS
 
     def labels(self, split: Split) -> list[tuple[int, ...]]:
         """Of each row, as indices into `names`; -1 and what has no name are left out."""
@@ -139,7 +162,7 @@ class Columns:
             return ()
         if (names := _classes(self._features[self.label])) is not None:
             return names
-        if _plain(self._features[self.label]) is None:
+        if not self._is_plain(self.label):
             raise BadQuery(f"The column {self.label!r} of {self._of!r} holds no labels: name one of numbers or words.")
         return sorted({one for value in _values(split, self.label) for one in _several(value)})
 
@@ -171,14 +194,21 @@ def _once(numbers: Iterator[int]) -> tuple[int, ...]:
     return tuple(dict.fromkeys(numbers))
 
 
+def _called(names: Sequence[str], columns: Sequence[str]) -> list[str]:
+    """Those of the columns that have one of these names, in either case, in the order of the names."""
+    return [column for name in names for column in columns if column.lower() == name]
+
+
 def is_picture(feature: Any) -> bool:
-    """A column of the type, or of bytes with a path, which the type is made of."""
-    return type_of(feature) == "Image" or (isinstance(feature, dict) and set(feature) == {"bytes", "path"})
+    """A column of the type, or of bytes with a path, which the type is made of; more may stand beside them."""
+    if isinstance(feature, dict):
+        return "bytes" in feature and _is_binary(feature["bytes"])
+    return type_of(feature) == "Image"
 
 
 def _is_binary(feature: Any) -> bool:
     """Bytes alone, which may be those of picture files."""
-    return type_of(feature) == "Value" and feature.dtype in ("binary", "large_binary")
+    return type_of(feature) == "Value" and feature.dtype in ("binary", "large_binary", "binary_view")
 
 
 def type_of(feature: Any) -> str:
@@ -196,12 +226,14 @@ def _classes(feature: Any) -> Sequence[str] | None:
 
 
 def _plain(feature: Any) -> str | None:
-    """ "string" or "int64" of a column, or of a column of lists, of words or whole numbers; None for any other."""
+    """ "string" or "int64" of a column, or of a column of lists, of words or numbers; None for any other.
+
+    Of whole numbers some libraries make floats where one is missing.
+    """
     kind = getattr(_inner(feature), "dtype", "") if type_of(_inner(feature)) == "Value" else ""
-    return kind if kind in ("string", "large_string") or kind.startswith(("int", "uint")) else None
+    return kind if kind in TEXTS or kind.startswith(("int", "uint", "float", "bool")) else None
 
 
 def _several(value: Any) -> tuple:
-    if value is None:
-        return ()
-    return tuple(one for one in value if one is not None) if isinstance(value, list) else (value,)
+    """Without what is missing: None, and of floats also what is no number."""
+    return tuple(one for one in (value if isinstance(value, list) else [value]) if one is not None and one == one)

@@ -23,6 +23,7 @@ from typing import Any
 
 from searchdemo.cache import Cache
 from searchdemo.files import open_regular, printable
+from searchdemo.galleries.class_labels import in_words
 from searchdemo.galleries.report import named
 from searchdemo.galleries.table_lines import FILE_NAME, csv_lines, decoded, json_lines, names_files
 from searchdemo.galleries.walk import File
@@ -179,10 +180,8 @@ def _names(value: Any) -> Iterator[str]:
         yield from _names(those)
     elif isinstance(value, str):
         yield from (" ".join(part.split()) for part in re.split("[;|]", value))
-    elif isinstance(value, bool):
-        yield str(value).lower()
     elif isinstance(value, int) or (isinstance(value, float) and math.isfinite(value)):
-        yield f"{value:g}" if isinstance(value, float) else str(value)
+        yield in_words(value)
     elif isinstance(value, list):
         for part in value:
             yield from ([" ".join(part.split())] if isinstance(part, str) else _names(part))

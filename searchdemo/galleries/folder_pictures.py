@@ -91,7 +91,7 @@ class FolderPictures(LivingPictures):
         numbered = ClassLabels.of(classes)
         self.labels, self._several = numbered.first, numbered.several
         self.several_labels = bool(self._several)
-        self.label_names = tuple(map(printable, numbered.names))
+        self.label_names = numbered.names
 
     def captions(self) -> tuple[str, ...]:
         """One for each row, "" where nothing is said; none at all where no file says any."""

@@ -12,6 +12,23 @@ from collections import Counter
 from collections.abc import Iterator
 
 FILE_NAME = "file_name"
+# Values of a CSV that stand for none, as pandas reads and writes them, by which `datasets` reads CSV
+NONE = {
+    "#N/A",
+    "#N/A N/A",
+    "#NA",
+    "-1.#IND",
+    "-1.#QNAN",
+    "-NaN",
+    "-nan",
+    "1.#IND",
+    "1.#QNAN",
+    "<NA>",
+    "N/A",
+    "NA",
+    "NULL",
+}
+NONE |= {"NaN", "None", "n/a", "nan", "null"}
 
 
 def decoded(content: bytes) -> tuple[str, int]:
@@ -58,7 +75,7 @@ def csv_lines(text: str, problems: Counter[str]) -> Iterator[dict]:
             elif any(line.pop(None, ())):
                 problems["they have more values than columns (a text with a comma needs quotes)"] += 1
             else:
-                yield line
+                yield {name: "" if value in NONE and not names_files(name) else value for name, value in line.items()}
             after = reader.line_num
     except csv.Error as error:
         problems[f"the rest after line {reader.line_num} is no CSV ({error})"] += 1
