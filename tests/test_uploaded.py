@@ -131,6 +131,17 @@ def test_metadata_files_describe_the_pictures_of_their_own_zip(tmp_path):
     assert open_uploaded("upload:x", [tmp_path / "metadata.jsonl", tmp_path / "a.png"]).captions == ("dropped",)
 
 
+def test_names_in_utf_8_that_are_not_called_so_are_read_as_such(tmp_path):
+    """As macOS packs them. Names that are no UTF-8 stay those of the code page of DOS."""
+    path = zipped(
+        tmp_path, {"cafXX/a.png": RED, "dos X.png": BLUE, "metadata.csv": "file_name,label\ncafé/a.png,x".encode()}
+    )
+    path.write_bytes(path.read_bytes().replace(b"cafXX", "café".encode()).replace(b"dos X", b"dos \x82"))
+    gallery = open_uploaded("upload:x", [path])
+    assert names(gallery) == ["café/a.png", "dos é.png"]
+    assert gallery.label_names == ("x",) and gallery.label(0) == "x"
+
+
 def test_that_splits_are_searched_together_is_said(tmp_path):
     files = {"set/train/dog/a.png": RED, "set/val/dog/b.png": BLUE}
     report = open_uploaded("upload:x", [zipped(tmp_path, files)]).report

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import struct
 import zipfile
@@ -18,7 +19,7 @@ MAX_FILES = 20_000  # of which the content is looked at
 MAX_LIST_BYTES = 4 * 2**20  # of the list at the end of a zip, which is read whole; MAX_FILES of long names
 MAX_UNFOLDED_BYTES = 2 * 10**9  # of all files together
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # the others unfold without a bound on memory
-ENCRYPTED = 0x1  # a bit of a file's flags
+ENCRYPTED, UTF_8 = 0x1, 0x800  # bits of a file's flags; the second: its name is UTF-8
 STARTS = (b"PK\x03\x04", b"PK\x05\x06")  # the second of an empty one
 END, END_64 = b"PK\x05\x06", b"PK\x06\x07"
 END_BYTES, COMMENT_BYTES, END_64_BYTES = 22, 65_535, 20
@@ -59,7 +60,7 @@ def members(path: Path, max_file_bytes: int) -> Iterator[tuple[float, str, bytes
                     said = f"file beyond the {MAX_UNFOLDED_BYTES / 1e9:.0f} GB that a zip may unfold to"
                     yield 1.0, path.name, Unread(said, counted=True, count=rest)
                     return
-                yield number / len(files), _shown(info.filename), content
+                yield number / len(files), _shown(info), content
             if len(files) > MAX_FILES:
                 said = f"file beyond the first {MAX_FILES:,} of a zip"
                 yield 1.0, path.name, Unread(said, counted=True, count=len(files) - MAX_FILES)
@@ -105,7 +106,14 @@ def _content(archive: zipfile.ZipFile, info: zipfile.ZipInfo, most: int) -> byte
         return Unread("is damaged in the zip")
 
 
-def _shown(name: str) -> str:
-    """The name as it is shown and told apart: one line, "/" between folders."""
+def _shown(info: zipfile.ZipInfo) -> str:
+    """The name as it is shown and told apart: one line, "/" between folders.
+
+    Many programs write UTF-8 and do not say so, as those of macOS; zipfile then reads it as the code page of DOS.
+    """
+    name = info.filename
+    if not info.flag_bits & UTF_8:
+        with contextlib.suppress(UnicodeError):
+            name = name.encode("cp437").decode()
     parts = name.replace("\\", "/").split("/")
     return printable("/".join(part for part in parts if part not in ("", ".")))
