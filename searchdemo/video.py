@@ -118,7 +118,7 @@ class _opened:  # noqa: N801 a context, as a function would be
         try:
             self._container = av.open(str(self._source) if isinstance(self._source, Path) else self._source)
         except self._errors as error:
-            raise BadPicture(f"This video cannot be read ({error}).") from error
+            raise BadPicture(f"This video cannot be read ({_reason(error)}).") from error
         if not self._container.streams.video:
             self._container.close()
             raise BadPicture("This file holds sound alone.")
@@ -131,4 +131,9 @@ class _opened:  # noqa: N801 a context, as a function would be
     def __exit__(self, kind: type | None, error: BaseException | None, trace: object) -> None:
         self._container.close()
         if isinstance(error, self._errors):
-            raise BadPicture(f"This video is damaged ({error}).") from error
+            raise BadPicture(f"This video is damaged ({_reason(error)}).") from error
+
+
+def _reason(error: object) -> str:
+    """Without the path and the number that errors of FFmpeg carry: videos are counted by their reason."""
+    return getattr(error, "strerror", None) or str(error)

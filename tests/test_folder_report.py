@@ -24,6 +24,7 @@ from tests.cli_tools import folder_of
 from tests.conftest import png
 from tests.folders import read
 from tests.test_picture_kinds import chunk
+from tests.test_pictures import png_header
 
 
 def soft(seed: int = 0) -> Image.Image:
@@ -123,6 +124,29 @@ def test_60_broken_files_are_all_in_the_json_and_counted_by_reason_on_the_termin
         "  20: cannot be decoded: it ends too early",
     ]
     assert "(00.jpg, 03.jpg, 06.jpg ...)" in report.lines()[2]
+
+
+def test_of_many_kinds_and_reasons_the_most_frequent_are_told(tmp_path):
+    (tmp_path / "good.png").write_bytes(png((1, 2, 3)))
+    for number in range(20):
+        (tmp_path / f"{number}.kind{number}").write_bytes(b"x")
+        (tmp_path / f"again.{number}.kind7").write_bytes(b"x")
+        (tmp_path / f"{number}.png").write_bytes(png_header(200_000 + number, 1000))
+    report = read(tmp_path).report
+    assert len(report.skipped) == len(set(report.unreadable.values())) == 20  # for --json
+    reasons, skipped = report.lines()[1:-1], report.lines()[-1]
+    assert len(reasons) == 13 and reasons[-1] == "  8 more for other reasons, which --json names"
+    assert skipped.startswith("Skipped, no pictures: 21 .kind7 (7.kind7, again.0.kind7, again.1.kind7 ...); 1 .kind0")
+    assert skipped.endswith("; 8 more, which --json names.")
+
+
+def test_damaged_videos_are_counted_by_their_reason(tmp_path):
+    pytest.importorskip("av")
+    (tmp_path / "good.png").write_bytes(png((1, 2, 3)))
+    for number in range(5):
+        (tmp_path / f"{number}.mp4").write_bytes(b"\0\0\0\x18ftypmp42" + bytes(100))
+    said = read(tmp_path).report.lines()
+    assert len(said) == 2 and said[1].startswith("  5: cannot be read (") and str(tmp_path) not in said[1]
 
 
 def test_when_no_file_can_be_read_the_reasons_are_told(tmp_path):

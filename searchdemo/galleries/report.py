@@ -10,7 +10,7 @@ from itertools import islice
 from searchdemo.extras import is_installed
 
 NAMED = 3  # a summary names so many files of each kind; to_json has all
-KINDS = 12  # of what was left out, that a summary names
+KINDS = 12  # kinds of what was left out, and reasons, that a summary names
 
 
 @dataclass(frozen=True)
@@ -55,10 +55,12 @@ class GalleryReport:
             said.append(
                 f"{files(self.unreadable, self.noun)} cannot be read as pictures and {were(self.unreadable)} left out:"
             )
-            by_reason = Counter(self.unreadable.values())
-            for reason, count in by_reason.most_common():
+            by_reason = Counter(self.unreadable.values()).most_common()
+            for reason, count in by_reason[:KINDS]:
                 those = named(file for file, why in self.unreadable.items() if why == reason)
                 said.append(f"  {count:,}: {reason} ({those})")
+            if more := sum(count for _, count in by_reason[KINDS:]):
+                said.append(f"  {more:,} more for other reasons, which --json names")
         for place, reason in islice(self.unread.items(), NAMED):
             said.append(f"{place!r} was not entered: {reason}.")
         if len(self.unread) > NAMED:
@@ -72,7 +74,10 @@ class GalleryReport:
             wanted = {
                 kind: PACKAGES[kind] for kind in self.skipped if kind in PACKAGES and not is_installed(PACKAGES[kind])
             }
-            kinds = (f"{len(self.skipped[kind]):,} {kind} ({named(self.skipped[kind])})" for kind in self.skipped)
+            most = sorted(self.skipped, key=lambda kind: -len(self.skipped[kind]))
+            kinds = [f"{len(self.skipped[kind]):,} {kind} ({named(self.skipped[kind])})" for kind in most[:KINDS]]
+            if more := sum(len(self.skipped[kind]) for kind in most[KINDS:]):
+                kinds.append(f"{more:,} more, which --json names")
             install = (f"To take {kind} files, run `pip install {wanted[kind]}`." for kind in wanted)
             said.append(" ".join([f"Skipped, no pictures: {'; '.join(kinds)}.", *install]))
         for file, what in islice(self.described.items(), NAMED):
