@@ -135,9 +135,9 @@ def test_of_many_kinds_and_reasons_the_most_frequent_are_told(tmp_path):
     report = read(tmp_path).report
     assert len(report.skipped) == len(set(report.unreadable.values())) == 20  # for --json
     reasons, skipped = report.lines()[1:-1], report.lines()[-1]
-    assert len(reasons) == 13 and reasons[-1] == "  8 more for other reasons, which --json names"
+    assert len(reasons) == 13 and reasons[-1] == "  8 for other reasons"
     assert skipped.startswith("Skipped, no pictures: 21 .kind7 (7.kind7, again.0.kind7, again.1.kind7 ...); 1 .kind0")
-    assert skipped.endswith("; 8 more, which --json names.")
+    assert skipped.endswith("; 8 of other kinds.")
 
 
 def test_damaged_videos_are_counted_by_their_reason(tmp_path):

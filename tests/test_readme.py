@@ -51,6 +51,12 @@ def test_every_gallery_is_named():
     assert set(GALLERIES) <= named
 
 
+def test_it_says_from_which_version_of_the_client_the_api_can_be_called():
+    """1.7.2 ended in a TypeError, 1.8.0 answered."""
+    before = README.split("from gradio_client import Client")[0]
+    assert "(from `gradio_client` 1.8 on;" in before.split("```python")[-2]
+
+
 def test_the_space_starts_what_is_there():
     front_matter = README.split("---")[1]
     assert "app_file: app.py" in front_matter

@@ -11,6 +11,7 @@ import pytest
 from searchdemo.collection.query import Query
 from searchdemo.collection.store import Key
 from searchdemo.errors import BadPicture, BadQuery, NotBuilt, SearchDemoError, UnknownName
+from tests.clock import Clock
 from tests.conftest import ColourPictures, colour_gallery, colour_pictures, png, unit
 
 WHERE = ("colours", "mean-colour")
@@ -45,6 +46,19 @@ def test_hits_by_hand(world, index, metric, query):
     timing = result.timing
     assert timing.encode_ms > 0 and timing.search_ms > 0 and timing.fetch_ms > 0
     assert (timing.preprocess_ms > 0) == (query.picture is not None)
+
+
+def test_reading_the_pictures_of_the_hits_counts_as_time(world, monkeypatch):
+    """Their thumbnails are made by then, too: it is one call."""
+    collection, clock = world.ready().open(*WHERE), Clock()
+    whole = type(collection.gallery.pictures).shown
+    monkeypatch.setattr("searchdemo.collection.collection.time", clock)
+    monkeypatch.setattr(
+        type(collection.gallery.pictures), "shown", lambda pictures, row: clock.sleep(0.5) or whole(pictures, row)
+    )
+    result = collection.search(Query(text="orange"), "flat", 4)
+    assert result.timing.fetch_ms == 2000 and all(hit.picture for hit in result.hits)
+    assert collection.search(Query(text="orange"), "flat", 4, pictures=False).timing.fetch_ms == 0
 
 
 def test_json_of_a_result(world):

@@ -60,7 +60,7 @@ class GalleryReport:
                 those = named(file for file, why in self.unreadable.items() if why == reason)
                 said.append(f"  {count:,}: {reason} ({those})")
             if more := sum(count for _, count in by_reason[KINDS:]):
-                said.append(f"  {more:,} more for other reasons, which --json names")
+                said.append(f"  {more:,} for other reasons")
         for place, reason in islice(self.unread.items(), NAMED):
             said.append(f"{place!r} was not entered: {reason}.")
         if len(self.unread) > NAMED:
@@ -77,7 +77,7 @@ class GalleryReport:
             most = sorted(self.skipped, key=lambda kind: -len(self.skipped[kind]))
             kinds = [f"{len(self.skipped[kind]):,} {kind} ({named(self.skipped[kind])})" for kind in most[:KINDS]]
             if more := sum(len(self.skipped[kind]) for kind in most[KINDS:]):
-                kinds.append(f"{more:,} more, which --json names")
+                kinds.append(f"{more:,} of other kinds")
             install = (f"To take {kind} files, run `pip install {wanted[kind]}`." for kind in wanted)
             said.append(" ".join([f"Skipped, no pictures: {'; '.join(kinds)}.", *install]))
         for file, what in islice(self.described.items(), NAMED):
