@@ -130,7 +130,7 @@ def reader_version() -> str:
     opener = readers().get("HEIF")
     heif = opener[0].__module__.partition(".")[0] if opener else "no HEIF"
     more = [package for package in PACKAGES.values() if is_installed(package)]
-    return f"2, Pillow {PIL.__version__}, {heif}, {' '.join(more)}"
+    return f"2, Pillow {PIL.__version__}, {' '.join(readers())}, {heif}, {' '.join(more)}"
 
 
 def kind_of(file: IO[bytes], name: str) -> str:

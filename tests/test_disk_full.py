@@ -14,10 +14,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from searchdemo.collection.jobs import Builds
 from searchdemo.collection.store import Key
 from searchdemo.errors import NotWritten
 from searchdemo.files import replacing, write_json
 from searchdemo.indexes.table import find
+from tests.test_jobs import finished
 
 resource = pytest.importorskip("resource", reason="only POSIX limits the size of files")
 WHERE = ("colours", "mean-colour")
@@ -82,6 +84,15 @@ def test_a_build_that_finds_no_room_leaves_the_old_state(world, room):
     assert world.store.open(Key(*WHERE)).manifest == before
     assert [name for name in left(world.store.own) if "vectors" not in name and "queries" not in name] == []
     world.built(rebuild=True)
+
+
+def test_a_build_that_the_page_started_tells_it_and_the_next_one_ends(world):
+    """It once ended the process: a file that is mapped into memory raises no error there."""
+    builds = Builds(world.library())
+    with room_for(3000):
+        failed = finished(builds, builds.start(Key(*WHERE)))
+    assert "cannot be written (File too large): make room, or set SEARCHDEMO_HOME" in failed.error
+    assert finished(builds, builds.start(Key(*WHERE))).error == ""
 
 
 def test_a_folder_that_may_not_be_written_to(tmp_path, monkeypatch):
