@@ -50,12 +50,20 @@ def printable(name: str) -> str:
 
 
 def folder_named(text: str) -> Path:
-    """The folder or file of a path, also of one that `printable` made."""
-    path = Path(text).expanduser()
-    if path.exists() or "\\x" not in text:
+    """The folder or file of a path, also of one that `printable` made. It raises nothing, whatever a person typed."""
+    path = Path(os.path.expanduser(text))  # noqa: PTH111 pathlib's own raises for an unknown user
+    if "\\x" not in text or os.path.exists(path):  # noqa: PTH110 and that of pathlib for a path that is too long
         return path
     raw = re.sub(rb"\\x([0-9a-f]{2})", lambda found: bytes.fromhex(found[1].decode()), os.fsencode(path))
     return Path(os.fsdecode(raw))
+
+
+def real(path: Path) -> Path:
+    """Where links and dots lead to, as far as the system can tell. Unlike Path.resolve, it raises nothing."""
+    try:
+        return Path(os.path.realpath(path))
+    except ValueError:  # of a character that no path has
+        return path
 
 
 def open_regular(path: Path, buffering: int = -1) -> BinaryIO:

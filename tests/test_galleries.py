@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -14,12 +15,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from searchdemo.cli.options import gallery_name
 from searchdemo.collection.build import build
-from searchdemo.collection.store import Key
+from searchdemo.collection.library import Library
+from searchdemo.collection.store import Key, Store
 from searchdemo.errors import NoPictures, UnknownName
 from searchdemo.formats import START_BYTES
 from searchdemo.galleries.base import Gallery, GallerySpec, Pictures
 from searchdemo.galleries.table import GALLERIES, open_gallery
+from searchdemo.ui.mine.galleries import OwnGalleries
 from tests.conftest import MeanColour
 from tests.folders import read
 
@@ -153,6 +157,25 @@ def test_folder_missing_empty_or_all_bad(tmp_path):
     (tmp_path / "a.jpg").write_bytes(b"no")
     with pytest.raises(NoPictures, match="1 files named like pictures, none of them readable"):
         read(tmp_path)
+
+
+def test_paths_that_are_no_folder_get_the_reason(tmp_path):
+    (tmp_path / "photos.zip").write_bytes(b"PK")
+    (tmp_path / "loop").symlink_to("loop")
+    for path, said in (
+        (f"{tmp_path}/photos.zip", "photos.zip' is a file and no folder: name the folder that it lies in; a zip"),
+        (f"{tmp_path}/photos.zip/a", "There is no folder"),
+        (f"{tmp_path}/loop", "cannot be opened (Too many levels of symbolic links"),
+        ("x" * 5000, "cannot be opened (File name too long); write folder:PATH with another path."),
+        ("a\0b", "There is no folder"),
+        ("~nobody-of-this-name/x", "There is no folder '~nobody-of-this-name/x'"),
+        (r"~nobody-of-this-name/\x41", "There is no folder"),
+    ):
+        with pytest.raises(NoPictures, match=re.escape(said)):
+            open_gallery(f"folder:{path}")
+        with pytest.raises(NoPictures):
+            OwnGalleries(Library(Store(tmp_path, tmp_path)), None).open_folder(path)
+        assert gallery_name(f"folder:{path}").startswith("folder:")
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from starlette.testclient import TestClient
 
 from searchdemo.collection.library import Library
 from searchdemo.collection.store import Key, Store
-from searchdemo.errors import BadQuery, SearchDemoError, UnknownName
+from searchdemo.errors import BadQuery, NoPictures, SearchDemoError, UnknownName
 from searchdemo.galleries.uploaded import open_uploaded
 from searchdemo.measure.cards import RunCard
 from searchdemo.ui.mine import galleries, played
@@ -88,6 +88,28 @@ def test_a_space_may_not(monkeypatch):
 def test_names_that_only_look_like_loopback_are_none():
     for place in ("127.0.0.1.evil.example", "localhost.evil.example", "", None, "0.0.0.0", "128.0.0.1"):
         assert not is_loopback(place)
+
+
+def test_the_level_of_classes_is_chosen_where_a_folder_is_opened_and_kept(tmp_path, monkeypatch):
+    monkeypatch.setenv("SEARCHDEMO_HOME", str(tmp_path / "home"))
+    for name, data in COLOURS.items():
+        place = tmp_path / "mine" / "2024" / name.removesuffix(".png")
+        place.mkdir(parents=True)
+        (place / name).write_bytes(data)
+    (tmp_path / "link").symlink_to("mine")
+    library = Library(Store(own=tmp_path / "own", shipped=tmp_path / "nothing"))
+    own = OwnGalleries(library, SimpleNamespace(forget=lambda gallery: None))
+    deepest, place = ("blue", "green", "red"), str(tmp_path / "mine")
+    assert own.open_folder(place).label_names == deepest
+    first = own.open_folder(str(tmp_path / "link"), level="the first folder")
+    assert first.label_names == ("2024",) and library.gallery(first.name) is first
+    assert own.open_folder(place).label_names == ("2024",)
+    assert own.open_folder(place, level="the second folder").label_names == deepest
+    assert own.open_folder(place, level=galleries.DEEPEST).label_names == deepest
+    with pytest.raises(BadQuery, match="'last' is no level of folders: choose as before, "):
+        own.open_folder(place, level="last")
+    with pytest.raises(NoPictures):
+        own.open_folder(str(tmp_path / "nowhere"), level="the first folder")
 
 
 def test_folders_are_listed_step_by_step(tmp_path):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from searchdemo.encoders.runtime.table import RUNTIMES
 from searchdemo.encoders.transforms import TRANSFORMS
-from searchdemo.files import folder_named, printable
+from searchdemo.files import folder_named, printable, real
 from searchdemo.indexes.base import METRICS, SEARCH_PARAMS
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ def gallery_name(text: str) -> str:
     """folder:PATH, list:FILE and hf:PATH with the whole path: they name the same pictures wherever a command runs."""
     base, _, place = text.partition(":")
     if base in ("folder", "list") and place:
-        return f"{base}:{printable(str(folder_named(place).resolve()))}"
+        return f"{base}:{printable(str(real(folder_named(place))))}"
     path = re.sub(r"(:[^:/\[]*(\[.*\])?)?(\?.*)?$", "", place)  # without the split and what is asked for
     if base == "hf" and path and Path(path).expanduser().is_dir():
         return f"{base}:{Path(path).expanduser().resolve()}{place[len(path) :]}"

@@ -105,7 +105,7 @@ class Library:
         # The manifest is read each time, in 0.1 ms, so that a rebuild is noticed, in this process or another.
         artifact = self.store.open(key)
         if self._is_to_be_reopened(opened, artifact):
-            opened = self._reopened(gallery)  # another process may have built what a folder holds by now
+            opened = self.look_again(gallery)  # another process may have built what a folder holds by now
         while True:
             try:
                 snapshot = self._snapshot(artifact, opened)
@@ -161,8 +161,11 @@ class Library:
             self.store.adopt(opened.former, opened.name)
         return opened
 
-    def _reopened(self, name: str, progress: Count | None = None) -> Gallery:
-        """The gallery as it is now, in place of the kept one; a copy that was downloaded is found where it was put."""
+    def look_again(self, name: str, progress: Count | None = None) -> Gallery:
+        """The gallery as it is now, in place of the kept one; a copy that was downloaded is found where it was put.
+
+        Raises as `gallery`.
+        """
         return self._replace(name, self._open_gallery(name, progress=progress))
 
     def _replace(self, name: str, opened: Gallery) -> Gallery:
@@ -234,7 +237,7 @@ class Library:
         if gallery.encoder:
             raise NoPictures(f"The vectors of {key.gallery} came without pictures, so they cannot be made again here.")
         if isinstance(gallery.pictures, LivingPictures):
-            gallery = self._reopened(key.gallery)
+            gallery = self.look_again(key.gallery)
 
         def settled(gallery: Gallery) -> None:
             self._replace(key.gallery, gallery)
@@ -294,7 +297,7 @@ class Library:
     def catch_up(self, key: Key, report: Report = lambda progress: None) -> Artifact | None:
         """Builds what changed in a person's folder since it was built; None where nothing did. Raises as `build`."""
         self.gallery(key.gallery)
-        self._reopened(key.gallery)
+        self.look_again(key.gallery)
         try:
             found = self.open(key.gallery, key.encoder)
             if found.artifact.key == key and not found.behind:

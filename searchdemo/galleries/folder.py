@@ -9,6 +9,7 @@ new file once, and what it finds is remembered in the catalog, so that neither i
 
 from __future__ import annotations
 
+import stat
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -28,6 +29,9 @@ from searchdemo.galleries.report import GalleryReport
 from searchdemo.galleries.walk import EXCLUDED, File, Listing, walk
 from searchdemo.types import Count
 
+NOT_THERE = "There is no folder {}; write folder:PATH with the path of your pictures."
+A_FILE = "{} is a file and no folder: name the folder that it lies in; a zip can be dropped on the page, or unpacked."
+
 
 def open_folder(argument: str, progress: Count | None = None, **options: object) -> Gallery:
     """argument: the folder's path. progress: (files looked at, files in all). Options of other galleries are ignored.
@@ -36,10 +40,21 @@ def open_folder(argument: str, progress: Count | None = None, **options: object)
     Raises NoPictures when there is no such folder or no picture in it.
     """
     root = folder_named(argument)
-    if not argument or not root.is_dir():
-        raise NoPictures(f"There is no folder {argument!r}; write folder:PATH with the path of your pictures.")
+    if why := _no_folder(root) if argument else NOT_THERE:
+        raise NoPictures(why.format(repr(argument)))
     source = Source("folder", argument, root, root.resolve(), reopen=lambda: open_folder(argument))
     return opened(source, lambda patterns: walk(root, patterns), lambda files: described(root, files), progress)
+
+
+def _no_folder(root: Path) -> str:
+    """Why it is none; "" where it is one. The path belongs in the place of {}."""
+    try:
+        is_folder = stat.S_ISDIR(root.stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # the last of a character that no path has
+        return NOT_THERE
+    except OSError as error:
+        return f"The folder {{}} cannot be opened ({error.strerror}); write folder:PATH with another path."
+    return "" if is_folder else A_FILE
 
 
 @dataclass(frozen=True)

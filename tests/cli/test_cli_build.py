@@ -150,6 +150,8 @@ def test_patterns_are_excluded_from_a_build_and_stay_so(run, complaint, tmp_path
     assert "notice" not in run("search", "--gallery", gallery, "--text", "red")
     assert run("build", "--gallery", gallery)["vectors"] == 1
     assert run("build", "--gallery", gallery, "--exclude", "")["embedded"] == 1
+    (tmp_path / "link").symlink_to("mine")  # a folder is known by where it lies
+    assert run("build", "--gallery", f"folder:{tmp_path / 'link'}", "--exclude", "drafts")["vectors"] == 1
     assert "'scenes' is none" in complaint("build", *SCENES, "--exclude", "a")
 
 

@@ -12,14 +12,24 @@ from pathlib import Path
 from searchdemo.collection.jobs import Builds
 from searchdemo.collection.library import Library
 from searchdemo.errors import BadQuery, SearchDemoError
-from searchdemo.files import folder_named, printable
+from searchdemo.files import folder_named, printable, real
 from searchdemo.galleries.base import Gallery
+from searchdemo.galleries.catalog import Catalog
 from searchdemo.galleries.uploaded import MAX_KEPT_BYTES, UploadedPictures, open_uploaded
 from searchdemo.types import Count
 
 UPLOAD = "upload"
+AS_BEFORE, DEEPEST = "as before", "the folder it lies in"
+LEVELS = {AS_BEFORE: None, DEEPEST: None, "the first folder": 1, "the second folder": 2, "the third folder": 3}
 MOST_BYTES = 4 * MAX_KEPT_BYTES  # in memory, of all visitors together
 IDLE_S = 3600.0  # a session whose end nobody told of is forgotten so long after its last request
+
+
+def find_level(name: str) -> int | None:
+    """Of the folder that is the class of a picture, from 1 on; None: the deepest. Raises BadQuery."""
+    if name not in LEVELS:
+        raise BadQuery(f"{name!r} is no level of folders: choose {', '.join(LEVELS)}.")
+    return LEVELS[name]
 
 
 @dataclass
@@ -39,12 +49,19 @@ class OwnGalleries:
         self._uploads: dict[str, Upload] = {}  # session -> what its visitor brought last
         self._lock = threading.Lock()
 
-    def open_folder(self, path: str, progress: Count | None = None) -> Gallery:
-        """Raises NoPictures, BadQuery. It is for the caller to know that the person may open paths."""
+    def open_folder(self, path: str, progress: Count | None = None, level: str = AS_BEFORE) -> Gallery:
+        """level: of LEVELS. It is for the caller to know that the person may open paths.
+
+        Raises NoPictures, BadQuery.
+        """
         if not path.strip():
             raise BadQuery("There is no folder yet: type the path of one, or choose one from the list.")
-        name = f"folder:{printable(str(folder_named(path.strip()).resolve()))}"
+        place, chosen = real(folder_named(path.strip())), find_level(level)
+        name, catalog = f"folder:{printable(str(place))}", Catalog()
         opened = self._library.gallery(name, progress=progress)
+        if level != AS_BEFORE and catalog.class_level(place) != chosen:
+            catalog.choose_level(place, chosen)
+            opened = self._library.look_again(name, progress)
         with self._lock:
             if name not in self.folders:
                 self.folders.append(name)

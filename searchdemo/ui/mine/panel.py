@@ -18,6 +18,7 @@ from searchdemo.ui.components.messages import refusal_html
 from searchdemo.ui.components.templates import render
 from searchdemo.ui.examples import chosen, example
 from searchdemo.ui.mine.files import OwnFiles
+from searchdemo.ui.mine.galleries import AS_BEFORE, LEVELS
 from searchdemo.ui.mine.place import at_this_machine
 from searchdemo.ui.page import LAST, Page
 from searchdemo.ui.query import QUIET
@@ -47,6 +48,9 @@ class MinePanel:
                 self.step = gr.Dropdown(
                     [], value=None, label="Or choose it step by step", elem_id="mine-step", min_width=200, scale=2
                 )
+                self.level = gr.Dropdown(
+                    [*LEVELS], value=AS_BEFORE, label="Class of a picture", elem_id="mine-level", min_width=160, scale=1
+                )
                 self.open = gr.Button("Open the folder", variant="primary", elem_id="mine-open", scale=1, min_width=140)
             self.files = OwnFiles(label="Drop pictures here, or a zip of them", elem_id="mine-files", height=130)
             self.line = Answer(elem_id="mine-line")
@@ -55,8 +59,8 @@ class MinePanel:
         page = self.page
         self.outputs = [self.line, page.gallery, *page.query.shown, self.files]
         options: dict[str, Any] = {"show_progress": "hidden", "concurrency_id": MINE}
-        path, refresh = [self.path, page.encoder], page.query.refresh
-        gr.on([self.open.click, self.path.submit], self._open, path, self.outputs, **options).success(None, js=refresh)
+        asked, refresh = [self.path, self.level, page.encoder], page.query.refresh
+        gr.on([self.open.click, self.path.submit], self._open, asked, self.outputs, **options).success(None, js=refresh)
         brought = self.files.upload(self._bring, [self.files, page.encoder], self.outputs, **options)
         brought.success(None, js=refresh)
         self.line.stop(self._cancel, queue=False, **QUIET)
@@ -78,11 +82,11 @@ class MinePanel:
             return gr.skip(), gr.skip()
         return path, gr.update(choices=folders_in(path), value=None)
 
-    def _open(self, path: str | None, encoder: str, request: gr.Request) -> Iterator[list]:
+    def _open(self, path: str | None, level: str | None, encoder: str, request: gr.Request) -> Iterator[list]:
         def read(progress: Count) -> Gallery:
             if not at_this_machine(self.page.demo, request):
                 raise BadQuery(ELSEWHERE)
-            return self.page.own.open_folder(path or "", progress)
+            return self.page.own.open_folder(path or "", progress, level or AS_BEFORE)
 
         yield from self._read(read, "Looking at the files", "files", encoder, request)
 
