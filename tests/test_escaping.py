@@ -70,10 +70,10 @@ def test_a_command_in_backticks_is_code_and_stays_text():
     assert templates.sentence("Run `searchdemo list` & `x <y>`, not `") == (
         "Run <code>searchdemo list</code> &amp; <code>x &lt;y&gt;</code>, not `"
     )
-    shown = "<p class=\"{}\">run <code>a</code></p>"
+    shown = '<p class="{}">run <code>a</code></p>'
     assert hint("run `a`") == shown.format("hint")
-    assert warning_html("run `a`") == shown.format("panel warning\" role=\"status")
-    assert refusal_html("run `a`") == shown.format("refusal\" role=\"status")
+    assert warning_html("run `a`") == shown.format('panel warning" role="status')
+    assert refusal_html("run `a`") == shown.format('refusal" role="status')
     assert not Tags(element("b", "`a`")).tags.count("code")  # a name of somebody else's is no command
 
 

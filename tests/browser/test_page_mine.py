@@ -52,6 +52,7 @@ def test_a_folder_of_this_machine_is_opened_built_and_searched(browser_page, tmp
     (tmp_path / ("x" * 200 + ".png")).symlink_to("nowhere.png")
     page = browser_page
     page.get_by_role("button", name="My pictures").click()
+    expect(page.get_by_label("Class of a picture")).to_have_value("as before")
     page.get_by_label("Folder on this machine").fill(str(tmp_path / "nowhere"))
     page.locator("#mine-open").click()
     expect(page.locator("#mine-line .refusal")).to_contain_text("There is no folder")

@@ -49,7 +49,7 @@ class MinePanel:
                     [], value=None, label="Or choose it step by step", elem_id="mine-step", min_width=200, scale=2
                 )
                 self.level = gr.Dropdown(
-                    [*LEVELS], value=AS_BEFORE, label="Class of a picture", elem_id="mine-level", min_width=160, scale=1
+                    [*LEVELS], value=AS_BEFORE, label="Class of a picture", elem_id="mine-level", min_width=200, scale=2
                 )
                 self.open = gr.Button("Open the folder", variant="primary", elem_id="mine-open", scale=1, min_width=140)
             self.files = OwnFiles(label="Drop pictures here, or a zip of them", elem_id="mine-files", height=130)
