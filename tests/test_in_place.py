@@ -160,6 +160,16 @@ def test_hundreds_of_equal_vectors_hide_no_other(name, clustered, tmp_path):
         assert sorted(all_of_them.positions[0].tolist()) == list(range(100, 800))
 
 
+@pytest.mark.parametrize("name", [name for name, spec in INDEXES.items() if "milvus" not in spec.package])
+def test_beside_hundreds_of_equal_vectors_every_index_has_each_other_among_the_ten(name, clustered):
+    """So it is the first once the hits are scored by their stored vectors."""
+    if not find(name).installed:
+        pytest.skip(f"{find(name).package} is not installed")
+    others = clustered[0][:199]
+    found = find(name).build(np.vstack([np.repeat(clustered[1][:1], 700, axis=0), others])).search(others, K)
+    assert (found.positions == np.arange(700, 899)[:, None]).any(axis=1).all()
+
+
 def test_equal_vectors_come_and_go(clustered):
     points = np.repeat(clustered[0][:3], 4, axis=0)  # 0 0 0 0 1 1 1 1 2 2 2 2
     index = find("hnsw").build(points)

@@ -67,6 +67,13 @@ def test_a_picture_is_known_by_its_content(format, name):
     assert kind_of(io.BytesIO(encoded(soft(), format, **KINDS[format])), name) == ""
 
 
+@pytest.mark.parametrize("format", ["PCX", "SGI", "BMP", "PPM", "TIFF"])
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_what_loses_nothing_keeps_its_pixels(format, mode):
+    image = soft(95, 63).convert(mode)
+    assert np.array_equal(pixels(encoded(image, format)), np.asarray(image.convert("RGB")))
+
+
 def test_a_jpeg_that_is_named_like_a_raw_file_is_a_jpeg():
     assert kind_of(io.BytesIO(encoded(soft(), "JPEG")), "IMG.DNG") == ""
 
