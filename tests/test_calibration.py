@@ -235,6 +235,14 @@ def test_a_build_that_is_killed_once_its_vectors_are_there_has_their_curve(world
     assert answer(world.library(), Query(text="red"))["presence"]["probability"] > 0
 
 
+def test_a_build_says_so_while_it_is_calibrated(world, monkeypatch):
+    """On a busy machine that takes minutes, and it once stood at the stage before."""
+    stages: list[str] = []
+    monkeypatch.setattr(calibration, "calibrate", lambda words, vectors, each, steady: stages.append("calibrated"))
+    world.library().build(Key(*WHERE), lambda progress: stages.append(progress.stage))
+    assert stages[-2:] == ["learning what scores of words mean here", "calibrated"]
+
+
 def test_a_gallery_in_memory_is_calibrated_too(calibrated, world):
     gallery = replace(world.gallery, name="mine")
     calibrated.hold(gallery)

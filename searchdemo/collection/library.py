@@ -242,9 +242,14 @@ class Library:
         def settled(gallery: Gallery) -> None:
             self._replace(key.gallery, gallery)
 
+        def last(artifact: Artifact, vectors: np.ndarray) -> None:
+            """Before it is published: a kill leaves all or nothing."""
+            report(Progress("learning what scores of words mean here", 0, 1, 0))
+            self.calibrate(artifact, vectors)
+
         encoder = self.encoder(key.encoder)
         given = gallery, encoder, self.store, key, report, batch_size, rebuild, settled, tiles, passes
-        artifact = build(*given, last=self.calibrate)  # before it is published: a kill leaves all or nothing
+        artifact = build(*given, last=last)
         if gallery.pictures.own_files:
             self._read_headers(key, report)
         seconds = time.perf_counter() - started
