@@ -105,5 +105,4 @@ def build_demo(library: Library, gallery: str | None = None) -> Demo:
         if event.api_name not in api.NAMES:
             event.api_visibility = "private"
     threading.Thread(target=start.warm_up, args=(page, first), daemon=True).start()
-    demo.queue()
     return demo

@@ -24,6 +24,9 @@ from searchdemo.ui.serving.limits import Limits
 
 REFUSED = (InvalidPathError, FileNotFoundError, IsADirectoryError, ValidationError)  # of a path that was not uploaded
 THREADS = 128  # of handlers; most of them wait: for their turn, or for a build that they tell of
+# How often the queue, and what is told of progress, is looked at. With gradio's 1 and 10 ms a page that nobody visits
+# takes a fifteenth of a processor.
+QUEUE_S, PROGRESS_S = 0.005, 0.1
 GIVE_WAY_S = 0.0005  # a thread that computes in Python then lets another go on; by itself Python takes ten times that
 NOT_UPLOADED = (
     "Only files that were uploaded here are read: send one to /gradio_api/upload, and give the path of the answer."
@@ -42,14 +45,16 @@ class Served(gr.Blocks):
         self.default_config, self.max_threads = SharedConfig(self), THREADS
 
     def queue(self, **options: Any) -> Any:
-        """Each kind of request waits in a queue of its own."""
-        self.limits.apply()
+        """gr.Blocks calls it when it is made."""
         super().queue(max_size=None, **options)
         # gradio keeps what the last 10,000 events took, and makes a table of all that after each: nobody looks at it.
         self._queue.ANALYTICS_MAX_EVENTS, self._queue.ANAYLTICS_CACHE_FREQUENCY = 1, 10**12
+        self._queue.sleep_when_free, self._queue.progress_update_sleep_when_free = QUEUE_S, PROGRESS_S
         return self
 
     def launch(self, *args: Any, **options: Any) -> Any:
+        """Each kind of request waits in a queue of its own."""
+        self.limits.apply()
         given = options.get("app_kwargs", {})
         middleware = [*given.get("middleware", ()), Middleware(Gate, demo=self)]
         options["app_kwargs"] = given | {"middleware": middleware, "exception_handlers": refuse_validation()}
