@@ -17,12 +17,14 @@ from gradio.data_classes import ImageData
 from PIL import Image
 
 from searchdemo.collection.collection import Collection
+from searchdemo.collection.jobs import Job
+from searchdemo.collection.progress import Progress
 from searchdemo.collection.query import Query
 from searchdemo.errors import BadPicture, BadQuery, Cancelled, NotInstalled, UnknownName
 from searchdemo.indexes.base import SEARCH_PARAMS, IndexSpec
 from searchdemo.indexes.table import INDEXES
 from searchdemo.types import MISSING
-from searchdemo.ui import start
+from searchdemo.ui import start, status
 from searchdemo.ui.components.messages import sentence_errors
 from searchdemo.ui.components.query_picture import FOREIGN, QueryPicture, foreign, readable, source_of
 from searchdemo.ui.components.search_params import visibilities
@@ -327,6 +329,19 @@ def page():
 
     with gr.Blocks() as demo:
         return Page(page_server.library(), Builds(page_server.library()), ("scenes",), "scenes", demo)
+
+
+def test_the_page_looks_often_only_while_something_may_change_by_itself(page, monkeypatch):
+    with page.demo:
+        status.add(page)
+    (look,) = {event.fn for event in page.demo.fns.values() if event.name == "look"}
+    every = [look("scenes", "bundled")[-1]]
+    page.warm = True
+    every.append(look("scenes", "bundled")[-1])
+    job = Job(page.key("scenes", "resnet18"), Progress("waiting", 0, 1, 0))
+    monkeypatch.setattr(page.builds, "running", lambda: [job])
+    every.append(look("scenes", "bundled")[-1])
+    assert every == [status.POLL_SECONDS, status.CALM_SECONDS, status.POLL_SECONDS]
 
 
 @pytest.mark.parametrize(("kind", "seen"), [("TIFF", False), ("JPEG", True), ("PNG", True), ("BMP", True)])

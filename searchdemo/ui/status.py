@@ -22,7 +22,8 @@ from searchdemo.ui.serving.limits import FETCH
 from searchdemo.ui.serving.permits import at_home, check_build, may_end, who
 
 PART = 2000  # pictures of the quick build
-POLL_SECONDS = 2.0
+POLL_SECONDS = 2.0  # while a build runs, or a person's own folder may change
+CALM_SECONDS = 10.0  # else: each look takes a tenth of a second of processor time in a browser
 CATCH_UP = "Catch up with the folder: embed what is new"
 
 
@@ -38,6 +39,7 @@ def add(page: Page) -> None:
             part = gr.Button("Build a part", variant="primary", elem_id="build-part", size="md")
             whole = gr.Button("Build all", elem_id="build-whole", size="md", elem_classes="narrow")
     running = gr.HTML(elem_id="builds", visible=False, js_on_load=render("builds.js"))
+    timer = gr.Timer(POLL_SECONDS)
 
     def look(gallery: str, encoder: str) -> list:
         """Values of `shown`."""
@@ -73,6 +75,7 @@ def add(page: Page) -> None:
             gr.update(visible=not busy, value=CATCH_UP if behind else label(count)),
             gr.update(value=builds_html(page, running_jobs, said), visible=bool(running_jobs or said)),
             str(sum(one.finished and one.key.gallery == gallery for one in page.builds.jobs())),
+            POLL_SECONDS if running_jobs or here.pictures.own_files or not page.warm else CALM_SECONDS,
         ]
 
     def start(limit: int | None) -> Callable:
@@ -103,10 +106,10 @@ def add(page: Page) -> None:
         return look(gallery, encoder)
 
     chosen = [page.gallery, page.encoder]
-    shown = [page.badge, missing, missing_row, get_pictures, panel, sentence, part, whole, running, page.built]
+    shown = [page.badge, missing, missing_row, get_pictures, panel, sentence, part, whole, running, page.built, timer]
     quiet = {"show_progress": "hidden", "queue": False}
     gr.on([page.demo.load, page.gallery.change, page.encoder.change], look, chosen, shown, **LAST, queue=False)
-    gr.Timer(POLL_SECONDS).tick(look, chosen, shown, **quiet)
+    timer.tick(look, chosen, shown, **quiet)
     running.cancel(cancel, chosen, shown, **EACH, queue=False)
     part.click(start(PART), chosen, shown, **quiet)
     whole.click(start(None), chosen, shown, **quiet)
