@@ -89,6 +89,13 @@ def test_one_query_follows_into_every_tab(as_opened, library, tmp_path):
     assert len(results(page, "image")) >= 12
 
 
+def test_a_page_that_is_not_touched_draws_nothing(as_opened):
+    """Each request of a frame has the next number."""
+    waited = "() => new Promise((done) => { const first = requestAnimationFrame(() => {}); setTimeout(() =>"
+    asked = f"{waited} done(requestAnimationFrame(() => {{}}) - first - 1), 500); }})"
+    assert any(as_opened.evaluate(asked) == 0 for _ in range(20))  # an answer may be on its way
+
+
 def test_without_its_picture_the_results_go_quietly(as_opened):
     results(as_opened, "image")
     remove_picture(as_opened)

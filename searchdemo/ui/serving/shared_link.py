@@ -1,7 +1,8 @@
 """What a link to the page shows where it is shared: a title, a description and a picture, of the view that it opens.
 
 gradio writes its own tags into the page and adds ours by a script, which those who draw previews do not run. This
-stands between gradio and the browser, and puts ours in the place of gradio's.
+stands between gradio and the browser, and puts ours in the place of gradio's. It brings the one script that has to run
+before gradio's own, too.
 """
 
 from __future__ import annotations
@@ -67,7 +68,8 @@ def tagged(page: bytes, scope: Message) -> bytes:
         origin = root
     address = f"{origin}/{'?' * bool(scope['query_string'])}{scope['query_string'].decode('latin-1')}"
     head = render("head.html", title=title, about=about, address=address, picture=f"{origin}/favicon.ico")
-    return HEAD.sub(lambda found: found[0] + b"\n" + head.encode(), TAGS.sub(b"", page), count=1)
+    page = HEAD.sub(lambda found: found[0] + b"\n" + head.encode(), TAGS.sub(b"", page), count=1)
+    return page.replace(b"</head>", render("frames.html").encode() + b"</head>", 1)
 
 
 def described(asked: dict[str, str]) -> tuple[str, str]:
