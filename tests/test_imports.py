@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import ast
+import functools
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -81,16 +81,18 @@ HEAVY = [
 ]
 
 
-def imports(path: Path) -> Iterator[str]:
-    """Full names of all that a file imports, on top or inside functions."""
-    package = path.relative_to(ROOT).parts[:-1]
+@functools.cache
+def imports(path: Path) -> list[str]:
+    """Full names of all that a file imports, on top or inside functions. Read once: each file has two tests."""
+    package, names = path.relative_to(ROOT).parts[:-1], []
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             base = ".".join(package[: len(package) - node.level + 1]) if node.level else ""
             module = ".".join(filter(None, [base, node.module]))
-            yield from (f"{module}.{alias.name}" for alias in node.names)
+            names += [f"{module}.{alias.name}" for alias in node.names]
+    return names
 
 
 def room(module: str) -> str:
@@ -104,7 +106,7 @@ def test_reading_imports(tmp_path, monkeypatch):
     path = tmp_path / "searchdemo" / "ui" / "x.py"
     path.parent.mkdir(parents=True)
     path.write_text("import os.path as p\nfrom a.b import c, d\ndef f():\n  from .page import e\n  from .. import g\n")
-    assert list(imports(path)) == ["os.path", "a.b.c", "a.b.d", "searchdemo.ui.page.e", "searchdemo.g"]
+    assert imports(path) == ["os.path", "a.b.c", "a.b.d", "searchdemo.ui.page.e", "searchdemo.g"]
     assert room("searchdemo.indexes.table.find") == "indexes" and room("searchdemo.__main__") == "cli"
 
 
