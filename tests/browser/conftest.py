@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import sys
@@ -16,7 +17,7 @@ from searchdemo.collection.query import Query
 from searchdemo.indexes.base import NPROBE
 from searchdemo.ui import tab_image
 from searchdemo.ui.examples import numbers
-from searchdemo.ui.page import INDEX
+from searchdemo.ui.page import INDEX, K
 from tests.browser.tools import choose, found, open_tab, set_slider
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
@@ -72,6 +73,12 @@ def window(context):
     return context.new_page()
 
 
+def load(page, url: str) -> None:
+    """Until it can be used."""
+    page.goto(url, wait_until="domcontentloaded")
+    page.locator("#image-examples .tile").last.wait_for(state="attached")
+
+
 class Visit:
     """Opens pages and keeps what went wrong on them. The first is in the one window, further ones get their own."""
 
@@ -95,8 +102,7 @@ class Visit:
         self._listeners += [(page, "request", look_at), (page, "pageerror", note)]
         for _, event, listener in self._listeners[-2:]:
             page.on(event, listener)
-        page.goto(url, wait_until="domcontentloaded")
-        page.locator("#image-examples .tile").last.wait_for(state="attached")
+        load(page, url)
         return page
 
     def close(self) -> None:
@@ -117,6 +123,20 @@ def visit(window) -> Iterator[Visit]:
 
 @pytest.fixture(scope="module")
 def long_visit(context) -> Iterator[Visit]:
+    """A window of its own, for all tests of a file."""
+    with its_own(context) as visit:
+        yield visit
+
+
+@pytest.fixture(scope="session")
+def longest_visit(context) -> Iterator[Visit]:
+    """A window of its own, for the tests of all files."""
+    with its_own(context) as visit:
+        yield visit
+
+
+@contextlib.contextmanager
+def its_own(context) -> Iterator[Visit]:
     window = context.new_page()
     visit = Visit(window)
     yield visit
@@ -124,31 +144,36 @@ def long_visit(context) -> Iterator[Visit]:
     window.close()
 
 
-@pytest.fixture(scope="module")
-def once_opened(long_visit, page_url):
-    return long_visit.open(page_url)
+@pytest.fixture(scope="session")
+def once_opened(longest_visit, page_url):
+    return longest_visit.open(page_url)
 
 
 @pytest.fixture
-def shared_page(once_opened, long_visit):
-    """The app's page, opened once for all tests of a file that take it: each sets what it needs otherwise."""
-    once_opened.bring_to_front()
-    yield once_opened
-    assert long_visit.wrong == []
+def shared_page(request, once_opened, longest_visit, page_url):
+    """The app's page, opened once for all tests that take it, with the values that the sidebar starts with. Each test
+    sets what else it needs. After one that failed it is loaded afresh."""
+    page, failed = once_opened, request.session.testsfailed
+    page.bring_to_front()
+    page.set_viewport_size({"width": VIEWPORT[0], "height": VIEWPORT[1]})
+    for field, name in (("Gallery", "scenes"), ("Encoder", "bundled"), ("Index", INDEX)):
+        if page.get_by_label(field, exact=True).input_value() != name:
+            choose(page, field, name)
+    for slider, value in (("k", K), ("nprobe", NPROBE.default)):
+        if page.locator(f"#{slider} input[type=range]").input_value() != str(value):
+            set_slider(page, slider, value)
+    yield page
+    wrong, longest_visit.wrong = longest_visit.wrong, []
+    if request.session.testsfailed > failed:
+        load(page, page_url)
+    assert wrong == []
 
 
 @pytest.fixture
 def as_opened(shared_page, library):
     """The first example is searched in all of scenes, with the values that the sidebar starts with."""
     page, first = shared_page, numbers(library.open("scenes", "bundled"))[0]
-    page.set_viewport_size({"width": VIEWPORT[0], "height": VIEWPORT[1]})
     open_tab(page, tab_image.TITLE)
-    for field, name in (("Gallery", "scenes"), ("Encoder", "bundled"), ("Index", INDEX)):
-        if page.get_by_label(field, exact=True).input_value() != name:
-            choose(page, field, name)
-    for slider, value in (("k", 12), ("nprobe", NPROBE.default)):
-        if page.locator(f"#{slider} input[type=range]").input_value() != str(value):
-            set_slider(page, slider, value)
     page.locator("#image-examples .tile").first.click()
     expect(page.locator("#query")).to_contain_text(f"held-out picture {first:,} of scenes")
     wanted = found(library, Query(picture=library.gallery("scenes").queries.encoded(first)))

@@ -27,13 +27,12 @@ def opened(page: Page) -> Page:
 
 @pytest.fixture
 def tab(shared_page) -> Page:
-    """All of the map, with nothing pointed at, the index that the page starts with, and whatever query there is."""
+    """All of the map, with nothing pointed at, and a query that has a place on it."""
     page, stage = shared_page, shared_page.locator(".map-stage")
     page.mouse.move(2, 2)
-    if page.get_by_label("Index", exact=True).input_value() != INDEX:
-        choose(page, "Index", INDEX)
-    if page.locator("#nprobe input[type=range]").input_value() != str(NPROBE.default):
-        set_slider(page, "nprobe", NPROBE.default)
+    if not NUMBER.search(page.locator("#query").inner_text()):
+        page.locator("#surprise").click()
+        expect(page.locator("#query")).to_contain_text(NUMBER)
     opened(page)
     stage.press("Escape")
     stage.press("0")

@@ -94,8 +94,8 @@ def test_an_encoder_without_words_is_not_offered_for_text(as_opened):
     expect(as_opened.locator("#badge")).to_contain_text("pictures and words")
 
 
-def test_small_grey_text_can_be_read_in_light_mode(as_opened):
-    colour = as_opened.locator("#badge").evaluate("part => getComputedStyle(part).color")
+def test_small_grey_text_can_be_read_in_light_mode(shared_page):
+    colour = shared_page.locator("#badge").evaluate("part => getComputedStyle(part).color")
     red, green, blue = (int(part) / 255 for part in re.findall(r"\d+", colour)[:3])
     linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in (red, green, blue)]
     luminance = float(np.dot(linear, (0.2126, 0.7152, 0.0722)))
