@@ -227,7 +227,7 @@ def test_rows_without_a_picture_are_named_with_their_reason(tmp_path, world):
     junk = "is not a picture that can be read; bring a JPEG, PNG, WebP or GIF."
     assert manifest.unreadable == {"row 1": junk, "query 1": junk, "row 3": "is not there"}
     assert left_out(Artifact(Key(f"hf:{folder}", "mean-colour"), folder, manifest)) == [
-        f"3 rows cannot be read as pictures and were left out: 2: {junk} (row 1, query 1) 1: is not there (row 3)"
+        f"3 rows cannot be read and were left out: 2: {junk} (row 1, query 1) 1: is not there (row 3)"
     ]
 
 

@@ -119,7 +119,7 @@ def test_60_broken_files_are_all_in_the_json_and_counted_by_reason_on_the_termin
     report = read(tmp_path).report
     assert len(report.to_json()["unreadable"]) == 60
     assert [line.split(";")[0] for line in report.lines()] == [
-        "60 files cannot be read as pictures and were left out:",
+        "60 files cannot be read and were left out:",
         "  40: is not a picture that can be read",
         "  20: cannot be decoded: it ends too early",
     ]

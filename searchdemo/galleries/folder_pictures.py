@@ -243,7 +243,7 @@ class FolderPictures(LivingPictures):
         said = []
         if report.unreadable:
             said.append(
-                f"{files(report.unreadable)} in {argument!r} cannot be read as pictures and "
+                f"{files(report.unreadable)} in {argument!r} cannot be read and "
                 f"{were(report.unreadable)} left out: "
                 f"{named(report.unreadable)}."
             )
