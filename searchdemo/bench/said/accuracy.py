@@ -54,7 +54,7 @@ def knn(cards: Sequence[RunCard]) -> str:
                 one(part(card, "accuracy"), split="valid", k=k, vote=vote) for vote in ("weighted", "plain")
             )
             said.append(f"{weighted['top1'] - plain['top1']:+.2f} points at k = {k}")
-        return f"Weighting the vote by similarity changes {listed(said)}."
+        return f"Weighting the vote by similarity changes top-1 by {listed(said)}."
 
     def trained(card: RunCard) -> str:
         if not card.settings.get("trained_on_gallery"):
@@ -67,6 +67,8 @@ def knn(cards: Sequence[RunCard]) -> str:
 def words(card: RunCard) -> str:
     rows = part(card, "sets")
     said = f"By {rows[0]['set']} alone {rows[0]['top1']:.2f} % of the pictures are named rightly"
+    if card.settings.get("trained_on_gallery"):
+        said += ", by an encoder that was trained on these labels"
     if len(rows) > 1 and rows[1]["set"] != rows[0]["set"]:  # an encoder that knows one prompt has it twice
         change = rows[1]["top1"] - rows[0]["top1"]
         said += f"; {rows[1]['set']} around the name change that by {change:+.2f} points"
@@ -195,6 +197,9 @@ def codes(cards: Sequence[RunCard]) -> str:
         rows = part(card, "codes")
         most = max(row["bits"] for row in rows)
         said = [f"{method} {bits or f'more than {most}'}" for method, bits in bits_for(rows).items()]
-        return f"For the nearest among the first 5 in {TARGET:.0%} of the queries, bits per code: {', '.join(said)}."
+        return (
+            f"For the nearest among the first 5 in {100 * TARGET:.0f} % of the queries a code needs this many bits: "
+            f"{', '.join(said)}."
+        )
 
     return paragraph(real(cards), lost, needed)

@@ -1,4 +1,5 @@
-"""Sentences about what a search looks at, and about what a trained map changes: `hashing`, `trees`, `metric`."""
+"""Sentences about what a search looks at, and about what a trained map changes: `hashing`, `trees`, `metric`, `filter`,
+`tiles`."""
 
 from __future__ import annotations
 
@@ -8,6 +9,7 @@ from searchdemo.bench.said.words import NotMeasured, listed, one, paragraph, par
 from searchdemo.measure.cards import RunCard
 
 WANTED = 0.9  # recall@10 at which the least work is told
+KINDS = ("ivf", "hnsw")  # indexes that search among some of the pictures
 
 
 def hashing(cards: Sequence[RunCard]) -> str:
@@ -104,6 +106,42 @@ def metric(cards: Sequence[RunCard]) -> str:
         if before["top1_spread"] is None or abs(after["top1"] - before["top1"]) > before["top1_spread"]:
             raise NotMeasured("within chance")
         known = f" {card.encoder} had learned all of them before." * bool(card.settings.get("trained_on_gallery"))
-        return f"On the unseen ones that is less than another draw of classes changes.{known}"
+        return f"On the unseen classes the change is smaller than that between two draws of classes.{known}"
 
     return paragraph(real(cards), triplets, chance)
+
+
+def filters(cards: Sequence[RunCard]) -> str:
+    """What an index finds among one in a hundred pictures."""
+
+    def selected(card: RunCard) -> str:
+        rows = [row for row in part(card, "points") if round(row["allowed_percent"], 2) == 1]
+        said = []
+        for allowed in dict.fromkeys(row["allowed"] for row in rows):
+            usual, raised = (
+                listed([f"{one(rows, allowed=allowed, index=name, method=way)['recall_10']:.3f}" for name in KINDS])
+                for way in ("selector", "selector, raised")
+            )
+            said.append(f"{usual} where they are {allowed}, and {raised} with the effort raised")
+        if not said:
+            raise NotMeasured("1 %")
+        return f"Among 1 % of the pictures a selector in {listed(KINDS)} has a recall@10 of {'; of '.join(said)}."
+
+    return paragraph(real(cards), selected)
+
+
+def tiles(cards: Sequence[RunCard]) -> str:
+    """What vectors of parts find of small and of large things, and what they cost."""
+
+    def found(card: RunCard) -> str:
+        none, *more = part(card, "tiles")
+        said = []
+        for size in ("small", "large"):
+            after = [f"{row[f'words_{size}']:.3f}" for row in more]
+            said.append(f"from {none[f'words_{size}']:.3f} to {listed(after)} for {size} things")
+        return (
+            f"By words and with {listed([row['tiles'] for row in more])} parts, recall@R goes {listed(said)}. "
+            f"The build takes {listed([three(row['build_times']) for row in more])} times as long."
+        )
+
+    return paragraph(real(cards), found)

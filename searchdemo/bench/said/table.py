@@ -1,5 +1,4 @@
-"""The SAID table: what documents say in words about the cards of each benchmark, by the name in `<!-- text:NAME "
-"-->`."""
+"""The SAID table: what documents say in words about run cards, by the name in `<!-- text:NAME -->`."""
 
 from __future__ import annotations
 
@@ -26,6 +25,8 @@ SAID: dict[str, tuple[str, Callable[[Sequence[RunCard]], str]]] = {
     "hashing": ("hashing", looked.hashing),
     "trees": ("trees", looked.trees),
     "metric": ("metric", looked.metric),
+    "filter": ("filter", looked.filters),
+    "tiles": ("tiles", looked.tiles),
     "map-neighbours": ("map", building.neighbours),
     "map-frames": ("map", building.frames),
     "floors": ("floors", searching.floors),
@@ -46,7 +47,11 @@ def about(cards: Sequence[RunCard]) -> str:
     """When and where the cards were measured, by which versions."""
     days = sorted({card.at[:10] for card in cards})
     machines = listed([*dict.fromkeys(card.machine.get("name", "an unknown machine") for card in cards)])
-    said = f"{count(len(cards), 'card')}, measured from {days[0]} to {days[-1]} on {machines}."
+    longest, minutes = max(cards, key=lambda card: card.seconds), sum(card.seconds for card in cards) / 60
+    said = (
+        f"{count(len(cards), 'card')}, measured from {days[0]} to {days[-1]} on {machines}, in {minutes:.0f} minutes; "
+        f"`{longest.benchmark}` alone took {longest.seconds / 60:.0f}."
+    )
     renamed = [
         card.benchmark
         for card in cards

@@ -7,7 +7,19 @@ from collections import Counter
 from collections.abc import Sequence
 
 from searchdemo.bench.points import Difference, paired_difference
-from searchdemo.bench.said.words import NotMeasured, count, listed, measured, one, paragraph, part, real, three, times
+from searchdemo.bench.said.words import (
+    NotMeasured,
+    count,
+    listed,
+    measured,
+    one,
+    paragraph,
+    part,
+    real,
+    span,
+    three,
+    times,
+)
 from searchdemo.indexes.table import INDEXES
 from searchdemo.measure.cards import RunCard
 from searchdemo.measure.pareto import front
@@ -98,7 +110,7 @@ def fastest(card: RunCard) -> str:
     said = f"Of {count(len(best), 'setting')} on the front of time and recall, {names}."
     graphs = [row["recall_10"] for row in best if row["family"] == "graph"]
     if graphs:
-        said += f" HNSW stands on it from a recall@10 of {min(graphs):.3f} on."
+        said += f" HNSW stands on it at a recall@10 of {span(graphs, '{:.3f}'.format)}."
     return said
 
 

@@ -242,7 +242,8 @@ def _bare(encoder: Encoder, encoded: Sequence[bytes]) -> Contestant:
 
 def tables(cards: Sequence[RunCard]) -> list[Table]:
     heads = columns("encoder contestant precision threads pictures per_second of_recipe of_bare mark")
-    title = "Embedding a gallery: the build's pipeline, the recipe that people copy, the bare forward pass"
+    title = "Embedding a gallery: the build's pipeline, the recipe that people copy, the bare forward pass; "
+    title += "ratios are medians over the rounds"
     return [Table("embed", title, heads, rows_of(cards, "embed"), source_of(cards))]
 
 

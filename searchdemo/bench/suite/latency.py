@@ -62,7 +62,7 @@ def run(bench: Bench) -> Figures:
 
 
 def tables(cards: Sequence[RunCard]) -> list[Table]:
-    title = "Extraction of one embedding, from a picture's bytes to its unit row"
+    title = "Extraction of one embedding, from a picture's bytes to its unit row; ratios are medians over the rounds"
     measured = "one_p50_ms of_today batched_ms per_second one_text_ms start_s resident_bytes"
     heads = columns(f"encoder dim precision threads {measured} mark")
     rows = rows_of(cards, "extraction")
