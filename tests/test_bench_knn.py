@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -178,7 +179,7 @@ def test_of_a_built_gallery_the_seconds_of_embedding_are_told(world, monkeypatch
     card = measure("knn", Bench(world.ready(), Key("colours", "mean-colour")))
     assert card.parts["times"][0]["embed_pictures"] == 330
     assert any("trained on the pictures and labels" in note for note in card.notes)
-    summary, by_k, by_temperature, seconds, published = knn.tables([card])
+    summary, by_k, by_temperature, seconds, memory, published = knn.tables([card])
     assert "mean nothing" in summary.rows[0]["mark"] and "means nothing" in by_k.title
     best = max(
         row["top1"] for part in ("accuracy", "temperature") for row in card.parts[part] if row["split"] == "valid"
@@ -189,6 +190,10 @@ def test_of_a_built_gallery_the_seconds_of_embedding_are_told(world, monkeypatch
     for table in (summary, by_k, by_temperature):
         assert all("–" not in line for line in table.cells())
     assert "330 pictures" in seconds.title
+    assert [row["stage"].split()[0] for row in memory.rows] == ["vectors,", "FAISS", "neighbours", "votes", "linear"]
+    if Path("/proc/self/status").exists():
+        peaks = [row["peak_bytes"] for row in memory.rows]
+        assert peaks == sorted(peaks) and all(row["resident_bytes"] > 0 for row in memory.rows)
     train, valid = published.rows
     ours = [column.key for column in published.columns if column.head.startswith("ours")]
     assert valid[ours[0]] == summary.rows[0]["top1"] and "(trained on train), kNN" in ours[0]

@@ -21,6 +21,7 @@ from searchdemo.indexes.beside import beside
 from searchdemo.indexes.table import INDEXES, find, nlist
 from searchdemo.measure.metrics import recall_at_k
 from searchdemo.types import MISSING
+from tests.clock import Clock
 from tests.conftest import LOCAL, exact_rows, unit
 
 K = 10
@@ -66,6 +67,18 @@ def test_recall_with_generous_parameters(index_name, metric, clustered, built):
     assert recall_at_k(found.positions, wanted) >= RECALL.get(index_name, 0.99)
     assert index.size_bytes > 0 and index.load_ms >= 0 and (index.count, index.dim) == vectors.shape
     assert index.recipe
+
+
+def test_a_build_does_not_contain_the_first_import_of_its_library(clustered, monkeypatch):
+    clock, kind = Clock(), IndexSpec._kind
+    monkeypatch.setattr(base, "time", clock)
+
+    def imported(spec: IndexSpec) -> type[Index]:
+        clock.sleep(1.5)
+        return kind(spec)
+
+    monkeypatch.setattr(IndexSpec, "_kind", imported)
+    assert find("flat").build(clustered[0]).load_ms == 0 and clock.now == 1.5
 
 
 @pytest.mark.parametrize("name", ["hnsw", "hnswlib"])

@@ -16,6 +16,7 @@ import numpy as np
 
 from searchdemo.bench.child import run_python
 from searchdemo.bench.points import query_latency, search_of
+from searchdemo.bench.resident import peak_bytes
 from searchdemo.bench.workload import SYNTHETIC_CLASSES
 from searchdemo.files import make_folder
 from searchdemo.indexes.factory import from_factory
@@ -28,7 +29,6 @@ NPROBES = (4, 16, 64, 256)
 BLOCK = 25_000  # vectors that are made at a time
 TRAINING = 64  # vectors per centroid
 APART, INNER_DIMS, NOISE = 0.5, 16, 0.2  # of centres, and of rows around them
-STATUS = Path("/proc/self/status")
 CODE = """
 import sys
 from searchdemo.bench import disk
@@ -73,15 +73,6 @@ class Exact:
         order = np.argsort(-scores, axis=1, kind="stable")[:, :K]
         self.scores, self.positions = np.take_along_axis(scores, order, 1), np.take_along_axis(positions, order, 1)
         self.seen += len(rows)
-
-
-def peak_bytes() -> int | None:
-    """The peak of resident memory of this process, on Linux, else None."""
-    try:
-        lines = STATUS.read_text().splitlines()
-    except OSError:
-        return None
-    return next((1024 * int(line.split()[1]) for line in lines if line.startswith("VmHWM:")), None)
 
 
 def child(step: str, folder: str, vectors: str, dim: str, seed: str) -> None:

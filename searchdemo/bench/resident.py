@@ -1,6 +1,7 @@
-"""What a saved index adds to a process: seconds of loading and resident memory, measured in a new process.
+"""The resident memory of a process: by the stages of a run, and what a saved index adds to it.
 
-A process that built indexes before reuses their memory, so its growth would be too small.
+An index is loaded in a new process: one that built indexes before reuses their memory, so its growth would be too
+small.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +17,7 @@ import numpy as np
 from searchdemo.bench.child import resident_bytes_in, run_python
 
 K = 10
-STATM = Path("/proc/self/statm")
+STATM, STATUS = Path("/proc/self/statm"), Path("/proc/self/status")
 CODE = """
 import json, sys, time
 from pathlib import Path
@@ -47,6 +49,25 @@ def resident_bytes() -> int | None:
         return None
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else 1024 * peak  # macOS counts bytes, others KiB
+
+
+def peak_bytes() -> int | None:
+    """The peak of resident memory of this process so far, on Linux, else None."""
+    try:
+        lines = STATUS.read_text().splitlines()
+    except OSError:
+        return None
+    return next((1024 * int(line.split()[1]) for line in lines if line.startswith("VmHWM:")), None)
+
+
+@dataclass
+class Stages:
+    """A profile of memory: what this process holds at the end of each stage of a run, and its peak so far."""
+
+    rows: list[dict] = field(default_factory=list)
+
+    def over(self, stage: str) -> None:
+        self.rows.append({"stage": stage, "resident_bytes": resident_bytes(), "peak_bytes": peak_bytes()})
 
 
 def grown(before: int | None) -> int | None:

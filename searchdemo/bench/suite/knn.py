@@ -13,8 +13,8 @@ import numpy as np
 
 from searchdemo.bench import linear_head, plots
 from searchdemo.bench.published import beside_ours
-from searchdemo.bench.resident import resident_bytes
-from searchdemo.bench.tables import Column, Form, Table, columns, encoder_of, fixed, number, table_of
+from searchdemo.bench.resident import Stages
+from searchdemo.bench.tables import Column, Form, Table, columns, encoder_of, fixed, number, table_of, vectors_of
 from searchdemo.bench.workload import Bench, Workload
 from searchdemo.collection.asked import hopeless, without_themselves
 from searchdemo.collection.build import balanced_rows
@@ -38,7 +38,8 @@ AT_ONCE = 2_000  # queries between two reports
 
 def run(bench: Bench) -> Figures:
     """Raises BadQuery for too few pictures, NotBuilt, NotHere."""
-    work = bench.workload().of_labelled()
+    work, stages = bench.workload().of_labelled(), Stages()
+    stages.over("vectors, labels and queries")
     known = np.flatnonzero(work.labels >= 0)
     linear_head.check_enough(len(known), len(work.label_names))  # before minutes of searching
     ks = tuple(k for k in KS if k < len(work.vectors))
@@ -57,9 +58,10 @@ def run(bench: Bench) -> Figures:
     embedded = _embedding(bench, work)
 
     flat = INDEXES["flat"].build(work.vectors)
+    stages.over("FAISS flat, built")
     found, seconds = _search_both(flat, work, asking, max(ks), "flat", bench)
-    memory = {"resident_bytes": resident_bytes()}  # of the whole process, vectors and all neighbours included
-    times = [{"what": "kNN, FAISS flat on the CPU", "threads": _threads()} | seconds | embedded | memory]
+    stages.over("neighbours of train and valid")
+    times = [{"what": "kNN, FAISS flat on the CPU", "threads": _threads()} | seconds | embedded]
     if pick_device(bench.library.device).startswith("cuda"):
         try:
             times += [row | embedded for row in _on_gpu(bench, work, asking, max(ks))]
@@ -77,7 +79,9 @@ def run(bench: Bench) -> Figures:
             for each in evaluate(*scored, tuple(k for k in TEMPERATURE_KS if k in ks), temperature)
             if each.vote == "weighted"
         ]
+    stages.over("votes")
     head, head_times, trials = _head(bench, work, asking)
+    stages.over("linear head, trained")
     return Figures(
         work.subject,
         {
@@ -86,6 +90,7 @@ def run(bench: Bench) -> Figures:
             "head": [head],
             "head_trials": trials,
             "times": [*times, head_times | embedded],
+            "memory": stages.rows,
         },
         {"temperature": TEMPERATURE, "trained_on_gallery": bench.trained_on_gallery},
         notes=notes,
@@ -206,6 +211,7 @@ def tables(cards: Sequence[RunCard]) -> list[Table]:
             _sweep(card, "accuracy", "k", "k", fixed(0), "{vote}", f"k, T = {TEMPERATURE}"),
             _sweep(card, "temperature", "temperature", "T", "{:g}".format, "k = {k}", against),
             _seconds(card),
+            *_memory(card),
         ]
     return [*found, beside_ours(cards, PROTOCOL_K)]
 
@@ -263,10 +269,17 @@ def _seconds(card: RunCard) -> Table:
     heads = [
         *columns("what threads embed_s"),
         Column("build_s", "build or training s", number()),
-        *columns("train_queries train_search_s valid_queries valid_search_s resident_bytes?"),
+        *columns("train_queries train_search_s valid_queries valid_search_s"),
     ]
     title = f"Seconds of neighbours and of the head on {encoder_of(card)}{pictures}"
     return table_of(card, "knn-seconds", title, heads, card.parts["times"])
+
+
+def _memory(card: RunCard) -> list[Table]:
+    """Of the whole process. Cards of earlier versions have none."""
+    title = f"Memory of a kNN run by stage on {vectors_of(card)}"
+    heads = columns("stage resident_bytes peak_bytes")
+    return [table_of(card, "knn-memory", title, heads, rows) for rows in [card.parts.get("memory")] if rows]
 
 
 def charts(cards: Sequence[RunCard]) -> dict[str, plots.Figure]:
