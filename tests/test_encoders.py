@@ -26,8 +26,9 @@ from searchdemo.encoders import table
 from searchdemo.encoders.device import pick_device
 from searchdemo.encoders.stand_in import build_net
 from searchdemo.encoders.table import ENCODERS
-from searchdemo.encoders.timm_encoder import folded
+from searchdemo.encoders.timm_encoder import folded, module
 from searchdemo.encoders.transforms import LONGEST, centre, transform_of
+from searchdemo.encoders.weights import read_weights
 from searchdemo.errors import BadArtifact, BadQuery, UnknownName
 from tests.small_clip import small_clip
 from tests.stand_in import stand_in
@@ -206,6 +207,12 @@ def test_bfloat16_and_float32_agree(name):
     pictures = noise(4)
     cosines = (low.encode_images(pictures) * high.encode_images(pictures)).sum(axis=1)
     assert 0.999 < cosines.min() < cosines.max() < 1 - 1e-7  # near, and not the same computation
+
+
+def test_weights_in_the_layout_of_the_network_are_not_converted():
+    """Without a classifier's head, timm takes Swin's own layout for an older one, and renames its tensors."""
+    weights, name = read_weights(stand_in("swin-t")), "layers.2.downsample.reduction.weight"
+    assert torch.equal(module(ENCODERS["swin-t"], weights).state_dict()[name], weights.tensors[name])
 
 
 @torch.inference_mode()

@@ -13,6 +13,7 @@ from searchdemo.encoders.weights import Weights, empty_net, fit, read_weights
 
 if TYPE_CHECKING:
     import openvino as ov
+    import torch
     from torch import nn
 
 NEEDS = ("torch", "torchvision", "timm")
@@ -32,11 +33,18 @@ def module(spec: EncoderSpec, weights: Weights) -> nn.Module:
     """The network with these weights. Raises BadArtifact when they do not fit."""
     net, tensors = empty_net(lambda: build(spec)), weights.tensors
     # Where checkpoints of an architecture come in several layouts, timm has a function beside its class that converts
-    # them. For a vision transformer the function also resamples the position embedding to the input size.
-    if convert := getattr(sys.modules[type(net).__module__], "checkpoint_filter_fn", None):
+    # them. For a vision transformer the function also resamples the position embedding to the input size. What fits
+    # already is left alone: without a classifier's head, Swin's function would take its own layout for an older one.
+    as_it_is = shapes(net.state_dict()).items() <= shapes(tensors).items()
+    convert = getattr(sys.modules[type(net).__module__], "checkpoint_filter_fn", None)
+    if convert and not as_it_is:
         tensors = convert(tensors, net)
     fit(net, tensors, name=spec.name, path=weights.path)
     return folded(net)
+
+
+def shapes(tensors: dict[str, torch.Tensor]) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(tensor.shape) for name, tensor in tensors.items()}
 
 
 def folded(net: nn.Module) -> nn.Module:
@@ -64,7 +72,7 @@ def layout(spec: EncoderSpec) -> dict[str, tuple[int, ...]]:
     import torch
 
     with torch.device("meta"):
-        return {name: tuple(tensor.shape) for name, tensor in timm.create_model(spec.model).state_dict().items()}
+        return shapes(timm.create_model(spec.model).state_dict())
 
 
 def lite_graph(spec: EncoderSpec, path: Path, precision: str) -> ov.Model:
