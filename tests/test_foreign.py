@@ -8,11 +8,14 @@ import numpy as np
 import pytest
 
 from searchdemo import cli
+from searchdemo.bench.suite import latency, table1
+from searchdemo.bench.table import measure
+from searchdemo.bench.workload import Bench
 from searchdemo.collection.asked import asked
 from searchdemo.collection.foreign import checked
 from searchdemo.collection.library import Library
 from searchdemo.collection.query import Query
-from searchdemo.collection.store import Store
+from searchdemo.collection.store import Key, Store
 from searchdemo.collection.taken_in import take_in
 from searchdemo.errors import BadQuery, NoPictures
 from searchdemo.measure import race
@@ -114,6 +117,16 @@ def test_race_missed_and_knn_run(mine):
     assert [row.index for row in rows] == ["brute", "ivf", "hnsw"] and rows[0].mean_recall == 1
     assert collection.search(Query(row=1), "ivf", 10, compare=True, nprobe=1).comparison is not None
     assert collection.evaluate("brute", (1,)).leave_one_out
+
+
+def test_the_latency_of_every_index_is_measured_without_an_encoder(mine):
+    """What cannot be measured, the embedding of a query, costs nothing of what can."""
+    card = measure("latency", Bench(mine, Key("vectors:mine", "imported"), quick=True, indexes=("flat", "ivf")))
+    assert [row["index"] for row in card.parts["search"]] == ["flat", "ivf"] and card.parts["extraction"] == []
+    assert any(note.startswith("extraction: These vectors were made elsewhere") for note in card.notes)
+    assert [table.name for table in latency.tables([card])] == ["latency-search-imported"]
+    (row,) = table1.tables([card])[0].rows
+    assert row["extraction_ms"] is None and row["flat"] > 0 and "no weights here" in row["mark"]
 
 
 @pytest.mark.parametrize(

@@ -16,9 +16,9 @@ from searchdemo.collection.library import Library
 from searchdemo.collection.progress import Progress
 from searchdemo.collection.store import Key
 from searchdemo.encoders.base import Encoder, EncoderSpec
-from searchdemo.encoders.table import find
+from searchdemo.encoders.table import IMPORTED, find
 from searchdemo.encoders.templates import NAME_ALONE, readable_classes, unread_note
-from searchdemo.errors import NotBuilt, NotHere, SearchDemoError
+from searchdemo.errors import NotBuilt, NotHere, NoWeights, SearchDemoError
 from searchdemo.indexes.table import INDEXES
 from searchdemo.indexes.vectors import unit
 from searchdemo.measure.cards import Figures
@@ -229,7 +229,9 @@ class Bench:
         return find(self.key.encoder)
 
     def encoder(self) -> Encoder:
-        """Raises NoWeights, NotInstalled, BadArtifact."""
+        """Raises NoWeights, also where the vectors were made elsewhere, NotInstalled, BadArtifact."""
+        if self.encoder_spec is IMPORTED:
+            raise NoWeights("These vectors were made elsewhere, so no encoder here makes one as their maker did.")
         return self.library.encoder(self.key.encoder)
 
     @property
