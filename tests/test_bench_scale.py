@@ -181,13 +181,13 @@ def test_pictures_that_ask_are_left_out_under_every_augmentation(bench, world):
     assert (largest.vectors @ originals.queries.T).max(axis=0).max() < 1
 
 
-def test_quick_embeds_nothing(bench, world, monkeypatch):
-    monkeypatch.setattr(scale, "QUICK_SIZES", (100, 200, 10_000))
+def test_quick_embeds_nothing_and_grows_over_shares_of_what_there_is(bench, world):
     world.built()
     world.encoder.encoded = 0
     figures = scale.run(bench(quick=True))
     assert world.encoder.encoded == 0
-    assert {row["vectors"] for row in figures.parts["scale"]} == {100, 200, 300}
+    assert {row["vectors"] for row in figures.parts["scale"]} == {60, 150, 300}
+    assert any(row["p50_ms_exponent"] is not None for row in figures.parts["growth"])
     assert "augmentations" not in figures.settings
 
 

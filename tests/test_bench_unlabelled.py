@@ -49,9 +49,10 @@ def test_recall_needs_none(work):
 
 def test_a_sweep_is_drawn_and_a_setting_is_chosen(work, monkeypatch):
     monkeypatch.setattr(tradeoff, "QUICK", (Grid("flat", "exact", "Flat"),))
-    monkeypatch.setattr(tradeoff, "KS", (1, 10))
+    monkeypatch.setattr(tradeoff, "KS", (1, 10, 50))
     monkeypatch.setattr(tradeoff, "ORDERED", ("flat",))
     figures = tradeoff.run(bench(work))
+    assert {row["k"] for row in figures.parts["k"]} == {1, 10}  # of 36 vectors nobody finds 50
     card = RunCard("tradeoff", "folder:x", "bundled", figures.parts, figures.subject, figures.settings, at="2030-01-02")
     drawn = {table.name: table.rows for table in tradeoff_drawn.tables([card])}
     assert drawn

@@ -19,6 +19,7 @@ import numpy as np
 
 from searchdemo.bench import plots
 from searchdemo.bench.lopq import decoded, lopq_decoded
+from searchdemo.bench.said.words import count
 from searchdemo.bench.tables import Column, Table, columns, encoder_of, fixed, table_of
 from searchdemo.bench.workload import Bench, Workload
 from searchdemo.errors import BadQuery
@@ -85,9 +86,10 @@ def code_table(card: RunCard) -> Table:
         *(Column(f"nearest_{rank}", f"nearest in first {rank}", fixed(3)) for rank in RANKS),
         *columns("recall_10"),
     ]
+    cells = count(cells_for(card.subject["vectors"]), "cell")
     title = (
-        f"What short codes keep: {encoder_of(card)}, {card.subject['dim']} dimensions, "
-        f"{cells_for(card.subject['vectors'])} cells; distortion is the mean squared distance of a row from its code"
+        f"What short codes keep: {encoder_of(card)}, {card.subject['dim']} dimensions, {cells}; distortion is the mean "
+        "squared distance of a row from its code"
     )
     return table_of(card, "codes", title, heads, _sorted(card))
 

@@ -33,7 +33,7 @@ from searchdemo.measure.cards import Figures, RunCard
 from searchdemo.threads import thread_limit
 
 MEASURED = ("brute", "flat", "ivf", "hnsw", "sq8", "ivfpq", "ivf-fastscan")
-QUICK_SIZES = (2_000, 5_000, 10_000)
+QUICK_SIZE, QUICK_SHARES = 10_000, (0.2, 0.5, 1.0)
 SYNTHETIC_SIZES = (20_000, 100_000, 1_000_000)
 DISK_SIZES, QUICK_DISK_SIZES = (100_000, 1_000_000, 10_000_000), (5_000, 20_000)  # with --full
 QUERIES = 1_000
@@ -77,8 +77,9 @@ def run(bench: Bench) -> Figures:
 def workloads(bench: Bench) -> list[Workload]:
     """Workloads from small to large, with the same queries. Raises NotHere, BadArtifact."""
     if bench.quick:
-        whole = bench.workload(QUICK_SIZES[-1], QUERIES)
-        return [whole.part(size) for size in QUICK_SIZES if size < len(whole.vectors)] + [whole]
+        whole = bench.workload(QUICK_SIZE, QUERIES)
+        sizes = dict.fromkeys(max(1, round(share * len(whole.vectors))) for share in QUICK_SHARES)
+        return [whole.part(size) for size in sizes]
     if bench.synthetic and not _embedded(bench):
         whole = synthetic(SYNTHETIC_SIZES[-1], QUERIES, bench.encoder_spec.dim, bench.seed)
         return [whole.part(size) for size in SYNTHETIC_SIZES]

@@ -151,16 +151,17 @@ class Sweep:
         return rows
 
     def _asked_for(self) -> Iterator[tuple[str, Index, int]]:
-        """(name, index, number of results). Without a library its index becomes a note."""
+        """(name, index, number of results), never more than vectors. Without a library its index becomes a note."""
+        ks = [k for k in KS if k <= len(self.work.vectors)]
         for name in AT:
-            yield from ((name, self._entry(name), k) for k in KS)
-        yield from (("hnsw, ef_search = k", self._entry("hnsw"), k) for k in KS if k > AT["hnsw"]["ef_search"])
+            yield from ((name, self._entry(name), k) for k in ks)
+        yield from (("hnsw, ef_search = k", self._entry("hnsw"), k) for k in ks if k > AT["hnsw"]["ef_search"])
         try:
             forest = self._entry("annoy")
         except NotInstalled as error:
             self.notes.append(f"annoy: {error}")
         else:
-            yield from (("annoy, search_k = 50 k", forest, k) for k in KS)
+            yield from (("annoy, search_k = 50 k", forest, k) for k in ks)
 
     def by_shards(self, numbers: Sequence[int]) -> list[dict]:
         """One row per index, number of shards and way: one thread; all threads; one thread per shard."""
