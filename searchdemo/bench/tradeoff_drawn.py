@@ -17,7 +17,7 @@ NEAR = 0.03  # maximum distance of a point from its target
 POINT = [
     *columns("index setting recall_10 recall_1 recall_100 words_recall_10? p50_ms p95_ms size_bytes"),
     Column("build_s", "build s", number(2)),
-    *columns("precision_10 knn_top1"),
+    *columns("precision_10? knn_top1?"),
 ]
 KNN = [
     Column("target", "recall@10 near", number(2)),
@@ -26,7 +26,10 @@ KNN = [
     Column("interval", "95 % interval"),
     *columns("precision_10 p50_ms family setting"),
 ]
-K = [*columns("index setting k p50_ms p95_ms recall words_recall?"), Column("precision", "precision@k", fixed(3))]
+K = [
+    *columns("index setting k p50_ms p95_ms recall words_recall?"),
+    Column("precision", "precision@k", fixed(3), optional=True),
+]
 SHARDS = [
     *columns("index"),
     Column("setting", "factory string of a shard, and parameters"),
@@ -49,7 +52,7 @@ def _tables(card: RunCard) -> list[Table]:
     drawn: tuple[tuple[str, str, list[Column], Iterable[dict]], ...] = (
         ("front", f"{front_title}; {vectors_of(card)}", POINT, front(points)),
         ("memory", memory_title, POINT, front(points, cost="size_bytes")),
-        ("knn", knn_title, KNN, accuracies),
+        *[("knn", knn_title, KNN, accuracies)] * any(row["knn_top1"] is not None for row in accuracies),
         ("k", "Number of results asked for", K, card.parts["k"]),
         ("shards", "Shards, whose answers are merged", SHARDS, _shard_rows(card.parts["shards"])),
         ("metric", metric_title, METRIC, card.parts["metric"]),

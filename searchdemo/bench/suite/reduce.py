@@ -185,8 +185,8 @@ def tables(cards: Sequence[RunCard]) -> list[Table]:
         *columns("method"),
         Column("dim", "dimensions or bits", fixed(0)),
         *columns("bytes saved_percent"),
-        Column("knn_top1", "kNN top-1 %", fixed(2)),
-        *columns("knn_top1_spread knn_top5 recall_10 recall_10_spread"),
+        Column("knn_top1", "kNN top-1 %", fixed(2), optional=True),
+        *columns("knn_top1_spread? knn_top5? recall_10 recall_10_spread"),
     ]
     title = (
         "Fewer bytes per vector: {1}, {0.subject[dim]} dimensions; kNN with k = {0.settings[knn_k]}, "
