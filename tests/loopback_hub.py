@@ -13,7 +13,7 @@ import re
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import unquote
@@ -116,6 +116,7 @@ class PushedHub(LoopbackHub):
         self.folder = folder
         self.commits: dict[str, list[tuple[str, dict[str, Path]]]] = {}  # repo -> (revision, files), newest last
         self.refuse_commits = False
+        self.in_between: Callable[[], None] = lambda: None  # what somebody else does before a commit is taken
 
     def post(self, path: str, body: bytes) -> dict | None:
         if path == "/api/validate-yaml":
@@ -130,12 +131,15 @@ class PushedHub(LoopbackHub):
             names = [file["path"] for file in json.loads(body)["files"]]
             return {"files": [{"path": name, "uploadMode": "regular", "shouldIgnore": False} for name in names]}
         repo, _, what = path.removeprefix("/api/").partition("/commit/")
+        self.in_between()
         return None if not what or self.refuse_commits else self._commit(repo, body)
 
-    def _commit(self, repo: str, body: bytes) -> dict:
+    def _commit(self, repo: str, body: bytes) -> dict | None:
         files, number = dict(self.commits[repo][-1][1]), len(self.commits[repo])
         for line in map(json.loads, body.splitlines()):
             said = line["value"]
+            if line["key"] == "header" and said.get("parentCommit") not in (None, self.commits[repo][-1][0]):
+                return None  # somebody else's commit came in between
             if line["key"] == "file":
                 path = self.folder / f"{number}" / said["path"]
                 path.parent.mkdir(parents=True, exist_ok=True)

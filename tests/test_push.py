@@ -15,7 +15,9 @@ from searchdemo.collection.push import push
 from searchdemo.collection.query import Query
 from searchdemo.collection.store import Store
 from searchdemo.errors import BadArtifact, BadQuery, NoPictures, SearchDemoError
+from searchdemo.files import sha256_of
 from searchdemo.galleries import packed
+from searchdemo.galleries.items import Items
 from searchdemo.measure.cards import RunCard, own_cards, save
 from searchdemo.ui.tradeoffs.cards import held_with, listed
 from tests.damage import damaged, files, pairs, restored
@@ -136,6 +138,37 @@ def test_a_push_that_breaks_leaves_nothing(built, hub, theirs):
     assert "cards/old.json" not in files_of(hub)  # what is no more goes away with the same commit
 
 
+def test_what_somebody_else_wrote_there_stays(built, hub, tmp_path):
+    for names, taken in ((["README.md", ".gitattributes"], True), (["README.md", "data/train.parquet"], False)):
+        repo, file = f"me/{len(names[1])}", tmp_path / "theirs"
+        file.write_text("theirs")
+        theirs = dict.fromkeys(names, file)
+        hub.commits[f"datasets/{repo}"] = [("a" * 40, theirs)]
+        if taken:  # as the hub makes a repository by itself
+            push(built, repo, "mit", {})
+            assert set(hub.commits[f"datasets/{repo}"][-1][1]) >= {".gitattributes", "pack.json"}
+        else:
+            with pytest.raises(BadQuery, match=r"holds 1 files that .* did not write, such as 'data/train\.parquet'"):
+                push(built, repo, "mit", {})
+            assert hub.commits[f"datasets/{repo}"] == [("a" * 40, theirs)]
+
+
+def test_a_push_that_another_one_overtook_is_refused(built, hub):
+    push(built, "me/colours", "mit", {})
+    newest = hub.commits["datasets/me/colours"]
+
+    def overtake():
+        hub.in_between = lambda: None
+        newest.append(("b" * 40, newest[-1][1]))
+
+    hub.in_between = overtake
+    with pytest.raises(SearchDemoError, match="could not be pushed"):
+        push(built, "me/colours", "mit", {"new.json": {}})
+    assert newest[-1][0] == "b" * 40
+    push(built, "me/colours", "mit", {"new.json": {}})
+    assert "cards/new.json" in newest[-1][1]
+
+
 def test_a_revision_is_pinned_and_no_revision_is_the_newest(built, hub, theirs, monkeypatch):
     first = push(built, "me/colours", "mit", {}).revision
     pinned, newest = f"hub:me/colours@{first}", "hub:me/colours"
@@ -164,6 +197,51 @@ def test_what_is_not_what_was_pushed_is_refused(built, hub, theirs):
         hub.commits["datasets/me/colours"].append((f"{len(hub.commits['datasets/me/colours']):040x}", files_of(hub)))
         with pytest.raises(BadArtifact, match="names files"):
             Library(theirs).gallery("hub:me/colours")
+
+
+def without(*keys: str, **now):
+    """What somebody makes of the JSON of a file: some keys less, others anew."""
+    return lambda said: {name: value for name, value in said.items() if name not in keys} | now
+
+
+@pytest.mark.parametrize(
+    ("name", "made", "said"),
+    [
+        ("items.json", without("labels"), "does not say what its vectors are"),
+        ("items.json", without(labels=[[3]] * 300), "rows with labels that it does not have"),
+        ("items.json", without(labels=[["1"]] * 300), "rows with labels that it does not have"),
+        ("items.json", without(class_names=[]), "300 rows and 3 labels, and other numbers"),
+        (
+            "items.json",
+            without(labels=[[0]], captions=["one"]),
+            "me/odd of the hub holds nothing .*300 vectors of 1 rows",
+        ),
+        ("vectors/manifest.json", without("gallery_fingerprint"), "me/odd of the hub holds nothing"),
+        ("vectors/manifest.json", lambda said: [], "me/odd of the hub holds nothing"),
+        ("pack.json", without(encoder="pack"), "me/odd of the hub holds nothing .*'pack' is no encoder"),
+    ],
+)
+def test_right_digests_of_wrong_contents_are_a_sentence(built, hub, theirs, tmp_path, name, made, said):
+    """Whoever owns a repository can push anything, with the digests of it."""
+    push(built, "me/colours", "mit", {})
+    there = dict(files_of(hub))
+    pack = json.loads(there["pack.json"].read_text())
+    (tmp_path / "odd").write_text(json.dumps(made(json.loads(there[name].read_text()))))
+    there[name] = tmp_path / "odd"
+    if name != "pack.json":
+        pack["files"][name] = sha256_of(tmp_path / "odd")
+        (tmp_path / "pack").write_text(json.dumps(pack))
+        there["pack.json"] = tmp_path / "pack"
+    hub.commits["datasets/me/odd"] = [("4" * 40, there)]
+    with pytest.raises(BadArtifact, match=said):
+        Library(theirs).gallery("hub:me/odd")
+
+
+def test_pictures_and_blurs_that_are_none_are_not_here(built, tmp_path):
+    (tmp_path / packed.PICTURES).write_bytes(b"PK")
+    np.save(tmp_path / packed.BLURS, np.zeros((2, 24), np.uint8))
+    pictures = packed.PackedPictures(Items(labels=((),) * 3), tmp_path, "1")
+    assert pictures.encoded(0) is None and pictures.blur(2) is None
 
 
 def test_each_file_of_it_is_fetched_again_where_it_is_damaged(built, hub, theirs):

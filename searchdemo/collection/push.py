@@ -22,6 +22,7 @@ from searchdemo.galleries.packed import BLURS, FORMAT, ITEMS, PACK, PICTURES, QU
 from searchdemo.galleries.packed import VECTORS as FOLDER
 
 OTHERS = ("tiny-imagenet", "hf")  # kinds of galleries whose pictures are not ours to hand on
+NOT_OURS = {".gitattributes", "README.md"}  # what a repository may hold that no push wrote
 KEPT_BACK = (DIGESTS, QUERY_DIGESTS)  # of a person's files, which nobody else can use
 
 
@@ -150,16 +151,33 @@ A Space opens on it with the variable `SEARCHDEMO_GALLERY=hub:{repo}`, and embed
 
 
 def committed(repo: str, files: dict[str, Path], private: bool) -> str:
-    """The revision. One commit holds all: of an upload that breaks, nothing is seen."""
+    """The revision. One commit holds all, upon the one that was looked at: of an upload that breaks, nothing is seen.
+
+    Raises BadQuery where the repository holds what no push wrote, and would go.
+    """
     from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
 
     api = HfApi(endpoint=hub.endpoint())
     try:
         api.create_repo(repo, repo_type="dataset", private=private, exist_ok=True)
-        there = [file.rfilename for file in api.dataset_info(repo).siblings or []]
+        newest = api.dataset_info(repo)
+        there = [file.rfilename for file in newest.siblings or []]
+        if PACK not in there and (others := sorted({*there} - NOT_OURS)):
+            raise BadQuery(
+                f"{repo} of the hub holds {len(others):,} files that `searchdemo push` did not write, such as "
+                f"{others[0]!r}, and a push replaces all: name another repository."
+            )
         operations: list = [CommitOperationAdd(name, str(path)) for name, path in files.items()]
         operations += [CommitOperationDelete(name) for name in there if name not in files and name != ".gitattributes"]
-        made = api.create_commit(repo, operations, commit_message="Pushed by searchdemo", repo_type="dataset")
+        made = api.create_commit(
+            repo,
+            operations,
+            commit_message="Pushed by searchdemo",
+            repo_type="dataset",
+            parent_commit=newest.sha,  # the hub refuses it where somebody else's came in between
+        )
+    except BadQuery:
+        raise
     except Exception as error:  # httpx's and the library's errors share no base, and change names with their versions
         raise SearchDemoError(
             f"{repo} could not be pushed to {hub.endpoint()}: {hub.reason(error)}; nothing of it is there. Log in with "

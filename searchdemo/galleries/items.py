@@ -36,7 +36,7 @@ class Items:
         """Raises BadArtifact."""
         try:
             content = json.loads(path.read_text())
-            return cls(
+            items = cls(
                 tuple(content["label_names"]),
                 tuple(content["class_names"]),
                 tuple(tuple(some) for some in content["labels"]),
@@ -44,8 +44,18 @@ class Items:
                 tuple(content["ids"]),
                 content["source"],
             )
+            return items._checked()
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise BadArtifact(f"{path} does not say what its vectors are ({error}): take them in again.") from error
+
+    def _checked(self) -> Items:
+        """Itself. Raises ValueError where its parts do not fit each other."""
+        rows, names = len(self.labels), len(self.label_names)
+        if len(self.class_names) != names or any(len(some) not in (0, rows) for some in (self.captions, self.ids)):
+            raise ValueError(f"{rows:,} rows and {names:,} labels, and other numbers of what is said of them")
+        if any(type(number) is not int or not 0 <= number < names for some in self.labels for number in some):
+            raise ValueError("rows with labels that it does not have")
+        return self
 
     def gallery(self, name: str, fingerprint: str, encoder: str, queries: Pictures | None = None) -> Gallery:
         """encoder: that alone has seen it."""

@@ -70,14 +70,25 @@ def open_packed(
                 if here is None:
                     raise  # else what is here answers, as it did yesterday
     pack = here / "pack"
-    said = _said(pack / PACK)
-    manifest = json.loads((here / said["encoder"] / "manifest.json").read_text())  # which the pack has the SHA-256 of
-    return _gallery(f"{KIND}:{argument}", pack, said, manifest["gallery_fingerprint"])
+    try:  # its bytes are those that somebody pushed, whatever they mean
+        said = _said(pack / PACK)
+        manifest = json.loads((here / said["encoder"] / "manifest.json").read_text())
+        return _gallery(f"{KIND}:{argument}", pack, said, manifest)
+    except scratch.DAMAGE as error:
+        raise _of_others(repo, error) from error
 
 
-def _gallery(name: str, pack: Path, said: dict, fingerprint: str) -> Gallery:
+def _of_others(repo: str, why: Exception) -> BadArtifact:
+    return BadArtifact(f"{repo} of the hub holds nothing that `searchdemo push` wrote ({why}): name another one.")
+
+
+def _gallery(name: str, pack: Path, said: dict, manifest: dict) -> Gallery:
     items = Items.read(pack / ITEMS)
-    made = items.gallery(name, fingerprint, said["encoder"], ItemPictures(Items.read(pack / QUERIES)))
+    if manifest["vectors"] > (1 + manifest.get("tiles", 0) ** 2) * (rows := len(items.labels)):
+        raise ValueError(f"{manifest['vectors']:,} vectors of {rows:,} rows")
+    made = items.gallery(
+        name, manifest["gallery_fingerprint"], said["encoder"], ItemPictures(Items.read(pack / QUERIES))
+    )
     pictures = PackedPictures(items, pack, said["revision"])
     return Gallery(**{**vars(made), "pictures": pictures})
 
@@ -94,14 +105,19 @@ class PackedPictures(ItemPictures):
 
     @cached_property
     def _blurs(self) -> np.ndarray | None:
-        path = self._pack / BLURS
-        return np.load(path, mmap_mode="r", allow_pickle=False) if path.is_file() else None
+        def blurs(path: Path) -> np.ndarray:
+            found = np.load(path, mmap_mode="r", allow_pickle=False)
+            if (found.shape, found.dtype) != ((self.count, 24), np.uint8):
+                raise ValueError(f"{found.dtype} of shape {found.shape} for {self.count:,} rows")
+            return found
+
+        return scratch.read(self._pack / BLURS, blurs)
 
     def has(self, row: int) -> bool:
         return self._there
 
     def encoded(self, row: int) -> bytes | None:
-        return self._zip.read(str(row)) if self._there else None
+        return scratch.read(self._pack / PICTURES, lambda path: self._zip.read(str(row))) if self._there else None
 
     def blur(self, row: int) -> Blur | None:
         return None if self._blurs is None else Blur(self._blurs[row].tobytes())
@@ -127,7 +143,7 @@ def _said(path: Path) -> dict:
     """What a `pack.json` says. Raises what tells `scratch.read` that it is none."""
     said = json.loads(path.read_text())
     scratch.check_format(said["format"], FORMAT)
-    if not re.fullmatch(r"[\w-]+", said["encoder"]):
+    if not re.fullmatch(r"[\w-]+", said["encoder"]) or said["encoder"] == "pack":
         raise ValueError(f"{said['encoder']!r} is no encoder")
     for name, digest in said["files"].items():
         if not isinstance(digest, str):
@@ -153,9 +169,7 @@ def _fetched(repo: str, revision: str, root: Path, progress: Count | None) -> Pa
             f"earlier revision as hub:{repo}@REVISION."
         ) from error
     except scratch.DAMAGE as error:
-        raise BadArtifact(
-            f"{repo} of the hub holds nothing that `searchdemo push` wrote ({error}): name another one."
-        ) from error
+        raise _of_others(repo, error) from error
     if any(not re.fullmatch(r"(vectors/|cards/)?[\w.-]+", name, re.ASCII) or ".." in name for name in files):
         raise BadArtifact(f"{PACK} of {repo} names files that `searchdemo push` does not write: name another one.")
     if MANIFEST not in files:
