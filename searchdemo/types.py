@@ -46,6 +46,12 @@ class Hit:
         """All of them, for people: "dog · cat"."""
         return SEVERAL.join(filter(None, (self.class_name, *(name for _, name in self.more_labels))))
 
+    @property
+    def unsaid(self) -> str:
+        """The class names that its file, which is shown in their place, does not say; "" where its folder does."""
+        said = not self.label or (f"{self.label}/" in self.file and not self.more_labels)
+        return "" if said else self.class_names
+
     def to_json(self) -> dict:
         content: dict = {"rank": self.rank, "row": self.row, "label": self.label, "class_name": self.class_name}
         if self.more_labels:

@@ -17,8 +17,11 @@ from searchdemo.collection.library import Library
 from searchdemo.collection.query import Query
 from searchdemo.collection.store import Key, Store
 from searchdemo.collection.taken_in import take_in
+from searchdemo.encoders.table import find
 from searchdemo.errors import BadQuery, NoPictures
 from searchdemo.measure import race
+from searchdemo.ui.components.templates import render
+from searchdemo.ui.components.tiles import result_tiles
 from tests.conftest import colour_gallery, exact_rows, unit
 
 parquet = pytest.importorskip("pyarrow.parquet", reason="Parquet needs pyarrow, which requirements.txt brings")
@@ -101,8 +104,16 @@ def test_a_row_searches_with_any_name_of_an_encoder(mine, clustered):
     assert [hit.row for hit in result.hits] == exact_rows(vectors[7:8], vectors, 6)[0, 1:].tolist()
     assert [hit.file for hit in result.hits] == [f"p{hit.row}" for hit in result.hits]
     assert all(hit.label == f"c{hit.row % 5}" and hit.picture is None for hit in result.hits)
+    assert [tile.explained.split(". ")[0] for tile in result_tiles(result, "vectors:mine")] == [
+        f"Labels: c{hit.row % 5}" for hit in result.hits
+    ]
     hits = collection.search(Query(row=7), "ivf", 5, where="label = 'c2' and caption like 'number 1%'").hits
     assert {hit.label for hit in hits} == {"c2"} and all(str(hit.row).startswith("1") for hit in hits)
+
+
+def test_the_page_says_of_no_machine_that_it_encodes_them():
+    badge = render("badge.html", how="float32 by torch on cpu", spec=find("imported"), here=True)
+    assert "torch" not in badge and "made elsewhere; licence unknown" in badge
 
 
 @pytest.mark.parametrize("query", [Query(text="a dog"), Query(picture=b"GIF89a")])
@@ -289,6 +300,9 @@ def test_the_command_line_takes_in_searches_exports_and_takes_in_again(tmp_path,
     assert "lengths from 1 to 4" in capsys.readouterr().out
     assert cli.main(["search", "--gallery", "vectors:x", "--row", "7", "--out-dir", own, "--json"]) == 0
     first = json.loads(capsys.readouterr().out)["hits"]
+    assert cli.main(["search", "--gallery", "vectors:x", "--row", "7", "--out-dir", own, "-k", "1"]) == 0
+    head, line = (line.split() for line in capsys.readouterr().out.splitlines()[:2])
+    assert head == ["rank", "row", "score", "file", "labels"] and line[3:] == [first[0]["file"], first[0]["label"]]
     assert cli.main(["export", "--gallery", "vectors:x", "--out", out, "--neighbours", "10", "--out-dir", own]) == 0
     assert "No map is stored" in capsys.readouterr().out
 

@@ -53,6 +53,13 @@ def test_figures_of_another_pair_say_so_and_name_the_command():
     )
 
 
+def test_no_command_is_named_that_would_refuse():
+    shown = dict(zip(PICTURES, sections(found_html(Pair("vectors:mine", "imported"))), strict=True))
+    assert "imported reads no words, so it cannot be." in shown["classnames"]
+    assert "cannot be, because the vectors came without pictures" in shown["scale"]
+    assert {name for name, one in shown.items() if "searchdemo bench" not in one} == {"classnames", "scale"}
+
+
 def test_metric_learning_has_histograms_figures_and_a_plane_before_and_after():
     (shown,) = (one for one in sections(found_html(SHIPPED)) if "Metric learning" in one)
     card = run_card.find("metric", run_card.Key("tiny-imagenet", "bundled"), assets.CARDS)

@@ -118,16 +118,16 @@ def run(arguments: argparse.Namespace) -> Answer:
         **search_params(arguments),
     )
     content = result.to_json()
-    files = any(hit.file for hit in result.hits)  # a folder of the person's own: the file says more than its class
-    several = any(hit.more_labels for hit in result.hits)
-    said = [(hit.file, *[hit.class_names] * several) if files else (hit.label, hit.class_names) for hit in result.hits]
+    files = any(hit.file for hit in result.hits)  # a folder of the person's own: its folder may say its class
+    unsaid = any(hit.unsaid for hit in result.hits)
+    said = [(hit.file, *[hit.class_names] * unsaid) if files else (hit.label, hit.class_names) for hit in result.hits]
     parts = any(hit.box for hit in result.hits)  # of a gallery that was built with --tiles
     said = [(hit.box or "whole", *words) if parts else words for hit, words in zip(result.hits, said, strict=True)]
     rows = [
         (hit.rank, hit.row, f"{hit.score:.4f}", *(f"{share:+.4f}" for share in hit.shares), *words)
         for hit, words in zip(result.hits, said, strict=True)
     ]
-    names = (*["part"] * parts, *(("file", *["labels"] * several) if files else ("label", "class")))
+    names = (*["part"] * parts, *(("file", *["labels"] * unsaid) if files else ("label", "class")))
     terms = [f"{weight:g}: {term}" for term, weight in result.terms]
     lines = [
         table(("rank", "row", "score", *terms, *names), rows, [True] * (3 + len(terms)) + [False] * len(names)),

@@ -89,8 +89,8 @@ def result_tiles(result: SearchResult, gallery: str, own: bool = False) -> list[
             said = f"{by_terms(result.terms, hit.shares)} {said}"
         if hit.box:
             said = f"{part_named(hit.box)} {said}"
-        if hit.file and hit.more_labels:  # the file's name stands in the place of its classes
-            said = f"Labels: {hit.class_names}. {said}"
+        if hit.file and hit.unsaid:
+            said = f"Labels: {hit.unsaid}. {said}"
         if hit.row in missed:
             cell = cells.get(hit.row)
             why = f"It lies in the cell visited as number {cell}. " if cell else ""

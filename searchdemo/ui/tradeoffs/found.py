@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import shlex
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import gradio as gr
 
 from searchdemo.bench.said import accuracy, building, looked, searching
 from searchdemo.bench.said.words import Sentence
+from searchdemo.encoders.table import find
 from searchdemo.measure.cards import RunCard
 from searchdemo.ui.components.curves import Curve, Level, around, curves_html, ticked
 from searchdemo.ui.components.messages import sentence_errors
@@ -40,6 +41,7 @@ class Found:
     picture: str = ""
     said: str = ""
     whose: str = ""  # whose figures these are, where they are not those of the sidebar's vectors
+    hindered: str = ""  # why no command measures it for these vectors
 
 
 def add(page: Page) -> None:
@@ -58,7 +60,10 @@ def add(page: Page) -> None:
 def found_html(pair: Pair, private: bool = False, held: Sequence[RunCard] = ()) -> str:
     """private: of pictures that are in memory alone, which no command can measure; held: see `listed`."""
     options = f"--gallery {shlex.quote(pair.gallery)} --encoder {pair.encoder}"
-    found = [found_of(benchmark, picture, pair, held) for benchmark, picture in PICTURES.items()]
+    found = [
+        replace(found_of(benchmark, picture, pair, held), hindered=hindered(benchmark, pair.encoder))
+        for benchmark, picture in PICTURES.items()
+    ]
     return render("found.html", found=found, private=private, options=options)
 
 
@@ -73,6 +78,15 @@ def found_of(benchmark: str, picture: Picture, pair: Pair, held: Sequence[RunCar
         except (LookupError, TypeError, ValueError) as error:  # an older version wrote it, or a part could not run
             log.info("the card %s lacks what the page draws: %r", card.path, error)
     return Found(benchmark, picture.title, None)
+
+
+def hindered(benchmark: str, encoder: str) -> str:
+    spec = find(encoder)
+    if benchmark == "classnames" and not (spec.text or spec.head):
+        return f"{encoder} reads no words, so it cannot be."
+    if benchmark == "scale" and not spec.module:
+        return "It cannot be, because the vectors came without pictures."
+    return ""
 
 
 def whose(card: RunCard, pair: Pair) -> str:
