@@ -22,6 +22,8 @@ from searchdemo.errors import BadQuery, NoPictures
 from searchdemo.measure import race
 from searchdemo.ui.components.templates import render
 from searchdemo.ui.components.tiles import result_tiles
+from searchdemo.ui.origin import WORDS, Origin, query_of
+from searchdemo.ui.page import Choice
 from tests.conftest import colour_gallery, exact_rows, unit
 
 parquet = pytest.importorskip("pyarrow.parquet", reason="Parquet needs pyarrow, which requirements.txt brings")
@@ -120,6 +122,9 @@ def test_the_page_says_of_no_machine_that_it_encodes_them():
 def test_words_and_pictures_are_refused_with_the_way_out(mine, query):
     with pytest.raises(BadQuery, match=r"made elsewhere.*--row"):
         mine.open("vectors:mine", "imported").search(query)
+    chosen = Choice("vectors:mine", "imported", "flat", 5)
+    with pytest.raises(BadQuery, match=r"made elsewhere.*“Surprise me”"):
+        query_of(Origin(WORDS), None, "a dog", "", chosen, mine.open("vectors:mine", "imported"))
 
 
 def test_race_missed_and_knn_run(mine):

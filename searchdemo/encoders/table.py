@@ -262,6 +262,11 @@ IMPORTED = EncoderSpec(
     note="made elsewhere",
 )
 
+MADE_ELSEWHERE = (
+    "These vectors were made elsewhere, so nothing here reads a picture or words as their maker did: search with a row "
+    "of the gallery (`--row N`; on the page a click on a result, or “Surprise me”)."
+)
+
 ENCODERS: Table[EncoderSpec] = Table("encoder", ((spec.name, spec) for spec in _SPECS))
 
 
@@ -317,10 +322,7 @@ def load(
     """
     spec = find(name)
     if spec is IMPORTED:
-        raise BadQuery(
-            "These vectors were made elsewhere, so nothing here reads a picture or words as their maker did: search "
-            "with a row of the gallery (`--row N`, or a click on a result)."
-        )
+        raise BadQuery(MADE_ELSEWHERE)
     if transform not in TRANSFORMS:
         raise UnknownName("transform", transform, TRANSFORMS)
     module, how = module_of(spec), how_of(name, device, runtime, precision, weights)  # nothing is downloaded in vain

@@ -15,7 +15,7 @@ from searchdemo.collection.terms import HELD_OUT as HELD_OUT_TERM
 from searchdemo.collection.terms import PICTURE as PICTURE_TERM
 from searchdemo.collection.terms import ROW as ROW_TERM
 from searchdemo.collection.terms import TEXT, Term, parse
-from searchdemo.encoders.table import find
+from searchdemo.encoders.table import IMPORTED, MADE_ELSEWHERE, find
 from searchdemo.errors import BadPicture, BadQuery
 from searchdemo.galleries.base import Gallery
 from searchdemo.types import MISSING
@@ -77,7 +77,9 @@ def query_of(
             "remove what is of it."
         )
     if any(term.kind == TEXT and term.weight for term in terms):
-        if not find(chosen.encoder).text:
+        if (spec := find(chosen.encoder)) is IMPORTED:
+            raise NoQuery(MADE_ELSEWHERE)
+        if not spec.text:
             raise NoQuery(f"{chosen.encoder} reads no words: choose an encoder that does, such as {FALLBACK}.")
         query = replace(query, prompt=template or "")
     return query
