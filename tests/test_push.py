@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from searchdemo import cli
 from searchdemo.collection import calibration
 from searchdemo.collection.library import Library
 from searchdemo.collection.maps import keep
@@ -19,6 +20,8 @@ from searchdemo.files import sha256_of
 from searchdemo.galleries import packed
 from searchdemo.galleries.items import Items
 from searchdemo.measure.cards import RunCard, own_cards, save
+from searchdemo.ui import start
+from searchdemo.ui.demo import build_demo
 from searchdemo.ui.tradeoffs.cards import held_with, listed
 from tests.damage import damaged, files, pairs, restored
 from tests.living import three_colours
@@ -79,6 +82,17 @@ def test_somebody_else_opens_it_without_embedding(built, world, hub, theirs):
     assert opened.shelf.calibration(opened.artifact, opened.snapshot) == CURVE
     assert opened.evaluate("ivf", (5,)).accuracies[0].top1 == built.evaluate("ivf", (5,)).accuracies[0].top1
     assert opened.gallery.caption(7) == "number 7" and opened.gallery.pictures.encoded(0) is None
+
+
+def test_a_space_that_sets_one_variable_opens_on_it_and_embeds_nothing(built, world, hub, theirs, monkeypatch):
+    push(built, "me/colours", "mit", {})
+    monkeypatch.setenv("SEARCHDEMO_GALLERY", "hub:me/colours")
+    monkeypatch.setattr(start, "warm_up", lambda page, gallery: None)
+    world.encoder.encoded = 0
+    page = build_demo(Library(theirs), cli.make_parser().parse_args(["app"]).gallery)
+    chosen = {each["props"].get("label"): each["props"].get("value") for each in page.config["components"]}
+    assert (chosen["Gallery"], chosen["Encoder"]) == ("hub:me/colours", "mean-colour")
+    assert world.encoder.encoded == 0
 
 
 def test_its_run_cards_are_offered_with_it(built, hub, theirs, monkeypatch, tmp_path):
