@@ -52,9 +52,7 @@ class GalleryReport:
 
         said = []
         if self.unreadable:
-            said.append(
-                f"{files(self.unreadable, self.noun)} cannot be read and {were(self.unreadable)} left out:"
-            )
+            said.append(f"{files(self.unreadable, self.noun)} cannot be read and {were(self.unreadable)} left out:")
             by_reason = Counter(self.unreadable.values()).most_common()
             for reason, count in by_reason[:KINDS]:
                 those = named(file for file, why in self.unreadable.items() if why == reason)
