@@ -22,6 +22,8 @@ from searchdemo.indexes.milvus_passing import PASSING, left_behind
 
 PLACE, TOKEN = "SEARCHDEMO_MILVUS", "SEARCHDEMO_MILVUS_TOKEN"
 ANSWER_S, LOAD_S = 20.0, 1800.0  # that a search, and a load or the making of an index, may take
+# pymilvus pings each 10 s. Milvus Lite takes that for an attack during a call of minutes, and breaks the call off.
+QUIET = {"grpc.keepalive_time_ms": 2**31 - 1}
 NO_COLLECTION = 100  # the code of pymilvus's error
 SERVES = "see that it runs"
 IS_FREE = "name a place that is free or that Milvus Lite made"
@@ -85,9 +87,9 @@ def client() -> MilvusClient:
             with _told():
                 if "://" not in where:
                     Path(where).parent.mkdir(parents=True, exist_ok=True)
-                made = MilvusClient(where, token=token, timeout=ANSWER_S)
-                names = made.list_collections()  # which asks a server whether it has the database
                 alone = "://" not in where  # no other process has the file open
+                made = MilvusClient(where, token=token, timeout=ANSWER_S, grpc_options=QUIET if alone else {})
+                names = made.list_collections()  # which asks a server whether it has the database
                 passing = (name for name in names if name.startswith(PASSING))
                 for name in passing if alone else left_behind(where, names):
                     made.drop_collection(name)
