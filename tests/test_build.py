@@ -341,6 +341,7 @@ def test_progress_counts_up_to_all(world):
         ("embedding the gallery", 300, 300),
         ("embedding the queries", 30, 30),
         ("building ivf", 0, 1),
+        ("learning what scores of words mean here", 0, 1),
     ]
     assert all(p.rate > 0 for p in seen[:4])
 

@@ -129,12 +129,13 @@ class IndexSpec:
         kind = self._kind()  # before the clock: a build does not contain a first import
         started = time.perf_counter()
         with self.refusals(vectors):
-            if self.is_graph:
+            if self.is_graph or kind.shares:
                 first, of = distinct(vectors)
                 some = vectors if len(first) == len(vectors) else vectors[first]
                 index = kind.from_vectors(self, some, metric, progress)
                 index.stand_for(Nodes(of, len(first)))
-                index.reach(some, progress)
+                if self.is_graph:
+                    index.reach(some, progress)
             else:
                 more = {"described": described()} if kind.describes and described else {}
                 index = kind.from_vectors(self, vectors, metric, progress, **more)
@@ -201,11 +202,12 @@ class Index(ABC):
     """
 
     filters = False  # whether it leaves out while it searches; else more is asked for, and filtered afterwards
+    shares = False  # whether equal vectors share one place of it, as they do in each graph: see nodes.py
     describes = False  # whether it keeps what the vectors stand for, too: see Described
     state = ""  # of the facts that it keeps; "": none
     columns: frozenset[str] = frozenset()  # of the facts that it keeps
     load_ms = 0.0  # from a verified file, or from vectors in memory, to ready
-    nodes: Nodes | None = None  # of a graph, where they are not simply the positions
+    nodes: Nodes | None = None  # where they are not simply the positions
     unreached: Unreached | None = None  # of a graph, where its walks do not reach all of its nodes
 
     def __init__(
@@ -291,7 +293,7 @@ class Index(ABC):
         return ""
 
     def stand_for(self, nodes: Nodes) -> None:
-        """Told of a graph: which positions its nodes stand for. Raises ValueError where it has other nodes."""
+        """Told which positions its nodes stand for. Raises ValueError where it has other nodes."""
         if nodes.count != self.count:
             raise ValueError(f"it has {self.count:,} nodes, not {nodes.count:,}")
         self.nodes, self.count = (None if nodes.plain else nodes), len(nodes.of)

@@ -1,7 +1,9 @@
-"""What the nodes of a graph stand for, where that is not simply position for position.
+"""What the nodes of an index stand for, where that is not simply position for position.
 
-Equal vectors share a node. A graph links each vector to its nearest only: hundreds of equal ones know nobody but each
-other, a walk that meets them never leaves, and what lies behind them is never found, whatever `ef_search` is.
+Equal vectors share a node of a graph. It links each vector to its nearest only: hundreds of equal ones know nobody but
+each other, a walk that meets them never leaves, and what lies behind them is never found, whatever `ef_search` is.
+ScaNN learns from the vectors where its leaves lie and how to write what is left: hundreds of equal ones leave it no
+leaf and no code for the others.
 
 A node whose positions were all removed stays as a way to its neighbours, and is in no answer: a tombstone.
 """

@@ -17,6 +17,8 @@ TRAINING_POINTS = 250_000
 
 
 class ScannIndex(Index):
+    shares = True
+
     @classmethod
     def from_vectors(cls, spec: IndexSpec, vectors: np.ndarray, metric: str, progress: Count) -> ScannIndex:
         n, leaves = len(vectors), dict(spec.build_params)["leaves"]
@@ -42,7 +44,7 @@ class ScannIndex(Index):
                 packed.write(file, file.name)
 
     def _search(self, queries: np.ndarray, k: int, made: dict[str, int]) -> tuple[np.ndarray, np.ndarray]:
-        effort = (k, min(made["k_factor"] * k, self.count), made["nprobe"])
+        effort = (k, min(made["k_factor"] * k, self.index.size()), made["nprobe"])
         if len(queries) == 1:
             return filled([self.index.search(queries[0], *effort)], k)
         rows, scores = self.index.search_batched(queries, *effort)
