@@ -365,10 +365,7 @@ class Index(ABC):
         return None
 
     def visit_ranks(self, query: np.ndarray) -> np.ndarray | None:
-        """For inverted files: at which nprobe each cell is first visited, (nlist,) from 1. None for others.
-
-        query: (dim,)
-        """
+        """For inverted files: at which nprobe a query (dim,) visits each cell, (nlist,) from 1. None for others."""
         return None
 
     def walk(self, query: np.ndarray, **params: int) -> Walk | None:
