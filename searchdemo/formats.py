@@ -41,15 +41,8 @@ FORMATS = (
     "TGA",
     "JXL",
 )
-WEAK = {
-    "BMP",
-    "PPM",
-    "ICO",
-    "DIB",
-    "PCX",
-    "SGI",
-    "TGA",
-}  # two to four first bytes, or none: texts may begin with them as well
+# Told by two to four first bytes, or by none: texts may begin with them as well.
+WEAK = {"BMP", "PPM", "ICO", "DIB", "PCX", "SGI", "TGA"}
 ICONS = ("ICO", "ICNS")  # each holds pictures of other formats
 ICON_PIXELS = 2048 * 2048  # of one of them, at most: icons have up to 1024 x 1024
 # Where a PNG, and a JPEG 2000 of either kind, says its width and height

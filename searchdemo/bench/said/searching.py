@@ -21,10 +21,14 @@ from searchdemo.bench.said.words import (
 from searchdemo.measure.cards import RunCard
 
 
-def extraction_and_flat(card: RunCard) -> tuple[float, float]:
-    """Milliseconds of one picture's extraction, and of an exact search by FAISS, on one thread. Raises NotMeasured."""
-    encoded = one(part(card, "extraction"), threads=1)["one_p50_ms"]
-    return encoded, one(part(card, "search"), index="flat", threads=1)["p50_ms"]
+def extraction_ms(card: RunCard) -> float:
+    """Of one picture, on one thread. Raises NotMeasured."""
+    return one(part(card, "extraction"), threads=1)["one_p50_ms"]
+
+
+def search_ms(card: RunCard, index: str) -> float:
+    """Of one query, on one thread. Raises NotMeasured."""
+    return one(part(card, "search"), index=index, threads=1)["p50_ms"]
 
 
 def latency(cards: Sequence[RunCard]) -> str:
@@ -32,19 +36,17 @@ def latency(cards: Sequence[RunCard]) -> str:
     made_up = [card.encoder for card in cards if card.made_up]
 
     def extraction(card: RunCard) -> str:
-        encoded, flat = extraction_and_flat(card)
-        ivf = one(part(card, "search"), index="ivf", threads=1)["p50_ms"]
+        encoded, flat, ivf = extraction_ms(card), search_ms(card, "flat"), search_ms(card, "ivf")
         said = f"A query waits for its embedding, {three(encoded)} ms on one core for {card.encoder}"
         if others:
-            found = [extraction_and_flat(each)[0] for each in others]
+            found = [extraction_ms(each) for each in others]
             said += f" and {span(found)} ms for {listed([each.encoder for each in others])}"
         return f"{said}, then {three(flat)} ms for an exact search by FAISS or {three(ivf)} ms for an inverted file."
 
     def dominates(card: RunCard) -> str:
         held: dict[bool, list[str]] = {True: [], False: []}
         for each in (card, *others):
-            encoded, flat = extraction_and_flat(each)
-            held[encoded > flat].append(each.encoder)
+            held[extraction_ms(each) > search_ms(each, "flat")].append(each.encoder)
         said = [f"{where} for {listed(held[it])}" for it, where in ((True, "holds"), (False, "fails")) if held[it]]
         return f'That extraction takes longer than the exact search ("extraction dominates") {" and ".join(said)}.'
 
