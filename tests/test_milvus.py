@@ -108,23 +108,6 @@ def test_additions_and_removals_are_upserts_and_deletes(clustered, milvus):
     assert stored[0]["count(*)"] == 299
 
 
-def test_milvus_lite_is_not_pinged_while_it_builds(lite, tmp_path, monkeypatch):
-    grpc = pytest.importorskip("grpc")
-    from searchdemo.indexes import milvus_client
-
-    opened, whole = [], grpc.insecure_channel
-
-    def channel(target, options=(), **others):
-        opened.append(dict(options))
-        return whole(target, options=options, **others)
-
-    monkeypatch.setattr(grpc, "insecure_channel", channel)
-    monkeypatch.setenv("SEARCHDEMO_MILVUS", str(tmp_path / "quiet.db"))
-    milvus_client.client()
-    milvus_client.disconnected()
-    assert opened and all(options["grpc.keepalive_time_ms"] > 10**9 for options in opened)
-
-
 def test_a_collection_that_nobody_holds_goes_away(clustered, on_lite):
     from searchdemo.indexes.milvus_client import client
 

@@ -1,4 +1,4 @@
-"""Milvus where it is not, where it refuses, and where somebody changed what it had."""
+"""Milvus where it is not, how it is connected to, where it refuses, and where somebody changed what it had."""
 
 from __future__ import annotations
 
@@ -34,6 +34,24 @@ def test_a_place_that_milvus_lite_cannot_have(tmp_path, clustered, monkeypatch):
             monkeypatch.setenv("SEARCHDEMO_MILVUS", str(tmp_path / place))
             with pytest.raises(NotHere, match=rf"{place} {said}.*\): {fix}"):
                 INDEXES["milvus-flat"].build(clustered[0][:10])
+
+
+def test_milvus_lite_is_not_pinged_while_it_builds(tmp_path, monkeypatch):
+    pytest.importorskip("milvus_lite", reason="pip install -r requirements-milvus.txt")
+    grpc = pytest.importorskip("grpc")
+    from searchdemo.indexes import milvus_client
+
+    opened, whole = [], grpc.insecure_channel
+
+    def channel(target, options=(), **others):
+        opened.append(dict(options))
+        return whole(target, options=options, **others)
+
+    monkeypatch.setattr(grpc, "insecure_channel", channel)
+    monkeypatch.setenv("SEARCHDEMO_MILVUS", str(tmp_path / "quiet.db"))
+    milvus_client.client()
+    milvus_client.disconnected()
+    assert opened and all(options["grpc.keepalive_time_ms"] > 10**9 for options in opened)
 
 
 REFUSALS = {
