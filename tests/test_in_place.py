@@ -10,7 +10,7 @@ from searchdemo.indexes.nodes import Nodes, distinct
 from searchdemo.indexes.table import INDEXES, find
 from searchdemo.indexes.unreached import Unreached
 from searchdemo.types import MISSING
-from tests.conftest import exact_rows
+from tests.conftest import exact_rows, unit
 
 K = 10
 EFFORT = {"ivf": {"nprobe": 64}, "hnsw": {"ef_search": 400}}  # so that all that can be found is
@@ -268,3 +268,29 @@ def test_unreached_nodes_worked_out_by_hand(tmp_path):
     for count, dim in ((2, 2), (3, 3)):
         with pytest.raises(ValueError, match="cannot be read"):
             Unreached.read(tmp_path / "a.npy", count, dim)
+
+
+@pytest.mark.parametrize("count", [3, 400])
+def test_a_walk_and_the_nodes_beside_it_are_put_in_order_by_cosine(count, monkeypatch):
+    monkeypatch.setattr("searchdemo.indexes.unreached.CELLS", 3000)  # several rounds of queries
+    rng = np.random.default_rng(1)
+    vectors, queries = unit(rng.standard_normal((500, 8))), unit(rng.standard_normal((9, 8)))
+    cosines = queries @ vectors.astype(np.float16).astype(np.float32).T
+    beside = rng.choice(500, count, replace=False)
+    walked = np.stack([rng.choice(500, 5, replace=False) for _ in queries])  # some of them lie beside, too
+    allowed = rng.random(500) < 0.5
+    for only in (None, allowed, np.isin(np.arange(500), beside, invert=True)):
+        seen = np.ones(500, bool) if only is None else only
+        first = [
+            sorted(row[seen[row]], key=lambda node, of=own: -of[node]) for row, own in zip(walked, cosines, strict=True)
+        ]
+        nodes = np.array([row + [MISSING] * (5 - len(row)) for row in first])
+        scores = np.where(nodes == MISSING, -np.inf, np.take_along_axis(cosines, nodes, axis=1)).astype(np.float32)
+        found, told = Unreached(np.sort(beside), vectors[np.sort(beside)]).merged(
+            queries, nodes.copy(), scores.copy(), only
+        )
+        for own, row, before, given in zip(cosines, found, nodes, told, strict=True):
+            every = {*beside[seen[beside]].tolist(), *before[before != MISSING].tolist()}
+            wanted = sorted(every, key=lambda node, of=own: -of[node])[:5]
+            assert row.tolist() == wanted + [MISSING] * (5 - len(wanted))
+            assert np.allclose(given[: len(wanted)], own[wanted], atol=1e-6) and np.isneginf(given[len(wanted) :]).all()

@@ -21,7 +21,7 @@ from searchdemo.types import MISSING, Count
 
 K = 10  # a node is reached when it is among the first so many that a search for it finds
 AT_ONCE = 2048  # nodes that are asked for between two signs of progress
-CELLS = 16_000_000  # places of results times nodes beside the graph that are compared at a time
+CELLS = 16_000_000  # cosines, and pairs of results and nodes beside the graph, that are compared at a time
 
 Search = Callable[[np.ndarray, int], np.ndarray]  # (q, dim) unit rows, k -> (q, k) nodes
 
@@ -78,15 +78,19 @@ class Unreached:
         k = nodes.shape[1]
         allowed = slice(None) if only is None else only[self.nodes]
         beside, vectors = self.nodes[allowed], self.vectors[allowed]
-        step = max(1, CELLS // max(1, k * len(beside)))
+        if not (count := len(beside)):
+            return nodes, scores
+        most = min(k, count)  # of those beside, so many at most are among the best
+        step = max(1, CELLS // max(1, count, k * most))
         for start in range(0, len(queries), step):
             part = slice(start, start + step)
-            own = queries[part] @ vectors.T
-            own[(nodes[part][:, :, None] == beside).any(axis=1)] = -np.inf  # the walk found it this time
-            every = np.concatenate([nodes[part], np.broadcast_to(beside, own.shape)], axis=1)
-            all_scores = np.concatenate([scores[part], own], axis=1)
-            order = np.argsort(-all_scores, axis=1, kind="stable")[:, :k]
-            nodes[part], scores[part] = (np.take_along_axis(one, order, axis=1) for one in (every, all_scores))
+            every = queries[part] @ vectors.T
+            best = np.sort(np.argpartition(every, count - most, axis=1)[:, count - most :], axis=1)
+            near, own = beside[best], np.take_along_axis(every, best, axis=1)
+            own[(nodes[part][:, :, None] == near[:, None, :]).any(axis=1)] = -np.inf  # the walk found it this time
+            both = np.hstack([nodes[part], near]), np.hstack([scores[part], own])
+            order = np.argsort(-both[1], axis=1, kind="stable")[:, :k]
+            nodes[part], scores[part] = (np.take_along_axis(one, order, axis=1) for one in both)
         nodes[np.isneginf(scores)] = MISSING
         return nodes, scores
 
