@@ -38,7 +38,7 @@ _digests: dict[tuple[int, int, int, int], str] = {}
 def own_folder() -> Path:
     """Where a person's builds, cards and weights go: $SEARCHDEMO_HOME, else the user's cache folder."""
     if home := os.environ.get("SEARCHDEMO_HOME"):
-        return Path(home)
+        return path_named(home)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "searchdemo"
 
 
@@ -49,8 +49,9 @@ def printable(name: str) -> str:
     return CONTROL.sub(lambda found: "".join(f"\\x{byte:02x}" for byte in found[0].encode()), text)
 
 
-def folder_named(text: str) -> Path:
+def path_named(said: str | Path) -> Path:
     """The folder or file of a path, also of one that `printable` made. It raises nothing, whatever a person typed."""
+    text = str(said)
     path = Path(os.path.expanduser(text))  # noqa: PTH111 pathlib's own raises for an unknown user
     if "\\x" not in text or os.path.exists(path):  # noqa: PTH110 and that of pathlib for a path that is too long
         return path

@@ -166,6 +166,11 @@ def test_files_are_small():
     assert not long
 
 
+def test_paths_that_people_typed_are_read_in_one_place():
+    """pathlib raises for the home of an unknown user, and files.path_named does not."""
+    assert [path.name for path in SOURCES if "expanduser(" in path.read_text()] == ["files.py"]
+
+
 def test_only_library_open_takes_a_gallery_and_an_encoder_by_name():
     """After it the Collection travels. Below the page and the command line no other function gets the pair of names."""
     found = []

@@ -41,6 +41,7 @@ from searchdemo.cli.options import (
     settle_encoder,
     whole_number,
 )
+from searchdemo.files import path_named
 
 if TYPE_CHECKING:
     from searchdemo.collection.library import Library
@@ -62,12 +63,15 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--stand-in", action="store_true", help="use random weights where none are here, and say so")
     parser.add_argument(
         "--cards",
-        type=Path,
+        type=path_named,
         metavar="DIR",
         help="where run cards are written and read (default: beside built indexes, in --out-dir's DIR/cards)",
     )
     parser.add_argument(
-        "--report", type=Path, metavar="FILE", help="draw tables and plots of this document from cards of --gallery"
+        "--report",
+        type=path_named,
+        metavar="FILE",
+        help="draw tables and plots of this document from cards of --gallery",
     )
     parser.add_argument(
         "--recommend",

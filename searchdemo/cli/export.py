@@ -11,14 +11,14 @@ Example:
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from searchdemo.cli.answer import Answer, stand_in_notice
 from searchdemo.cli.options import add_choice, open_collection
+from searchdemo.files import path_named
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the file that is written")
+    parser.add_argument("--out", type=path_named, required=True, metavar="FILE", help="the file that is written")
     parser.add_argument("--format", choices=("parquet",), default="parquet", help="default %(default)s")
     parser.add_argument("--neighbours", type=int, default=10, metavar="N", help="of each row; 0: none (default 10)")
     parser.add_argument("--no-vectors", action="store_true", help="leave the vectors out")
@@ -31,9 +31,7 @@ def run(arguments: argparse.Namespace) -> Answer:
 
     collection = open_collection(arguments)
     with ProgressLine() as progress:
-        done = export_parquet(
-            collection, arguments.out.expanduser(), arguments.neighbours, not arguments.no_vectors, progress
-        )
+        done = export_parquet(collection, arguments.out, arguments.neighbours, not arguments.no_vectors, progress)
     size = done.path.stat().st_size
     notes = list(done.notes)
     if done.gone:

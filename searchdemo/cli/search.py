@@ -28,7 +28,6 @@ Example:
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from searchdemo.cli.answer import Answer, stand_in_notice, table
@@ -36,6 +35,7 @@ from searchdemo.cli.options import add_choice, add_index, open_collection, searc
 from searchdemo.collection.box import EXAMPLE as BOX
 from searchdemo.collection.box import Box, box_of
 from searchdemo.errors import BadQuery
+from searchdemo.files import path_named
 from searchdemo.metadata.columns import COLUMNS
 from searchdemo.metadata.tokens import EXAMPLE
 
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
 def add_query(parser: argparse.ArgumentParser) -> None:
     """Options that a query is made of, see `query_of`."""
-    parser.add_argument("--image", type=Path, metavar="FILE", help="a picture to search with; --text adds to it")
+    parser.add_argument("--image", type=path_named, metavar="FILE", help="a picture to search with; --text adds to it")
     parser.add_argument("--row", type=int, metavar="N", help="a picture of the gallery to search with")
     parser.add_argument("--text", nargs="+", metavar="WORDS", help="words to search with, see above")
     parser.add_argument("--box", type=box, metavar="X,Y,W,H", help=f"the part of the picture, such as {BOX}")
@@ -57,7 +57,7 @@ def query_of(arguments: argparse.Namespace, held_out: int | None = None) -> Quer
     from searchdemo.collection.query import Query
 
     query = Query(
-        arguments.image and arguments.image.expanduser(),
+        arguments.image,
         " ".join(arguments.text) if arguments.text else None,
         row=arguments.row,
         held_out=held_out,
