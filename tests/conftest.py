@@ -28,7 +28,7 @@ from searchdemo.galleries.base import Gallery, GallerySpec, Pictures
 from searchdemo.indexes.table import INDEXES
 from tests.clock import Clock
 
-# Two processes run tests at once. A thread of OpenMP that waits for the others of its team would spin, and keep a
+# Several processes run tests at once. A thread of OpenMP that waits for the others of its team would spin, and keep a
 # processor from the thread it waits for. OpenBLAS's threads always do, and small products in one thread take a fifth of
 # the processor time. The workers of pytest-xdist, and what tests start, read this at their start.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
