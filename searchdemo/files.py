@@ -38,7 +38,7 @@ _digests: dict[tuple[int, int, int, int], str] = {}
 def own_folder() -> Path:
     """Where a person's builds, cards and weights go: $SEARCHDEMO_HOME, else the user's cache folder."""
     if home := os.environ.get("SEARCHDEMO_HOME"):
-        return path_named(home)
+        return expanded(home)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "searchdemo"
 
 
@@ -49,11 +49,15 @@ def printable(name: str) -> str:
     return CONTROL.sub(lambda found: "".join(f"\\x{byte:02x}" for byte in found[0].encode()), text)
 
 
-def path_named(said: str | Path) -> Path:
+def expanded(path: str | Path) -> Path:
+    """With the person's home in the place of `~`. It raises nothing: the home of an unknown user stays as it is."""
+    return Path(os.path.expanduser(path))  # noqa: PTH111 pathlib's own raises
+
+
+def folder_named(text: str) -> Path:
     """The folder or file of a path, also of one that `printable` made. It raises nothing, whatever a person typed."""
-    text = str(said)
-    path = Path(os.path.expanduser(text))  # noqa: PTH111 pathlib's own raises for an unknown user
-    if "\\x" not in text or os.path.exists(path):  # noqa: PTH110 and that of pathlib for a path that is too long
+    path = expanded(text)
+    if "\\x" not in text or os.path.exists(path):  # noqa: PTH110 that of pathlib raises for a path that is too long
         return path
     raw = re.sub(rb"\\x([0-9a-f]{2})", lambda found: bytes.fromhex(found[1].decode()), os.fsencode(path))
     return Path(os.fsdecode(raw))

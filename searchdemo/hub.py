@@ -15,7 +15,7 @@ from concurrent.futures import Future, wait
 from pathlib import Path
 from typing import Any, TypeVar
 
-from searchdemo.files import UNWRITABLE, path_named, sha256_of, unwritable
+from searchdemo.files import UNWRITABLE, expanded, sha256_of, unwritable
 from searchdemo.types import Count
 
 T = TypeVar("T")
@@ -51,9 +51,9 @@ def _seconds(variable: str, default: float) -> float:
 def home(variable: str, name: str) -> Path:
     """The folder of the Hugging Face libraries that this environment variable sets, else their default `name`."""
     if folder := os.environ.get(variable):
-        return path_named(folder)
+        return expanded(folder)
     cache = os.environ.get("XDG_CACHE_HOME", "~/.cache")
-    return path_named(os.environ.get("HF_HOME", f"{cache}/huggingface")) / name
+    return expanded(os.environ.get("HF_HOME", f"{cache}/huggingface")) / name
 
 
 def repo_folder(repo: str, kind: str = "model") -> Path:

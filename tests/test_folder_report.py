@@ -15,7 +15,7 @@ from PIL import Image
 
 from searchdemo.cli.options import gallery_name
 from searchdemo.errors import NoPictures
-from searchdemo.files import path_named, printable
+from searchdemo.files import folder_named, printable
 from searchdemo.galleries.catalog import Catalog
 from searchdemo.galleries.table import open_gallery
 from searchdemo.galleries.walk import TAKEN_ALREADY, walk
@@ -364,7 +364,7 @@ def test_no_name_acts_on_a_terminal_and_each_is_found_by_what_is_shown(tmp_path)
     names |= {name: name for name in ("\U0001f468\u200d\U0001f469", "nbsp\xa0", "\u05e2\u05d1")}
     for name, shown in names.items():
         (tmp_path / name).mkdir()
-        assert printable(name) == shown and path_named(str(tmp_path / shown)) == tmp_path / name
+        assert printable(name) == shown and folder_named(str(tmp_path / shown)) == tmp_path / name
 
 
 @pytest.mark.skipif(os.name != "posix", reason="such names are of POSIX")
@@ -381,4 +381,4 @@ def test_a_folder_whose_path_is_not_utf_8_has_a_name_that_is(tmp_path):
     assert folders_in(path) == [(f"↑ {tmp_path}", str(tmp_path))]
     literal = tmp_path / r"caf\xe9"  # goes first where there is one
     literal.mkdir()
-    assert path_named(str(literal)) == literal
+    assert folder_named(str(literal)) == literal

@@ -166,8 +166,8 @@ def test_files_are_small():
     assert not long
 
 
-def test_paths_that_people_typed_are_read_in_one_place():
-    """pathlib raises for the home of an unknown user, and files.path_named does not."""
+def test_homes_are_expanded_in_one_place():
+    """pathlib raises for the home of an unknown user, and files.expanded does not."""
     assert [path.name for path in SOURCES if "expanduser(" in path.read_text()] == ["files.py"]
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from searchdemo.audit.audit import Audit
 from searchdemo.audit.piles import COPIES, Member
 from searchdemo.errors import BadQuery
-from searchdemo.files import path_named, real, replacing
+from searchdemo.files import real, replacing
 from searchdemo.galleries.base import Gallery, LivingPictures
 from searchdemo.galleries.content_keys import content_key
 
@@ -60,7 +60,7 @@ def check_target(gallery: Gallery, to: Path) -> None:
     """Raises BadQuery where the gallery is no folder, or `to` lies within it or is no folder."""
     if not isinstance(gallery.pictures, LivingPictures):
         raise BadQuery(f"{gallery.name!r} is no folder of yours: only pictures of --gallery folder:PATH can be moved.")
-    target, inside = real(path_named(to)), Path(gallery.source).resolve()
+    target, inside = real(to), Path(gallery.source).resolve()
     if target == inside or inside in target.parents:
         raise BadQuery(f"'{to}' lies within the folder that is audited: name a folder outside of it.")
     there = next(place for place in (target, *target.parents) if place.exists())
@@ -82,7 +82,7 @@ def planned(found: Audit, root: Path, to: Path, kinds: Collection[str] = COPIES)
     for member, pile in found.spare:
         source = member.side.pictures.path(member.row)
         if source is not None and pile.kind in kinds:
-            moves.append(Move(source, path_named(to) / source.relative_to(root), member, pile.stays))
+            moves.append(Move(source, to / source.relative_to(root), member, pile.stays))
     return moves
 
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from searchdemo.cli.answer import Answer, stand_in_notice
 from searchdemo.cli.options import add_choice, gallery_name, make_library, whole_number
-from searchdemo.files import path_named
+from searchdemo.files import expanded
 
 if TYPE_CHECKING:
     from searchdemo.audit.audit import Audit, Doubt
@@ -42,9 +42,9 @@ KIND_NAMES = {
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--against", type=gallery_name, metavar="G", help="another gallery, built by the same encoder")
-    parser.add_argument("--out", type=path_named, metavar="FILE", help="write every finding to this CSV file")
+    parser.add_argument("--out", type=expanded, metavar="FILE", help="write every finding to this CSV file")
     parser.add_argument(
-        "--move-to", type=path_named, metavar="DIR", help="move the spare copies of a folder into this one"
+        "--move-to", type=expanded, metavar="DIR", help="move the spare copies of a folder into this one"
     )
     parser.add_argument(
         "--kinds",

@@ -41,7 +41,7 @@ from searchdemo.cli.options import (
     settle_encoder,
     whole_number,
 )
-from searchdemo.files import path_named
+from searchdemo.files import expanded
 
 if TYPE_CHECKING:
     from searchdemo.collection.library import Library
@@ -63,13 +63,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--stand-in", action="store_true", help="use random weights where none are here, and say so")
     parser.add_argument(
         "--cards",
-        type=path_named,
+        type=expanded,
         metavar="DIR",
         help="where run cards are written and read (default: beside built indexes, in --out-dir's DIR/cards)",
     )
     parser.add_argument(
         "--report",
-        type=path_named,
+        type=expanded,
         metavar="FILE",
         help="draw tables and plots of this document from cards of --gallery",
     )

@@ -126,12 +126,12 @@ def run(arguments: argparse.Namespace) -> Answer:
 def folder_of(arguments: argparse.Namespace, what: str) -> Path:
     """The folder that the gallery is. Raises BadQuery for a gallery that is none."""
     from searchdemo.errors import BadQuery
-    from searchdemo.files import path_named
+    from searchdemo.files import folder_named
 
     kind, _, path = arguments.gallery.partition(":")
     if kind != "folder" or not path:
         raise BadQuery(f"{what} of a folder, and {arguments.gallery!r} is none: leave it away.")
-    return path_named(path)
+    return folder_named(path)
 
 
 def tiles(text: str) -> int:

@@ -14,11 +14,11 @@ import argparse
 
 from searchdemo.cli.answer import Answer, stand_in_notice
 from searchdemo.cli.options import add_choice, open_collection
-from searchdemo.files import path_named
+from searchdemo.files import expanded
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--out", type=path_named, required=True, metavar="FILE", help="the file that is written")
+    parser.add_argument("--out", type=expanded, required=True, metavar="FILE", help="the file that is written")
     parser.add_argument("--format", choices=("parquet",), default="parquet", help="default %(default)s")
     parser.add_argument("--neighbours", type=int, default=10, metavar="N", help="of each row; 0: none (default 10)")
     parser.add_argument("--no-vectors", action="store_true", help="leave the vectors out")

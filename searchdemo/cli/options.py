@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from searchdemo.encoders.runtime.table import RUNTIMES
 from searchdemo.encoders.transforms import TRANSFORMS
-from searchdemo.files import path_named, printable, real
+from searchdemo.files import expanded, folder_named, printable, real
 from searchdemo.indexes.base import METRICS, SEARCH_PARAMS
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def add_places(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--out-dir",
-        type=path_named,
+        type=expanded,
         metavar="DIR",
         help="where vectors and indexes are written and read (else SEARCHDEMO_HOME, else the user's cache)",
     )
@@ -120,10 +120,10 @@ def gallery_name(text: str) -> str:
     """folder:PATH, list:FILE and hf:PATH with the whole path: they name the same pictures wherever a command runs."""
     base, _, place = text.partition(":")
     if base in ("folder", "list") and place:
-        return f"{base}:{printable(str(real(path_named(place))))}"
+        return f"{base}:{printable(str(real(folder_named(place))))}"
     path = re.sub(r"(:[^:/\[]*(\[.*\])?)?(\?.*)?$", "", place)  # without the split and what is asked for
-    if base == "hf" and path and path_named(path).is_dir():
-        return f"{base}:{real(path_named(path))}{place[len(path) :]}"
+    if base == "hf" and path and (folder := expanded(path)).is_dir():
+        return f"{base}:{real(folder)}{place[len(path) :]}"
     return text
 
 
@@ -134,14 +134,14 @@ def whole_number(text: str) -> int:
 
 
 def existing_file(text: str) -> Path:
-    path = path_named(text)
+    path = expanded(text)
     if not path.is_file():
         raise argparse.ArgumentTypeError(f"there is no file {text!r}")
     return path
 
 
 def existing_folder(text: str) -> Path:
-    path = path_named(text)
+    path = expanded(text)
     if not path.is_dir():
         raise argparse.ArgumentTypeError(f"there is no folder {text!r}")
     return path

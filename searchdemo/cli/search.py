@@ -35,7 +35,7 @@ from searchdemo.cli.options import add_choice, add_index, open_collection, searc
 from searchdemo.collection.box import EXAMPLE as BOX
 from searchdemo.collection.box import Box, box_of
 from searchdemo.errors import BadQuery
-from searchdemo.files import path_named
+from searchdemo.files import expanded
 from searchdemo.metadata.columns import COLUMNS
 from searchdemo.metadata.tokens import EXAMPLE
 
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
 def add_query(parser: argparse.ArgumentParser) -> None:
     """Options that a query is made of, see `query_of`."""
-    parser.add_argument("--image", type=path_named, metavar="FILE", help="a picture to search with; --text adds to it")
+    parser.add_argument("--image", type=expanded, metavar="FILE", help="a picture to search with; --text adds to it")
     parser.add_argument("--row", type=int, metavar="N", help="a picture of the gallery to search with")
     parser.add_argument("--text", nargs="+", metavar="WORDS", help="words to search with, see above")
     parser.add_argument("--box", type=box, metavar="X,Y,W,H", help=f"the part of the picture, such as {BOX}")

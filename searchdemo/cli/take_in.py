@@ -16,19 +16,19 @@ import argparse
 
 from searchdemo.cli.answer import Answer
 from searchdemo.cli.options import add_places
-from searchdemo.files import path_named
+from searchdemo.files import expanded
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--vectors",
-        type=path_named,
+        type=expanded,
         required=True,
         metavar="FILE",
         help=".npy of shape (number, dimensions), or Parquet with a column of lists",
     )
     parser.add_argument("--name", required=True, metavar="NAME", help="the gallery is vectors:NAME")
-    parser.add_argument("--metadata", type=path_named, metavar="FILE", help="CSV, JSON lines or Parquet")
+    parser.add_argument("--metadata", type=expanded, metavar="FILE", help="CSV, JSON lines or Parquet")
     parser.add_argument("--column", default="", metavar="C", help="of a Parquet file: the one that holds the vectors")
     parser.add_argument("--replace", action="store_true", help="take the place of the vectors of this name")
     add_places(parser)

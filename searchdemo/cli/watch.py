@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from searchdemo.cli.options import add_choice, gallery_name, make_key, make_library
 from searchdemo.errors import NoPictures, SearchDemoError
-from searchdemo.files import path_named
+from searchdemo.files import folder_named
 
 if TYPE_CHECKING:
     from searchdemo.collection.library import Library
@@ -39,7 +39,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     from searchdemo.extras import imported
 
-    root = path_named(arguments.folder)
+    root = folder_named(arguments.folder)
     if not root.is_dir():
         raise NoPictures(f"There is no folder {arguments.folder!r}; name the folder of your pictures.")
     watchfiles = imported("watchfiles", "The command 'watch'", "pip install watchfiles")

@@ -20,7 +20,7 @@ import numpy as np
 from searchdemo.cache import Cache
 from searchdemo.errors import NoPictures
 from searchdemo.extras import imported, pip_command
-from searchdemo.files import own_folder, path_named
+from searchdemo.files import expanded, own_folder
 
 PICTURE_SUFFIXES = {".jpeg", ".jpg", ".png", ".webp", ".bmp", ".gif"}
 DATASET_FILES = ("*.parquet", "*/*.parquet", "*.arrow", "*/*.arrow")
@@ -55,7 +55,7 @@ class Copy(ABC):
 
 def open_copy(folder: Path) -> Copy:
     """It looks at names alone. Raises NoPictures when the folder is missing or holds pictures in neither layout."""
-    folder = path_named(folder)
+    folder = expanded(folder)
     if not folder.is_dir():
         raise NoPictures(f"There is no folder '{folder}'; --data or SEARCHDEMO_DATA names a copy of tiny-ImageNet.")
     if any(path for pattern in DATASET_FILES for path in folder.glob(pattern)):

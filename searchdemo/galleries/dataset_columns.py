@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from urllib.parse import parse_qsl
 
 from searchdemo.errors import BadQuery, NoPictures
-from searchdemo.files import path_named, printable
+from searchdemo.files import expanded, printable
 from searchdemo.galleries.class_labels import in_words
 from searchdemo.galleries.report import named
 
@@ -37,7 +37,7 @@ class Wanted:
     @property
     def folder(self) -> Path | None:
         """The folder on this machine, where the name is one."""
-        path = path_named(self.name)
+        path = expanded(self.name)
         return path if path.is_dir() else None
 
     def rows(self, count: int) -> range:
@@ -63,7 +63,7 @@ def parse(argument: str) -> Wanted:
     if unknown := [name for name in options if name not in OPTIONS]:
         raise BadQuery(f"hf: has no option {unknown[0]!r}; there are {', '.join(OPTIONS)}.")
     name, split = place, ""
-    if not path_named(place).is_dir() and (found := re.fullmatch(r"(.*?):([^:\[]*(?:\[.*)?)", place)):
+    if not expanded(place).is_dir() and (found := re.fullmatch(r"(.*?):([^:\[]*(?:\[.*)?)", place)):
         name, split = found[1], found[2]
     if not name:
         raise NoPictures(

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from searchdemo.errors import NoPictures
-from searchdemo.files import path_named, printable
+from searchdemo.files import folder_named, printable
 from searchdemo.galleries.base import Gallery, Pictures
 from searchdemo.galleries.catalog import Catalog
 from searchdemo.galleries.class_labels import readable
@@ -39,7 +39,7 @@ def open_folder(argument: str, progress: Count | None = None, **options: object)
     `report` says what became of every file, as far as it is known before a build has read the new ones.
     Raises NoPictures when there is no such folder or no picture in it.
     """
-    root = path_named(argument)
+    root = folder_named(argument)
     if why := _no_folder(root) if argument else NOT_THERE:
         raise NoPictures(why.format(repr(argument)))
     source = Source("folder", argument, root, root.resolve(), reopen=lambda: open_folder(argument))

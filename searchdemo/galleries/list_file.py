@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from searchdemo.errors import NoPictures
-from searchdemo.files import path_named
+from searchdemo.files import folder_named
 from searchdemo.galleries.base import Gallery
 from searchdemo.galleries.described import Described
 from searchdemo.galleries.elsewhere import ELSEWHERE, placeholder
@@ -34,7 +34,7 @@ NO_FILE, NO_READING = "there is no such file", "is no file that can be read"
 
 def open_list(argument: str, progress: Count | None = None, **options: object) -> Gallery:
     """argument: the path of the list. Raises NoPictures when there is no such list, or no picture in it."""
-    path = path_named(argument)
+    path = folder_named(argument)
     if not argument or not path.is_file():
         raise NoPictures(f"There is no file {argument!r}; write list:FILE with a list of pictures, one path per line.")
     if path.stat().st_size > MAX_BYTES:

@@ -18,7 +18,7 @@ import grpc
 from pymilvus import MilvusClient
 
 from searchdemo.errors import BadQuery, NotHere, SearchDemoError
-from searchdemo.files import path_named, real
+from searchdemo.files import expanded, real
 from searchdemo.indexes.milvus_passing import PASSING, left_behind
 
 PLACE, TOKEN = "SEARCHDEMO_MILVUS", "SEARCHDEMO_MILVUS_TOKEN"
@@ -71,7 +71,7 @@ def place() -> str:
             f"server's URI such as http://localhost:19530, and {TOKEN} to its token if it has one."
         )
     if "://" in said or said.endswith(".db"):
-        return said if "://" in said else str(real(path_named(said)))
+        return said if "://" in said else str(real(expanded(said)))
     raise BadQuery(f"{PLACE} = {said!r} is neither a file PATH.db nor a URI such as http://localhost:19530.")
 
 

@@ -170,3 +170,10 @@ def test_an_option_is_not_guessed_from_its_beginning(capsys):
     with pytest.raises(SystemExit):
         make_parser().parse_args(["search", "--tex", "dog"])
     assert "unrecognized arguments: --tex" in capsys.readouterr().err
+
+
+def test_a_path_to_write_to_is_taken_as_it_is_typed():
+    """Of names of folders, "\\xda" stands for a byte; on Windows a path may well begin so."""
+    typed = r"C:\xdata\mine.parquet"
+    taken = cli.make_parser().parse_args(["export", "--out", typed, "--out-dir", typed])
+    assert str(taken.out) == str(taken.out_dir) == typed

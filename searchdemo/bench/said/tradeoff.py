@@ -27,7 +27,7 @@ from searchdemo.measure.pareto import front
 PROBES = (1, 2, 4, 8, 16)
 RECALLS = (0.8, 0.95)
 CHANCE = 0.025  # of equal searches, those that a 95 % interval calls worse
-NOISE = 1.05  # two medians of one run differ by so much by chance
+ALIKE = 1.05  # times as long, of which `times` would tell 1.0, or less on a noisy machine
 
 
 def said(cards: Sequence[RunCard]) -> str:
@@ -144,7 +144,7 @@ def results(card: RunCard) -> str:
     rows, said = part(card, "k"), []
     for name, words in (("flat", "an exact search"), ("ivf", "an inverted file")):
         few, many = (one(rows, index=name, k=k)["p50_ms"] for k in (10, 1000))
-        said.append(f"{words} no longer" if many < NOISE * few else f"{words} {times(many / few)} as long")
+        said.append(f"{words} no longer" if many < ALIKE * few else f"{words} {times(many / few)} as long")
     graph = one(rows, index="hnsw", k=1000)
     return (
         f"Asking for 1,000 results in place of 10 takes {listed(said)}. HNSW keeps no more candidates than its "

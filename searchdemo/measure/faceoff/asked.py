@@ -15,7 +15,7 @@ from searchdemo.collection.collection import Collection
 from searchdemo.collection.query import Query
 from searchdemo.collection.terms import HELD_OUT, parse, written
 from searchdemo.errors import BadQuery
-from searchdemo.files import path_named, sha256_of
+from searchdemo.files import expanded, sha256_of
 from searchdemo.galleries.base import Gallery
 
 MARKS = '[{"text": "a red boat", "right": [12, 40]}, {"image": "cat.jpg", "right": ["cats/2.jpg"]}]'
@@ -102,7 +102,7 @@ def _mark(path: Path, number: int, one: object) -> Mark:
     for name in ("row", "held_out"):
         if name in one and (not isinstance(one[name], int) or isinstance(one[name], bool)):
             raise wrong(f"{name} = {one[name]!r} is no whole number")
-    image = (path.parent / path_named(one["image"])) if "image" in one else None
+    image = (path.parent / expanded(one["image"])) if "image" in one else None
     try:
         query = Query(image, one.get("text"), one.get("row"), one.get("held_out"), box_of(one.get("box", "")))
         query.counting  # noqa: B018 what is wrong with it is said before anything is opened

@@ -12,7 +12,7 @@ from pathlib import Path
 from searchdemo.collection.jobs import Builds
 from searchdemo.collection.library import Library
 from searchdemo.errors import BadQuery, SearchDemoError
-from searchdemo.files import path_named, printable, real
+from searchdemo.files import folder_named, printable, real
 from searchdemo.galleries.base import Gallery
 from searchdemo.galleries.catalog import Catalog
 from searchdemo.galleries.uploaded import MAX_KEPT_BYTES, UploadedPictures, open_uploaded
@@ -56,7 +56,7 @@ class OwnGalleries:
         """
         if not path.strip():
             raise BadQuery("There is no folder yet: type the path of one, or choose one from the list.")
-        place, chosen = real(path_named(path.strip())), find_level(level)
+        place, chosen = real(folder_named(path.strip())), find_level(level)
         name, catalog = f"folder:{printable(str(place))}", Catalog()
         opened = self._library.gallery(name, progress=progress)
         if level != AS_BEFORE and catalog.class_level(place) != chosen:

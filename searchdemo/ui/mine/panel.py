@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 
 from searchdemo.errors import BadQuery, Cancelled, SearchDemoError
-from searchdemo.files import path_named, printable
+from searchdemo.files import folder_named, printable
 from searchdemo.galleries.base import Gallery
 from searchdemo.types import Count
 from searchdemo.ui.components.answer import Answer
@@ -146,7 +146,7 @@ class MinePanel:
 
 def folders_in(path: str) -> list[tuple[str, str]]:
     """(label, path) of the folder above this one, and of those below it without hidden ones. None where it is none."""
-    place = path_named(path)
+    place = folder_named(path)
     try:
         below = [one for one in place.iterdir() if not one.name.startswith(".") and one.is_dir()]
     except OSError:
