@@ -10,8 +10,8 @@ import faiss
 import numpy as np
 import pytest
 
+from searchdemo.assets import CARDS, WEIGHTS
 from searchdemo.assets import INDEXES as SHIPPED
-from searchdemo.assets import WEIGHTS
 from searchdemo.collection.knn import evaluate
 from searchdemo.collection.library import Library
 from searchdemo.collection.store import VECTORS, Store
@@ -20,9 +20,11 @@ from searchdemo.galleries.base import Pictures
 from searchdemo.galleries.table import open_gallery
 from searchdemo.indexes.table import find
 from searchdemo.indexes.vectors import StoredVectors
+from searchdemo.measure import cards as run_card
 from searchdemo.measure.metrics import recall_at_k
 from searchdemo.pictures import open_picture
 from searchdemo.types import Neighbors
+from searchdemo.ui.tradeoffs.cards import peers_of
 from tests.test_tiny_imagenet import REAL, no_other_copy, with_real_data  # noqa: F401  no caches of the machine's own
 
 VECTORS_FILE = SHIPPED / "tiny-imagenet" / "bundled" / VECTORS
@@ -122,3 +124,9 @@ def test_shipped_half_floats_find_what_float32_finds(library):
         return evaluate(found.scores, labels[rows][found.positions], truth[numbers], 200, (20,))[0].top1
 
     assert abs(top1(shipped_queries, shipped) - top1(queries, exact)) <= 0.3
+
+
+def test_other_libraries_are_drawn_beside_the_shipped_trade_off(tmp_path, monkeypatch):
+    """Times of two kinds of machine do not compare: whoever measures one of the two cards anew, measures both."""
+    monkeypatch.setenv("SEARCHDEMO_HOME", str(tmp_path))  # no cards of one's own
+    assert peers_of(run_card.load(CARDS.joinpath(*WHERE, "tradeoff.json")))
