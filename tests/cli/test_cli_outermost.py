@@ -162,3 +162,13 @@ def test_ctrl_c_while_it_is_loading(tmp_path):
 def test_commands_start_where_python_strips_docstrings():
     command = [sys.executable, "-OO", "-m", "searchdemo", "search", "--help"]
     assert b"--min-probability" in subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout
+
+
+def test_garbage_is_collected_seldom_while_a_command_loads():
+    code = (
+        "import gc, sys\nfrom searchdemo.__main__ import main\n"
+        "main(sys.argv[1:])\nprint(gc.get_stats()[0]['collections'])"
+    )
+    command = [sys.executable, "-c", code, "search", "--gallery", "scenes", "--row", "3"]
+    said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert int(said.splitlines()[-1]) < 60  # by Python's own setting 140

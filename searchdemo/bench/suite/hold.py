@@ -37,9 +37,9 @@ PARTS: Table[Part] = Table(
     "part of hold",
     {
         "load": Part(crowd.run, 260, 31),
-        "memory": Part(memory.run, 300, 15),
-        "arguments": Part(arguments.run, 60, 10),
-        "mutations": Part(mutations.run, 180, 12),
+        "memory": Part(memory.run, 300, 10),
+        "arguments": Part(arguments.run, 60, 6),
+        "mutations": Part(mutations.run, 180, 8),
         "flips": Part(flips.run, 60, 4),
         "kills": Part(kills.run, 300, 30),
     }.items(),
