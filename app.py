@@ -1,8 +1,6 @@
 """The page, as a Space or `python app.py [--port N] [--data DIR] [--gallery G]` starts it."""
 
-import sys
-
-from searchdemo.__main__ import main
+from searchdemo.__main__ import command
 
 if __name__ == "__main__":
-    sys.exit(main(["app", *sys.argv[1:]]))
+    command("app")

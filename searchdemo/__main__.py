@@ -3,8 +3,9 @@
 import gc
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
-from searchdemo.guard import DEBUG, guarded
+from searchdemo.guard import DEBUG, guarded, leave
 
 GARBAGE = 10_000  # objects
 
@@ -23,5 +24,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     return guarded(loaded, DEBUG in words)
 
 
+def command(*words: str) -> NoReturn:
+    """The whole process. words: stand before those that it was started with."""
+    leave(main([*words, *sys.argv[1:]]))
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    command()

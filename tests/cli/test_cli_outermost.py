@@ -172,3 +172,24 @@ def test_garbage_is_collected_seldom_while_a_command_loads():
     command = [sys.executable, "-c", code, "search", "--gallery", "scenes", "--row", "3"]
     said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert int(said.splitlines()[-1]) < 60  # by Python's own setting 140
+
+
+ENDS = """
+import atexit, sys, threading, time
+from searchdemo.guard import leave
+class Last:
+    def __del__(self): print("taken apart")
+last = Last()
+atexit.register(print, "atexit")
+threading.Thread(target=lambda: (time.sleep(0.2), print("waited for"))).start()
+if sys.argv[1:]: threading.Thread(target=time.sleep, args=(600,), daemon=True).start()
+leave(7)
+"""
+
+
+@pytest.mark.parametrize(
+    ("given", "said"), [([], ["waited for", "atexit", "taken apart"]), (["daemon"], ["waited for", "atexit"])]
+)
+def test_python_is_not_taken_apart_while_daemon_threads_run(given, said):
+    done = subprocess.run([sys.executable, "-c", ENDS, *given], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout.splitlines(), done.stderr) == (7, said, "")
