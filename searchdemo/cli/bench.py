@@ -206,6 +206,9 @@ def planned(arguments: argparse.Namespace, names: list[str]) -> dict[str, dict[s
     return plan
 
 
+NO_ERROR = "FAILS beside a time, a size or a ratio is no error, since a busy machine misses them; counted faults are."
+
+
 class Failures:
     """What went wrong in some benchmarks, while the others went on. It is said, and it decides the exit code.
 
@@ -336,6 +339,8 @@ def answer(cards: list[RunCard], written: list[Path], failures: Failures) -> Ans
                 if card.requirements:
                     cells = [one.cells() for one in card.requirements]
                     blocks.append(table(["", "requirement", "measured", "wanted"], cells))
+                    if any(not one.holds and not one.counted for one in card.requirements):
+                        blocks.append(NO_ERROR)
                 blocks.append("\n".join([*card.notes, f"{card.seconds:.1f} s. Run card: {path}"]))
     content = {"cards": [card.to_json() for card in cards], "files": [str(path) for path in written]}
     text = "\n\n".join([*blocks, *failures.said])
