@@ -56,7 +56,8 @@ def leave(code: int) -> NoReturn:
     """
     if not any(thread.daemon for thread in threading.enumerate()):
         sys.exit(code)
-    threading._shutdown()  # type: ignore[attr-defined]  # waits for all others, as Python does at its end
+    with contextlib.suppress(KeyboardInterrupt):  # whoever presses Ctrl-C again waits no longer
+        threading._shutdown()  # type: ignore[attr-defined]  # waits for all others, as Python does at its end
     atexit._run_exitfuncs()
     _drop_output()
     if sys.stderr is not None:
