@@ -16,11 +16,11 @@ TITLE = "Image search"
 def add(page: Page) -> None:
     query = page.query
     with gr.Row():
-        with gr.Column(scale=1, min_width=280):
+        with gr.Column(scale=1, min_width=280, elem_id="image-asked"):
             query.picture.render()
             query.box.render()
             shown = Tiles("Examples: click one", elem_id="image-examples", elem_classes="examples")
-        with gr.Column(scale=3, min_width=320):
+        with gr.Column(scale=3, min_width=320, elem_id="image-found"):
             lesson = gr.HTML(elem_id="lesson", js_on_load=render("lesson.js"), render=False)
             Results(page, "image-search", prefix="image", lesson=lesson)
             lesson.render()

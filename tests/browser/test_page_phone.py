@@ -55,6 +55,14 @@ def test_the_buttons_of_a_tile_leave_the_picture_free_where_nothing_hovers(phone
     assert edges == sorted(edges)  # side by side, and within the tile
 
 
+def test_the_answer_comes_before_the_picture(phone):
+    open_tab(phone, tab_image.TITLE)
+    phone.locator("#image-results .tile").first.wait_for()
+    parts = ("image-examples", "image-answer", "image-results", "query-picture", "query-box")
+    tops = [phone.locator(f"#{part}").bounding_box()["y"] for part in parts]
+    assert tops == sorted(tops) and len(set(tops)) == len(tops)
+
+
 def test_the_verdict_comes_before_the_settings(phone):
     open_tab(phone, "Classify")
     phone.locator("#classify-neighbours .tile").first.wait_for()
