@@ -243,12 +243,12 @@ def whole(wheel, tmp_path_factory) -> Installation:
 
 
 IN_ONE_PROCESS = """
-import contextlib, importlib.metadata, io, json
-(script,) = importlib.metadata.entry_points(group="console_scripts", name="searchdemo")
+import contextlib, io, json
+from searchdemo.__main__ import main
 said = []
 for words in COMMANDS:
     with contextlib.redirect_stdout(io.StringIO()) as out:
-        assert script.load()([*words, "--json"]) == 0
+        assert main([*words, "--json"]) == 0
     said.append(json.loads(out.getvalue()))
 print(json.dumps(said))"""
 
