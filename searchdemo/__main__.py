@@ -10,12 +10,7 @@ from searchdemo.guard import DEBUG, guarded, leave
 GARBAGE = 10_000  # objects
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    words = sys.argv[1:] if argv is None else argv
-    # What a command imports stays, and Python's garbage collection, which by default starts after 700 new objects,
-    # looked through it so often that a search took a tenth longer.
-    gc.set_threshold(GARBAGE)
-
+def main(words: Sequence[str]) -> int:
     def loaded() -> int:
         from searchdemo.cli import run
 
@@ -26,6 +21,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def command(*words: str) -> NoReturn:
     """The whole process. words: stand before those that it was started with."""
+    # What a command imports stays, and Python's garbage collection, which by default starts after 700 new objects,
+    # looked through it so often that a search took a tenth longer.
+    gc.set_threshold(GARBAGE)
     leave(main([*words, *sys.argv[1:]]))
 
 

@@ -206,9 +206,6 @@ def planned(arguments: argparse.Namespace, names: list[str]) -> dict[str, dict[s
     return plan
 
 
-NO_ERROR = "FAILS beside a time, a size or a ratio is no error, since a busy machine misses them; counted faults are."
-
-
 class Failures:
     """What went wrong in some benchmarks, while the others went on. It is said, and it decides the exit code.
 
@@ -323,6 +320,9 @@ def library_for(arguments: argparse.Namespace, encoder: str, scratch: Path) -> L
     return library
 
 
+NO_ERROR = "FAILS beside a time, a size or a ratio is no error, since a busy machine misses them; counted faults are."
+
+
 def answer(cards: list[RunCard], written: list[Path], failures: Failures) -> Answer:
     from searchdemo.bench.table import BENCHMARKS
 
@@ -339,9 +339,9 @@ def answer(cards: list[RunCard], written: list[Path], failures: Failures) -> Ans
                 if card.requirements:
                     cells = [one.cells() for one in card.requirements]
                     blocks.append(table(["", "requirement", "measured", "wanted"], cells))
-                    if any(not one.holds and not one.counted for one in card.requirements):
-                        blocks.append(NO_ERROR)
                 blocks.append("\n".join([*card.notes, f"{card.seconds:.1f} s. Run card: {path}"]))
+    if any(not one.holds and not one.counted for card in cards for one in card.requirements):
+        blocks.append(NO_ERROR)
     content = {"cards": [card.to_json() for card in cards], "files": [str(path) for path in written]}
     text = "\n\n".join([*blocks, *failures.said])
     return Answer(content | {"skipped": failures.said}, text, failures.error or faults(cards))

@@ -166,8 +166,8 @@ def test_commands_start_where_python_strips_docstrings():
 
 def test_garbage_is_collected_seldom_while_a_command_loads():
     code = (
-        "import gc, sys\nfrom searchdemo.__main__ import main\n"
-        "main(sys.argv[1:])\nprint(gc.get_stats()[0]['collections'])"
+        "import atexit, gc\nfrom searchdemo.__main__ import command\n"
+        "atexit.register(lambda: print(gc.get_stats()[0]['collections']))\ncommand()"
     )
     command = [sys.executable, "-c", code, "search", "--gallery", "scenes", "--row", "3"]
     said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
