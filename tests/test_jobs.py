@@ -204,3 +204,20 @@ def test_a_visitor_has_one_build_at_a_time_and_all_of_them_so_many(world, gate, 
     gate.set()
     for started in (job, waiting, own):
         finished(builds, started)
+
+
+def test_a_build_that_is_forgotten_or_started_anew_before_its_thread_begins_builds_nothing(world, monkeypatch):
+    late: list[threading.Thread] = []
+    builds = Builds(world.library())
+    with monkeypatch.context() as held:
+        held.setattr(threading.Thread, "start", lambda thread: late.append(thread))
+        builds.start(Key(*WHERE))
+        builds.forget("colours")
+        builds.start(Key(*WHERE))
+        builds.cancel(Key(*WHERE))
+        builds.start(Key(*WHERE))
+    for thread in late[:2]:
+        thread.run()
+        assert not world.library().store.has(Key(*WHERE)) and builds.job(Key(*WHERE)).progress == jobs_module.WAITING
+    late[2].run()
+    assert builds.job(Key(*WHERE)).progress.stage == "built"

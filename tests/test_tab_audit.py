@@ -52,10 +52,11 @@ def test_without_queries_there_is_no_choice_of_leaks(collection):
 
 def test_one_audit_at_a_time_and_it_can_be_cancelled(collection, monkeypatch):
     monkeypatch.setattr(waiting, "TICK_S", 0.01)
-    go_on = threading.Event()
+    reading, go_on = threading.Event(), threading.Event()
 
     def slow(collection, report):
         report(Progress("reading", 1, 3, 1))
+        reading.set()
         go_on.wait(60)
         report(Progress("reading", 2, 3, 1))
         return audit(collection)
@@ -65,6 +66,7 @@ def test_one_audit_at_a_time_and_it_can_be_cancelled(collection, monkeypatch):
     run = audits.start(collection)
     with pytest.raises(BadQuery, match=r"Auditing colours × mean-colour: .* A second audit would slow it"):
         audits.start(collection)
+    assert reading.wait(60)  # cancelled before it reads, it would tell so
     audits.cancel()
     go_on.set()
     with pytest.raises(Cancelled, match="was cancelled while reading"):

@@ -60,7 +60,7 @@ def test_scans_and_races_leave_one_turn_to_searches(slow):
 
 
 def test_so_many_at_a_time_and_an_error_gives_the_turn_back():
-    turns, most, now, lock = Turns(2), 0, 0, threading.Lock()
+    turns, most, now, lock, two = Turns(2), 0, 0, threading.Lock(), threading.Barrier(2, timeout=PATIENCE_S)
 
     def work() -> None:
         nonlocal most, now
@@ -68,7 +68,8 @@ def test_so_many_at_a_time_and_an_error_gives_the_turn_back():
             with lock:
                 now += 1
                 most = max(most, now)
-            threading.Event().wait(0.002)
+            two.wait()
+            threading.Event().wait(0.002)  # a third has time to come
             with lock:
                 now -= 1
 

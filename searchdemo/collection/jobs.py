@@ -63,9 +63,11 @@ class Builds:
                 self._started_by[key] = by
                 self._jobs.pop(key, None)  # a second try stands last again
                 job = self._jobs[key] = Job(key, WAITING)
-                self._cancelled[key] = threading.Event()
+                # The thread holds its own event: it may begin after a visitor has forgotten, or started anew, this key.
+                run = key, threading.Event()
+                self._cancelled[key] = run[1]
                 # A daemon: leaving the program does not wait for the end of a build, which is found again anyway.
-                threading.Thread(target=self._run, args=(key,), name=f"build {key.folder}", daemon=True).start()
+                threading.Thread(target=self._run, args=run, name=f"build {key.folder}", daemon=True).start()
             return job
 
     def started_by(self, key: Key) -> str:
@@ -101,8 +103,7 @@ class Builds:
         with self._lock:
             return self._jobs.get(key)
 
-    def _run(self, key: Key) -> None:
-        cancelled = self._cancelled.get(key) or threading.Event()
+    def _run(self, key: Key, cancelled: threading.Event) -> None:
         turn = self._short_turn if self._library.holds(key.gallery) else self._turn
 
         def tell(job: Job) -> None:
