@@ -88,10 +88,12 @@ def build_demo(library: Library, gallery: str | None = None) -> Demo:
         page.enlarged = Enlarged(page)
         mine.connect()
         with gr.Tabs(elem_id="tabs", overflow_behavior="wrap") as tabs:
+            opened = []
             for number, tab in enumerate(TABS):
-                with gr.Tab(tab.TITLE, id=number) as opened:
+                with gr.Tab(tab.TITLE, id=number) as one:
                     tab.add(page)
-                opened.select(None, js=page.query.refresh)
+                opened.append(one.select)
+            gr.on(opened, None, js=page.open_tab.refresh)
         with panel:
             status.add(page)
         with link_box:

@@ -113,7 +113,8 @@ def add(page: Page, tabs: gr.Tabs, titles: Sequence[str], notice: gr.HTML) -> No
     shown = written.success(lambda: gr.update(visible=True), None, box, **LAST)
     shown.success(None, box, box, js=render("copy_link.js"))
     outputs = [*carried.values(), query.template, *query.shown, page.map_view, tabs, notice]
-    page.demo.load(read, None, outputs, show_progress="hidden", queue=False).success(None, js=query.refresh)
+    loaded = page.demo.load(read, None, outputs, show_progress="hidden", queue=False)
+    page.open_tab.opened(loaded.then)
 
 
 def query_in_link(origin: Origin | None, text: str, template: str, part: str, gallery: str) -> dict[str, object]:

@@ -28,6 +28,7 @@ from searchdemo.ui.components import search_params
 from searchdemo.ui.components.templates import render
 from searchdemo.ui.mine.galleries import UPLOAD, OwnGalleries
 from searchdemo.ui.mine.place import at_this_machine, session, visitor
+from searchdemo.ui.open_tab import OpenTab
 from searchdemo.ui.serving.arguments import event_value
 from searchdemo.ui.waiting import waiting
 
@@ -137,10 +138,11 @@ class Page:
             max_lines=1,
         )
         # gradio tells of a choice before it has it, too, and only of a change once it has; sliders tell while dragged.
-        names, numbers = (self.gallery, self.encoder, self.index), (self.k, *sliders)
         self.built = gr.Textbox("0", visible="hidden")  # how many builds of the gallery have ended
-        names_change = [self.built.change, *(name.change for name in names)]
-        self.changes = [*names_change, *(number.input for number in numbers), self.where.submit]
+        self.open_tab = OpenTab(
+            [self.index.change, *(number.input for number in (self.k, *sliders)), self.where.submit],
+            [name.change for name in (self.built, self.gallery, self.encoder)],
+        )
         # (session, line that tells of it) -> what is searched once it is built (see Choice.searched), and what ends it
         self._endings: dict[tuple[str | None, int], tuple[tuple[str, ...], threading.Event]] = {}
         self._meanwhile: set[str | None] = set()  # sessions that asked for more during their build

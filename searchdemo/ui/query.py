@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -59,9 +60,8 @@ class CurrentQuery:
         page.query.follow("classify", show, [verdict, bars], line=verdict, inputs=[temperature])
         def show(query: Query, collection: Collection, chosen: Choice, truth: str, temperature): ...
 
-    Only the open tab is filled, when the query or the sidebar changes and when the visitor opens the tab. For that each
-    tab has a hidden button, `#refresh-<tab>`, which scripts in the browser press. A click on a picture within a tab
-    brings the query and the tab's answer in one go: see `picked`.
+    Only the open tab is filled: see open_tab.py. A click on a picture within a tab brings the query and the tab's
+    answer in one go: see `picked`.
     """
 
     def __init__(self, page: Page):
@@ -95,9 +95,8 @@ class CurrentQuery:
         self._clicked = gr.JSON(visible="hidden")
         self._fills: dict[str, Fill] = {}
         self.asked = Asked()
-        self._buttons = gr.Column(visible="hidden")  # outside the tabs: what is inside is not there before it is opened
         self.shown = [self.picture, self.origin, self.strip, self.text, self.box]
-        self.refresh = render("refresh.js")
+        self.refresh = page.open_tab.refresh
         self.edited_in = [self.text, self.origin, self.picture, page.gallery, page.encoder]  # of `edited`, what follows
         self.changed(self.surprise.click, self._surprise, [self.origin, *page.inputs])
         self.changed(self.upload.upload, self._uploaded, self.upload)
@@ -115,8 +114,7 @@ class CurrentQuery:
         self.changed(edit.success, self.edited, [self._proposed, *self.edited_in])
         self.strip.input(None, None, self.text, js=STRIP_TEXT).success(None, js=self.refresh)  # a weight is dragged
         self.text.change(None, self.text, self.words, js="(text) => text")
-        for event in (self.box.input, *page.changes):
-            event(None, js=self.refresh)
+        self.box.input(None, js=self.refresh)
 
     def changed(self, event: Callable, handler: Callable, inputs: object) -> None:
         """At the event, handler(*inputs) gives the new values of `shown`, and the open tab is filled."""
@@ -241,13 +239,12 @@ class CurrentQuery:
                 again = isinstance(error, Cancelled) and page.asked_meanwhile(request.session_hash)
                 yield saying(render("built.html")) if again else refused(error, line, outputs)
 
-        with self._buttons:
-            button = gr.Button(visible="hidden", elem_id=f"refresh-{tab}")
         self._fills[tab] = Fill(ask, inputs, outputs)
         read = [*self.inputs, *inputs]
         progress: dict[str, Any] = {"show_progress": "minimal", "show_progress_on": line}
-        for event in (button.click, *events):
-            self._flown(event, ask, read, [*outputs], tab, **progress)
+        # One event of several triggers: when the page opens, gradio looks through all events for each component.
+        asked = partial(gr.on, [page.open_tab.refreshed(tab), *events])
+        self._flown(asked, ask, read, [*outputs], tab, **progress)
         line.build(build, read, outputs, trigger_mode="once", concurrency_id=BUILD, **QUIET)
         line.built(None, js=self.refresh)
         line.stop(page.canceller(line), queue=False, **QUIET)

@@ -25,7 +25,7 @@ class Results:
         self._page, self._with_lesson = page, lesson is not None
         page.query.follow(tab, self._show, shown, line)
         page.query.picks(tiles, tab)
-        page.on_remedy(line, page.query.refresh)
+        page.on_remedy(line, page.open_tab.refresh)
 
     def _show(self, query: Query, collection: Collection, chosen: Choice, truth: str) -> tuple:
         result = chosen.search(collection, query, compare=True)

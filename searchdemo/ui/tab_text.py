@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import gradio as gr
 
 from searchdemo.encoders.table import ENCODERS, find
@@ -42,9 +44,10 @@ def add(page: Page) -> None:
         return find(encoder).prompt, gr.update(visible=reads), gr.update(visible=not reads)
 
     clicked = examples.click(example, [examples, page.gallery], query.words, **LAST)
-    for event in (run.click, query.words.submit, query.template.submit, clicked.success):
+    asked = partial(gr.on, [run.click, query.words.submit, query.template.submit])
+    for event in (asked, clicked.success):
         query.changed(event, query.edited, [query.words, *query.edited_in])
     switched = switch.click(None, None, page.encoder, js=f"() => '{FALLBACK}'")
-    switched.success(None, js=query.refresh)
+    switched.success(None, js=page.open_tab.refresh)
     page.encoder.change(fit_encoder, page.encoder, [query.template, offer, refusal], **LAST)
     page.on_gallery(example_texts, examples)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import gradio as gr
@@ -133,7 +134,7 @@ def add(page: Page) -> None:
 
     of = [page.gallery, names, page.k]
     told = ask_all.click(sentence_errors(measured), of, asked, concurrency_id=FACEOFF, show_progress_on=accuracy)
-    for event in (told.success, page.gallery.change, names.change, page.k.change):
+    for event in (told.success, partial(gr.on, [page.gallery.change, names.change, page.k.change])):
         event(None, [asked, *of], accuracy, js=render("still.js"))
     page.query.fill("face-off", show, [names, sheets], outputs, line, [names.input])
     quiet: dict[str, Any] = {"show_progress": "hidden", "queue": False}
@@ -142,7 +143,7 @@ def add(page: Page) -> None:
     columns.select(**marking, js=render("marks.js", nothing=False))
     nothing.click(**marking, js=render("marks.js", nothing=True))
     forgotten = forget.click(sentence_errors(forget_all), [page.gallery, sheets], sheets, **quiet)
-    forgotten.success(None, js=page.query.refresh)
+    forgotten.success(None, js=page.open_tab.refresh)
 
 
 def same(one: Judged, now: Judged) -> bool:

@@ -116,13 +116,7 @@ def add(page: Page) -> None:
     names = [page.gallery, page.encoder]
     page.show_params_of(indexes)
     missed_index.input(missed_or_refusal, [missed_index, finished], missed, trigger_mode="always_last")
-    gr.on(
-        [page.demo.load, page.built.change, *(name.change for name in names)],
-        fit,
-        [*names, size],
-        [size, subject],
-        **LAST,
-    )
+    page.open_tab.renewed("latency")(fit, [*names, size], [size, subject], **LAST)
     go.click(
         compare,
         [*page.query.inputs, indexes, size, batch, repeats, threads],

@@ -59,7 +59,7 @@ class MinePanel:
         page = self.page
         self.outputs = [self.line, page.gallery, *page.query.shown, self.files]
         options: dict[str, Any] = {"show_progress": "hidden", "concurrency_id": MINE}
-        asked, refresh = [self.path, self.level, page.encoder], page.query.refresh
+        asked, refresh = [self.path, self.level, page.encoder], page.open_tab.refresh
         gr.on([self.open.click, self.path.submit], self._open, asked, self.outputs, **options).success(None, js=refresh)
         brought = self.files.upload(self._bring, [self.files, page.encoder], self.outputs, **options)
         brought.success(None, js=refresh)

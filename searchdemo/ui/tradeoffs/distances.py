@@ -91,8 +91,7 @@ def add(page: Page) -> None:
         return page.choice(*sidebar, "brute", 1)  # refuses names that are not offered
 
     sidebar, shown = [page.gallery, page.encoder], [picked, grid]
-    events = [page.demo.load, page.gallery.change, page.encoder.change]
-    gr.on(events, again, [picked, *sidebar], shown, **LAST)
+    page.open_tab.renewed("trade-offs")(again, [picked, *sidebar], shown, **LAST)
     answers = [*shown, said]
     asked = [picked, kind, number, *sidebar]
     gr.on([take.click, number.submit], in_place(add_number, len(shown)), asked, answers, **LAST)

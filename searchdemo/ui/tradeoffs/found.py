@@ -53,8 +53,7 @@ def add(page: Page) -> None:
         pair = pair_of(page.library, page.key(gallery, encoder))
         return found_html(pair, page.library.gallery(gallery).private, held_with(page.library, gallery))
 
-    events = [page.demo.load, page.built.change, page.gallery.change, page.encoder.change]
-    gr.on(events, sentence_errors(fill), [page.gallery, page.encoder], shown, **LAST)
+    page.open_tab.renewed("trade-offs")(sentence_errors(fill), [page.gallery, page.encoder], shown, **LAST)
 
 
 def found_html(pair: Pair, private: bool = False, held: Sequence[RunCard] = ()) -> str:

@@ -204,7 +204,8 @@ def add(page: Page) -> None:
     following = {"fn": sentence_errors(follow), "inputs": [*subject, linked_card], "outputs": [cards, encoders]}
     following |= {"trigger_mode": "always_last", **quiet}
     gr.on([component.change for component in (cards, others, against, recall, ms, mb)], **drawing)
-    gr.on([page.demo.load, page.gallery.change, page.encoder.change], **following).success(**drawing)
+    renewed = page.open_tab.renewed("trade-offs")
+    renewed(**following).success(**drawing)
     cards.input(None, cards, linked_card, js="(key) => key")
     picking = {"fn": sentence_errors(pick), "inputs": [pointed, *asked], "outputs": [*told, dot]}
     plot.select(**picking, js=POINTED, trigger_mode="always_last", **quiet)
@@ -215,7 +216,7 @@ def add(page: Page) -> None:
     encoders.select(sentence_errors(use), None, page.encoder, **EACH)
     measured = go.click(measure, [plan, *subject], [status, cancel], concurrency_id=WATCH, **quiet)
     measured.success(**following).success(**drawing)  # measured again, a card has the same key, which is no change
-    page.demo.load(watch, None, [status, cancel], concurrency_id=WATCH, **quiet)
+    renewed(watch, None, [status, cancel], concurrency_id=WATCH, **quiet)
     # Without an output: it could arrive after the last word of the run, and take its place.
     cancel.click(sentence_errors(stop), None, None, queue=False, **quiet)
 

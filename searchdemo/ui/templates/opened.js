@@ -1,0 +1,4 @@
+() => {
+  window.linkRead = true;
+  ({{ refresh | safe }})();
+}
