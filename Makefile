@@ -21,9 +21,8 @@ help: ## this list
 run: $(VENV)/run.stamp ## start the app and print its address; make run ARGS="--port 8000"
 	$(BIN)/python app.py $(ARGS)
 
-test: lint ## format, lint, types, all tests, then whether the page holds (1 minute); make test ARGS="-k knn" runs these tests alone
+test: lint ## format, lint, types, all tests, attacks on the page among them; make test ARGS="-k knn" runs these tests alone
 	$(BIN)/python -m pytest $(ARGS)
-	$(if $(ARGS),,$(BIN)/python -m searchdemo bench hold --quick)
 
 lint: $(VENV)/test.stamp ## format, lint and type checks alone
 	$(BIN)/ruff format --check

@@ -147,7 +147,7 @@ LATE_END = """() => {
   const plain = window.fetch;
   const late = {async transform(text, on) {
     for (const one of text.split(/(?<=\\n\\n)/)) {
-      if (one.includes('"close_stream"')) await new Promise((go) => setTimeout(go, 2000));
+      if (one.includes('"close_stream"')) await new Promise((go) => setTimeout(go, 700));
       on.enqueue(one);
     }
   }};
