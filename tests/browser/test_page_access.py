@@ -94,6 +94,7 @@ def test_at_every_width_all_tabs_are_in_sight_and_nothing_is_wider(visit, page_u
             open_tab(page, tab.TITLE)  # fails where something lies over it
             assert page.evaluate("document.documentElement.scrollWidth") <= width, (width, tab.TITLE)
         search_words(page, "red")
+        expect(page.locator("#text-answer")).to_contain_text("This text became")  # else the tiles are those before
         tile = page.locator("#text-results .tile").first
         expect(tile).to_be_visible()
         tile.press("Enter")  # by the keyboard

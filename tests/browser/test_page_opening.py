@@ -40,13 +40,14 @@ def asked(window, page_url):
 def test_a_tab_is_asked_for_when_it_is_opened_and_again_only_for_other_vectors(visit, asked, page_url):
     page = visit.open(page_url)
     expect(page.locator("#image-results .tile:not(.missed)")).to_have_count(12)
-    dots, once = page.locator("#tradeoffs-plot .dot"), ("tradeoffs-encoders", "tradeoffs-found", "latency-subject")
-    assert asked.since("image-results", "image-examples", *once) == [1, 1, 0, 0, 0]
+    dots = page.locator("#tradeoffs-plot .dot")
+    once = ("tradeoffs-encoders", "tradeoffs-plot", "tradeoffs-found", "latency-subject")
+    assert asked.since("image-results", "image-examples", *once) == [1, 1, 0, 0, 0, 0]
 
     open_tab(page, "Trade-offs")
     dots.first.wait_for()
     expect(page.locator("#tradeoffs-found")).to_contain_text("Neighbours name the class")
-    assert asked.since("image-results", *once) == [0, 1, 1, 0]
+    assert asked.since("image-results", *once) == [0, 1, 1, 1, 0]
 
     name = (dots.nth(3).get_attribute("aria-label") or "").split(" (")[0]
     expect(page.locator("#tradeoffs-winner")).not_to_contain_text(name)
@@ -58,7 +59,8 @@ def test_a_tab_is_asked_for_when_it_is_opened_and_again_only_for_other_vectors(v
     expect(page.locator("#tradeoffs-winner")).to_contain_text(name)
     choose(page, "Encoder", "resnet18")
     expect(page.locator("#tradeoffs-encoders tr.chosen")).to_contain_text("resnet18")
-    assert asked.since("image-results", *once) == [0, 1, 1, 1]
+    expect(page.locator("#tradeoffs-warning")).to_contain_text("No run of scenes × resnet18")
+    assert asked.since("image-results", *once) == [0, 1, 1, 1, 1]
 
     open_tab(page, "Latency")
     expect(page.locator("#latency-subject")).to_contain_text("'resnet18' is not built for this gallery")

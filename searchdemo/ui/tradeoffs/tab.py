@@ -203,7 +203,8 @@ def add(page: Page) -> None:
     # always_last: a link changes the gallery while the first answer is on its way; gradio's default would drop that
     following = {"fn": sentence_errors(follow), "inputs": [*subject, linked_card], "outputs": [cards, encoders]}
     following |= {"trigger_mode": "always_last", **quiet}
-    gr.on([component.change for component in (cards, others, against, recall, ms, mb)], **drawing)
+    # Of the cards only a visitor's choice: what `following` chooses is drawn after it, once.
+    gr.on([cards.input, *(component.change for component in (others, against, recall, ms, mb))], **drawing)
     renewed = page.open_tab.renewed("trade-offs")
     renewed(**following).success(**drawing)
     cards.input(None, cards, linked_card, js="(key) => key")
