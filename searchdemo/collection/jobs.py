@@ -64,10 +64,10 @@ class Builds:
                 self._jobs.pop(key, None)  # a second try stands last again
                 job = self._jobs[key] = Job(key, WAITING)
                 # The thread holds its own event: it may begin after a visitor has forgotten, or started anew, this key.
-                run = key, threading.Event()
-                self._cancelled[key] = run[1]
+                cancelled = self._cancelled[key] = threading.Event()
                 # A daemon: leaving the program does not wait for the end of a build, which is found again anyway.
-                threading.Thread(target=self._run, args=run, name=f"build {key.folder}", daemon=True).start()
+                name = f"build {key.folder}"
+                threading.Thread(target=self._run, args=(key, cancelled), name=name, daemon=True).start()
             return job
 
     def started_by(self, key: Key) -> str:

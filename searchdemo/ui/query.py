@@ -96,7 +96,6 @@ class CurrentQuery:
         self._fills: dict[str, Fill] = {}
         self.asked = Asked()
         self.shown = [self.picture, self.origin, self.strip, self.text, self.box]
-        self.refresh = page.open_tab.refresh
         self.edited_in = [self.text, self.origin, self.picture, page.gallery, page.encoder]  # of `edited`, what follows
         self.changed(self.surprise.click, self._surprise, [self.origin, *page.inputs])
         self.changed(self.upload.upload, self._uploaded, self.upload)
@@ -109,12 +108,13 @@ class CurrentQuery:
             trigger_mode="always_last",
             **QUIET,
         )
-        read.success(None, js=self.refresh)
+        read.success(None, js=page.open_tab.refresh)
         edit = self.strip.submit(None, None, self._proposed, js=STRIP_TEXT)
         self.changed(edit.success, self.edited, [self._proposed, *self.edited_in])
-        self.strip.input(None, None, self.text, js=STRIP_TEXT).success(None, js=self.refresh)  # a weight is dragged
+        dragged = self.strip.input(None, None, self.text, js=STRIP_TEXT)  # a weight
+        dragged.success(None, js=page.open_tab.refresh)
         self.text.change(None, self.text, self.words, js="(text) => text")
-        self.box.input(None, js=self.refresh)
+        self.box.input(None, js=page.open_tab.refresh)
 
     def changed(self, event: Callable, handler: Callable, inputs: object) -> None:
         """At the event, handler(*inputs) gives the new values of `shown`, and the open tab is filled."""
@@ -127,7 +127,7 @@ class CurrentQuery:
             queue=False,
             **QUIET,
         )
-        done.success(None, js=self.refresh)
+        done.success(None, js=self.page.open_tab.refresh)
 
     def picked(self, clicked: gr.HTML, tab: str) -> None:
         """At a click in `clicked`, which is in the tab `tab`, the picture that it tells of (see `stored`) becomes the
@@ -168,7 +168,8 @@ class CurrentQuery:
         name: of what asks; clicked: it is the elem_id of what was clicked, and the first input is to say where
         """
         options = {"trigger_mode": "always_last", "queue": False} | options  # what was asked meanwhile is not dropped
-        takeoff, landing = (render(f"{one}.js", name=name, clicked=clicked, refresh=self.refresh) for one in FLIGHT)
+        refresh = self.page.open_tab.refresh
+        takeoff, landing = (render(f"{one}.js", name=name, clicked=clicked, refresh=refresh) for one in FLIGHT)
         event(handler, inputs, outputs, js=takeoff, **options).then(None, js=landing)
 
     def follow(
@@ -242,11 +243,10 @@ class CurrentQuery:
         self._fills[tab] = Fill(ask, inputs, outputs)
         read = [*self.inputs, *inputs]
         progress: dict[str, Any] = {"show_progress": "minimal", "show_progress_on": line}
-        # One event of several triggers: when the page opens, gradio looks through all events for each component.
         asked = partial(gr.on, [page.open_tab.refreshed(tab), *events])
         self._flown(asked, ask, read, [*outputs], tab, **progress)
         line.build(build, read, outputs, trigger_mode="once", concurrency_id=BUILD, **QUIET)
-        line.built(None, js=self.refresh)
+        line.built(None, js=page.open_tab.refresh)
         line.stop(page.canceller(line), queue=False, **QUIET)
 
     @property

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import gradio as gr
 
 from searchdemo.encoders.table import ENCODERS, find
@@ -44,8 +42,7 @@ def add(page: Page) -> None:
         return find(encoder).prompt, gr.update(visible=reads), gr.update(visible=not reads)
 
     clicked = examples.click(example, [examples, page.gallery], query.words, **LAST)
-    asked = partial(gr.on, [run.click, query.words.submit, query.template.submit])
-    for event in (asked, clicked.success):
+    for event in (run.click, query.words.submit, query.template.submit, clicked.success):
         query.changed(event, query.edited, [query.words, *query.edited_in])
     switched = switch.click(None, None, page.encoder, js=f"() => '{FALLBACK}'")
     switched.success(None, js=page.open_tab.refresh)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 import gradio as gr
@@ -134,7 +133,7 @@ def add(page: Page) -> None:
 
     of = [page.gallery, names, page.k]
     told = ask_all.click(sentence_errors(measured), of, asked, concurrency_id=FACEOFF, show_progress_on=accuracy)
-    for event in (told.success, partial(gr.on, [page.gallery.change, names.change, page.k.change])):
+    for event in (told.success, page.gallery.change, names.change, page.k.change):
         event(None, [asked, *of], accuracy, js=render("still.js"))
     page.query.fill("face-off", show, [names, sheets], outputs, line, [names.input])
     quiet: dict[str, Any] = {"show_progress": "hidden", "queue": False}
