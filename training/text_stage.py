@@ -1,4 +1,10 @@
-"""The text stage: from the sentence model, WordNet and the rows of the image tower to the text tower's arrays."""
+"""The text stage: from the sentence model, WordNet and the rows of the image tower to the text tower's arrays.
+
+Tried and left, by the halves for tuning (held-out names 67.6 % and precision@12 0.880 without): a key of its own for
+each of 10,323 to 31,305 names of further nouns draws other texts towards rare things (58.8 to 52.2 %, 0.781 to 0.753);
+the sentence model trained along, on 23,469 nouns and their glosses, forgets more than it learns (52.2 %, 0.774 after
+300 steps at a learning rate of 1e-4).
+"""
 
 from __future__ import annotations
 
