@@ -203,3 +203,9 @@ def exclusive(lock: Path, what: str) -> Iterator[None]:
         raise SearchDemoError(f"{what} by another process: wait for it to finish.") from error
     with held:
         yield
+
+
+def check_size(path: Path, size: int) -> None:
+    """For libraries that end without a word when the disk is full. Raises OSError where a file has not `size` bytes."""
+    if not path.exists() or path.stat().st_size != size:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))

@@ -202,6 +202,12 @@ def test_a_damaged_file_is_told_with_its_cause(tmp_path):
         open_dataset(str(tmp_path / "set"))
 
 
+def test_files_without_rows_are_told_as_such(tmp_path):
+    parquet(tmp_path / "set", CLASSES, train=rows([], label=[], text=[]))
+    with pytest.raises(NoPictures, match="its files have no rows"):
+        open_dataset(str(tmp_path / "set"))
+
+
 def test_a_saved_data_set_is_read(tmp_path):
     split = Dataset.from_dict(rows([RED, BLUE], label=[0, 1], text=["", ""]), features=CLASSES)
     DatasetDict({"train": split, "validation": split.select([1])}).save_to_disk(str(tmp_path / "saved"))

@@ -11,12 +11,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from searchdemo import cli
 from searchdemo import hub as hub_module
 from searchdemo.collection.query import Query
 from searchdemo.collection.store import Key
 from searchdemo.errors import BadQuery, Cancelled, NoPictures
 from searchdemo.galleries.dataset import CONVERTED, open_dataset
 from searchdemo.galleries.hub_layout import converted_layout, layout
+from tests.cli_tools import colours_for_bundled
 from tests.conftest import png
 from tests.damage import KINDS, damaged, restored
 from tests.damage import files as files_in
@@ -147,6 +149,17 @@ def test_a_file_is_embedded_while_the_next_one_comes(files, world, monkeypatch):
         monkeypatch.setenv("HF_ENDPOINT", endpoint)
         hits = world.library().open("hf:org/colours", "mean-colour").search(Query(text="blue"), "flat", 4).hits
     assert {hit.class_name for hit in hits} == {"blue"} and hits[0].picture.startswith(png(COLOURS[2]))
+
+
+def test_the_command_fetches_what_was_never_here(files, monkeypatch, tmp_path, capsys):
+    colours_for_bundled(monkeypatch)
+    monkeypatch.setenv("SEARCHDEMO_HOME", str(tmp_path / "home"))
+    words = ["build", "--gallery", "hf:org/colours", "--json"]
+    with serve({"datasets/org/colours": files}, monkeypatch) as hub:
+        assert cli.main(words) == 0 and json.loads(capsys.readouterr().out)["vectors"] == 16
+        assert len(hub.downloads) == len(files)
+        assert cli.main(words) == 0 and json.loads(capsys.readouterr().out)["built"] is False
+        assert len(hub.downloads) == len(files)
 
 
 @pytest.mark.parametrize(

@@ -251,6 +251,9 @@ def test_judged_queries_add_up_in_a_card(tmp_path):
     assert kept.card_of(KEY, [FIRST, replace(SECOND, k=2)], 4).notes[0].startswith("1 judged queries showed fewer")
     with pytest.raises(BadQuery, match="are too many: forget the marks"):
         kept.with_judged([FIRST], [replace(SECOND, right=tuple(range(kept.MOST_NUMBERS)))])
+    with pytest.raises(BadQuery, match=r"Two judged queries ask the same, .*: put what is right for it into one"):
+        kept.add(KEY, [SECOND, FIRST, again], 4, tmp_path)
+    assert kept.load(KEY, tmp_path) == [SECOND, again]
     kept.path_of(KEY, tmp_path).write_text(json.dumps(card.to_json() | {"parts": {"queries": [{"asked": 1}]}}))
     with pytest.raises(BadArtifact, match="delete it"):
         kept.load(KEY, tmp_path)

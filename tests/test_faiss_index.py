@@ -340,3 +340,12 @@ def test_on_a_gpu_readers_take_turns(clustered, monkeypatch):
     with ThreadPoolExecutor(4) as pool:
         [*pool.map(lambda number: index.search(clustered[1][:1], 3), range(12))]
     assert most == [1] * 12
+
+
+@pytest.mark.parametrize("name", ["pq", "ivfpq", "opq-ivfpq"])
+@pytest.mark.parametrize(("dim", "parts"), [(3, 1), (7, 1), (50, 10), (128, 32)])
+def test_product_quantisation_cuts_vectors_of_any_dimension(name, dim, parts):
+    vectors = unit(np.random.default_rng(0).standard_normal((400, dim)).astype(np.float32))
+    index = find(name).build(vectors)
+    assert f"PQ{parts}np" in index.recipe
+    assert index.search(vectors[:20], 10).positions.shape == (20, 10)

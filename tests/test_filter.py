@@ -87,6 +87,9 @@ def pictures() -> Database:
         ("row = 9223372036854775807 or row = -9223372036854775808", []),
         ("video = 'v.mp4' and seconds between 12 and 13", [4]),
         ("hash = 'AB03'", [2]),
+        ("hash is null", [3]),
+        ("hash is not null", [0, 1, 2, 4]),
+        ("hash != 'ab03'", [0, 1, 4]),
         ("(label = 'dog' or label = 'cat') and not (year = 2021)", [0, 1]),
         ("label = 'dog' or label = 'cat' and year = 2020", [0, 1, 2]),  # and binds tighter
         ("not not year = 2020", [1]),
@@ -110,8 +113,9 @@ def deep(opening: str, closing: str, times: int) -> str:
 @pytest.mark.parametrize(
     ("text", "place", "said"),
     [
+        ("x = 1", 1, "there is no column 'x'; the columns are label, caption, file"),
         ("labl = 'dog'", 1, "there is no column 'labl'; did you mean 'label'? The columns are label, caption, file"),
-        ("row = 1 and colour = 2", 13, "there is no column 'colour'; The columns are"),
+        ("row = 1 and colour = 2", 13, "there is no column 'colour'; the columns are"),
         ("1=1; drop table", 4, "'; drop table' is nothing that a filter knows"),
         ("1=1", 1, "a column is missing, '1' stands there; the columns are"),
         ("row = 1; drop table pictures", 8, "'; drop table picture...' is nothing"),

@@ -266,6 +266,16 @@ def test_lines_that_do_not_fit_the_vectors(store, tmp_path, long, lines, said):
         take_in(store, "n", npy(tmp_path, long), tmp_path / "b.csv")
 
 
+@pytest.mark.parametrize("between", [",", ";", "\t"])
+def test_spreadsheets_that_write_another_sign_between_the_columns(store, tmp_path, long, between):
+    lines = [
+        between.join(line) for line in (["id", "label", "note"], *([f"p{n}", f"c{n % 5}", "x"] for n in range(300)))
+    ]
+    (tmp_path / "b.csv").write_text("\n".join(lines))
+    done = take_in(store, "mine", npy(tmp_path, long), tmp_path / "b.csv")
+    assert done.labels == 5 and "Not kept: note" in done.notes[1]
+
+
 def test_the_commands_that_are_named_exist(mine):
     """What is made of the vectors is built; the vectors themselves are taken in again."""
     parser, key = cli.make_parser(), mine.open("vectors:mine", "bundled").artifact.key

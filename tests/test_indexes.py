@@ -267,7 +267,10 @@ def test_parameters_out_of_bounds(index_name, clustered, built):
         for value in (param.minimum - 1, param.maximum + 1):
             with pytest.raises(BadQuery, match=rf"{param.name} = {value:,} is out of bounds: choose from 1 to"):
                 index.search(clustered[1], K, **{param.name: value})
-        index.search(clustered[1], K, **{param.name: param.maximum})
+        for value in (param.minimum + 0.5, str(param.minimum)):
+            with pytest.raises(BadQuery, match=rf"{param.name} = {value!r} is not a whole number: choose from 1 to"):
+                index.search(clustered[1], K, **{param.name: value})
+        index.search(clustered[1], K, **{param.name: np.int64(param.maximum)})
 
 
 @pytest.mark.parametrize("name", [name for name in TUNED if name != "lsh-tables"])  # finds all of these with one probe

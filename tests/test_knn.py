@@ -27,9 +27,11 @@ def test_missing_neighbours_have_no_vote():
         assert vote_weights(cosines, temperature).tolist() == [[0.5, 0.5, 0, 0], [0, 0, 0, 0]]
 
 
-@pytest.mark.parametrize("temperature", [1e-300, 1e-3, 1e300])
-def test_shares_sum_to_one_at_any_temperature(temperature):
-    weights = vote_weights(np.array([[1.0, 0.2, -1.0], [-0.1, -0.5, -1.0]]), temperature)
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+@pytest.mark.parametrize("temperature", [5e-324, 1e-300, 1e-46, 1e-3, 1e39, 1e300])
+def test_shares_sum_to_one_at_any_temperature(temperature, kind):
+    weights = vote_weights(np.array([[1.0, 0.2, -1.0], [-0.1, -0.5, -1.0]], kind), temperature)
     assert np.allclose(weights.sum(axis=1), 1)
     assert (np.diff(weights, axis=1) <= 0).all()
 

@@ -137,6 +137,14 @@ def test_k_out_of_bounds(world, k):
     assert len(library.open(*WHERE).search(Query(text="red"), "flat", 1000).hits) == 300
 
 
+@pytest.mark.parametrize("index", ["flat", "ivf", "brute"])
+def test_a_k_of_numpy_is_a_whole_number(world, index):
+    collection = world.ready().open(*WHERE)
+    assert len(collection.search(Query(text="red"), index, np.int64(3)).hits) == 3
+    assert len(collection.classify(Query(text="red"), index, np.int32(3)).neighbors.hits) == 3
+    assert [each.k for each in collection.evaluate(index, tuple(np.array([1, 5]))).accuracies] == [1, 1, 5, 5]
+
+
 @pytest.mark.parametrize(
     ("query", "sentence"),
     [

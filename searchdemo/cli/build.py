@@ -164,9 +164,10 @@ def up_to_date(library: Library, arguments: argparse.Namespace, progress: Progre
     from searchdemo.files import sha256_of
     from searchdemo.galleries.base import LivingPictures
 
-    gallery, key = open_gallery(library, arguments, progress, download=False), make_key(arguments)
-    if not library.store.has(key):
+    key = make_key(arguments)
+    if not library.store.has(key):  # before the gallery is opened: of a data set of the hub nothing may be here yet
         return None
+    gallery = open_gallery(library, arguments, progress, download=False)
     artifact = library.store.open(key)
     if arguments.tiles not in (None, artifact.manifest.tiles):
         return None

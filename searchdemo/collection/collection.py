@@ -246,7 +246,7 @@ class Collection:
         min_probability: no hits where the gallery shows what a text says with less than that, see presence.py
         compare: an approximate answer with what it missed of the exact one, which is searched for that.
         """
-        check_k(k)
+        k = check_k(k)
         least, searched = check_probability(min_probability), self.index(index)
         embedded = self.embed(query)
         started = time.perf_counter()
@@ -357,8 +357,7 @@ class Collection:
         Without held-out queries it is measured leave-one-out, see asked.py. Raises NotHere without labels, BadQuery for
         a k, a temperature or an angle out of bounds, and what `index` raises.
         """
-        for k in ks:
-            check_k(k)
+        ks = tuple(check_k(k) for k in ks)
         knn.check_temperature(temperature)
         knn.check_degrees(max_degrees)
         asked = labelled(self)

@@ -72,7 +72,7 @@ def read_metadata(path: Path) -> Table:
     afford(AS_TEXT * path.stat().st_size, f"The lines of {path}")
     problems: Counter[str] = Counter()
     text, _ = decoded(path.read_bytes())
-    lines = list((csv_lines if kind == ".csv" else json_lines)(text, problems))
+    lines = list(csv_lines(text, problems, KEPT.__contains__) if kind == ".csv" else json_lines(text, problems))
     if not lines and not problems:
         raise BadQuery(f"{path} has no lines: give one for each vector, below the names of the columns.")
     if problems:

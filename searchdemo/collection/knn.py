@@ -67,7 +67,9 @@ def vote_weights(cosines: np.ndarray, temperature: float | None) -> np.ndarray:
         weights = present.astype(np.float64)
     else:
         highest = cosines.max(axis=1, keepdims=True, where=present, initial=-1.0)
-        weights = np.exp(np.where(present, cosines - highest, -np.inf) / temperature)  # the common factor cancels
+        behind = np.where(present, cosines - highest, -np.inf).astype(np.float64)  # the common factor cancels
+        with np.errstate(over="ignore"):  # at the lowest temperatures all but the nearest are infinitely far behind
+            weights = np.exp(behind / temperature)
     return weights / np.maximum(weights.sum(axis=1, keepdims=True), np.finfo(weights.dtype).tiny)
 
 

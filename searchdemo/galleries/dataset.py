@@ -111,7 +111,8 @@ class Local(Source):
             else:
                 found = loaded(folder, datasets, wanted.config or None)
         except Exception as error:  # `datasets` passes on whatever pyarrow, fsspec and the file system raise
-            raise NoPictures(f"{wanted.name!r} cannot be read as a data set: {reason(error)}.") from error
+            said = "its files have no rows: write them again" if _without_rows(folder) else reason(error)
+            raise NoPictures(f"{wanted.name!r} cannot be read as a data set: {said}.") from error
         self._splits = dict(found) if hasattr(found, "keys") else {str(found.split or "train"): found}
         self.names = [*self._splits]
 
@@ -216,6 +217,18 @@ def _chosen(configs: Layout, wanted: Wanted) -> dict[str, list[str]]:
 def _asked(part: str, wanted: Wanted) -> Any:
     """A SHA-256 over what was asked for."""
     return hashlib.sha256(f"{part}\0{wanted.config}\0{wanted.image}".encode())
+
+
+def _without_rows(folder: Path) -> bool:
+    """Whether there are Parquet files, and none has a row: `datasets` then tells of the size of a batch."""
+    import pyarrow
+    from pyarrow import parquet
+
+    try:
+        counts = [parquet.read_metadata(path).num_rows for path in folder.rglob("*.parquet")]
+    except (OSError, pyarrow.ArrowException):
+        return False
+    return bool(counts) and not any(counts)
 
 
 def _files(folder: Path) -> Iterable[Path]:

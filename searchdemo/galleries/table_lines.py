@@ -9,7 +9,7 @@ import itertools
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 FILE_NAME = "file_name"
 # Values of a CSV that stand for none, as pandas reads and writes them, by which `datasets` reads CSV
@@ -53,15 +53,24 @@ def _line(content: bytes) -> tuple[str, bool]:
         return content.decode("cp1252", errors="replace"), True
 
 
-def csv_lines(text: str, problems: Counter[str]) -> Iterator[dict]:
-    """Spaces around the names of columns, and before values, count for nothing, and so do lines before the first.
+def names_files(column: object) -> bool:
+    """`file_name`, `image_file_name`, and in the plural for several files, as `datasets` knows them."""
+    return isinstance(column, str) and any(
+        column == name or column.endswith(f"_{name}") for name in (FILE_NAME, f"{FILE_NAME}s")
+    )
+
+
+def csv_lines(text: str, problems: Counter[str], known: Callable[[str], bool] = names_files) -> Iterator[dict]:
+    """known: whether a column is one of those that are looked for, see `delimiter`.
+
+    Spaces around the names of columns, and before values, count for nothing, and so do lines before the first.
 
     A line of more values than there are columns is left out: most often a text has a comma and no quotes.
     """
     stream = io.StringIO(_from_heading(text), newline="")
     ended: list[bool] = []  # once the reader has asked for more than there is
     pieces = itertools.chain(stream, iter(lambda: ended.append(True), None))
-    reader = csv.DictReader(pieces, delimiter=delimiter(text), skipinitialspace=True)
+    reader = csv.DictReader(pieces, delimiter=delimiter(text, known), skipinitialspace=True)
     try:
         if reader.fieldnames is not None:
             reader.fieldnames = [name.strip() for name in reader.fieldnames]
@@ -87,20 +96,13 @@ def _from_heading(text: str) -> str:
     return re.sub(r"\Asep=.[\r\n]+", "", text)
 
 
-def delimiter(text: str) -> str:
-    """Between the columns: the one that sets a column of files apart in the first line. Many spreadsheets write ";"."""
+def delimiter(text: str, known: Callable[[str], bool]) -> str:
+    """Between the columns: the one that sets a known one apart in the first line. Many spreadsheets write ";"."""
     heading = io.StringIO(_from_heading(text), newline="").readline()
     for one in (",", ";", "\t"):
-        if any(names_files(name.strip().strip('"')) for name in heading.split(one)):
+        if any(known(name.strip().strip('"')) for name in heading.split(one)):
             return one
     return ","
-
-
-def names_files(column: object) -> bool:
-    """`file_name`, `image_file_name`, and in the plural for several files, as `datasets` knows them."""
-    return isinstance(column, str) and any(
-        column == name or column.endswith(f"_{name}") for name in (FILE_NAME, f"{FILE_NAME}s")
-    )
 
 
 def json_lines(text: str, problems: Counter[str]) -> Iterator[dict]:

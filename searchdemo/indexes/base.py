@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import os
 import re
 import tempfile
 import threading
@@ -12,6 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -59,14 +58,16 @@ def uncounted(done: int, total: int) -> None:
 
 
 def checked_params(index: str, known: tuple[SearchParam, ...], given: dict[str, int]) -> dict[str, int]:
-    """A value for every known parameter. Raises UnknownName for one that is not, BadQuery for one out of bounds."""
+    """A value for every known parameter. Raises UnknownName for others, BadQuery for a number out of bounds."""
     by_name = {param.name: param for param in known}
     for name, value in given.items():
         if name not in by_name:
             raise UnknownName(f"search parameter of {index!r}", name, by_name or ["(none)"])
         low, high = by_name[name].minimum, by_name[name].maximum
-        if not low <= value <= high:
-            raise BadQuery(f"{name} = {value:,} is out of bounds: choose from {low} to {high:,}.")
+        whole = isinstance(value, Integral) and not isinstance(value, bool)
+        if not whole or not low <= value <= high:
+            wrong = f"{value:,} is out of bounds" if whole else f"{value!r} is not a whole number"
+            raise BadQuery(f"{name} = {wrong}: choose from {low} to {high:,}.")
     return {param.name: int(given.get(param.name, param.default)) for param in known}
 
 
@@ -377,12 +378,6 @@ class Index(ABC):
 
     def to_gpu(self, device: str = "cuda:0") -> None:  # noqa: B027 not abstract: most stay where they are
         """Moves to this GPU where the library can; others stay where they are."""
-
-
-def check_size(path: Path, size: int) -> None:
-    """For libraries that end without a word when the disk is full. Raises OSError where a file has not `size` bytes."""
-    if not path.exists() or path.stat().st_size != size:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
 
 def cosines(squared: np.ndarray) -> np.ndarray:

@@ -9,7 +9,8 @@ from typing import Any
 import hnswlib
 import numpy as np
 
-from searchdemo.indexes.base import Index, IndexSpec, check_size, filled
+from searchdemo.files import check_size
+from searchdemo.indexes.base import Index, IndexSpec, filled
 from searchdemo.types import Count
 
 PART = 10_000  # vectors between two signs of progress

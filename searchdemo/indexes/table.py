@@ -24,6 +24,11 @@ def nlist(vectors: int) -> int:
     return 2 ** max(int(math.log2(max(wanted, 1))), 0)
 
 
+def pq_parts(dim: int) -> int:
+    """The most equal parts of 4 dimensions or more that product quantisation can cut a vector into."""
+    return next(parts for parts in range(max(1, dim // 4), 0, -1) if dim % parts == 0)
+
+
 def by_library(
     name: str,
     family: str,
@@ -63,19 +68,19 @@ _SPECS = (
         build_params=(("efConstruction", GRAPH["ef_construction"]),),
     ),
     by_faiss("sq8", "quantised", "one byte per dimension", lambda n, d: "SQ8"),
-    by_faiss("pq", "quantised", "product quantisation: one byte for 4 dimensions", lambda n, d: f"PQ{d // 4}np"),
+    by_faiss("pq", "quantised", "product quantisation: one byte for 4 dimensions", lambda n, d: f"PQ{pq_parts(d)}np"),
     by_faiss(
         "ivfpq",
         "ivf",
         "inverted file of product-quantised vectors",
-        lambda n, d: f"IVF{nlist(n)},PQ{d // 4}np",
+        lambda n, d: f"IVF{nlist(n)},PQ{pq_parts(d)}np",
         NPROBE,
     ),
     by_faiss(
         "opq-ivfpq",
         "ivf",
         "the same after a learned rotation",
-        lambda n, d: f"OPQ{d // 4},IVF{nlist(n)},PQ{d // 4}np",
+        lambda n, d: f"OPQ{pq_parts(d)},IVF{nlist(n)},PQ{pq_parts(d)}np",
         NPROBE,
     ),
     by_faiss(

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 from usearch.index import Index as Graph
 
-from searchdemo.indexes.base import Index, IndexSpec, check_size, filled
+from searchdemo.files import check_size
+from searchdemo.indexes.base import Index, IndexSpec, filled
 from searchdemo.types import MISSING, Count
 
 

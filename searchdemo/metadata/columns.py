@@ -33,7 +33,12 @@ _COLUMNS = (
     Column("longitude", NUMBER, "longitude", "in degrees, east is positive", True),
     Column("video", TEXT, "video", "the file that a frame comes from"),
     Column("seconds", NUMBER, "video_s", "the time of a frame in its video"),
-    Column("hash", TEXT, "lower(hex(key))", "the first bytes of the SHA-256 of the content, in hexadecimal digits"),
+    Column(
+        "hash",
+        TEXT,
+        "nullif(lower(hex(key)), '')",
+        "the first bytes of the SHA-256 of the content, in hexadecimal digits",
+    ),
 )
 
 COLUMNS: Table[Column] = Table("column", ((column.name, column) for column in _COLUMNS))

@@ -162,8 +162,8 @@ class _Parser:
         if token.kind != WORD:
             raise BadFilter(token.place, f"a column is missing, {token} stands there; {known}.")
         near = difflib.get_close_matches(name[:50], COLUMNS, n=1)
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        raise BadFilter(token.place, f"there is no column {token}; {hint}{known[0].upper()}{known[1:]}.")
+        hint = f"did you mean {near[0]!r}? {known.capitalize()}" if near else known
+        raise BadFilter(token.place, f"there is no column {token}; {hint}.")
 
     def _test(self, column: Column) -> Condition:
         place = self.now.place

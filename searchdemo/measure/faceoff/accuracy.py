@@ -93,7 +93,7 @@ class Accuracies:
 def accuracies(taking_part: Sequence[Side], k: int = 10, *, fetch: bool = True) -> Accuracies:
     """fetch: get weights that are not on this machine, to read the class names. Raises BadQuery for a k out of bounds,
     for a gallery without classes, and with the reasons where no encoder can be measured."""
-    check_k(k)
+    k = check_k(k)
     named: list[Named] = []
     notices: list[str] = []
     for side in taking_part:

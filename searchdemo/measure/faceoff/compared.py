@@ -149,7 +149,7 @@ def face_off(
     fetch: get weights that are not on this machine, else the column says that they are not
     Raises BadQuery for a k out of bounds; what else goes wrong is said by the columns.
     """
-    check_k(k)
+    k = check_k(k)
     answers: dict[int, tuple[Column, Query | None]] = {}
     # Only some encoders stay loaded: those that are come first, because each one that is loaded puts another one out.
     for number in sorted(range(len(taking_part)), key=lambda number: not _is_loaded(taking_part[number])):

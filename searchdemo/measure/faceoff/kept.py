@@ -7,6 +7,7 @@ their session lasts: nobody fills the disk of another.
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -32,8 +33,11 @@ _writing = threading.Lock()
 
 
 def with_judged(before: Sequence[Judged], new: Sequence[Judged], most: int = MOST_NUMBERS) -> list[Judged]:
-    """The new ones last; one of a query that was judged before takes its place. Raises BadQuery for too many."""
+    """The new ones last; one of a query that was judged before takes its place. Raises BadQuery for too many, and where
+    two of the new ones ask the same."""
     kept = {one.identity: one for one in before}
+    if twice := [name for name, count in Counter(one.identity for one in new).items() if count > 1]:
+        raise BadQuery(f"Two judged queries ask the same, {twice[0]}: put what is right for it into one of them.")
     for one in new:
         kept.pop(one.identity, None)
         kept[one.identity] = one
