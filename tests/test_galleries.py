@@ -166,7 +166,7 @@ def test_paths_that_are_no_folder_get_the_reason(tmp_path):
         (f"{tmp_path}/photos.zip", "photos.zip' is a file and no folder: name the folder that it lies in; a zip"),
         (f"{tmp_path}/photos.zip/a", "There is no folder"),
         (f"{tmp_path}/loop", "cannot be opened (Too many levels of symbolic links"),
-        ("x" * 5000, "cannot be opened (File name too long); write folder:PATH with another path."),
+        ("x" * 5000, "cannot be opened (File name too long): give the path of another one."),
         ("a\0b", "There is no folder"),
         ("~nobody-of-this-name/x", "There is no folder '~nobody-of-this-name/x'"),
         (r"~nobody-of-this-name/\x41", "There is no folder"),

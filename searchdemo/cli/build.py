@@ -95,7 +95,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> Answer:
     from searchdemo.cli.progress import ProgressLine
     from searchdemo.encoders.table import find as find_encoder
-    from searchdemo.galleries.catalog import Catalog
     from searchdemo.indexes.table import find
 
     if arguments.ray:
@@ -105,11 +104,7 @@ def run(arguments: argparse.Namespace) -> Answer:
         find(index)
     library = make_library(arguments)
     settle_encoder(arguments, library)
-    if arguments.exclude is not None:
-        Catalog().exclude(folder_of(arguments, "--exclude leaves out files"), arguments.exclude)
-    if arguments.class_level is not None:
-        Catalog().choose_level(folder_of(arguments, "--class-level names classes"), arguments.class_level or None)
-    with ProgressLine() as progress:
+    with ProgressLine() as progress, kept_choices(arguments):
         try:
             artifact = None if arguments.rebuild else up_to_date(library, arguments, progress)
             found = artifact is not None
@@ -121,6 +116,29 @@ def run(arguments: argparse.Namespace) -> Answer:
             print("\nThe embedded pictures are kept: the same command goes on from there.", file=sys.stderr)
             raise
     return answer(artifact, found, indexes, drawn, library.gallery(arguments.gallery))
+
+
+@contextlib.contextmanager
+def kept_choices(arguments: argparse.Namespace) -> Iterator[None]:
+    """What --exclude and --class-level say of a folder is remembered, but not where they leave no picture."""
+    from searchdemo.errors import NoPictures
+    from searchdemo.galleries.catalog import Catalog
+
+    catalog, before = Catalog(), []
+    if arguments.exclude is not None:
+        root = folder_of(arguments, "--exclude leaves out files")
+        before.append(partial(catalog.exclude, root, catalog.excluded(root)))
+        catalog.exclude(root, arguments.exclude)
+    if arguments.class_level is not None:
+        root = folder_of(arguments, "--class-level names classes")
+        before.append(partial(catalog.choose_level, root, catalog.class_level(root)))
+        catalog.choose_level(root, arguments.class_level or None)
+    try:
+        yield
+    except NoPictures:
+        for undo in before:
+            undo()
+        raise
 
 
 def folder_of(arguments: argparse.Namespace, what: str) -> Path:
@@ -270,12 +288,15 @@ def answer(artifact: Artifact, found: bool, indexes: list[dict], drawn: dict, ga
     if gallery.name.startswith(("folder:", "list:")):
         # Of the build before, where nothing was built now
         counts = {what: 0 if found else manifest.built.get(what, 0) for what in ("embedded", "reused", "removed")}
-        content |= counts | {"report": gallery.report.to_json()}
-        lines.append(", ".join(f"{count:,} {what}" for what, count in counts.items()) + " pictures.")
+        rest = 0 if found else manifest.pictures + manifest.queries - counts["embedded"] - counts["reused"]
+        content |= counts | {"known": rest, "report": gallery.report.to_json()}
+        told = ", ".join(f"{count:,} {what}" for what, count in counts.items())
+        known = f" {rest:,} more are copies of these, or were embedded before a build was cut off." if rest else ""
+        lines.append(f"{told} pictures.{known}")
         lines += gallery.report.lines()
-        if not found and (told := sentences(artifact)):
+        if not found and (in_place := sentences(artifact)):
             content["in_place"] = manifest.built["indexes"]
-            lines += told
+            lines += in_place
     else:
         taken, unreadable = manifest.pictures + manifest.queries, manifest.unreadable
         report = replace(gallery.report, taken=taken, unreadable=unreadable, noun="row")

@@ -107,6 +107,7 @@ def check_k(k: object) -> int:
     """The number, as Python's own: FAISS takes no other. Raises BadQuery."""
     if isinstance(k, bool) or not isinstance(k, Integral):
         raise BadQuery(f"k = {k!r} is not a whole number: choose from 1 to {MAX_K:,}.")
-    if not 1 <= k <= MAX_K:
-        raise BadQuery(f"k = {int(k):,} is out of bounds: choose from 1 to {MAX_K:,}.")
-    return int(k)
+    number = int(k)
+    if not 1 <= number <= MAX_K:
+        raise BadQuery(f"k = {number:,} is out of bounds: choose from 1 to {MAX_K:,}.")
+    return number

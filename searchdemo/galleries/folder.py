@@ -29,7 +29,7 @@ from searchdemo.galleries.report import GalleryReport
 from searchdemo.galleries.walk import EXCLUDED, File, Listing, walk
 from searchdemo.types import Count
 
-NOT_THERE = "There is no folder {}; write folder:PATH with the path of your pictures."
+NOT_THERE = "There is no folder {}: give the path of one that holds your pictures."
 A_FILE = "{} is a file and no folder: name the folder that it lies in; a zip can be dropped on the page, or unpacked."
 
 
@@ -53,7 +53,7 @@ def _no_folder(root: Path) -> str:
     except (FileNotFoundError, NotADirectoryError, ValueError):  # the last of a character that no path has
         return NOT_THERE
     except OSError as error:
-        return f"The folder {{}} cannot be opened ({error.strerror}); write folder:PATH with another path."
+        return f"The folder {{}} cannot be opened ({error.strerror}): give the path of another one."
     return "" if is_folder else A_FILE
 
 

@@ -42,7 +42,9 @@ def parse(argument: str) -> tuple[str, str]:
     """(repository, revision or ""). Raises BadQuery."""
     repo, _, revision = argument.partition("@")
     if not NAME.fullmatch(repo) or (revision and not REVISION.fullmatch(revision)) or ".." in argument:
-        raise BadQuery(f"{argument!r} is no repository of the hub: write hub:USER/REPO or hub:USER/REPO@REVISION.")
+        raise BadQuery(
+            f"{argument!r} is no repository of the hub: write it as USER/REPO, or USER/REPO@REVISION to read that one."
+        )
     return repo, revision
 
 

@@ -43,6 +43,7 @@ LAUNCH = {
     "theme": THEME,
     "css": CSS,
     "favicon_path": ICON,
+    "i18n": gr.I18n(en={"common.complete": "Complete"}),  # gradio 6.31 has no text for what it tells screen readers
     "max_file_size": MOST_AT_ONCE,
     "show_error": False,
     "ssr_mode": False,

@@ -65,13 +65,14 @@ def add(page: Page, tabs: gr.Tabs, titles: Sequence[str], notice: gr.HTML) -> No
         """A value for each component that the link sets; others are skipped. Without a query: the first example."""
         asked, said = request.query_params, []
         values: list[object] = []
+        offered = {"gallery": page.gallery_choices()}  # more than at the start: folders that were opened since
         for name, component in carried.items():
             try:
                 given = asked.getlist(name)
                 value = (
                     linked_param(name, component, given)
                     if name in page.params
-                    else linked_value(name, component, given)
+                    else linked_value(name, component, given, offered.get(name))
                 )
                 if name in checks and isinstance(value, str):
                     checks[name](value)
@@ -172,8 +173,16 @@ def linked_box(given: str, said: list[str]) -> str:
         return ""
 
 
-def linked_value(name: str, component: gr.components.Component, asked: Sequence[str]) -> object:
-    """The value that a link gives a component, or a skip when it gives none. Raises ValueError for a bad one."""
+def linked_value(
+    name: str,
+    component: gr.components.Component,
+    asked: Sequence[str],
+    choices: Sequence[tuple[str, object]] | None = None,
+) -> object:
+    """The value that a link gives a component, or a skip when it gives none. Raises ValueError for a bad one.
+
+    choices: (label, value) that this visitor has; None: those of the component
+    """
     if not asked:
         return gr.skip()
     given = asked[-1]
@@ -188,7 +197,7 @@ def linked_value(name: str, component: gr.components.Component, asked: Sequence[
             raise ValueError(f"{name} = {shown_value(wrong[0])} is not offered, {usual_of(component)} is used.")
         return list(asked)
     if isinstance(component, (gr.Dropdown, gr.Radio)):
-        offered = {str(value): value for _, value in component.choices}
+        offered = {str(value): value for _, value in choices or component.choices}
         if given not in offered:
             raise ValueError(f"{name} = {shown_value(given)} is not offered, {usual_of(component)} is used.")
         return offered[given]

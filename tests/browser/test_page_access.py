@@ -52,6 +52,13 @@ def test_axe_finds_nothing_serious_on_any_tab(visit, page_url):
     assert wrong == []
 
 
+def test_screen_readers_are_told_in_words(visit, page_url):
+    page = visit.open(page_url)
+    page.locator("#image-results .tile").first.wait_for()
+    search_words(page, "red")
+    expect(page.locator(".sr-only[role=status]")).to_have_text("Complete")
+
+
 def test_menus_close_when_the_focus_moves_on(visit, page_url):
     page = visit.open(page_url, size=(768, 1000))
     page.locator("#image-results .tile").first.wait_for()

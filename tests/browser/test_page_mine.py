@@ -78,3 +78,10 @@ def test_a_folder_of_this_machine_is_opened_built_and_searched(browser_page, tmp
     expect(dialog).to_be_hidden()
     page.keyboard.press("Escape")
     draw_map(page, "is not made yet: run `", 5)
+    page.locator("#copy-link").click()
+    expect(page.locator("#link textarea, #link input")).to_have_value(re.compile("^http.*gallery=folder"))
+    page.goto(page.locator("#link textarea, #link input").input_value())  # as whoever follows it here
+    expect(page.get_by_label("Gallery", exact=True)).to_have_value(f"folder:{tmp_path}")
+    open_tab(page, "Image search")
+    expect(page.locator("#image-results .tile")).to_have_count(4)
+    expect(page.get_by_text("From the link:")).to_be_hidden()

@@ -155,6 +155,24 @@ def test_patterns_are_excluded_from_a_build_and_stay_so(run, complaint, tmp_path
     assert "'scenes' is none" in complaint("build", *SCENES, "--exclude", "a")
 
 
+def test_patterns_that_leave_nothing_are_not_remembered(run, complaint, tmp_path):
+    mine = ["--gallery", folder_of({"a.png": "red", "drafts/b.png": "blue"}, tmp_path / "mine")]
+    run("build", *mine, "--exclude", "drafts")
+    assert "no picture files" in complaint("build", *mine, "--exclude", "*", "--class-level", "1")
+    assert len(run("search", *mine, "--text", "red", "--index", "flat")["hits"]) == 1
+    assert run("build", *mine)["report"]["left_out"] == {"excluded folder": 1}
+
+
+def test_copies_are_counted_so_that_a_build_adds_up(run, tmp_path, capsys):
+    colours = {f"{number}.png": colour for number, colour in enumerate(["red", "blue", "lime", "red", "blue"])}
+    mine = ["--gallery", folder_of(colours, tmp_path / "mine"), "--batch-size", "1"]
+    assert cli.main(["build", *mine]) == 0
+    assert "3 embedded, 0 reused, 0 removed pictures. 2 more are copies of these" in capsys.readouterr().out
+    folder_of({"5.png": "blue", "6.png": "white"}, tmp_path / "mine")
+    built = run("build", *mine)
+    assert (built["vectors"], built["embedded"], built["reused"], built["known"]) == (7, 1, 6, 0)
+
+
 def test_a_search_says_that_the_folder_has_changed(run, tmp_path):
     gallery = folder_of({"a.png": "red", "b.png": "blue"}, tmp_path / "mine")
     run("build", "--gallery", gallery)

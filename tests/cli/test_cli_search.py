@@ -157,7 +157,7 @@ def test_a_filter_leaves_the_nearest_of_those_that_meet_it(run, built, index):
 def test_what_no_filter_is_is_one_sentence(run, complaint, built, capsys):
     for where, said in [
         ("1=1; drop table", "at character 4: '; drop table' is nothing that a filter knows"),
-        ("colour = 'red'", "at character 1: there is no column 'colour'; The columns are label, caption"),
+        ("colour = 'red'", "at character 1: there is no column 'colour'; the columns are label, caption"),
         ("row = 99999999999999999999999", "does not fit into 64 bits"),
         ("(" * 3000, "deeper than 30"),
         ("x" * 100_000, "it has 100,000 characters"),
