@@ -59,7 +59,7 @@ HUGE = 10**30
         ({"k": True}, "k = True is not a whole number"),
         ({"k": "12"}, "k = '12' is not a whole number"),
         ({"k": float("nan")}, "k = nan is not a whole number"),
-        ({"k": HUGE}, f"k = {HUGE} is not a whole number"),
+        ({"k": HUGE}, f"k = {HUGE} is out of bounds: choose a number nearer to 0"),
         ({"k": None}, "k is empty: give a whole number"),
         ({"where": 7}, "where = 7 is not a text"),
     ],

@@ -85,14 +85,14 @@ def check_one(name: str, block: Block, value: object) -> None:
 
 
 def check_number(name: str, block: Block, value: object, whole: bool) -> None:
-    wanted = "a whole number" if whole else "a number"
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) <= MOST:
-        raise BadQuery(f"{name} = {shown(value)} is not {wanted}{within(block)}.")
-    if whole and value != math.floor(value):
-        raise BadQuery(f"{name} = {shown(value)} is not {wanted}{within(block)}.")
     low, high = bounds(block)
-    if not low <= value <= high:
-        raise BadQuery(f"{name} = {shown(value)} is out of bounds: choose {within(block).strip()}.")
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or math.isnan(value):
+        raise BadQuery(f"{name} = {shown(value)} is not a {'whole ' * whole}number{within(block)}.")
+    if not max(low, -MOST) <= value <= min(high, MOST):
+        choose = within(block).strip() or "a number nearer to 0"
+        raise BadQuery(f"{name} = {shown(value)} is out of bounds: choose {choose}.")
+    if whole and value != math.floor(value):
+        raise BadQuery(f"{name} = {shown(value)} is not a whole number{within(block)}.")
 
 
 def is_whole(block: Block) -> bool:
