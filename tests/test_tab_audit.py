@@ -6,15 +6,17 @@ import threading
 from dataclasses import replace
 
 import numpy as np
+import page_server
 import pytest
 
 from searchdemo.audit.audit import audit
 from searchdemo.collection.progress import Progress
 from searchdemo.errors import BadQuery, Cancelled
 from searchdemo.ui import waiting
-from searchdemo.ui.audit import auditing
-from searchdemo.ui.audit.auditing import Auditing
+from searchdemo.ui.audit import auditing, tab
+from searchdemo.ui.audit.auditing import Auditing, Run
 from searchdemo.ui.audit.view import LABELS, choices, shown, summary
+from searchdemo.ui.demo import build_demo
 from tests.conftest import ColourPictures
 
 COLOURS = np.array([(200, 10, 10)] * 2 + [(10, 200, 10)], np.uint8)
@@ -64,7 +66,7 @@ def test_one_audit_at_a_time_and_it_can_be_cancelled(collection, monkeypatch):
     monkeypatch.setattr(auditing, "audit", slow)
     audits = Auditing()
     run = audits.start(collection)
-    with pytest.raises(BadQuery, match=r"Auditing colours × mean-colour: .* A second audit would slow it"):
+    with pytest.raises(BadQuery, match=r"The audit of colours × mean-colour goes on\. A second audit would slow it"):
         audits.start(collection)
     assert reading.wait(60)  # cancelled before it reads, it would tell so
     audits.cancel()
@@ -76,3 +78,30 @@ def test_one_audit_at_a_time_and_it_can_be_cancelled(collection, monkeypatch):
     found = audits.found(collection)
     assert found is not None and found.pictures == 3
     assert audits.found(replace(collection, gallery=replace(collection.gallery, fingerprint="other"))) is None
+
+
+def test_the_progress_of_an_audit_does_not_take_the_place_of_why_no_second_one_starts(collection, monkeypatch):
+    monkeypatch.setattr(waiting, "TICK_S", 0.01)
+    monkeypatch.setattr(tab, "AUDITING", audits := Auditing())
+    audits._run = run = Run("colours × mean-colour")
+    blocks, on_page = build_demo(page_server.library(), "scenes"), {}
+    of_the_tab = {one.name: one for one in blocks.fns.values() if one.fn and one.fn.__module__ == tab.__name__}
+    pressed, watched = of_the_tab["run"], of_the_tab["watch"]
+
+    def show(values: tuple) -> str:
+        """All that the tab says then."""
+        for output, value in zip(pressed.outputs, values, strict=True):
+            if isinstance(value, str):
+                on_page[output.elem_id] = value
+        return "".join(on_page.values())
+
+    watching = watched.fn()
+    assert "A second audit" not in show(next(watching))
+    for values in pressed.fn("scenes", "bundled", "flat", 4):
+        show(values)
+    for _ in range(2):
+        said = show(next(watching))
+        assert "A second audit would slow it" in said and "Auditing colours × mean-colour: opening" in said
+    run.done.set_result(audit(collection))
+    assert [show(values) for values in watching][-1] == ""
+    assert pressed.trigger_mode == "multiple"  # a click during the page's own audit is refused, not dropped

@@ -65,7 +65,8 @@ class Auditing:
         """It goes on when the visitor leaves. Raises BadQuery while another one goes on."""
         with self._lock:
             if other := self.running():
-                raise BadQuery(f"{other}. A second audit would slow it: wait for its end, or cancel it.")
+                goes_on = f"The audit of {other.subject} goes on."
+                raise BadQuery(f"{goes_on} A second audit would slow it: wait for its end, or cancel it.")
             run = self._run = Run(f"{collection.gallery.name} × {collection.encoder_spec.name}", by)
         # A daemon: leaving the program does not wait for the end of an audit.
         threading.Thread(target=self._audit, args=(collection, run), name=f"audit {run.subject}", daemon=True).start()

@@ -30,6 +30,7 @@ def add(page: Page) -> None:
     with gr.Row(elem_id="audit-row"):
         go = gr.Button("Audit this gallery", variant="primary", elem_id="audit-go", size="md", elem_classes="narrow")
         cancel = gr.Button("Cancel", elem_id="audit-cancel", size="md", elem_classes="narrow", visible="hidden")
+    refused = gr.HTML(elem_id="audit-refused", padding=False)  # beside the progress, which would take its place
     status = gr.HTML(elem_id="audit-status", padding=False)
     line = Answer(elem_id="audit-line", min_height=24)
     what = gr.Radio([], label="Findings", elem_id="audit-what", visible="hidden")
@@ -55,23 +56,24 @@ def add(page: Page) -> None:
         return [hint(summary(found)), radio, hint(now.said), now.tiles]
 
     def run(*sidebar: Any) -> Iterator[tuple]:
-        """Values of status and cancel."""
+        """Values of `told`."""
         try:
             collection = page.open(page.choice(*sidebar))
             check_audit(page, len(collection))
             started = AUDITING.start(collection, by=who())
         except SearchDemoError as error:
-            yield hint(str(error)), gr.skip()
+            yield refusal_html(str(error)), gr.skip(), gr.skip()
             return
+        yield "", gr.skip(), gr.skip()
         yield from watched(started)
 
     def watched(run: Run) -> Iterator[tuple]:
         try:
             for sentence in run.watch():
-                yield hint(sentence), gr.update(visible=True)
-            yield "", gr.update(visible="hidden")
+                yield gr.skip(), hint(sentence), gr.update(visible=True)
+            yield "", "", gr.update(visible="hidden")
         except SearchDemoError as error:
-            yield hint(str(error)), gr.update(visible="hidden")
+            yield "", hint(str(error)), gr.update(visible="hidden")
 
     def stop() -> None:
         if run := AUDITING.running():
@@ -83,11 +85,11 @@ def add(page: Page) -> None:
         if run := AUDITING.running():
             yield from watched(run)
 
-    quiet = {"show_progress": "hidden"}
+    told, quiet = [refused, status, cancel], {"concurrency_id": WATCH, "show_progress": "hidden"}
     page.query.fill("audit", show, [what], outputs, line, [what.input])
     page.query.picked(tiles, "audit")
-    done = go.click(run, page.inputs, [status, cancel], concurrency_id=WATCH, **quiet)
-    done.success(None, js=page.open_tab.refresh)
-    watched_on = page.open_tab.renewed("audit")(watch, None, [status, cancel], concurrency_id=WATCH, **quiet)
-    watched_on.success(None, js=page.open_tab.refresh)
-    cancel.click(sentence_errors(stop), None, None, queue=False, **quiet)
+    # multiple: gradio would drop the click while this page's own audit goes on, where it is to be refused
+    asked = go.click(run, page.inputs, told, trigger_mode="multiple", **quiet)
+    for watching in (asked.success, page.open_tab.renewed("audit")):  # who was refused sees what goes on
+        watching(watch, None, told, **quiet).success(None, js=page.open_tab.refresh)
+    cancel.click(sentence_errors(stop), None, None, queue=False, show_progress="hidden")
