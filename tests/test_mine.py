@@ -14,6 +14,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.testclient import TestClient
 
+from searchdemo.collection.behind import Behind
 from searchdemo.collection.library import Library
 from searchdemo.collection.store import Key, Store
 from searchdemo.errors import BadQuery, NoPictures, SearchDemoError, UnknownName
@@ -110,6 +111,28 @@ def test_the_level_of_classes_is_chosen_where_a_folder_is_opened_and_kept(tmp_pa
         own.open_folder(place, level="last")
     with pytest.raises(NoPictures):
         own.open_folder(str(tmp_path / "nowhere"), level="the first folder")
+
+
+@pytest.mark.parametrize("built", [False, True])
+def test_a_folder_is_looked_at_anew_whenever_it_is_opened(tmp_path, monkeypatch, built):
+    monkeypatch.setenv("SEARCHDEMO_HOME", str(tmp_path / "home"))
+    place, name = tmp_path / "mine", f"folder:{tmp_path / 'mine'}"
+    place.mkdir()
+    for file, data in COLOURS.items():
+        (place / file).write_bytes(data)
+    library = page_server.ColoursLibrary(Store(own=tmp_path / "own", shipped=tmp_path / "nothing"))
+    own = OwnGalleries(library, SimpleNamespace(forget=lambda gallery: None))
+    assert own.open_folder(str(place)).pictures.count == 3
+    if built:
+        library.build(Key(name, "bundled"))
+    for number in range(5):
+        (place / f"{number}.png").write_bytes(png((number, 9, 9)))
+    (place / "red.png").unlink()
+    opened = own.open_folder(str(place))
+    assert opened.pictures.count == 7
+    assert library.gallery(name) is opened  # what the whole page shows
+    if built:
+        assert library.open(name, "bundled").behind == Behind(added=5, removed=1)
 
 
 def test_folders_are_listed_step_by_step(tmp_path):

@@ -15,6 +15,7 @@ from searchdemo.errors import BadQuery, SearchDemoError
 from searchdemo.files import folder_named, printable, real
 from searchdemo.galleries.base import Gallery
 from searchdemo.galleries.catalog import Catalog
+from searchdemo.galleries.folder_pictures import FolderPictures
 from searchdemo.galleries.uploaded import MAX_KEPT_BYTES, UploadedPictures, open_uploaded
 from searchdemo.types import Count
 
@@ -50,7 +51,9 @@ class OwnGalleries:
         self._lock = threading.Lock()
 
     def open_folder(self, path: str, progress: Count | None = None, level: str = AS_BEFORE) -> Gallery:
-        """level: of LEVELS. It is for the caller to know that the person may open paths.
+        """The folder as it is now, whenever it was looked at before.
+
+        level: of LEVELS. It is for the caller to know that the person may open paths.
 
         Raises NoPictures, BadQuery.
         """
@@ -58,9 +61,14 @@ class OwnGalleries:
             raise BadQuery("There is no folder yet: type the path of one, or choose one from the list.")
         place, chosen = real(folder_named(path.strip())), find_level(level)
         name, catalog = f"folder:{printable(str(place))}", Catalog()
+        asked_s = time.monotonic()
         opened = self._library.gallery(name, progress=progress)
+        assert isinstance(opened.pictures, FolderPictures)
+        stale = opened.pictures.looked_at_s < asked_s  # it was kept
         if level != AS_BEFORE and catalog.class_level(place) != chosen:
             catalog.choose_level(place, chosen)
+            stale = True
+        if stale:
             opened = self._library.look_again(name, progress)
         with self._lock:
             if name not in self.folders:
