@@ -6,6 +6,7 @@ import time
 from types import SimpleNamespace
 from urllib.parse import urlencode
 
+import gradio as gr
 import page_server
 import pytest
 from gradio_client import Client, handle_file
@@ -20,6 +21,7 @@ from searchdemo.collection.store import Key, Store
 from searchdemo.errors import BadQuery, NoPictures, SearchDemoError, UnknownName
 from searchdemo.galleries.uploaded import open_uploaded
 from searchdemo.measure.cards import RunCard
+from searchdemo.ui.demo import build_demo
 from searchdemo.ui.mine import galleries, played
 from searchdemo.ui.mine.galleries import OwnGalleries
 from searchdemo.ui.mine.panel import folders_in
@@ -133,6 +135,32 @@ def test_a_folder_is_looked_at_anew_whenever_it_is_opened(tmp_path, monkeypatch,
     assert library.gallery(name) is opened  # what the whole page shows
     if built:
         assert library.open(name, "bundled").behind == Behind(added=5, removed=1)
+
+
+def test_what_was_found_in_a_folder_is_said_anew_when_a_build_ends(tmp_path, monkeypatch):
+    monkeypatch.setenv("SEARCHDEMO_HOME", str(tmp_path / "home"))
+    for module in ("mine.panel", "page"):
+        monkeypatch.setattr(f"searchdemo.ui.{module}.at_this_machine", lambda demo, request: True)
+    place, name = tmp_path / "mine", f"folder:{tmp_path / 'mine'}"
+    place.mkdir()
+    for file, data in COLOURS.items():
+        (place / file).write_bytes(data)
+    library = page_server.ColoursLibrary(Store(own=tmp_path / "own", shipped=tmp_path / "nothing"))
+    blocks = build_demo(library, "scenes")
+    opened = next(one for one in blocks.fns.values() if one.name == "_open")
+    line, panel = opened.outputs[0], opened.fn.__self__
+    ended = panel.page.built._id, "change"
+    renewed = next(one for one in blocks.fns.values() if ended in one.targets and one.outputs == [line])
+    *_, values = opened.fn(str(place), galleries.AS_BEFORE, "bundled", SimpleNamespace(session_hash="me"))
+    shown = dict(zip(opened.outputs, values, strict=True))
+    assert "<b>3 pictures</b> found" in shown[line] and "3 files are new" in shown[line]
+    (place / "more.png").write_bytes(png((9, 9, 9)))
+    library.build(Key(name, "bundled"))
+    said = renewed.fn(shown[panel.told], name)
+    assert "<b>4 pictures</b> found" in said and "new" not in said
+    refusal = list(opened.fn("/nowhere", galleries.AS_BEFORE, "bundled", SimpleNamespace(session_hash="me")))[-1]
+    for told, gallery in ((refusal[1], name), (name, "scenes")):  # the line tells of something else
+        assert renewed.fn(told, gallery) == gr.skip()
 
 
 def test_folders_are_listed_step_by_step(tmp_path):

@@ -7,6 +7,7 @@ import re
 from playwright.sync_api import Page, expect
 
 from tests.browser.tools import open_tab, results
+from tests.conftest import png
 from tests.test_mine import COLOURS
 from tests.test_uploaded import zipped
 from tests.test_video import made
@@ -67,6 +68,13 @@ def test_a_folder_of_this_machine_is_opened_built_and_searched(browser_page, tmp
     expect(said).to_contain_text("was not entered: a link to nothing")
     assert said.evaluate("line => line.scrollWidth <= line.clientWidth")
     expect(page.locator("#get-pictures")).to_be_hidden()  # there is nowhere to get a person's own from
+    expect(page.locator("#mine-line")).not_to_contain_text("the next build reads")
+    (tmp_path / "gray.png").write_bytes(png((99, 99, 99)))
+    page.locator("#mine-open").click()
+    expect(page.locator("#mine-line")).to_contain_text("1 file is new or was changed; the next build reads it")
+    page.get_by_role("button", name="Catch up with the folder").click()
+    expect(page.locator("#mine-line")).not_to_contain_text("the next build reads")
+    expect(page.locator("#mine-line")).to_contain_text("6 pictures found")
     frame = page.locator("#image-results li", has_text="film#t=4.000")
     frame.hover()
     frame.locator(".enlarge").click()
@@ -77,11 +85,11 @@ def test_a_folder_of_this_machine_is_opened_built_and_searched(browser_page, tmp
     page.keyboard.press("Escape")
     expect(dialog).to_be_hidden()
     page.keyboard.press("Escape")
-    draw_map(page, "is not made yet: run `", 5)
+    draw_map(page, "is not made yet: run `", 6)
     page.locator("#copy-link").click()
     expect(page.locator("#link textarea, #link input")).to_have_value(re.compile("^http.*gallery=folder"))
     page.goto(page.locator("#link textarea, #link input").input_value())  # as whoever follows it here
     expect(page.get_by_label("Gallery", exact=True)).to_have_value(f"folder:{tmp_path}")
     open_tab(page, "Image search")
-    expect(page.locator("#image-results .tile")).to_have_count(4)
+    expect(page.locator("#image-results .tile")).to_have_count(5)
     expect(page.get_by_text("From the link:")).to_be_hidden()

@@ -54,16 +54,19 @@ class MinePanel:
                 self.open = gr.Button("Open the folder", variant="primary", elem_id="mine-open", scale=1, min_width=140)
             self.files = OwnFiles(label="Drop pictures here, or a zip of them", elem_id="mine-files", height=130)
             self.line = Answer(elem_id="mine-line")
+        self.told = gr.State("")  # the gallery that the line tells of
 
     def connect(self) -> None:
         page = self.page
-        self.outputs = [self.line, page.gallery, *page.query.shown, self.files]
+        self.outputs = [self.line, self.told, page.gallery, *page.query.shown, self.files]
         options: dict[str, Any] = {"show_progress": "hidden", "concurrency_id": MINE}
         asked, refresh = [self.path, self.level, page.encoder], page.open_tab.refresh
         gr.on([self.open.click, self.path.submit], self._open, asked, self.outputs, **options).success(None, js=refresh)
         brought = self.files.upload(self._bring, [self.files, page.encoder], self.outputs, **options)
         brought.success(None, js=refresh)
         self.line.stop(self._cancel, queue=False, **QUIET)
+        of_builds = [page.built.change, page.gallery.change]  # of another gallery as many may have ended
+        gr.on(of_builds, self._renewed, [self.told, page.gallery], self.line, **LAST, queue=False)
         self.step.input(self._step, self.step, [self.path, self.step], queue=False, **LAST)
         page.demo.load(self._fit, None, [self.at_home, self.step, page.gallery], queue=False, **QUIET)
         page.demo.unload(self._left)
@@ -100,7 +103,7 @@ class MinePanel:
         self, read: Callable[[Count], Gallery], doing: str, unit: str, encoder: str, request: gr.Request
     ) -> Iterator[list]:
         """Values of `outputs`. unit: of the progress, "files" or "MB"."""
-        so_far, ended, rest = [0, 0], threading.Event(), [gr.skip()] * (len(self.outputs) - 1)
+        so_far, ended, rest = [0, 0], threading.Event(), ["", *[gr.skip()] * (len(self.outputs) - 2)]
         self._endings[request.session_hash] = ended
 
         def progress(done: int, total: int) -> None:
@@ -131,8 +134,12 @@ class MinePanel:
             page.builds.start(page.key(gallery.name, encoder))
         offered = chosen(page, gallery.name, encoder)
         shown = example(page, gallery.name, encoder, 0) if offered else [gr.skip()] * len(page.query.shown)
-        said = render("taken.html", count=gallery.pictures.count, lines=gallery.report.lines(), private=gallery.private)
-        return [said, gr.update(choices=page.gallery_choices(), value=gallery.name), *shown, None]
+        now = gr.update(choices=page.gallery_choices(), value=gallery.name)
+        return [_report(gallery), gallery.name, now, *shown, None]
+
+    def _renewed(self, told: str, gallery: str) -> Any:
+        """The line once a build has ended, which may have found other files."""
+        return _report(self.page.library.gallery(told)) if told == gallery and self.page.offers(told) else gr.skip()
 
     def _cancel(self, request: gr.Request) -> None:
         if ending := self._endings.get(request.session_hash):
@@ -142,6 +149,11 @@ class MinePanel:
         """The session ended."""
         self._cancel(request)
         self.page.own.forget(request.session_hash or "")
+
+
+def _report(gallery: Gallery) -> str:
+    """What was found in it."""
+    return render("taken.html", count=gallery.pictures.count, lines=gallery.report.lines(), private=gallery.private)
 
 
 def folders_in(path: str) -> list[tuple[str, str]]:
