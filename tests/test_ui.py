@@ -54,7 +54,7 @@ def test_what_is_asked_during_an_answer_is_dropped_only_where_it_is_one_long_job
     """gradio's default drops it, and `always_last` repeats it with the data of the event before."""
     events = [each for each in build_demo(page_server.library(), "scenes").fns.values() if each.fn and each.inputs]
     dropped = {each.name for each in events if each.trigger_mode == "once" and each.api_visibility == "private"}
-    jobs = {"build", "draw", "_open", "_bring", "compare", "measure", "measured", "fetch", "begin"}
+    jobs = {"build", "draw", "_open", "_bring", "compare", "measured", "fetch", "begin"}
     assert dropped == jobs | {"add_own", "forget_all", "look"}  # a file, all sheets, the time: the second asks the same
     with_data = [each for each in build_demo(page_server.library(), "scenes").fns.values() if of_its_own(each)]
     assert {each.trigger_mode for each in with_data} == {"multiple"}

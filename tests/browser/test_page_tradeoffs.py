@@ -192,7 +192,7 @@ def test_encoders_stand_side_by_side_and_one_is_put_into_the_sidebar(tab):
     expect(tab.locator("#tradeoffs-encoders tr.chosen")).to_contain_text("resnet18")
     expect(tab.locator("#tradeoffs-warning")).to_contain_text("No run of scenes × resnet18 is on this machine yet")
     tab.locator("#tradeoffs-measure").click()
-    expect(tab.locator("#tradeoffs-status")).to_contain_text("'resnet18' is not built for this gallery")
+    expect(tab.locator("#tradeoffs-refused")).to_contain_text("'resnet18' is not built for this gallery")
 
 
 def test_without_a_card_a_sentence_says_so_and_measuring_adds_one(roots, visit, page_url, monkeypatch, hasty):
@@ -217,8 +217,16 @@ def test_without_a_card_a_sentence_says_so_and_measuring_adds_one(roots, visit, 
     status = page.locator("#tradeoffs-status")
     page.locator("#tradeoffs-measure").click()
     expect(status).to_contain_text(re.compile(r"Measuring scenes × bundled, quick: waiting, [\d,]+ of 10,000"))
+    page.locator("#tradeoffs-measure").click()
+    refused = page.locator("#tradeoffs-refused")
+    expect(refused).to_contain_text("The measurement of scenes × bundled, quick goes on. A second run would slow it")
+    expect(status).to_contain_text(
+        re.compile(r"waiting, [\d,]+ of 10,000, \d:(0[3-9]|[1-5]\d) so far")
+    )  # a second or more later
+    expect(refused).to_contain_text("A second run would slow it")
     page.locator("#tradeoffs-cancel").click()
     expect(status).to_contain_text("Cancelled at waiting")
+    expect(refused).to_have_text("")
     expect(page.locator("#tradeoffs-cancel")).to_be_hidden()
     assert not list(roots[0].rglob("*.json"))
     seen.set()

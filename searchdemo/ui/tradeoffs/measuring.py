@@ -92,7 +92,8 @@ class Measuring:
         library.open(key.gallery, key.encoder)  # raises NotBuilt at once
         with self._lock:
             if other := self.running():
-                raise BadQuery(f"{other}. A second run would slow it: wait for its end, or cancel it.")
+                goes_on = f"The measurement of {other.subject} goes on."
+                raise BadQuery(f"{goes_on} A second run would slow it: wait for its end, or cancel it.")
             run = self._run = Run(key, PLANS[plan], by)
         # A daemon: leaving the program does not wait for the end of a measurement.
         threading.Thread(target=_measure, args=(library, run), name=f"measure {key.folder}", daemon=True).start()

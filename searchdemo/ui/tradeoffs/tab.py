@@ -14,7 +14,7 @@ import gradio as gr
 
 from searchdemo.encoders.table import find
 from searchdemo.errors import BadQuery, SearchDemoError
-from searchdemo.ui.components.messages import hint, sentence_errors
+from searchdemo.ui.components.messages import hint, refusal_html, sentence_errors
 from searchdemo.ui.components.scatter import SCRIPT
 from searchdemo.ui.components.templates import render
 from searchdemo.ui.page import EACH, LAST, Page
@@ -57,6 +57,7 @@ def add(page: Page) -> None:
         with gr.Column(scale=1, min_width=120):
             go = gr.Button("Measure", elem_id="tradeoffs-measure", size="md")
             cancel = gr.Button("Cancel", elem_id="tradeoffs-cancel", size="md", visible="hidden")
+    refused = gr.HTML(elem_id="tradeoffs-refused", padding=False)  # beside the progress, which would take its place
     status = gr.HTML(elem_id="tradeoffs-status", padding=False)
     warning = gr.HTML(elem_id="tradeoffs-warning", padding=False)
     with gr.Row():
@@ -163,26 +164,27 @@ def add(page: Page) -> None:
         return find(event_value(event, "encoder")).name
 
     def measure(plan: str, gallery: str, encoder: str) -> Iterator[tuple]:
-        """Values of status and cancel."""
+        """Values of `running`."""
         try:
             page.choice(gallery, encoder, "brute", 1)
             check_measurement(page, plan in PLANS and PLANS[plan].quick)
             run = MEASURING.start(page.library, page.key(gallery, encoder), plan, by=who())
         except SearchDemoError as error:
-            yield hint(str(error)), gr.skip()
+            yield refusal_html(str(error)), gr.skip(), gr.skip()
             return
+        yield "", gr.skip(), gr.skip()
         yield from watched(run)
 
     def watched(run: Run) -> Iterator[tuple]:
         try:
             for sentence in run.watch():
-                yield hint(sentence), gr.update(visible=True)
+                yield gr.skip(), hint(sentence), gr.update(visible=True)
             measured, pair = run.done.result(), tradeoff_cards.pair_of(page.library, run.key)
             held = tradeoff_cards.held_with(page.library, run.key.gallery)
             said = " ".join([finished(run, measured), tradeoff_cards.where_it_is(measured, pair, held)])
         except SearchDemoError as error:
             said = str(error)
-        yield hint(said), gr.update(visible="hidden")
+        yield "", hint(said), gr.update(visible="hidden")
 
     def stop() -> None:
         if run := MEASURING.running():
@@ -215,9 +217,12 @@ def add(page: Page) -> None:
     tried = attempt.click(sentence_errors(try_it), [dot, *asked], sidebar, **LAST)
     tried.success(None, None, None, js=render("first_tab.js"))
     encoders.select(sentence_errors(use), None, page.encoder, **EACH)
-    measured = go.click(measure, [plan, *subject], [status, cancel], concurrency_id=WATCH, **quiet)
+    running: dict[str, Any] = {"outputs": [refused, status, cancel], "concurrency_id": WATCH, **quiet}
+    # multiple: gradio would drop the click while this page's own run goes on, where it is to be refused
+    measured = go.click(measure, [plan, *subject], trigger_mode="multiple", **running)
+    measured.success(watch, None, **running)  # who was refused sees what goes on
     measured.success(**following).success(**drawing)  # measured again, a card has the same key, which is no change
-    renewed(watch, None, [status, cancel], concurrency_id=WATCH, **quiet)
+    renewed(watch, None, **running)
     # Without an output: it could arrive after the last word of the run, and take its place.
     cancel.click(sentence_errors(stop), None, None, queue=False, **quiet)
 
