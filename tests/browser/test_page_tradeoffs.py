@@ -239,6 +239,7 @@ def test_without_a_card_a_sentence_says_so_and_measuring_adds_one(roots, visit, 
     expect(page.locator("#tradeoffs-warning p")).to_have_count(0)
     assert dots(page).count() > 10
     assert (roots[0] / "scenes" / "bundled" / "tradeoff-quick.json").is_file()
+    expect(status).to_contain_text("Measured scenes × bundled")  # it stays
 
 
 def cells(page: Page) -> list[list[float]]:

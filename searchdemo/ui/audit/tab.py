@@ -82,6 +82,7 @@ def add(page: Page) -> None:
 
     def watch() -> Iterator[tuple]:
         """The audit that another visitor, or this one before the page was loaded again, has started."""
+        yield gr.skip(), gr.skip(), gr.skip()  # without any, gradio empties the outputs
         if run := AUDITING.running():
             yield from watched(run)
 

@@ -193,6 +193,7 @@ def add(page: Page) -> None:
 
     def watch() -> Iterator[tuple]:
         """The run that another visitor, or this one before the page was loaded again, has started."""
+        yield gr.skip(), gr.skip(), gr.skip()  # without any, gradio empties the outputs
         if run := MEASURING.running():
             yield from watched(run)
 
